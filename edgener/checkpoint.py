@@ -1,0 +1,90 @@
+"""A checkpoint: a Hugging Face model folder plus `edgener.json`, the record of how it was trained."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgener_runtime.errors import UserInputError
+from edgener_runtime.serde import load_json
+
+RECORD = "edgener.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """Which split of which data was used: its content hash and its size."""
+
+    source: str
+    split: str
+    sha256: str
+    sentences: int
+    entities: int
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a checkpoint came about; `data` by role (train, valid, test), `scores` as the training command wrote them."""
+
+    edgener_version: str
+    base_model: str
+    case_channel: bool
+    label_all_subwords: bool
+    data: dict[str, DataRecord]
+    hyper_parameters: dict[str, Any]
+    versions: dict[str, str]
+    scores: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A token-classification model folder that was looked into but not loaded."""
+
+    path: Path
+    labels: tuple[str, ...]
+    record: TrainingRecord | None
+
+    @property
+    def case_channel(self) -> bool:
+        """Whether token_type_ids carry case classes (see edgener_runtime.casing)."""
+        return self.record is not None and self.record.case_channel
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Look into a checkpoint folder without loading its weights.
+
+    Raises UserInputError where it is no token-classification checkpoint, says what it lacks, or its record is damaged.
+    """
+    config = _read_config(path)
+    labels = config.get("id2label")
+    if not isinstance(labels, dict) or not any(str(name).startswith(("B-", "I-")) for name in labels.values()):
+        raise UserInputError(
+            f"{path}/config.json names no entity tags: found id2label {str(labels)[:80]}, expected B-/I- tags and O",
+            "Fine-tune the model first: edgener train",
+        )
+    if not (path / "tokenizer.json").is_file():
+        raise UserInputError(
+            f"{path} has no tokenizer.json",
+            "Save a fast tokenizer there: AutoTokenizer.from_pretrained(BASE).save_pretrained(FOLDER)",
+        )
+    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+        raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
+    record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
+    return Checkpoint(path, tuple(labels[str(index)] for index in range(len(labels))), record)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    file = path / "config.json"
+    if not file.is_file():
+        raise UserInputError(f"{path} is no checkpoint: it has no config.json", "Make one with: edgener train")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserInputError(f"{file} is damaged: {error}", "Copy the checkpoint again.") from None
+    if not isinstance(config, dict):
+        raise UserInputError(f"{file} is damaged: expected an object, found {type(config).__name__}")
+    return config

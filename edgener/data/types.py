@@ -1,0 +1,84 @@
+"""The internal form of labelled text: sentences with tokens, character offsets and flat spans."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An entity over the tokens `start` to `end` (exclusive) of its sentence."""
+
+    label: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A text, its tokens as character ranges of it, and flat spans in order that do not overlap.
+
+    `offsets[i]` is the (start, end) of token i in `text`; `line` is where the sentence begins in its file (1 is first).
+    """
+
+    text: str
+    offsets: tuple[tuple[int, int], ...]
+    spans: tuple[Span, ...]
+    line: int = 0
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens' texts."""
+        return [self.text[start:end] for start, end in self.offsets]
+
+    def tags(self) -> list[str]:
+        """One IOB2 tag a token."""
+        tags = ["O"] * len(self.offsets)
+        for span in self.spans:
+            tags[span.start : span.end] = [f"B-{span.label}"] + [f"I-{span.label}"] * (span.end - span.start - 1)
+        return tags
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split: where it came from, its sentences, and what reading it had to drop or mend (by kind, counted)."""
+
+    source: str
+    split: str
+    sentences: tuple[Sentence, ...]
+    format: str
+    scheme: str = ""
+    mended: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The entity labels that occur, sorted."""
+        return tuple(sorted({span.label for sentence in self.sentences for span in sentence.spans}))
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens all sentences have."""
+        return sum(len(sentence.offsets) for sentence in self.sentences)
+
+    @property
+    def entity_counts(self) -> Counter[str]:
+        """Entities by label."""
+        return Counter(span.label for sentence in self.sentences for span in sentence.spans)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the content: texts, tokens and spans, whatever file or tag scheme they came in."""
+        digest = hashlib.sha256()
+        for sentence in self.sentences:
+            spans = [(span.label, span.start, span.end) for span in sentence.spans]
+            digest.update(json.dumps([sentence.text, sentence.offsets, spans], ensure_ascii=False).encode())
+        return digest.hexdigest()
+
+
+def iob2_labels(entity_labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The tag set of a model: O, then B- and I- of each label."""
+    return ("O", *(f"{prefix}-{label}" for label in entity_labels for prefix in "BI"))

@@ -1,0 +1,1 @@
+"""Export and quantise fine-tuned encoders for edgener_runtime."""

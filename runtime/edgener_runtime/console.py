@@ -1,0 +1,51 @@
+"""The boundary between commands and people: every error becomes a message on stderr and an exit code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .errors import EdgenerError
+
+INTERRUPTED = 130  # 128 + SIGINT, what shells expect
+
+
+class CommandGroup(click.Group):
+    """A click group whose commands end with the exit code of the EdgenerError they raise, without a traceback.
+
+    `--debug` on the group lets the traceback through.
+    """
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        debug = ctx.params.pop("debug", False)
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            _say("interrupted; nothing half-written was left behind")
+            ctx.exit(INTERRUPTED)
+        except EdgenerError as error:
+            if debug:
+                raise
+            _say(error.message, error.hint)
+            ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:
+            ctx.exit(0)
+        except Exception as error:  # the boundary: whatever is left is a fault of ours
+            if debug:
+                raise
+            _say(f"internal error: {type(error).__name__}: {error}", "Run again with --debug before the command.")
+            ctx.exit(EdgenerError.exit_code)
+
+
+def _say(message: str, hint: str | None = None) -> None:
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)

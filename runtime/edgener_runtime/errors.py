@@ -1,0 +1,53 @@
+"""One tree of errors for the build side and the device side, each with the exit code its command ends with."""
+
+from __future__ import annotations
+
+
+class EdgenerError(Exception):
+    """An error for a person: `message` says what, where, found against expected; `hint` is the next step to take."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class UserInputError(EdgenerError):
+    """A file, folder, option or text that cannot be used as it is."""
+
+    exit_code = 2
+
+
+class StorageError(EdgenerError):
+    """A disk that is full, or a place that cannot be written."""
+
+
+class ExportError(EdgenerError):
+    """A model that could not be turned into the asked-for form."""
+
+
+class ParityError(EdgenerError):
+    """A variant that differs from its PyTorch model by more than its budget."""
+
+    exit_code = 3
+
+
+class BundleError(EdgenerError):
+    """A bundle that is damaged, incomplete, or written in a schema this version does not read."""
+
+    exit_code = 5
+
+
+class DeviceError(EdgenerError):
+    """A device that lacks what was asked of it."""
+
+    exit_code = 6
+
+
+class ProviderError(DeviceError):
+    """An execution provider that was asked for and is not in use."""
