@@ -1,0 +1,48 @@
+# `make demo` and `make test` are all the set-up there is; each makes what it needs and is quick the second time.
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUT    := out/demo
+
+# On x86-64 Linux the package index's own build of torch carries several gigabytes of CUDA, so only a CPU build is
+# taken unless you say otherwise. On a GPU machine: make TORCH=torch==2.13.0 demo
+ifeq ($(shell uname -sm),Linux x86_64)
+TORCH ?= torch==2.13.0+cpu
+else
+TORCH ?= torch==2.13.0
+endif
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help demo test lint test-runtime test-optimum clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.ready ## Fine-tune, export, check and run on the built-in factory data
+	$(BIN)/python examples/demo.py $(OUT)
+
+test: lint ## Lint, type-check and run both test suites
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-runtime: $(VENV)/.ready ## The runtime's suite with only its wheel, on every Python found
+	tools/test_runtime.sh
+
+test-optimum: .venv-optimum/.ready ## The build side on transformers 4.57 with optimum's exporter
+	.venv-optimum/bin/python -m pytest tests
+
+$(VENV)/.ready: pyproject.toml runtime/pyproject.toml constraints.txt encoders.txt tools/make_venv.sh
+	tools/make_venv.sh $(VENV) "$(PYTHON)" "$(TORCH)" constraints.txt .
+
+.venv-optimum/.ready: pyproject.toml runtime/pyproject.toml constraints-optimum.txt encoders.txt tools/make_venv.sh
+	tools/make_venv.sh .venv-optimum "$(PYTHON)" "$(TORCH)" constraints-optimum.txt ".[optimum]"
+
+clean: ## Remove environments, caches and outputs
+	rm -rf .venv .venv-optimum .cache out dist

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The runtime's suite in environments that hold its wheel, onnxruntime and the test tools, and nothing else of ours.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache=.cache/runtime-wheel
+rm -rf "$cache" && mkdir -p "$cache"
+.venv/bin/python -m build --quiet --wheel --outdir "$cache" runtime
+
+interpreter() { # prints the path of Python $1, if this machine has it
+    local candidate
+    for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python; do
+        "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" 2>/dev/null && echo "$candidate" && return
+    done
+    return 1
+}
+
+for version in 3.10 3.13; do
+    if ! python=$(interpreter "$version"); then
+        echo "SKIPPED runtime on Python $version: no such interpreter on this machine"
+        continue
+    fi
+    venv=.cache/runtime-$version
+    "$python" -m venv --clear "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$(echo "$cache"/*.whl)[cpu]" pytest pytest-timeout hypothesis
+    echo "runtime on Python $version: $("$venv/bin/python" -m pip list 2>/dev/null | grep -E '^(onnxruntime|numpy|tokenizers|edgener)' | tr -s ' \n' ' ,')"
+    (cd runtime/tests && "../../$venv/bin/python" -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib -q -ra .)
+done
