@@ -1,0 +1,29 @@
+"""Which subword belongs to which token, by character offsets, so that training and the device see the same subwords."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+Offsets = Sequence[tuple[int, int]]
+
+
+def subword_tokens(tokens: Offsets, subwords: Offsets, text: str) -> list[int]:
+    """For each subword the token its first non-space character lies in, or -1 (special tokens, text between tokens)."""
+    starts = [start for start, _ in tokens]
+    found = []
+    for start, end in subwords:
+        while start < end and text[start].isspace():
+            start += 1
+        token = bisect_right(starts, start) - 1
+        found.append(token if start < end and token >= 0 and start < tokens[token][1] else -1)
+    return found
+
+
+def first_subwords(tokens: Offsets, subwords: Offsets, text: str) -> list[int]:
+    """For each token the index of its first subword, or -1 where the tokenizer left nothing of it."""
+    first = [-1] * len(tokens)
+    for index, token in enumerate(subword_tokens(tokens, subwords, text)):
+        if token >= 0 and first[token] < 0:
+            first[token] = index
+    return first

@@ -1,0 +1,128 @@
+"""From what a user names (a file, a folder of splits, a built-in set) to data sets in the internal form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgener_runtime.errors import UserInputError
+
+from .annotations import read_annotations
+from .conll import read_conll
+from .lines import BadLines, read_text
+from .types import Dataset
+
+FORMATS = ("auto", "conll", "json")
+SPLITS = ("train", "valid", "test")
+WHOLE = "all"
+BUILTIN = "builtin:"
+_FILE_STEMS = {"train": ("train",), "valid": ("valid", "validation", "dev"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What to read and how: columns count from 1; `cut` shares a single file out into train, valid and test in order."""
+
+    source: str
+    format: str = "auto"
+    token_column: int | None = None
+    tag_column: int | None = None
+    scheme: str = "auto"
+    label_level: int | None = None
+    on_bad_line: str = "error"
+    cut: tuple[int, int, int] | None = None
+
+
+def read_splits(spec: DataSpec) -> dict[str, Dataset]:
+    """The splits a source has: train, valid and test of a folder, a built-in set or a cut file, else `all` of one file.
+
+    Raises UserInputError where it cannot be read or has no sentences.
+    """
+    if spec.source.startswith(BUILTIN):
+        return _read_builtin(spec.source)
+    path = Path(spec.source)
+    if path.is_dir():
+        return {split: _read_file(file, split, spec) for split, file in _split_files(path).items()}
+    whole = _read_file(path, WHOLE, spec)
+    return {WHOLE: whole} if spec.cut is None else _cut(whole, spec.cut)
+
+
+def read_split(spec: DataSpec, name: str) -> Dataset:
+    """One split of a source; a single file serves for any. Raises UserInputError with the splits there are."""
+    splits = read_splits(spec)
+    if WHOLE in splits:
+        return replace(splits[WHOLE], split=name)
+    if name not in splits:
+        raise UserInputError(f"{spec.source} has no {name} split; it has {', '.join(splits)}", "Name one: --split test")
+    return splits[name]
+
+
+def check_labels(known: tuple[str, ...], dataset: Dataset) -> None:
+    """Refuse a data set with entity labels that are not among `known`. Raises UserInputError naming them."""
+    if strange := [label for label in dataset.labels if label not in known]:
+        raise UserInputError(
+            f"{dataset.source} ({dataset.split}) has labels that training never saw: {', '.join(strange)}; "
+            f"the model knows {', '.join(known)}",
+            "Train on data that has them, or map them to known ones.",
+        )
+
+
+def _read_builtin(source: str) -> dict[str, Dataset]:
+    from .factory import factory_splits
+
+    if source != f"{BUILTIN}factory":
+        raise UserInputError(f"there is no built-in data set {source!r}", "There is one: --data builtin:factory")
+    return factory_splits()
+
+
+def _split_files(folder: Path) -> dict[str, Path]:
+    found = {}
+    for split, stems in _FILE_STEMS.items():
+        files = sorted(file for file in folder.iterdir() if file.is_file() and file.stem in stems)
+        if len(files) > 1:
+            raise UserInputError(
+                f"{folder} has several files for {split}: {', '.join(file.name for file in files)}",
+                "Leave one of them.",
+            )
+        if files:
+            found[split] = files[0]
+    if not found:
+        raise UserInputError(f"{folder} holds no data: expected files named train, valid or test", "Or name one file.")
+    return found
+
+
+def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:
+    if not path.is_file():
+        raise UserInputError(
+            f"there is no file {path}", "Name a file, a folder with train, valid and test, or builtin:factory."
+        )
+    text, bad = read_text(path), BadLines(path, skip=spec.on_bad_line == "skip")
+    form = _guess_format(text) if spec.format == "auto" else spec.format
+    if form == "json":
+        sentences, shape = read_annotations(text, bad, spec.label_level)
+        scheme = ""
+    else:
+        token, tag = (column and column - 1 for column in (spec.token_column, spec.tag_column))
+        sentences, scheme = read_conll(text, bad, token, tag, spec.scheme)
+        shape = "conll"
+    if not sentences:
+        raise UserInputError(f"{path} holds no sentences", f"It was read as {form}; name another with --format.")
+    return Dataset(str(path), split, tuple(sentences), shape, scheme, +bad.counts)
+
+
+def _guess_format(text: str) -> str:
+    """JSON begins with a brace or bracket that is not itself a token with columns behind it."""
+    first = next((line for line in text.split("\n") if line.strip()), "").strip()
+    json_like = first == "[" or (first[:1] in "{[" and first[1:].lstrip()[:1] in ('"', "{", "[", "}", "]"))
+    return "json" if json_like and first[:2] not in ("[ ", "{ ") or first in ("[", "{") else "conll"
+
+
+def _cut(whole: Dataset, shares: tuple[int, int, int]) -> dict[str, Dataset]:
+    """Train, valid and test in the file's order; each but the first takes its share rounded up, the first the rest."""
+    count = len(whole.sentences)
+    sizes = [-(-count * share // sum(shares)) for share in shares[1:]]
+    edges = [0, count - sum(sizes), count - sizes[1], count]
+    return {
+        split: replace(whole, split=split, sentences=whole.sentences[start:end])
+        for split, start, end in zip(SPLITS, edges, edges[1:], strict=False)
+    }

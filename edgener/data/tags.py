@@ -1,0 +1,55 @@
+"""Tag schemes: IO, IOB1, IOB2, BIOES, BMES, BILOU to spans, by the rules of conlleval."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from .types import Span
+
+SCHEMES = ("IO", "IOB1", "IOB2", "BIOES", "BMES", "BILOU")
+TAG = re.compile(r"O|[BIEMSLU]-\S.*")
+
+# What a prefix does: B begins, I goes on, E ends, S is a whole entity.
+_ROLE = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "O": "O"}
+_OPENING = {"IO": "I", "IOB1": "I"}  # schemes in which an entity may begin without B-
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Role (B, I, E, S or O) and label of a tag."""
+    return _ROLE[tag[0]], tag[2:]
+
+
+def guess_scheme(sequences: Iterable[Sequence[str]]) -> str:
+    """The tag scheme of a file, from the prefixes it uses and where its B- stand."""
+    prefixes: set[str] = set()
+    b_only_between_neighbours = True
+    for tags in sequences:
+        prefixes.update(tag[0] for tag in tags)
+        for before, tag in pairwise(("O", *tags)):
+            if tag[0] == "B" and before[2:] != tag[2:]:
+                b_only_between_neighbours = False
+    for prefix, scheme in (("M", "BMES"), ("E", "BIOES"), ("L", "BILOU"), ("U", "BILOU"), ("S", "BIOES")):
+        if prefix in prefixes:
+            return scheme
+    if "B" not in prefixes:
+        return "IO" if "I" in prefixes else "IOB2"
+    return "IOB1" if b_only_between_neighbours and "I" in prefixes else "IOB2"
+
+
+def spans_of(tags: Sequence[str], scheme: str = "IOB2") -> tuple[tuple[Span, ...], int]:
+    """The entities of a tag sequence, and how many had to be mended because they began without their B- or S-."""
+    spans: list[Span] = []
+    mended, start = 0, -1
+    before = ("O", "")
+    for index, tag in enumerate((*tags, "O")):
+        role, label = split_tag(tag)
+        goes_on = role in "IE" and before[0] in "BI" and before[1] == label
+        if not goes_on:
+            if start >= 0:
+                spans.append(Span(before[1], start, index))
+            start = -1 if role == "O" else index
+            mended += role in "IE" and role != _OPENING.get(scheme)
+        before = (role, label)
+    return tuple(spans), mended
