@@ -6,9 +6,9 @@ import importlib
 from typing import Any
 
 import click
-from edgener_runtime.console import CommandGroup
 
 import edgener
+from edgener_runtime.console import CommandGroup
 
 COMMANDS = ("data", "train", "evaluate", "export")
 

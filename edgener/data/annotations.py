@@ -15,7 +15,7 @@ from .types import Sentence, Span
 _START, _END, _LABEL = ("start", "start_offset"), ("end", "end_offset"), ("label", "labels", "type", "entity_label")
 
 
-class _Broken(Exception):
+class _BrokenRecordError(Exception):
     """What a record lacks; turned into a message with its line by `read_annotations`."""
 
 
@@ -74,10 +74,10 @@ def read_annotations(text: str, bad: BadLines, label_level: int | None = None) -
         shape = next((shape for shape in SHAPES if shape.fits(record)), None)
         try:
             if shape is None:
-                raise _Broken('an object with "text" or "tokens" and "entities"')
+                raise _BrokenRecordError('an object with "text" or "tokens" and "entities"')
             sentences.append(_sentence(shape, record, line, bad, label_level))
             shape_name = shape.name
-        except _Broken as broken:
+        except _BrokenRecordError as broken:
             bad.report(line, json.dumps(record, ensure_ascii=False), str(broken))
     return sentences, shape_name
 
@@ -121,10 +121,10 @@ def _sentence(shape: Shape, record: Any, line: int, bad: BadLines, level: int | 
     source = shape.text(record)
     tokens = isinstance(source, list)
     if not (isinstance(source, str) or (tokens and all(isinstance(token, str) and token for token in source))):
-        raise _Broken("a text, or a list of tokens none of which is empty")
+        raise _BrokenRecordError("a text, or a list of tokens none of which is empty")
     items = shape.spans(record)
     if not isinstance(items, list):
-        raise _Broken("a list of entities")
+        raise _BrokenRecordError("a list of entities")
     spans = [_span(item, len(source), level) for item in items]
     if not tokens:
         return sentence_of_text(source, spans, line, bad.counts)
@@ -138,12 +138,12 @@ def _span(item: Any, length: int, level: int | None) -> Span:
     elif isinstance(item, dict):
         start, end, label = (_first(item, names) for names in (_START, _END, _LABEL))
     else:
-        raise _Broken('entities as {"start", "end", "label"} or [start, end, "label"]')
+        raise _BrokenRecordError('entities as {"start", "end", "label"} or [start, end, "label"]')
     label = label[0] if isinstance(label, list) and label else label
     if not (type(start) is int and type(end) is int and 0 <= start < end <= length):
-        raise _Broken(f"an entity with 0 <= start < end <= {length}, not {start!r} to {end!r}")
+        raise _BrokenRecordError(f"an entity with 0 <= start < end <= {length}, not {start!r} to {end!r}")
     if not isinstance(label, str) or not label.strip():
-        raise _Broken(f"an entity with a label, not {label!r}")
+        raise _BrokenRecordError(f"an entity with a label, not {label!r}")
     return Span("/".join(label.split("/")[:level]) if level else label, start, end)
 
 

@@ -21,7 +21,7 @@ _FILE_STEMS = {"train": ("train",), "valid": ("valid", "validation", "dev"), "te
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What to read and how: columns count from 1; `cut` shares a single file out into train, valid and test in order."""
+    """What to read and how: columns count from 1; `cut` shares a single file out into train, valid, test in order."""
 
     source: str
     format: str = "auto"
@@ -113,8 +113,8 @@ def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:
 def _guess_format(text: str) -> str:
     """JSON begins with a brace or bracket that is not itself a token with columns behind it."""
     first = next((line for line in text.split("\n") if line.strip()), "").strip()
-    json_like = first == "[" or (first[:1] in "{[" and first[1:].lstrip()[:1] in ('"', "{", "[", "}", "]"))
-    return "json" if json_like and first[:2] not in ("[ ", "{ ") or first in ("[", "{") else "conll"
+    begins_a_record = first[:1] in ("{", "[") and first[1:].lstrip()[:1] in ("", '"', "{", "[")
+    return "json" if begins_a_record else "conll"
 
 
 def _cut(whole: Dataset, shares: tuple[int, int, int]) -> dict[str, Dataset]:
