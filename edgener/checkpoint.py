@@ -13,6 +13,9 @@ from edgener_runtime.serde import load_json
 RECORD = "edgener.json"
 SCHEMA_VERSION = 1
 
+# Their position numbers begin behind the padding token's, so the first pad_token_id + 1 rows are never used.
+_POSITIONS_AFTER_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer"}
+
 
 @dataclass(frozen=True)
 class DataRecord:
@@ -46,7 +49,18 @@ class Checkpoint:
 
     path: Path
     labels: tuple[str, ...]
+    max_length: int
     record: TrainingRecord | None
+
+    @property
+    def entity_labels(self) -> tuple[str, ...]:
+        """The labels without their B- and I-, sorted."""
+        return tuple(sorted({label[2:] for label in self.labels if label != "O"}))
+
+    @property
+    def stride(self) -> int:
+        """How many subwords two windows of a long text share."""
+        return self.max_length // 4
 
     @property
     def case_channel(self) -> bool:
@@ -74,7 +88,16 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
         raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
-    return Checkpoint(path, tuple(labels[str(index)] for index in range(len(labels))), record)
+    names = tuple(labels[str(index)] for index in range(len(labels)))
+    return Checkpoint(path, names, max_length(config), record)
+
+
+def max_length(config: dict[str, Any]) -> int:
+    """The longest input a model takes, in subwords with the special tokens, from its config.json."""
+    positions = int(config.get("max_position_embeddings", 512))
+    return (
+        positions - config.get("pad_token_id", 1) - 1 if config.get("model_type") in _POSITIONS_AFTER_PAD else positions
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:

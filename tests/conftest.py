@@ -12,7 +12,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real data sets; they are not ours to redistribute, so they lie beside the checkout or are absent."""
+    """The folder of real data sets; not ours to redistribute, they lie beside the checkout or are absent."""
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets (../shared/data) are not on this machine")
     return SHARED_DATA

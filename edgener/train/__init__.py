@@ -1,0 +1,1 @@
+"""Fine-tuning of encoders for token classification, on transformers' Trainer."""

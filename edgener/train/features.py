@@ -1,0 +1,55 @@
+"""Sentences to labelled model inputs: the first subword of a token carries its label, the others are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgener.data.align import first_subwords, subword_tokens
+from edgener.data.types import Sentence
+from edgener.encoding import EncodedText, TextEncoder
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Features:
+    """Model inputs with labels, one a window, and for each the number of the sentence it was cut from."""
+
+    rows: list[dict[str, Any]]
+    sentences: list[int]
+
+
+def build_features(
+    encoder: TextEncoder, sentences: Sequence[Sentence], labels: Sequence[str], all_subwords: bool = False
+) -> Features:
+    """Encode sentences; one longer than the model becomes several windows, each token labelled in just one of them."""
+    label_ids = {label: index for index, label in enumerate(labels)}
+    rows: list[dict[str, Any]] = []
+    origins: list[int] = []
+    encoded = encoder.encode([sentence.text for sentence in sentences])
+    for number, (sentence, text) in enumerate(zip(sentences, encoded, strict=True)):
+        targets = _subword_labels(sentence, text, label_ids, all_subwords)
+        for window, inputs in encoder.windows(text):
+            kept = [
+                target if window.keep_start <= position < window.keep_end else IGNORED
+                for position, target in enumerate(targets[window.start : window.end], start=window.start)
+            ]
+            inputs["labels"] = [IGNORED] * len(encoder.prefix) + kept + [IGNORED] * len(encoder.suffix)
+            rows.append(inputs | {"length": len(inputs["input_ids"])})
+            origins.append(number)
+    return Features(rows, origins)
+
+
+def _subword_labels(sentence: Sentence, text: EncodedText, label_ids: dict[str, int], all_subwords: bool) -> list[int]:
+    targets = [IGNORED] * len(text.ids)
+    tags = sentence.tags()
+    if all_subwords:
+        for subword, token in enumerate(subword_tokens(sentence.offsets, text.offsets, sentence.text)):
+            if token >= 0:
+                targets[subword] = label_ids[tags[token].replace("B-", "I-", 1)]
+    for token, subword in enumerate(first_subwords(sentence.offsets, text.offsets, sentence.text)):
+        if subword >= 0:
+            targets[subword] = label_ids[tags[token]]
+    return targets

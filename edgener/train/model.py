@@ -1,0 +1,103 @@
+"""The model to be trained: encoder with a new head, parts frozen, adapters added, the case channel opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgener_runtime.casing import CASE_CLASSES
+from edgener_runtime.errors import UserInputError
+
+from .config import TrainConfig
+
+# Small encoders want larger steps: (width up to, learning rate), from runs on CoNLL-2003.
+LEARNING_RATES = ((128, 1e-3), (384, 2e-4), (768, 5e-5), (1 << 30, 2e-5))
+_CASE_NOISE = 0.005
+
+
+def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
+    """A token-classification model in FP32 with the parts frozen or opened that the settings name.
+
+    Raises UserInputError where `source` cannot be loaded or lacks what a setting needs.
+    """
+    from transformers import AutoConfig, AutoModelForTokenClassification
+
+    try:
+        settings = AutoConfig.from_pretrained(
+            source,
+            num_labels=len(labels),
+            id2label=dict(enumerate(labels)),
+            label2id={label: index for index, label in enumerate(labels)},
+        )
+        _set_dropout(settings, config.dropout)
+        model = AutoModelForTokenClassification.from_pretrained(source, config=settings, dtype="float32")
+    except Exception as error:  # the loader raises what its formats raise; a person needs the source and the reason
+        raise UserInputError(
+            f"cannot load an encoder from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
+            "Name a model folder, package:NAME/FOLDER or a hub id.",
+        ) from error
+    if config.case_channel:
+        _open_case_channel(model)
+    _freeze(model, config)
+    return _add_adapters(model, config) if config.lora_rank else model
+
+
+def merge_adapters(model: Any) -> Any:
+    """The model with its LoRA adapters folded into the weights, or as it is."""
+    return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+
+
+def learning_rate(model: Any, config: TrainConfig) -> float:
+    """The rate given, or the one for the encoder's width."""
+    if config.learning_rate is not None:
+        return config.learning_rate
+    width = getattr(model.config, "hidden_size", 768)
+    return next(rate for limit, rate in LEARNING_RATES if width <= limit)
+
+
+def _set_dropout(settings: Any, dropout: float | None) -> None:
+    if dropout is None:
+        return
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "dropout"):
+        if hasattr(settings, name):
+            setattr(settings, name, dropout)
+
+
+def _open_case_channel(model: Any) -> None:
+    """Give token_type_ids one row a case class, each started from row 0 with a little noise."""
+    import torch
+
+    embeddings = getattr(model.base_model, "embeddings", None)
+    old = getattr(embeddings, "token_type_embeddings", None)
+    if old is None:
+        raise UserInputError(
+            f"--case-channel needs token_type embeddings, which {model.config.model_type} has not",
+            "Leave it out, or fine-tune a BERT.",
+        )
+    new = torch.nn.Embedding(CASE_CLASSES, old.embedding_dim)
+    with torch.no_grad():
+        new.weight.copy_(old.weight[0] + _CASE_NOISE * torch.randn(CASE_CLASSES, old.embedding_dim))
+    model.base_model.embeddings.token_type_embeddings = new
+    model.config.type_vocab_size = CASE_CLASSES
+
+
+def _freeze(model: Any, config: TrainConfig) -> None:
+    base = model.base_model
+    layers = getattr(getattr(base, "encoder", getattr(base, "transformer", None)), "layer", ())
+    if config.freeze_layers > len(layers):
+        raise UserInputError(f"--freeze-layers {config.freeze_layers}: the encoder has {len(layers)} layers")
+    frozen = {"nothing": [], "embeddings": [base.embeddings], "encoder": [base]}[config.freeze]
+    for part in (*frozen, *layers[: config.freeze_layers]):
+        for parameter in part.parameters():
+            parameter.requires_grad = False
+
+
+def _add_adapters(model: Any, config: TrainConfig) -> Any:
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    # peft trains the new head along; the rows of the case channel are as new as the head.
+    trained = ["token_type_embeddings"] if config.case_channel else None
+    adapters = LoraConfig(
+        task_type=TaskType.TOKEN_CLS, r=config.lora_rank, lora_alpha=2 * config.lora_rank, modules_to_save=trained
+    )
+    return get_peft_model(model, adapters)

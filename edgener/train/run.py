@@ -1,0 +1,170 @@
+"""Fine-tuning from data to checkpoint: resumable after a kill, written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import edgener
+from edgener.checkpoint import RECORD, DataRecord, TrainingRecord, max_length
+from edgener.data.read import check_labels
+from edgener.data.types import Dataset, iob2_labels
+from edgener.encoding import TextEncoder, load_tokenizer
+from edgener.parity.metrics import EntityScores, entity_scores
+from edgener.sources import resolve_model
+from edgener_runtime.errors import UserInputError
+from edgener_runtime.files import staged_folder, write_atomic
+from edgener_runtime.serde import to_json
+
+from .config import TrainConfig
+from .features import Features, build_features
+from .model import learning_rate, load_model, merge_adapters
+from .progress import epoch_figures
+from .trainer import build_trainer, pick_device, sentence_tags
+
+METRICS = "metrics.json"
+_SETTINGS = "edgener-settings.json"
+_LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "numpy", "seqeval")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """What a run gave: entity scores on the judged split before and after, and figures of each epoch."""
+
+    checkpoint: str
+    split: str
+    before: EntityScores
+    after: EntityScores
+    epochs: list[dict[str, float]]
+
+
+def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume: bool = False) -> TrainResult:
+    """Fine-tune an encoder on the train split and write the best epoch's checkpoint to `out`.
+
+    The best epoch has the highest entity F1 on the valid split; scores are told on test, or valid where there is none.
+    An unfinished run stays in a folder beside `out` and goes on with `resume`. Raises UserInputError, DeviceError.
+    """
+    pick_device(config)
+    data = _checked(splits)
+    work = out.with_name(f"{out.name}.unfinished")
+    last = _open_work(work, config, data, resume)
+    _quieten()
+    trainer, encoder, judged = _set_up(data, config, work)
+    before = _score(trainer, judged)
+    trainer.train(resume_from_checkpoint=last)
+    after = _score(trainer, judged)
+    result = TrainResult(str(out), judged.dataset.split, before, after, epoch_figures(trainer.state.log_history))
+    if trainer.is_world_process_zero():
+        _write(trainer, encoder, config, data, result, out)
+        shutil.rmtree(work, ignore_errors=True)
+    return result
+
+
+@dataclasses.dataclass(frozen=True)
+class _Judged:
+    dataset: Dataset
+    features: Features
+    labels: tuple[str, ...]
+
+
+def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    if "train" not in splits:
+        raise UserInputError(
+            f"the data has no train split, only {', '.join(splits)}",
+            "Name a folder with train, valid and test files, or share one file out: --cut 80/10/10",
+        )
+    if not splits["train"].labels:
+        raise UserInputError(f"{splits['train'].source} (train) has no entities", "Check --tag-column and --scheme.")
+    for dataset in splits.values():
+        check_labels(splits["train"].labels, dataset)
+    return dict(splits)
+
+
+def _open_work(work: Path, config: TrainConfig, data: Mapping[str, Dataset], resume: bool) -> str | None:
+    """The last checkpoint to go on from, or None in a fresh work folder that remembers the settings and the data."""
+    from transformers.trainer_utils import get_last_checkpoint
+
+    settings = json.dumps([dataclasses.asdict(config), {name: split.sha256 for name, split in data.items()}])
+    last: str | None = get_last_checkpoint(str(work)) if work.is_dir() else None
+    if last and not resume:
+        raise UserInputError(f"an unfinished run stands in {work}", "Go on with --resume, or remove that folder.")
+    if last and (work / _SETTINGS).read_text(encoding="utf-8") != settings:
+        raise UserInputError(f"the unfinished run in {work} has other settings or data", "Remove that folder.")
+    write_atomic(work / _SETTINGS, settings)
+    return last
+
+
+def _quieten() -> None:
+    """Libraries' advice to programmers is no news to the person who trains."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"torch|transformers|accelerate|peft")
+
+
+def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tuple[Any, TextEncoder, _Judged]:
+    from transformers import set_seed
+
+    set_seed(config.seed)
+    if config.tensorboard:
+        os.environ["TENSORBOARD_LOGGING_DIR"] = config.tensorboard
+    source = resolve_model(config.model)
+    labels = iob2_labels(data["train"].labels)
+    model = load_model(source, labels, config)
+    longest = max_length(model.config.to_dict())
+    token_types = config.case_channel or getattr(model.config, "type_vocab_size", 0) > 1
+    encoder = TextEncoder(load_tokenizer(source), longest, longest // 4, config.case_channel, token_types)
+    encoder.tokenizer.model_max_length = longest
+
+    train = build_features(encoder, data["train"].sentences, labels, config.label_all_subwords)
+    valid = build_features(encoder, data["valid"].sentences, labels) if "valid" in data else None
+    rate = learning_rate(model, config)
+    trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels)
+    judged = next(data[name] for name in ("test", "valid", "train") if name in data)
+    return trainer, encoder, _Judged(judged, build_features(encoder, judged.sentences, labels), labels)
+
+
+def _score(trainer: Any, judged: _Judged) -> EntityScores:
+    """Entity scores on the judged split; gold comes from the data, so a token without subword counts as O."""
+    trainer.compute_metrics, compute = None, trainer.compute_metrics
+    output = trainer.predict(judged.features.rows)
+    trainer.compute_metrics = compute
+    return entity_scores(*sentence_tags(judged.features, output.predictions, output.label_ids, judged.labels))
+
+
+def _write(
+    trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], result: TrainResult, out: Path
+) -> None:
+    record = TrainingRecord(
+        edgener_version=edgener.__version__,
+        base_model=config.model,
+        case_channel=config.case_channel,
+        label_all_subwords=config.label_all_subwords,
+        data={name: _data_record(split) for name, split in data.items()},
+        hyper_parameters=dataclasses.asdict(config) | {"learning_rate": trainer.args.learning_rate},
+        versions={name: version(name) for name in _LIBRARIES},
+        scores={"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1},
+    )
+    with staged_folder(out, marker="config.json") as staging:
+        merge_adapters(trainer.model).save_pretrained(staging)
+        encoder.tokenizer.save_pretrained(staging)
+        (staging / RECORD).write_text(to_json(record), encoding="utf-8")
+        figures = dataclasses.asdict(result)
+        del figures["checkpoint"]  # the folder may be moved
+        (staging / METRICS).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _data_record(dataset: Dataset) -> DataRecord:
+    name = dataset.source if ":" in dataset.source else Path(dataset.source).name
+    entities = sum(dataset.entity_counts.values())
+    return DataRecord(name, dataset.split, dataset.sha256, len(dataset.sentences), entities)

@@ -1,0 +1,137 @@
+"""transformers' Trainer set up for token classification, the same on transformers 4.57 and 5."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgener_runtime.errors import DeviceError
+
+from .config import TrainConfig
+from .features import IGNORED, Features
+
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def build_trainer(
+    model: Any, tokenizer: Any, config: TrainConfig, rate: float, work: Path, train: Features, valid: Features | None,
+    labels: Sequence[str],
+) -> Any:  # fmt: skip
+    """A Trainer that keeps the epoch with the best validation entity F1, in checkpoints under `work`."""
+    from transformers import DataCollatorForTokenClassification, EarlyStoppingCallback, PrinterCallback, Trainer
+
+    from .progress import Progress
+
+    trainer = Trainer(
+        model=model,
+        args=_arguments(config, rate, work, bool(valid)),
+        train_dataset=train.rows,
+        eval_dataset=valid.rows if valid else None,
+        data_collator=DataCollatorForTokenClassification(tokenizer),
+        compute_metrics=_entity_metrics(valid, labels) if valid else None,
+        preprocess_logits_for_metrics=lambda logits, _: logits.argmax(-1),
+        processing_class=tokenizer,
+        callbacks=[EarlyStoppingCallback(config.patience)] if valid else [],
+    )
+    trainer.remove_callback(PrinterCallback)
+    if trainer.is_world_process_zero():
+        trainer.add_callback(Progress())
+    return trainer
+
+
+def pick_device(config: TrainConfig) -> str:
+    """`cuda` or `cpu`. Raises DeviceError where CUDA was asked for and is not there."""
+    import torch
+
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            f"--device cuda: PyTorch {torch.__version__} sees no CUDA device",
+            "Check `nvidia-smi`, install a CUDA build of torch (make TORCH=torch==2.13.0), or ask for --device cpu.",
+        )
+    if config.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return config.device
+
+
+def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) -> Any:
+    from transformers import TrainingArguments
+
+    device = pick_device(config)
+    precision = _precision(config, device)
+    known = inspect.signature(TrainingArguments).parameters
+    renamed = (
+        {"warmup_ratio": config.warmup, "group_by_length": True}
+        if "warmup_ratio" in known and "train_sampling_strategy" not in known
+        else {"warmup_steps": config.warmup, "train_sampling_strategy": "group_by_length"}
+    )
+    return TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=config.epochs,
+        learning_rate=rate,
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=64,
+        gradient_accumulation_steps=config.accumulation,
+        weight_decay=config.weight_decay,
+        lr_scheduler_type=config.schedule,
+        max_grad_norm=config.max_grad_norm,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=device == "cpu",
+        seed=config.seed,
+        eval_strategy="epoch" if validated else "no",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=validated,
+        metric_for_best_model="f1" if validated else None,
+        report_to=["tensorboard"] if config.tensorboard else [],
+        disable_tqdm=True,
+        remove_unused_columns=True,
+        dataloader_pin_memory=device == "cuda",
+        ddp_backend="gloo" if device == "cpu" and "WORLD_SIZE" in os.environ else None,
+        **renamed,
+    )
+
+
+def _precision(config: TrainConfig, device: str) -> str:
+    if config.precision != "auto":
+        return config.precision
+    if device == "cuda":
+        import torch
+
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if _BF16_FLAGS & _cpu_flags() else "fp32"
+
+
+def _cpu_flags() -> set[str]:
+    """What /proc/cpuinfo says the CPU can do; empty where there is none."""
+    file = Path("/proc/cpuinfo")
+    if platform.system() != "Linux" or not file.is_file():
+        return set()
+    return next((set(line.split()) for line in file.read_text().splitlines() if line.startswith("flags")), set())
+
+
+def sentence_tags(features: Features, predicted: Any, targets: Any, labels: Sequence[str]) -> tuple[Any, Any]:
+    """Gold and predicted tags of each sentence, its windows put together again; arrays are (windows, length)."""
+    count = 1 + max(features.sentences, default=-1)
+    gold: list[list[str]] = [[] for _ in range(count)]
+    guess: list[list[str]] = [[] for _ in range(count)]
+    for number, row, wanted in zip(features.sentences, predicted, targets, strict=True):
+        kept = wanted != IGNORED
+        gold[number].extend(labels[index] for index in wanted[kept])
+        guess[number].extend(labels[index] for index in row[kept])
+    return gold, guess
+
+
+def _entity_metrics(features: Features, labels: Sequence[str]) -> Callable[[Any], dict[str, float]]:
+    from edgener.parity.metrics import entity_scores
+
+    def compute(evaluated: Any) -> dict[str, float]:
+        scores = entity_scores(*sentence_tags(features, evaluated.predictions, evaluated.label_ids, labels))
+        return {"f1": scores.micro.f1, "precision": scores.micro.precision, "recall": scores.micro.recall}
+
+    return compute
