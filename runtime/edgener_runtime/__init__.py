@@ -1,3 +1,25 @@
-"""Run edgener bundles on a device: text in, entities out."""
+"""Run edgener bundles on a device: text in, entities out.
+
+from edgener_runtime import TokenClassifier
+
+with TokenClassifier.load("bundle") as classifier:
+    for entity in classifier.predict("Pump P-101 leaks at the seal"):
+        print(entity.label, entity.start, entity.end, entity.score, entity.text)
+"""
+
+from .decode import Entity
+from .errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
+from .pipeline import TokenClassifier, TokenLogits
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BundleError",
+    "DeviceError",
+    "EdgenerError",
+    "Entity",
+    "ProviderError",
+    "TokenClassifier",
+    "TokenLogits",
+    "UserInputError",
+]

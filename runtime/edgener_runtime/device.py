@@ -1,0 +1,39 @@
+"""What this machine lends a process: how many cores, and which instructions that INT8 and BF16 products use."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+# Flags of /proc/cpuinfo that decide which kernels run; x86-64 names first, then arm64's.
+_ISA_FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm", "sve")
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """Cores this process may use: the CPU affinity, cut to the cgroup's quota; at least 1. `root` holds /sys."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota(root / "sys" / "fs" / "cgroup")
+    return max(1, min(allowed, math.ceil(quota))) if quota else allowed
+
+
+def isa(root: Path = Path("/")) -> str:
+    """The CPU's instruction sets that matter here, joined by `+`, or `unknown`. `root` holds /proc."""
+    try:
+        lines = (root / "proc" / "cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "unknown"
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
+    return "+".join(flag for flag in _ISA_FLAGS if flag in flags) or "unknown"
+
+
+def _cgroup_quota(folder: Path) -> float | None:
+    """Cores by the CPU bandwidth controller (version 2, then 1), or None where there is no limit."""
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota, period = ((folder / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        except OSError:
+            return None
+    return int(quota) / int(period) if quota.strip().isdecimal() and int(period) else None

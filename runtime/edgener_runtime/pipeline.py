@@ -1,0 +1,172 @@
+"""Text in, entities out: the classifier that a device embeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .decode import Decoder, Entity
+from .errors import EdgenerError, ProviderError
+from .manifest import Manifest, VariantEntry
+from .session import PROVIDERS, open_session, pick_device
+from .tokenize import Subwords, TextTokenizer
+from .verify import verify_bundle
+from .windows import Window
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_TEXTS_AT_ONCE = 256  # texts tokenised and sorted by length together
+_SUBWORDS_AT_ONCE = 1024  # padded subwords of one run
+
+
+@dataclass(frozen=True)
+class TokenLogits:
+    """A text's subwords: ids (n,), character offsets (n, 2) and logits (n, labels), special tokens left out."""
+
+    input_ids: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One window of one text, as the model takes it."""
+
+    text: int
+    window: Window
+    ids: list[int]
+    types: list[int]
+
+
+class TokenClassifier:
+    """Finds entities in texts with a variant of a bundle; a context manager that frees the model when left."""
+
+    def __init__(
+        self, bundle: Path, manifest: Manifest, variant: VariantEntry, device: str, threads: int | None
+    ) -> None:
+        self.manifest = manifest
+        self.variant = variant
+        self.labels = manifest.labels
+        self.provider = PROVIDERS[device]
+        self._tokenizer = TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer)
+        self._decoder = Decoder(manifest.labels)
+        self._session: Any = open_session(bundle / variant.file.path, variant, device, threads)
+
+    @classmethod
+    def load(
+        cls, bundle: str | PathLike[str], device: str = "auto", variant: str = "auto", threads: int | None = None
+    ) -> TokenClassifier:
+        """Load a bundle folder after checking every file's SHA-256.
+
+        `variant="auto"` takes the first of the manifest that may run on the device: bundles list the fastest first.
+        Raises BundleError (damaged), ProviderError (the device asked for is not there), UserInputError.
+        """
+        folder = Path(bundle)
+        manifest = verify_bundle(folder)
+        chosen = pick_device(device)
+        entry = _first_for(manifest, chosen) if variant == "auto" else manifest.variant(variant)
+        return cls(folder, manifest, entry, chosen, threads)
+
+    def __enter__(self) -> TokenClassifier:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model's memory; the classifier cannot be used afterwards."""
+        self._session = None
+
+    def predict(self, text: str, aggregation: str = "simple") -> list[Entity]:
+        """The entities of one text, in order; `aggregation` as in transformers: none, simple, first, average, max."""
+        return self.predict_batch([text], aggregation)[0]
+
+    def predict_batch(self, texts: Sequence[str], aggregation: str = "simple") -> list[list[Entity]]:
+        """The entities of each text, in the texts' order; texts of like length run together."""
+        return [
+            self._decoder.entities(text, scored.logits, scored.offsets, subwords.continues, aggregation)
+            for text, (subwords, scored) in zip(texts, self._scored(texts), strict=True)
+        ]
+
+    def logits(self, texts: Iterable[str]) -> Iterator[TokenLogits]:
+        """What the model says of each subword of each text, in the texts' order, long ones merged from windows."""
+        for _, scored in self._scored(texts):
+            yield scored
+
+    def _scored(self, texts: Iterable[str]) -> Iterator[tuple[Subwords, TokenLogits]]:
+        remaining = iter(texts)
+        while chunk := list(islice(remaining, _TEXTS_AT_ONCE)):
+            encoded = self._tokenizer.encode(chunk)
+            yield from zip(encoded, self._run_chunk(encoded), strict=True)
+
+    def _run_chunk(self, encoded: list[Subwords]) -> list[TokenLogits]:
+        import numpy as np
+
+        scored = [
+            TokenLogits(
+                np.array(subwords.ids, dtype=np.int64),
+                np.array(subwords.offsets, dtype=np.int64).reshape(-1, 2),
+                np.empty((len(subwords.ids), len(self.labels)), dtype=np.float32),
+            )
+            for subwords in encoded
+        ]
+        rows = [_Row(i, *parts) for i, subwords in enumerate(encoded) for parts in self._tokenizer.windows(subwords)]
+        ahead = len(self._tokenizer.prefix)
+        for batch in _batches([row for row in rows if row.window.end]):
+            for row, logits in zip(batch, self._run(batch), strict=True):
+                kept = slice(row.window.keep_start, row.window.keep_end)
+                shift = ahead - row.window.start
+                scored[row.text].logits[kept] = logits[kept.start + shift : kept.stop + shift]
+        return scored
+
+    def _run(self, batch: list[_Row]) -> NDArray[np.float32]:
+        """Logits (rows, longest, labels) of windows padded to the longest. Raises EdgenerError if not finite."""
+        import numpy as np
+
+        if self._session is None:
+            raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
+        longest = max(len(row.ids) for row in batch)
+        arrays = {
+            "input_ids": np.full((len(batch), longest), self.manifest.tokenizer.pad_id, dtype=np.int64),
+            "attention_mask": np.zeros((len(batch), longest), dtype=np.int64),
+            "token_type_ids": np.zeros((len(batch), longest), dtype=np.int64),
+        }
+        for i, row in enumerate(batch):
+            arrays["input_ids"][i, : len(row.ids)] = row.ids
+            arrays["attention_mask"][i, : len(row.ids)] = 1
+            arrays["token_type_ids"][i, : len(row.ids)] = row.types
+        feeds = {name: arrays[name] for name in self.manifest.tokenizer.inputs}
+        logits: NDArray[np.float32] = self._session.run(["logits"], feeds)[0]
+        if not np.isfinite(logits).all():
+            raise EdgenerError(
+                f"variant {self.variant.name} answered with a number that is not finite", "Export the bundle again."
+            )
+        return logits
+
+
+def _first_for(manifest: Manifest, device: str) -> VariantEntry:
+    for entry in manifest.variants:
+        if PROVIDERS[device] in entry.needs.providers:
+            return entry
+    names = ", ".join(entry.name for entry in manifest.variants)
+    raise ProviderError(
+        f"no variant of bundle {manifest.name} runs on {device}; it has {names}", "Choose another device."
+    )
+
+
+def _batches(rows: list[_Row]) -> Iterator[list[_Row]]:
+    """Rows of near lengths, so many together that padded subwords stay within the limit."""
+    batch: list[_Row] = []
+    for row in sorted(rows, key=lambda row: len(row.ids)):
+        if batch and len(row.ids) * (len(batch) + 1) > _SUBWORDS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

@@ -1,0 +1,87 @@
+"""An onnxruntime session on the device that was asked for, or an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .device import usable_cores
+from .errors import BundleError, ProviderError, UserInputError
+from .manifest import VariantEntry
+
+# Device to execution provider. CUDA: not run on a device yet.
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+DEVICES = ("auto", *PROVIDERS)
+_INSTALL = {
+    "CPUExecutionProvider": 'pip install "edgener-runtime[cpu]"',
+    "CUDAExecutionProvider": 'pip uninstall onnxruntime && pip install "edgener-runtime[cuda]"',
+}
+
+
+def load_onnxruntime() -> Any:
+    """The onnxruntime module. Raises ProviderError with the install line where there is none."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ProviderError(f"onnxruntime cannot be loaded: {error}", 'pip install "edgener-runtime[cpu]"') from None
+    return onnxruntime
+
+
+def pick_device(device: str) -> str:
+    """`cpu` or `cuda`; `auto` is CUDA where this onnxruntime was built for it and a driver answers."""
+    if device not in DEVICES:
+        raise UserInputError(f"there is no device {device!r}", f"Choose one of: {', '.join(DEVICES)}")
+    if device != "auto":
+        return device
+    built_for = load_onnxruntime().get_available_providers()
+    return "cuda" if PROVIDERS["cuda"] in built_for and _cuda_driver_answers() else "cpu"
+
+
+def open_session(file: Path, variant: VariantEntry, device: str, threads: int | None = None) -> Any:
+    """An onnxruntime.InferenceSession of a variant on `device`; threads default to the cores this process may use.
+
+    Raises ProviderError where the variant or this machine cannot run there, BundleError where the file is no model.
+    """
+    if threads is not None and threads < 1:
+        raise UserInputError(f"threads is {threads}, expected at least 1")
+    provider = PROVIDERS[device]
+    if provider not in variant.needs.providers:
+        raise ProviderError(
+            f"variant {variant.name} runs on {', '.join(variant.needs.providers)}, not on {provider}",
+            "Choose another variant or another device.",
+        )
+    onnxruntime = load_onnxruntime()
+    if provider not in onnxruntime.get_available_providers():
+        raise ProviderError(f"this onnxruntime was built without {provider}", _INSTALL[provider])
+    session = _create(onnxruntime, file, variant, provider, threads or usable_cores())
+    if session.get_providers()[0] != provider:  # onnxruntime falls back to the CPU with no more than a log line
+        raise ProviderError(
+            f"{provider} was asked for, {session.get_providers()[0]} came up: its libraries or the driver are missing",
+            "Check the driver (nvidia-smi) and the CUDA and cuDNN libraries, or ask for --device cpu.",
+        )
+    return session
+
+
+def _create(onnxruntime: Any, file: Path, variant: VariantEntry, provider: str, threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            str(file), options, providers=[provider], disabled_optimizers=list(variant.disabled_optimizers)
+        )
+    except Exception as error:  # onnxruntime raises a class of its own for every status
+        raise BundleError(
+            f"onnxruntime {onnxruntime.__version__} cannot load {file}: {error}",
+            f"It needs onnxruntime {variant.needs.onnxruntime} or newer; else export the bundle again.",
+        ) from error
+
+
+def _cuda_driver_answers() -> bool:
+    import ctypes
+
+    try:
+        return bool(ctypes.CDLL("libcuda.so.1").cuInit(0) == 0)
+    except OSError:
+        return False

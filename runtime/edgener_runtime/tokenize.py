@@ -1,0 +1,110 @@
+"""Text to subwords and windows with the tokenizers library, as the bundle's manifest says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .casing import case_classes
+from .errors import BundleError
+from .manifest import TokenizerSettings
+from .windows import Window, plan
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_SURROGATES = re.compile("[\ud800-\udfff]")  # no UTF-8 has them; U+FFFD keeps the offsets
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """A text's subwords without special tokens: ids, (start, end) in characters, which go on a word, case classes."""
+
+    text: str
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+    continues: list[bool]
+    classes: list[int]
+
+
+class TextTokenizer:
+    """Encodes texts whole, whatever truncation and padding tokenizer.json carries, and cuts them into windows."""
+
+    def __init__(self, file: Path, settings: TokenizerSettings) -> None:
+        self.settings = settings
+        self._tokenizer = _load(file)
+        self._word_aware = bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
+        unknown = getattr(self._tokenizer.model, "unk_token", None)
+        self._unknown = self._tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
+        self.prefix, self.suffix = _special_tokens(self._tokenizer)
+        self.size = settings.max_length - len(self.prefix) - len(self.suffix)
+
+    def encode(self, texts: Sequence[str]) -> list[Subwords]:
+        """Subwords of each text, none cut off; a lone surrogate is read as U+FFFD."""
+        clean = [_SURROGATES.sub("\ufffd", text) for text in texts]
+        encodings = self._tokenizer.encode_batch(clean, add_special_tokens=False)
+        return [
+            Subwords(
+                text,
+                encoding.ids,
+                encoding.offsets,
+                self._continues(text, encoding.ids, encoding.tokens, encoding.offsets),
+                self._classes(text, encoding.offsets),
+            )
+            for text, encoding in zip(clean, encodings, strict=True)
+        ]
+
+    def windows(self, subwords: Subwords) -> Iterator[tuple[Window, list[int], list[int]]]:
+        """Each window of a text with its input ids and token types, special tokens added."""
+        for window in plan(len(subwords.ids), self.size, min(self.settings.stride, self.size - 1)):
+            ids = [*self.prefix, *subwords.ids[window.start : window.end], *self.suffix]
+            types = [*[0] * len(self.prefix), *subwords.classes[window.start : window.end], *[0] * len(self.suffix)]
+            yield window, ids, types
+
+    def _continues(self, text: str, ids: list[int], tokens: list[str], offsets: list[tuple[int, int]]) -> list[bool]:
+        """Which subwords go on a word, by the rule of transformers' token-classification pipeline."""
+        if self._word_aware:
+            return [
+                len(token) != end - start and index != self._unknown
+                for index, token, (start, end) in zip(ids, tokens, offsets, strict=True)
+            ]
+        return [
+            start > 0 and " " not in text[start - 1 : start + 1] and index != self._unknown
+            for index, (start, _) in zip(ids, offsets, strict=True)
+        ]
+
+    def _classes(self, text: str, offsets: list[tuple[int, int]]) -> list[int]:
+        if not self.settings.case_channel:
+            return [0] * len(offsets)
+        return case_classes(text, [_first_letter(text, start, end) for start, end in offsets])
+
+
+def _load(file: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer: Tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # noqa: BLE001 - the library raises no narrower class
+        raise BundleError(f"{file} cannot be read as a tokenizer: {error}", "Export the bundle again.") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids that stand before and behind a text, learned from how one word is encoded."""
+    encoding = tokenizer.encode("a")
+    special = encoding.special_tokens_mask
+    first = special.index(0)
+    last = len(special) - special[::-1].index(0)
+    return encoding.ids[:first], encoding.ids[last:]
+
+
+def _first_letter(text: str, start: int, end: int) -> int:
+    """Some tokenizers count the space before a word as part of its first subword."""
+    while start < end - 1 and text[start].isspace():
+        start += 1
+    return start
