@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgener.data.types import Dataset
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.serde import load_json
 
@@ -26,6 +27,13 @@ class DataRecord:
     sha256: str
     sentences: int
     entities: int
+
+
+def data_record(dataset: Dataset) -> DataRecord:
+    """What is written down of a split: the name of its source without the machine's folders, hash and sizes."""
+    name = dataset.source if ":" in dataset.source else Path(dataset.source).name
+    entities = sum(dataset.entity_counts.values())
+    return DataRecord(name, dataset.split, dataset.sha256, len(dataset.sentences), entities)
 
 
 @dataclass(frozen=True)

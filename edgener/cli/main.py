@@ -10,7 +10,7 @@ import click
 import edgener
 from edgener_runtime.console import CommandGroup
 
-COMMANDS = ("train",)
+COMMANDS = ("train", "export")
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from typing import Any
 
@@ -65,3 +66,14 @@ def parse_cut(text: str | None) -> tuple[int, int, int] | None:
     if len(shares) != 3 or text.count("/") != 2 or not all(shares):
         raise click.BadParameter(f"found {text!r}, expected three shares such as 80/10/10")
     return shares[0], shares[1], shares[2]
+
+
+def data_arguments(spec: DataSpec) -> list[str]:
+    """The options that ask for the same reading of another source; those at their defaults are left out."""
+    arguments: list[str] = []
+    for field in fields(DataSpec):
+        value = getattr(spec, field.name)
+        if field.name != "source" and value != field.default:
+            text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            arguments += [f"--{field.name.replace('_', '-')}", text]
+    return arguments

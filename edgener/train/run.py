@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import os
 import shutil
-import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import edgener
-from edgener.checkpoint import RECORD, DataRecord, TrainingRecord, max_length
+from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.parity.metrics import EntityScores, entity_scores
 from edgener.sources import resolve_model
+from edgener_exporters.quiet import quieten_libraries
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.files import staged_folder, write_atomic
 from edgener_runtime.serde import to_json
@@ -56,7 +55,7 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     data = _checked(splits)
     work = out.with_name(f"{out.name}.unfinished")
     last = _open_work(work, config, data, resume)
-    _quieten()
+    quieten_libraries()
     trainer, encoder, judged = _set_up(data, config, work)
     before = _score(trainer, judged)
     trainer.train(resume_from_checkpoint=last)
@@ -102,16 +101,6 @@ def _open_work(work: Path, config: TrainConfig, data: Mapping[str, Dataset], res
     return last
 
 
-def _quieten() -> None:
-    """Libraries' advice to programmers is no news to the person who trains."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"torch|transformers|accelerate|peft")
-
-
 def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tuple[Any, TextEncoder, _Judged]:
     from transformers import set_seed
 
@@ -150,7 +139,7 @@ def _write(
         base_model=config.model,
         case_channel=config.case_channel,
         label_all_subwords=config.label_all_subwords,
-        data={name: _data_record(split) for name, split in data.items()},
+        data={name: data_record(split) for name, split in data.items()},
         hyper_parameters=dataclasses.asdict(config) | {"learning_rate": trainer.args.learning_rate},
         versions={name: version(name) for name in _LIBRARIES},
         scores={"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1},
@@ -162,9 +151,3 @@ def _write(
         figures = dataclasses.asdict(result)
         del figures["checkpoint"]  # the folder may be moved
         (staging / METRICS).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-def _data_record(dataset: Dataset) -> DataRecord:
-    name = dataset.source if ":" in dataset.source else Path(dataset.source).name
-    entities = sum(dataset.entity_counts.values())
-    return DataRecord(name, dataset.split, dataset.sha256, len(dataset.sentences), entities)

@@ -133,8 +133,7 @@ def _mean_scores(scores: Floats, first: Ints) -> Floats:
     import numpy as np
 
     counts = np.diff(np.append(first, len(scores)))
-    means: Floats = np.add.reduceat(scores, first, axis=0) / counts[:, None].astype(np.float32)
-    return means
+    return (np.add.reduceat(scores, first, axis=0) / counts[:, None]).astype(np.float32)
 
 
 def _surest_scores(scores: Floats, first: Ints) -> Floats:

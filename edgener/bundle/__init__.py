@@ -1,0 +1,1 @@
+"""Bundles: the folder a device gets."""

@@ -1,0 +1,108 @@
+"""The files of a bundle beside its models: tokenizer, manifest, reports, and the script that makes it again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import edgener
+from edgener.checkpoint import Checkpoint
+from edgener.encoding import load_tokenizer
+from edgener.parity.compare import ParityReport
+from edgener_exporters.variants import Variant
+from edgener_runtime.device import isa
+from edgener_runtime.manifest import MANIFEST, FileEntry, Manifest, Proof, TokenizerSettings, VariantEntry
+from edgener_runtime.verify import file_entry
+
+TOKENIZER = "tokenizer.json"
+REPRODUCE = "reproduce.sh"
+
+
+def model_file(folder: Path, variant: Variant) -> Path:
+    """Where a variant's graph stands in a bundle."""
+    return folder / "variants" / f"{variant.name}.onnx"
+
+
+def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
+    """The checkpoint's tokenizer.json without the truncation and padding it may carry."""
+    settings = json.loads((checkpoint.path / TOKENIZER).read_text(encoding="utf-8"))
+    settings |= {"truncation": None, "padding": None}
+    (folder / TOKENIZER).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
+
+
+def draft_manifest(
+    checkpoint: Checkpoint, variants: Sequence[Variant], folder: Path, provenance: dict[str, Any]
+) -> Manifest:
+    """The manifest of a bundle whose models and tokenizer are in place; its parity is still to be measured."""
+    tokenizer = load_tokenizer(str(checkpoint.path))
+    settings = TokenizerSettings(
+        file=TOKENIZER,
+        max_length=checkpoint.max_length,
+        stride=checkpoint.stride,
+        pad_id=tokenizer.pad_token_id or 0,
+        inputs=_inputs(model_file(folder, variants[0])),
+        case_channel=checkpoint.case_channel,
+    )
+    entries = tuple(_variant_entry(variant, folder) for variant in variants)
+    return Manifest(edgener.__version__, checkpoint.path.name, checkpoint.labels, settings, entries, (), provenance)
+
+
+def prove(manifest: Manifest, reports: Mapping[str, ParityReport], provider: str, versions: dict[str, str]) -> Manifest:
+    """The manifest with what was measured of each variant, and where."""
+    proof = Proof(provider, isa(), versions)
+    proven = tuple(replace(entry, parity=reports[entry.name].figures, proven=(proof,)) for entry in manifest.variants)
+    return replace(manifest, variants=proven)
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
+    """Write the manifest with a line for every file that stands in the folder."""
+    manifest = replace(manifest, files=_other_files(manifest, folder))
+    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    return manifest
+
+
+def reproduce_script(arguments: Sequence[str], data: str, versions: Mapping[str, str]) -> str:
+    """A shell script that exports the same bundle again from the checkpoint and the data, and compares the two."""
+    pins = " ".join(f"{name}=={version.split('+')[0]}" for name, version in versions.items() if name != "python")
+    return f"""#!/bin/sh
+# Makes this bundle again and compares: sh {REPRODUCE} CHECKPOINT DATA OUT
+# with Python {versions["python"]} and: pip install edgener=={edgener.__version__} {pins}
+# The hashes of the checkpoint and of the data it was made from stand in {MANIFEST} under provenance.
+set -eu
+checkpoint=${{1:?name the checkpoint}} data=${{2:-{shlex.quote(data)}}} out=${{3:?name the folder to write}}
+edgener export "$checkpoint" --data "$data" --out "$out" {shlex.join(arguments)}
+cmp "$out/{MANIFEST}" "$(dirname "$0")/{MANIFEST}"
+echo "the same, byte for byte"
+"""
+
+
+def _variant_entry(variant: Variant, folder: Path) -> VariantEntry:
+    import onnx
+
+    file = model_file(folder, variant)
+    opsets = {entry.domain: entry.version for entry in onnx.load(file, load_external_data=False).opset_import}
+    return VariantEntry(
+        variant.name,
+        variant.precision,
+        file_entry(folder, file),
+        opsets.get("", opsets.get("ai.onnx", 0)),
+        variant.needs,
+        (),
+        disabled_optimizers=variant.disabled_optimizers,
+    )
+
+
+def _inputs(file: Path) -> tuple[str, ...]:
+    import onnx
+
+    return tuple(value.name for value in onnx.load(file, load_external_data=False).graph.input)
+
+
+def _other_files(manifest: Manifest, folder: Path) -> tuple[FileEntry, ...]:
+    apart = {MANIFEST, *(variant.file.path for variant in manifest.variants)}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(entry for entry in (file_entry(folder, path) for path in files) if entry.path not in apart)

@@ -1,0 +1,48 @@
+"""Where a bundle came from: hashes, versions and commits; no machine paths, no times."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import edgener
+from edgener.checkpoint import Checkpoint, data_record
+from edgener.data.types import Dataset
+from edgener_runtime.files import sha256_of
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "numpy")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that shape a bundle."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def provenance(checkpoint: Checkpoint, dataset: Dataset, exporter: str) -> dict[str, Any]:
+    """What the manifest says of a bundle's origin."""
+    files = sorted(file for file in checkpoint.path.iterdir() if file.is_file())
+    return {
+        "checkpoint": {file.name: sha256_of(file) for file in files},
+        "training": dataclasses.asdict(checkpoint.record) if checkpoint.record else None,
+        "evaluation": dataclasses.asdict(data_record(dataset)),
+        "exporter": exporter,
+        "versions": library_versions(),
+        "edgener_commit": _commit(Path(edgener.__file__).parents[1]),
+    }
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of edgener's own checkout, where it runs from one."""
+    if not (folder / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

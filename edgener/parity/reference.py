@@ -1,0 +1,74 @@
+"""The PyTorch model as it was trained, on text, with transformers' own tokenizer: what variants are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from edgener.checkpoint import Checkpoint
+from edgener.encoding import EncodedText, TextEncoder, load_tokenizer
+from edgener_exporters.onnx import input_names, load_reference
+from edgener_runtime.pipeline import TokenLogits
+from edgener_runtime.windows import Window
+
+_TEXTS_AT_ONCE = 256
+_WINDOWS_AT_ONCE = 16
+
+
+class PyTorchModel:
+    """A checkpoint in FP32 on the CPU, dropout off. Raises UserInputError where its weights cannot be loaded."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.labels = checkpoint.labels
+        self._model = load_reference(checkpoint.path)
+        self._inputs = input_names(self._model)
+        self._encoder = TextEncoder(
+            load_tokenizer(str(checkpoint.path)),
+            checkpoint.max_length,
+            checkpoint.stride,
+            checkpoint.case_channel,
+            "token_type_ids" in self._inputs,
+        )
+
+    def __enter__(self) -> PyTorchModel:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._model = None
+
+    def logits(self, texts: Iterable[str]) -> Iterator[TokenLogits]:
+        """What the model says of each subword of each text, in the texts' order, long ones merged from windows."""
+        remaining = iter(texts)
+        while chunk := list(islice(remaining, _TEXTS_AT_ONCE)):
+            yield from self._run_chunk(self._encoder.encode(chunk))
+
+    def _run_chunk(self, encoded: list[EncodedText]) -> list[TokenLogits]:
+        import numpy as np
+
+        scored = [
+            TokenLogits(
+                np.array(text.ids, dtype=np.int64),
+                np.array(text.offsets, dtype=np.int64).reshape(-1, 2),
+                np.empty((len(text.ids), len(self.labels)), dtype=np.float32),
+            )
+            for text in encoded
+        ]
+        rows = [(i, *parts) for i, text in enumerate(encoded) for parts in self._encoder.windows(text)]
+        rows.sort(key=lambda row: row[1].end - row[1].start)
+        ahead = len(self._encoder.prefix)
+        for at in range(0, len(rows), _WINDOWS_AT_ONCE):
+            batch = rows[at : at + _WINDOWS_AT_ONCE]
+            for (number, window, _), logits in zip(batch, self._run(batch), strict=True):
+                shift = ahead - window.start
+                scored[number].logits[window.keep_start : window.keep_end] = logits[
+                    window.keep_start + shift : window.keep_end + shift
+                ]
+        return scored
+
+    def _run(self, batch: list[tuple[int, Window, dict[str, list[int]]]]) -> Any:
+        import torch
+
+        padded = self._encoder.tokenizer.pad([inputs for _, _, inputs in batch], return_tensors="pt")
+        with torch.no_grad():
+            return self._model(**{name: padded[name] for name in self._inputs}).logits.numpy()

@@ -1,0 +1,126 @@
+"""The whole flow from checkpoint to bundle, top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgener.bundle.build import (
+    REPRODUCE,
+    draft_manifest,
+    model_file,
+    prove,
+    reproduce_script,
+    write_manifest,
+    write_tokenizer,
+)
+from edgener.bundle.provenance import library_versions, provenance
+from edgener.checkpoint import Checkpoint, open_checkpoint
+from edgener.data.read import check_labels
+from edgener.data.types import Dataset
+from edgener.parity.compare import ParityReport, Reference, compare, run_reference
+from edgener.parity.gate import failures
+from edgener.parity.reference import PyTorchModel
+from edgener.parity.report import write_reports
+from edgener.progress import Track, untracked
+from edgener_exporters.onnx import export_onnx
+from edgener_exporters.variants import VARIANTS, Variant
+from edgener_runtime.errors import ParityError, UserInputError
+from edgener_runtime.files import staged_folder
+from edgener_runtime.manifest import MANIFEST, Manifest
+from edgener_runtime.pipeline import TokenClassifier
+
+DEVICE = "cpu"  # parity is measured where the export runs
+
+
+@dataclass(frozen=True)
+class ExportSpec:
+    """What to export, the text to judge it on, its budget, and the options that would ask for the same again."""
+
+    variants: tuple[Variant, ...]
+    dataset: Dataset
+    max_f1_drop: float = 0.005
+    exporter: str = "torch"
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The bundle's manifest and what each variant's parity came to."""
+
+    bundle: str
+    manifest: Manifest
+    reports: tuple[ParityReport, ...]
+
+
+class RefusedVariantsError(ParityError):
+    """Variants out of bounds: no bundle was written; `result` has the figures of all."""
+
+    def __init__(self, message: str, result: ExportResult) -> None:
+        super().__init__(message, "Nothing was written. Leave the variant out, or allow more with --max-f1-drop.")
+        self.result = result
+
+
+def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untracked) -> ExportResult:
+    """Turn a checkpoint into a bundle at `out` whose every variant was held against PyTorch through the runtime.
+
+    Raises RefusedVariantsError where a variant is out of bounds; what stood at `out` is then untouched.
+    Raises UserInputError (checkpoint, data), ExportError, StorageError.
+    """
+    if not 0 <= spec.max_f1_drop <= 1:
+        raise UserInputError(f"the F1 budget is {spec.max_f1_drop}, expected 0 to 1")
+    checkpoint = open_checkpoint(path)
+    check_labels(checkpoint.entity_labels, spec.dataset)
+    with staged_folder(out, marker=MANIFEST) as staging:
+        _build_variants(checkpoint, spec, staging, track)
+        write_tokenizer(checkpoint, staging)
+        origin = provenance(checkpoint, spec.dataset, spec.exporter)
+        manifest = write_manifest(draft_manifest(checkpoint, spec.variants, staging, origin), staging)
+
+        reference = _run_pytorch(checkpoint, spec.dataset, track)
+        reports = tuple(_measure(staging, variant, reference, track) for variant in spec.variants)
+        _refuse(spec, ExportResult(str(out), manifest, reports))
+
+        write_reports(reports, staging)
+        script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions())
+        (staging / REPRODUCE).write_text(script, encoding="utf-8")
+        by_name = {report.variant: report for report in reports}
+        proven = prove(manifest, by_name, "CPUExecutionProvider", origin["versions"])
+        manifest = write_manifest(proven, staging)
+    return ExportResult(str(out), manifest, reports)
+
+
+def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, track: Track) -> None:
+    """Every variant is derived from the FP32 graph, which goes again where it was not asked for."""
+    step = track("export", 1 + len(spec.variants))
+    fp32 = model_file(folder, VARIANTS["fp32"])
+    fp32.parent.mkdir()
+    export_onnx(checkpoint.path, fp32, spec.exporter)
+    step()
+    for variant in spec.variants:
+        if variant.build:
+            variant.build(fp32, model_file(folder, variant))
+        step()
+    if VARIANTS["fp32"] not in spec.variants:
+        fp32.unlink()
+
+
+def _run_pytorch(checkpoint: Checkpoint, dataset: Dataset, track: Track) -> Reference:
+    with PyTorchModel(checkpoint) as model:
+        return run_reference(model, dataset, track("PyTorch", len(dataset.sentences)))
+
+
+def _measure(folder: Path, variant: Variant, reference: Reference, track: Track) -> ParityReport:
+    with TokenClassifier.load(folder, DEVICE, variant.name) as classifier:
+        return compare(reference, variant.name, classifier, track(variant.name, len(reference.tags)))
+
+
+def _refuse(spec: ExportSpec, result: ExportResult) -> None:
+    refused: Sequence[str] = [
+        reason
+        for variant, report in zip(spec.variants, result.reports, strict=True)
+        for reason in failures(variant, report, spec.max_f1_drop)
+    ]
+    if refused:
+        raise RefusedVariantsError("; ".join(refused), result)
