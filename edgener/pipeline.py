@@ -107,7 +107,7 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
 
 
 def _run_pytorch(checkpoint: Checkpoint, dataset: Dataset, track: Track) -> Reference:
-    with PyTorchModel(checkpoint) as model:
+    with PyTorchModel.open(checkpoint) as model:
         return run_reference(model, dataset, track("PyTorch", len(dataset.sentences)))
 
 

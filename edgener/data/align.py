@@ -20,6 +20,14 @@ def subword_tokens(tokens: Offsets, subwords: Offsets, text: str) -> list[int]:
     return found
 
 
+def continued_subwords(tokens: Offsets, subwords: Offsets) -> list[bool]:
+    """For each token whether a subword that began before it reaches into it, as one subword `°c` does for `°`, `C`."""
+    edges = [(start, end) for start, end in subwords if start < end]
+    starts = [start for start, _ in edges]
+    before = [bisect_right(starts, start - 1) - 1 for start, _ in tokens]
+    return [index >= 0 and edges[index][1] > start for index, (start, _) in zip(before, tokens, strict=True)]
+
+
 def first_subwords(tokens: Offsets, subwords: Offsets, text: str) -> list[int]:
     """For each token the index of its first subword, or -1 where the tokenizer left nothing of it."""
     first = [-1] * len(tokens)

@@ -17,19 +17,22 @@ _WINDOWS_AT_ONCE = 16
 
 
 class PyTorchModel:
-    """A checkpoint in FP32 on the CPU, dropout off. Raises UserInputError where its weights cannot be loaded."""
+    """A token-classification model with its encoder of texts; dropout off, in the precision of its weights."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.labels = checkpoint.labels
-        self._model = load_reference(checkpoint.path)
-        self._inputs = input_names(self._model)
-        self._encoder = TextEncoder(
-            load_tokenizer(str(checkpoint.path)),
-            checkpoint.max_length,
-            checkpoint.stride,
-            checkpoint.case_channel,
-            "token_type_ids" in self._inputs,
-        )
+    def __init__(self, model: Any, encoder: TextEncoder, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+        self._model = model.eval()
+        self._encoder = encoder
+        self._inputs = input_names(model)
+
+    @classmethod
+    def open(cls, checkpoint: Checkpoint) -> PyTorchModel:
+        """A checkpoint in FP32 on the CPU. Raises UserInputError where its weights cannot be loaded."""
+        model = load_reference(checkpoint.path)
+        tokenizer = load_tokenizer(str(checkpoint.path))
+        token_types = "token_type_ids" in input_names(model)
+        encoder = TextEncoder(tokenizer, checkpoint.max_length, checkpoint.stride, checkpoint.case_channel, token_types)
+        return cls(model, encoder, checkpoint.labels)
 
     def __enter__(self) -> PyTorchModel:
         return self
@@ -71,4 +74,5 @@ class PyTorchModel:
 
         padded = self._encoder.tokenizer.pad([inputs for _, _, inputs in batch], return_tensors="pt")
         with torch.no_grad():
-            return self._model(**{name: padded[name] for name in self._inputs}).logits.numpy()
+            inputs = {name: padded[name].to(self._model.device) for name in self._inputs}
+            return self._model(**inputs).logits.float().cpu().numpy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from edgener.data.align import first_subwords
+from edgener.data.align import continued_subwords, first_subwords
 from edgener.data.types import Sentence
 from edgener_runtime.pipeline import TokenLogits
 
@@ -22,10 +22,21 @@ class Tagger(Protocol):
 
 
 def token_tags(sentence: Sentence, scored: TokenLogits, labels: Sequence[str]) -> list[str]:
-    """One tag a token, that of its first subword; a token the tokenizer left nothing of is O."""
-    best = scored.logits.argmax(axis=-1) if len(scored.logits) else []
-    first = first_subwords(sentence.offsets, [(int(start), int(end)) for start, end in scored.offsets], sentence.text)
-    return [labels[best[subword]] if subword >= 0 else "O" for subword in first]
+    """One tag a token, that of its first subword.
+
+    A token without one goes on with the tag before it if it shares that token's subword; else it is O.
+    """
+    best = scored.logits.argmax(axis=-1).tolist()
+    offsets = [(start, end) for start, end in scored.offsets.tolist()]
+    first = first_subwords(sentence.offsets, offsets, sentence.text)
+    shared = continued_subwords(sentence.offsets, offsets)
+    tags: list[str] = []
+    for subword, continued in zip(first, shared, strict=True):
+        if subword >= 0:
+            tags.append(labels[best[subword]])
+        else:
+            tags.append(tags[-1].replace("B-", "I-", 1) if continued else "O")
+    return tags
 
 
 def tag(model: Tagger, sentences: Sequence[Sentence], step: Any = None) -> list[list[str]]:

@@ -17,6 +17,8 @@ from edgener.data.read import check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.parity.metrics import EntityScores, entity_scores
+from edgener.parity.reference import PyTorchModel
+from edgener.parity.tagging import tag
 from edgener.sources import resolve_model
 from edgener_exporters.quiet import quieten_libraries
 from edgener_runtime.errors import UserInputError
@@ -24,10 +26,10 @@ from edgener_runtime.files import staged_folder, write_atomic
 from edgener_runtime.serde import to_json
 
 from .config import TrainConfig
-from .features import Features, build_features
+from .features import build_features
 from .model import learning_rate, load_model, merge_adapters
 from .progress import epoch_figures
-from .trainer import build_trainer, pick_device, sentence_tags
+from .trainer import build_trainer, pick_device
 
 METRICS = "metrics.json"
 _SETTINGS = "edgener-settings.json"
@@ -56,21 +58,23 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     work = out.with_name(f"{out.name}.unfinished")
     last = _open_work(work, config, data, resume)
     quieten_libraries()
-    trainer, encoder, judged = _set_up(data, config, work)
+    trainer, judged = _set_up(data, config, work)
     before = _score(trainer, judged)
     trainer.train(resume_from_checkpoint=last)
     after = _score(trainer, judged)
     result = TrainResult(str(out), judged.dataset.split, before, after, epoch_figures(trainer.state.log_history))
     if trainer.is_world_process_zero():
-        _write(trainer, encoder, config, data, result, out)
+        _write(trainer, judged.encoder, config, data, result, out)
         shutil.rmtree(work, ignore_errors=True)
     return result
 
 
 @dataclasses.dataclass(frozen=True)
 class _Judged:
+    """The split that scores are told on, and what it takes to run a model over it."""
+
     dataset: Dataset
-    features: Features
+    encoder: TextEncoder
     labels: tuple[str, ...]
 
 
@@ -101,7 +105,7 @@ def _open_work(work: Path, config: TrainConfig, data: Mapping[str, Dataset], res
     return last
 
 
-def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tuple[Any, TextEncoder, _Judged]:
+def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tuple[Any, _Judged]:
     from transformers import set_seed
 
     set_seed(config.seed)
@@ -120,15 +124,14 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
     rate = learning_rate(model, config)
     trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels)
     judged = next(data[name] for name in ("test", "valid", "train") if name in data)
-    return trainer, encoder, _Judged(judged, build_features(encoder, judged.sentences, labels), labels)
+    return trainer, _Judged(judged, encoder, labels)
 
 
 def _score(trainer: Any, judged: _Judged) -> EntityScores:
-    """Entity scores on the judged split; gold comes from the data, so a token without subword counts as O."""
-    trainer.compute_metrics, compute = None, trainer.compute_metrics
-    output = trainer.predict(judged.features.rows)
-    trainer.compute_metrics = compute
-    return entity_scores(*sentence_tags(judged.features, output.predictions, output.label_ids, judged.labels))
+    """Entity scores of the model as it stands, told the way `edgener evaluate` tells them."""
+    model = PyTorchModel(trainer.model, judged.encoder, judged.labels)
+    gold = [sentence.tags() for sentence in judged.dataset.sentences]
+    return entity_scores(gold, tag(model, judged.dataset.sentences))
 
 
 def _write(

@@ -1,0 +1,80 @@
+"""What is in a data set: counts, lengths in subwords, repeats, and leaks between splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from .leaks import overlap, repeats
+from .types import Dataset
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths in subwords with the special tokens: quantiles, and the share of sentences longer than `limit`."""
+
+    quantiles: dict[str, int]
+    limit: int
+    share_over_limit: float
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """The counts of one split."""
+
+    source: str
+    split: str
+    format: str
+    scheme: str
+    sentences: int
+    tokens: int
+    entities: int
+    labels: dict[str, int]
+    longest: int
+    repeats: int
+    mended: dict[str, int]
+    sha256: str
+    subwords: Lengths | None = None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All splits of a source, and how many sentences each pair of them shares."""
+
+    splits: tuple[SplitReport, ...]
+    overlaps: dict[str, int]
+
+
+def inspect(splits: Mapping[str, Dataset], tokenizer: Any = None, limit: int = 512) -> Inspection:
+    """Count everything; `tokenizer` is a fast one of transformers, `limit` a length in subwords."""
+    reports = tuple(_report(dataset, tokenizer, limit) for dataset in splits.values())
+    overlaps = {f"{one} and {other}": overlap(splits[one], splits[other]) for one, other in combinations(splits, 2)}
+    return Inspection(reports, overlaps)
+
+
+def _report(dataset: Dataset, tokenizer: Any, limit: int) -> SplitReport:
+    return SplitReport(
+        source=dataset.source,
+        split=dataset.split,
+        format=dataset.format,
+        scheme=dataset.scheme,
+        sentences=len(dataset.sentences),
+        tokens=dataset.token_count,
+        entities=sum(dataset.entity_counts.values()),
+        labels=dict(dataset.entity_counts.most_common()),
+        longest=max(len(sentence.offsets) for sentence in dataset.sentences),
+        repeats=repeats(dataset),
+        mended=dict(dataset.mended),
+        sha256=dataset.sha256,
+        subwords=_lengths([sentence.text for sentence in dataset.sentences], tokenizer, limit) if tokenizer else None,
+    )
+
+
+def _lengths(texts: Sequence[str], tokenizer: Any, limit: int) -> Lengths:
+    lengths = sorted(len(ids) for ids in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"])
+    quantiles = {f"{share:.0%}": lengths[round(share * (len(lengths) - 1))] for share in QUANTILES}
+    return Lengths(quantiles, limit, sum(length > limit for length in lengths) / len(lengths))

@@ -1,0 +1,58 @@
+"""PNG pictures: the confusion matrix of tags, and the curve of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgener.parity.metrics import Tags
+
+
+def confusion(gold: Tags, predicted: Tags, tags: Sequence[str]) -> list[list[int]]:
+    """Counts of tokens, a row a gold tag and a column a predicted one, in the order of `tags`."""
+    index = {tag: number for number, tag in enumerate(tags)}
+    counts = [[0] * len(tags) for _ in tags]
+    for ours, theirs in zip(gold, predicted, strict=True):
+        for true, guess in zip(ours, theirs, strict=True):
+            counts[index[true]][index[guess]] += 1
+    return counts
+
+
+def plot_confusion(counts: Sequence[Sequence[int]], tags: Sequence[str], file: Path) -> None:
+    """A heat map, each row coloured by its share, each cell with its count."""
+    figure, axes = _figure(1.5 + 0.6 * len(tags), 1 + 0.5 * len(tags))
+    axes.imshow([[cell / max(1, sum(row)) for cell in row] for row in counts], cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(tags)), tags, rotation=90)
+    axes.set_yticks(range(len(tags)), tags)
+    axes.set(xlabel="predicted tag", ylabel="gold tag")
+    for i, row in enumerate(counts):
+        for j, cell in enumerate(row):
+            colour = "white" if cell > 0.5 * sum(row) else "black"
+            axes.text(j, i, cell or "", ha="center", va="center", size=7, color=colour)
+    figure.savefig(file)
+
+
+def plot_training(epochs: Sequence[dict[str, float]], file: Path) -> None:
+    """Loss of training and validation, and the validation's entity F1, by epoch."""
+    figure, axes = _figure(6, 4)
+    for key, name in (("train_loss", "training loss"), ("valid_loss", "validation loss")):
+        rows = [row for row in epochs if key in row]
+        axes.plot([row["epoch"] for row in rows], [row[key] for row in rows], "o-", label=name)
+    axes.set(xlabel="epoch", ylabel="loss")
+    scores = axes.twinx()
+    rows = [row for row in epochs if "valid_f1" in row]
+    scores.plot([row["epoch"] for row in rows], [row["valid_f1"] for row in rows], "s--", color="tab:green")
+    scores.set_ylabel("validation entity F1 (dashed)")
+    axes.legend(loc="center right")
+    figure.savefig(file)
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    """A figure in inches that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
