@@ -8,8 +8,8 @@ from .types import Dataset
 
 
 def repeats(dataset: Dataset) -> int:
-    """How many sentences stand earlier in the same split already."""
-    return len(dataset.sentences) - len(_texts(dataset))
+    """How many sentences stand earlier in the same split already, with the same annotation."""
+    return len(dataset.sentences) - len({(sentence.text, sentence.spans) for sentence in dataset.sentences})
 
 
 def overlap(one: Dataset, other: Dataset) -> int:
