@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
-from edgener_runtime.errors import ExportError
+from .foreign import export_errors, quiet_root_logger
 
 
 def quantize_dynamic(fp32: Path, out: Path) -> None:
@@ -14,8 +13,8 @@ def quantize_dynamic(fp32: Path, out: Path) -> None:
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization import quantize_dynamic as quantize
 
-    logging.getLogger().addFilter(_is_no_preprocessing_advice)
-    try:
+    # onnxruntime logs advice to pre-process, which changes nothing for these graphs and fails on some
+    with export_errors(f"onnxruntime cannot quantise {fp32.name}"), quiet_root_logger():
         quantize(
             fp32,
             out,
@@ -25,12 +24,3 @@ def quantize_dynamic(fp32: Path, out: Path) -> None:
             # products of two activations have no weight to quantise beforehand
             extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-    except Exception as error:
-        raise ExportError(f"onnxruntime cannot quantise {fp32.name}: {type(error).__name__}: {error}") from error
-    finally:
-        logging.getLogger().removeFilter(_is_no_preprocessing_advice)
-
-
-def _is_no_preprocessing_advice(record: logging.LogRecord) -> bool:
-    """onnxruntime advises a pre-processing step that changes nothing for these graphs and fails on some."""
-    return "pre-process" not in record.getMessage()

@@ -10,9 +10,11 @@ from typing import Any
 from edgener_runtime.errors import ExportError, UserInputError
 
 from .checks import check_graph
+from .foreign import export_errors
 from .quiet import quieten_libraries
 
 OPSET = 17
+LARGEST = 2_000_000_000  # bytes of weights; protobuf ends at 2 GiB, and the nodes need some of it
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -24,13 +26,10 @@ def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
     ExportError where the export or a check fails.
     """
     model = load_reference(checkpoint)
-    try:
+    _refuse_large(model)
+    with export_errors(f"{exporter} cannot export {checkpoint}"):
         EXPORTERS[exporter](model, checkpoint, out)
-    except ExportError:
-        raise
-    except Exception as error:
-        raise ExportError(f"{exporter} cannot export {checkpoint}: {type(error).__name__}: {error}") from error
-    check_graph(out, model)
+    check_graph(out, model, input_names(model))
 
 
 def load_reference(checkpoint: Path) -> Any:
@@ -39,14 +38,23 @@ def load_reference(checkpoint: Path) -> Any:
 
     quieten_libraries()
     try:
-        model = AutoModelForTokenClassification.from_pretrained(
-            checkpoint, dtype="float32", attn_implementation="eager", local_files_only=True
+        model, loading = AutoModelForTokenClassification.from_pretrained(
+            checkpoint,
+            dtype="float32",
+            attn_implementation="eager",
+            local_files_only=True,
+            output_loading_info=True,
         )
     except Exception as error:
         raise UserInputError(
             f"the weights in {checkpoint} cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0]}",
             "Copy the checkpoint again, or train it again: edgener train",
         ) from error
+    if missing := sorted(loading["missing_keys"]):  # transformers fills them with random numbers
+        raise UserInputError(
+            f"{checkpoint} lacks {len(missing)} of the model's weights: {', '.join(missing[:3])}",
+            "Copy the checkpoint again, or fine-tune the model first: edgener train",
+        )
     return model.eval()
 
 
@@ -57,6 +65,15 @@ def input_names(model: Any) -> tuple[str, ...]:
     taken = inspect.signature(model.forward).parameters
     has_types = getattr(model.config, "type_vocab_size", 0) > 1
     return tuple(name for name in INPUTS if name in taken and (name != "token_type_ids" or has_types))
+
+
+def _refuse_large(model: Any) -> None:
+    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    if size > LARGEST:
+        raise ExportError(
+            f"the model's weights take {size / 1e9:.1f} GB in FP32, one ONNX file holds {LARGEST / 1e9:.0f} GB",
+            "Fine-tune a smaller encoder.",
+        )
 
 
 def _export_with_torch(model: Any, checkpoint: Path, out: Path) -> None:
