@@ -103,7 +103,7 @@ def longest_input(model: Any) -> int:
     if table is None:
         return min(getattr(model.config, "max_position_embeddings", _LONGEST), _LONGEST)
     never_used = 0 if table.padding_idx is None else table.padding_idx + 1  # RoBERTa counts from behind the padding
-    return min(table.num_embeddings - never_used, _LONGEST)
+    return int(min(table.num_embeddings - never_used, _LONGEST))
 
 
 def _masks(rows: int, length: int) -> Iterator[tuple[str, Any]]:
