@@ -9,20 +9,19 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .batches import Row, batches, feeds, rows_of
 from .decode import Decoder, Entity
 from .errors import EdgenerError, ProviderError
 from .manifest import Manifest, VariantEntry
 from .session import PROVIDERS, open_session, pick_device
 from .tokenize import Subwords, TextTokenizer
 from .verify import verify_bundle
-from .windows import Window
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _TEXTS_AT_ONCE = 256  # texts tokenised and sorted by length together
-_SUBWORDS_AT_ONCE = 1024  # padded subwords of one run
 
 
 @dataclass(frozen=True)
@@ -32,16 +31,6 @@ class TokenLogits:
     input_ids: NDArray[np.int64]
     offsets: NDArray[np.int64]
     logits: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One window of one text, as the model takes it."""
-
-    text: int
-    window: Window
-    ids: list[int]
-    types: list[int]
 
 
 class TokenClassifier:
@@ -116,33 +105,21 @@ class TokenClassifier:
             )
             for subwords in encoded
         ]
-        rows = [_Row(i, *parts) for i, subwords in enumerate(encoded) for parts in self._tokenizer.windows(subwords)]
         ahead = len(self._tokenizer.prefix)
-        for batch in _batches([row for row in rows if row.window.end]):
+        for batch in batches(rows_of(self._tokenizer, encoded)):
             for row, logits in zip(batch, self._run(batch), strict=True):
                 kept = slice(row.window.keep_start, row.window.keep_end)
                 shift = ahead - row.window.start
                 scored[row.text].logits[kept] = logits[kept.start + shift : kept.stop + shift]
         return scored
 
-    def _run(self, batch: list[_Row]) -> NDArray[np.float32]:
+    def _run(self, batch: list[Row]) -> NDArray[np.float32]:
         """Logits (rows, longest, labels) of windows padded to the longest. Raises EdgenerError if not finite."""
         import numpy as np
 
         if self._session is None:
             raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
-        longest = max(len(row.ids) for row in batch)
-        arrays = {
-            "input_ids": np.full((len(batch), longest), self.manifest.tokenizer.pad_id, dtype=np.int64),
-            "attention_mask": np.zeros((len(batch), longest), dtype=np.int64),
-            "token_type_ids": np.zeros((len(batch), longest), dtype=np.int64),
-        }
-        for i, row in enumerate(batch):
-            arrays["input_ids"][i, : len(row.ids)] = row.ids
-            arrays["attention_mask"][i, : len(row.ids)] = 1
-            arrays["token_type_ids"][i, : len(row.ids)] = row.types
-        feeds = {name: arrays[name] for name in self.manifest.tokenizer.inputs}
-        logits: NDArray[np.float32] = self._session.run(["logits"], feeds)[0]
+        logits: NDArray[np.float32] = self._session.run(["logits"], feeds(batch, self.manifest.tokenizer))[0]
         if not np.isfinite(logits).all():
             raise EdgenerError(
                 f"variant {self.variant.name} answered with a number that is not finite", "Export the bundle again."
@@ -158,15 +135,3 @@ def _first_for(manifest: Manifest, device: str) -> VariantEntry:
     raise ProviderError(
         f"no variant of bundle {manifest.name} runs on {device}; it has {names}", "Choose another device."
     )
-
-
-def _batches(rows: list[_Row]) -> Iterator[list[_Row]]:
-    """Rows of near lengths, so many together that padded subwords stay within the limit."""
-    batch: list[_Row] = []
-    for row in sorted(rows, key=lambda row: len(row.ids)):
-        if batch and len(row.ids) * (len(batch) + 1) > _SUBWORDS_AT_ONCE:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
