@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,8 @@ def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_
     from edgener.train.run import train as run
 
     result = run(splits, config, out, resume)
+    if os.environ.get("RANK", "0") != "0":  # torchrun: one process speaks for all
+        return
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(result), indent=2))
     else:

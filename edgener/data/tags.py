@@ -21,6 +21,11 @@ def split_tag(tag: str) -> tuple[str, str]:
     return _ROLE[tag[0]], tag[2:]
 
 
+def inside(tag: str) -> str:
+    """The IOB2 tag with which the entity of a tag goes on: I- for B-, all others as they are."""
+    return "I" + tag[1:] if tag.startswith("B-") else tag
+
+
 def guess_scheme(sequences: Iterable[Sequence[str]]) -> str:
     """The tag scheme of a file, from the prefixes it uses and where its B- stand."""
     prefixes: set[str] = set()

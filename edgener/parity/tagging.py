@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from edgener.data.align import continued_subwords, first_subwords
+from edgener.data.tags import inside
 from edgener.data.types import Sentence
 from edgener_runtime.pipeline import TokenLogits
 
@@ -35,7 +36,7 @@ def token_tags(sentence: Sentence, scored: TokenLogits, labels: Sequence[str]) -
         if subword >= 0:
             tags.append(labels[best[subword]])
         else:
-            tags.append(tags[-1].replace("B-", "I-", 1) if continued else "O")
+            tags.append(inside(tags[-1]) if continued else "O")
     return tags
 
 

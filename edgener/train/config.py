@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -43,8 +45,17 @@ class TrainConfig:
     tensorboard: str | None = _setting(None, "Write TensorBoard logs to this folder.")
 
 
-_POSITIVE = ("epochs", "batch_size", "accumulation", "max_grad_norm", "patience")
-_SHARES = ("warmup", "dropout")
+# Settings, what is expected of them, and whether a value is that.
+_RANGES: tuple[tuple[tuple[str, ...], str, Callable[[float], bool]], ...] = (
+    (
+        ("epochs", "learning_rate", "batch_size", "accumulation", "max_grad_norm", "patience"),
+        "more than 0",
+        lambda value: 0 < value < math.inf,
+    ),
+    (("weight_decay", "freeze_layers", "lora_rank"), "0 or more", lambda value: 0 <= value < math.inf),
+    (("warmup", "dropout"), "0 to below 1", lambda value: 0 <= value < 1),
+    (("seed",), "0 to below 2**32", lambda value: 0 <= value < 2**32),
+)
 
 
 def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainConfig:
@@ -52,18 +63,23 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainConfig:
 
     Raises UserInputError with the file and the key where a key is unknown or a value does not fit.
     """
-    settings = {**(_read_yaml(path) if path else {}), **overrides}
-    where = str(path) if path else "options"
+    settings = _read_yaml(path) if path else {}
+    if path:
+        _config(settings, str(path))  # so that an error names the file, not the options
+    return _config({**settings, **overrides}, "options")
+
+
+def _config(settings: dict[str, Any], where: str) -> TrainConfig:
     fields = {field.name: field for field in dataclasses.fields(TrainConfig)}
     for key, value in settings.items():
         if key not in fields:
-            near = get_close_matches(key, fields, n=1)
+            near = get_close_matches(str(key), fields, n=1)
             raise UserInputError(f"{where}: there is no setting {key!r}", f"Did you mean {near[0]}?" if near else None)
         choices = fields[key].metadata["choices"]
         if choices and value not in choices:
             raise UserInputError(f"{where}: {key} is {value!r}, expected one of {', '.join(choices)}")
     try:
-        return _checked(from_json(TrainConfig, json.dumps(_numbers(settings, fields)), where), where)
+        return _checked(from_json(TrainConfig, json.dumps(_numbers(settings, fields), default=str), where), where)
     except SchemaError as error:
         raise UserInputError(error.message, "See: edgener train --help") from None
 
@@ -98,10 +114,13 @@ def _as_float(text: str) -> float | str:
 
 
 def _checked(config: TrainConfig, where: str) -> TrainConfig:
-    for name in _POSITIVE:
-        if getattr(config, name) <= 0:
-            raise UserInputError(f"{where}: {name} is {getattr(config, name)}, expected more than 0")
-    for name in _SHARES:
-        if not 0 <= (getattr(config, name) or 0) < 1:
-            raise UserInputError(f"{where}: {name} is {getattr(config, name)}, expected 0 to below 1")
+    for names, expected, fits in _RANGES:
+        for name in names:
+            value = getattr(config, name)
+            if value is not None and not fits(value):
+                raise UserInputError(f"{where}: {name} is {value}, expected {expected}")
+    if config.lora_rank and config.freeze == "encoder":
+        raise UserInputError(
+            f"{where}: lora_rank adapts the encoder, which freeze: encoder keeps", "Leave one of the two out."
+        )
     return config

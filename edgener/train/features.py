@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgener.data.align import first_subwords, subword_tokens
+from edgener.data.tags import inside
 from edgener.data.types import Sentence
 from edgener.encoding import EncodedText, TextEncoder
 
@@ -19,6 +20,11 @@ class Features:
 
     rows: list[dict[str, Any]]
     sentences: list[int]
+
+    def by_length(self) -> Features:
+        """The longest first, so that a batch holds little padding; windows of a sentence keep their order."""
+        order = sorted(range(len(self.rows)), key=lambda row: -len(self.rows[row]["input_ids"]))
+        return Features([self.rows[row] for row in order], [self.sentences[row] for row in order])
 
 
 def build_features(
@@ -37,7 +43,7 @@ def build_features(
                 for position, target in enumerate(targets[window.start : window.end], start=window.start)
             ]
             inputs["labels"] = [IGNORED] * len(encoder.prefix) + kept + [IGNORED] * len(encoder.suffix)
-            rows.append(inputs | {"length": len(inputs["input_ids"])})
+            rows.append(inputs)
             origins.append(number)
     return Features(rows, origins)
 
@@ -48,7 +54,7 @@ def _subword_labels(sentence: Sentence, text: EncodedText, label_ids: dict[str, 
     if all_subwords:
         for subword, token in enumerate(subword_tokens(sentence.offsets, text.offsets, sentence.text)):
             if token >= 0:
-                targets[subword] = label_ids[tags[token].replace("B-", "I-", 1)]
+                targets[subword] = label_ids[inside(tags[token])]
     for token, subword in enumerate(first_subwords(sentence.offsets, text.offsets, sentence.text)):
         if subword >= 0:
             targets[subword] = label_ids[tags[token]]

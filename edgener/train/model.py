@@ -47,6 +47,11 @@ def merge_adapters(model: Any) -> Any:
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
 
+def without_wrapper(model: Any) -> Any:
+    """The model itself, whose inputs peft's wrapper hides, with its adapters at work."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def learning_rate(model: Any, config: TrainConfig) -> float:
     """The rate given, or the one for the encoder's width."""
     if config.learning_rate is not None:
@@ -82,22 +87,40 @@ def _open_case_channel(model: Any) -> None:
 
 
 def _freeze(model: Any, config: TrainConfig) -> None:
+    """Keep the weights of the parts named; the rows of the case channel are as new as the head and always trained."""
     base = model.base_model
-    layers = getattr(getattr(base, "encoder", getattr(base, "transformer", None)), "layer", ())
+    layers = _layers(model)
     if config.freeze_layers > len(layers):
         raise UserInputError(f"--freeze-layers {config.freeze_layers}: the encoder has {len(layers)} layers")
-    frozen = {"nothing": [], "embeddings": [base.embeddings], "encoder": [base]}[config.freeze]
-    for part in (*frozen, *layers[: config.freeze_layers]):
-        for parameter in part.parameters():
-            parameter.requires_grad = False
+    named = {"nothing": [], "embeddings": [getattr(base, "embeddings", None)], "encoder": [base]}[config.freeze]
+    if None in named:
+        raise UserInputError(f"--freeze {config.freeze}: {model.config.model_type} keeps its embeddings elsewhere")
+    for part in (*named, *layers[: config.freeze_layers]):
+        part.requires_grad_(False)
+    if config.case_channel:
+        base.embeddings.token_type_embeddings.requires_grad_(True)
+
+
+def _layers(model: Any) -> Any:
+    base = model.base_model
+    return getattr(getattr(base, "encoder", getattr(base, "transformer", None)), "layer", ())
 
 
 def _add_adapters(model: Any, config: TrainConfig) -> Any:
     from peft import LoraConfig, TaskType, get_peft_model
 
-    # peft trains the new head along; the rows of the case channel are as new as the head.
-    trained = ["token_type_embeddings"] if config.case_channel else None
+    count = len(_layers(model))
+    if 0 < config.freeze_layers == count:
+        raise UserInputError(f"--freeze-layers {count} leaves --lora-rank nothing to adapt", "Leave one of them out.")
     adapters = LoraConfig(
-        task_type=TaskType.TOKEN_CLS, r=config.lora_rank, lora_alpha=2 * config.lora_rank, modules_to_save=trained
+        task_type=TaskType.TOKEN_CLS,
+        r=config.lora_rank,
+        lora_alpha=2 * config.lora_rank,
+        # peft trains the new head along; the rows of the case channel are as new as the head.
+        modules_to_save=["token_type_embeddings"] if config.case_channel else None,
+        layers_to_transform=list(range(config.freeze_layers, count)) if config.freeze_layers else None,
     )
-    return get_peft_model(model, adapters)
+    try:
+        return get_peft_model(model, adapters)
+    except ValueError as error:  # it has no list of the layers that this kind of model adapts
+        raise UserInputError(f"--lora-rank does not know {model.config.model_type}: {error}", "Leave it out.") from None

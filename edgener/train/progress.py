@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from transformers import TrainerCallback
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]
-    """A bar over the steps with the last loss and the best validation F1; silent when stderr is no terminal."""
+@contextmanager
+def training_bar(trainer: Any) -> Iterator[None]:
+    """A bar over a Trainer's steps, gone at the end however it comes; silent when stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    figures = TextColumn("{task.fields[figures]}")
+    silent = not console.is_terminal or not trainer.is_world_process_zero()
+    with Progress(*columns, figures, console=console, disable=silent, transient=True) as bar:
+        trainer.add_callback(_BarCallback(bar))
+        yield
 
-        console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self.task = self.bar.add_task("training", figures="")
+
+class _BarCallback(TrainerCallback):  # type: ignore[misc]
+    """Moves the bar, with the last loss and the last validation F1 beside it."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+        self.task = bar.add_task("training", figures="")
         self.figures: dict[str, str] = {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.bar.update(self.task, total=state.max_steps, completed=state.global_step)
-        self.bar.start()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.bar.update(self.task, completed=state.global_step)
@@ -40,9 +43,6 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             if logs and key in logs:
                 self.figures[key] = f"{name} {logs[key]:.4f}"
         self.bar.update(self.task, figures="  ".join(self.figures.values()))
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.stop()
 
 
 def epoch_figures(log_history: list[dict[str, float]]) -> list[dict[str, float]]:

@@ -22,13 +22,13 @@ from edgener.parity.tagging import tag
 from edgener.sources import resolve_model
 from edgener_exporters.quiet import quieten_libraries
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.files import staged_folder, write_atomic
+from edgener_runtime.files import check_replaceable, staged_folder, write_atomic
 from edgener_runtime.serde import to_json
 
 from .config import TrainConfig
 from .features import build_features
-from .model import learning_rate, load_model, merge_adapters
-from .progress import epoch_figures
+from .model import learning_rate, load_model, merge_adapters, without_wrapper
+from .progress import epoch_figures, training_bar
 from .trainer import build_trainer, pick_device
 
 METRICS = "metrics.json"
@@ -54,13 +54,17 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     An unfinished run stays in a folder beside `out` and goes on with `resume`. Raises UserInputError, DeviceError.
     """
     pick_device(config)
+    check_replaceable(out.absolute(), RECORD)
     data = _checked(splits)
-    work = out.with_name(f"{out.name}.unfinished")
-    last = _open_work(work, config, data, resume)
+    work = out.absolute().with_name(f"{out.name}.unfinished")
+    settings = _settings(config, data, work)
+    last = _last_checkpoint(work, settings, resume)
     quieten_libraries()
     trainer, judged = _set_up(data, config, work)
+    write_atomic(work / _SETTINGS, settings)
     before = _score(trainer, judged)
-    trainer.train(resume_from_checkpoint=last)
+    with training_bar(trainer):
+        trainer.train(resume_from_checkpoint=last)
     after = _score(trainer, judged)
     result = TrainResult(str(out), judged.dataset.split, before, after, epoch_figures(trainer.state.log_history))
     if trainer.is_world_process_zero():
@@ -84,33 +88,51 @@ def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
             f"the data has no train split, only {', '.join(splits)}",
             "Name a folder with train, valid and test files, or share one file out: --cut 80/10/10",
         )
-    if not splits["train"].labels:
-        raise UserInputError(f"{splits['train'].source} (train) has no entities", "Check --tag-column and --scheme.")
     for dataset in splits.values():
+        if not dataset.labels:
+            raise UserInputError(
+                f"{dataset.source} ({dataset.split}) has no entities",
+                "Check --tag-column and --scheme, or leave it out.",
+            )
         check_labels(splits["train"].labels, dataset)
     return dict(splits)
 
 
-def _open_work(work: Path, config: TrainConfig, data: Mapping[str, Dataset], resume: bool) -> str | None:
-    """The last checkpoint to go on from, or None in a fresh work folder that remembers the settings and the data."""
-    from transformers.trainer_utils import get_last_checkpoint
+def _settings(config: TrainConfig, data: Mapping[str, Dataset], work: Path) -> str:
+    """What must be the same when a run goes on; transformers' files in `work` name its path."""
+    hashes = {name: split.sha256 for name, split in data.items()}
+    return json.dumps([dataclasses.asdict(config), hashes, os.environ.get("WORLD_SIZE", "1"), str(work)])
 
-    settings = json.dumps([dataclasses.asdict(config), {name: split.sha256 for name, split in data.items()}])
-    last: str | None = get_last_checkpoint(str(work)) if work.is_dir() else None
-    if last and not resume:
+
+def _last_checkpoint(work: Path, settings: str, resume: bool) -> str | None:
+    """The last whole checkpoint of an unfinished run, or None where there is none to go on from."""
+    # the trainer's state is written last, so one without it was cut short by the kill
+    whole = [folder for folder in work.glob("checkpoint-*") if _is_json(folder / "trainer_state.json")]
+    if not whole:
+        return None
+    if not resume:
         raise UserInputError(f"an unfinished run stands in {work}", "Go on with --resume, or remove that folder.")
-    if last and (work / _SETTINGS).read_text(encoding="utf-8") != settings:
-        raise UserInputError(f"the unfinished run in {work} has other settings or data", "Remove that folder.")
-    write_atomic(work / _SETTINGS, settings)
-    return last
+    file = work / _SETTINGS
+    if not file.is_file() or file.read_text(encoding="utf-8") != settings:
+        raise UserInputError(
+            f"the unfinished run in {work} had other settings or data, another number of processes or another place",
+            "Ask for the same again, or remove that folder.",
+        )
+    return str(max(whole, key=lambda folder: int(folder.name.removeprefix("checkpoint-"))))
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tuple[Any, _Judged]:
     from transformers import set_seed
 
     set_seed(config.seed)
-    if config.tensorboard:
-        os.environ["TENSORBOARD_LOGGING_DIR"] = config.tensorboard
     source = resolve_model(config.model)
     labels = iob2_labels(data["train"].labels)
     model = load_model(source, labels, config)
@@ -120,7 +142,7 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
     encoder.tokenizer.model_max_length = longest
 
     train = build_features(encoder, data["train"].sentences, labels, config.label_all_subwords)
-    valid = build_features(encoder, data["valid"].sentences, labels) if "valid" in data else None
+    valid = build_features(encoder, data["valid"].sentences, labels).by_length() if "valid" in data else None
     rate = learning_rate(model, config)
     trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels)
     judged = next(data[name] for name in ("test", "valid", "train") if name in data)
@@ -129,9 +151,14 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
 
 def _score(trainer: Any, judged: _Judged) -> EntityScores:
     """Entity scores of the model as it stands, told the way `edgener evaluate` tells them."""
-    model = PyTorchModel(trainer.model, judged.encoder, judged.labels)
+    model = PyTorchModel(without_wrapper(trainer.model), judged.encoder, judged.labels)
     gold = [sentence.tags() for sentence in judged.dataset.sentences]
     return entity_scores(gold, tag(model, judged.dataset.sentences))
+
+
+def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
+    """The settings that shape the weights, without those that name places on this machine."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("model", "tensorboard")}
 
 
 def _write(
@@ -139,15 +166,15 @@ def _write(
 ) -> None:
     record = TrainingRecord(
         edgener_version=edgener.__version__,
-        base_model=config.model,
+        base_model=Path(config.model).name if Path(config.model).is_dir() else config.model,
         case_channel=config.case_channel,
         label_all_subwords=config.label_all_subwords,
         data={name: data_record(split) for name, split in data.items()},
-        hyper_parameters=dataclasses.asdict(config) | {"learning_rate": trainer.args.learning_rate},
+        hyper_parameters=_hyper_parameters(config) | {"learning_rate": trainer.args.learning_rate},
         versions={name: version(name) for name in _LIBRARIES},
         scores={"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1},
     )
-    with staged_folder(out, marker="config.json") as staging:
+    with staged_folder(out, marker=RECORD) as staging:
         merge_adapters(trainer.model).save_pretrained(staging)
         encoder.tokenizer.save_pretrained(staging)
         (staging / RECORD).write_text(to_json(record), encoding="utf-8")

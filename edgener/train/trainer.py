@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgener_runtime.errors import DeviceError
+from edgener_runtime.errors import DeviceError, UserInputError
 
 from .config import TrainConfig
 from .features import IGNORED, Features
@@ -22,11 +22,16 @@ def build_trainer(
     labels: Sequence[str],
 ) -> Any:  # fmt: skip
     """A Trainer that keeps the epoch with the best validation entity F1, in checkpoints under `work`."""
+    from torch.utils.data import SequentialSampler
     from transformers import DataCollatorForTokenClassification, EarlyStoppingCallback, PrinterCallback, Trainer
 
-    from .progress import Progress
+    class OrderedTrainer(Trainer):  # type: ignore[misc]
+        """Validates in the data's order, which the metrics need to put the windows of a sentence together."""
 
-    trainer = Trainer(
+        def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+            return SequentialSampler(eval_dataset)
+
+    trainer = OrderedTrainer(
         model=model,
         args=_arguments(config, rate, work, bool(valid)),
         train_dataset=train.rows,
@@ -38,8 +43,8 @@ def build_trainer(
         callbacks=[EarlyStoppingCallback(config.patience)] if valid else [],
     )
     trainer.remove_callback(PrinterCallback)
-    if trainer.is_world_process_zero():
-        trainer.add_callback(Progress())
+    if config.tensorboard and trainer.is_world_process_zero():
+        trainer.add_callback(_tensorboard(config.tensorboard))
     return trainer
 
 
@@ -55,6 +60,19 @@ def pick_device(config: TrainConfig) -> str:
     if config.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return config.device
+
+
+def _tensorboard(folder: str) -> Any:
+    """What writes the log there. Raises UserInputError where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise UserInputError(
+            "--tensorboard: TensorBoard is not installed", "pip install 'edgener[tensorboard]'"
+        ) from None
+    from transformers.integrations import TensorBoardCallback
+
+    return TensorBoardCallback(SummaryWriter(folder))
 
 
 def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) -> Any:
@@ -87,10 +105,10 @@ def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) ->
         logging_strategy="epoch",
         save_total_limit=2,
         load_best_model_at_end=validated,
+        restore_callback_states_from_checkpoint=True,  # the count of early stopping
         metric_for_best_model="f1" if validated else None,
-        report_to=["tensorboard"] if config.tensorboard else [],
+        report_to=[],
         disable_tqdm=True,
-        remove_unused_columns=True,
         dataloader_pin_memory=device == "cuda",
         ddp_backend="gloo" if device == "cpu" and "WORLD_SIZE" in os.environ else None,
         **renamed,
@@ -98,13 +116,20 @@ def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) ->
 
 
 def _precision(config: TrainConfig, device: str) -> str:
-    if config.precision != "auto":
-        return config.precision
-    if device == "cuda":
-        import torch
+    """The arithmetic asked for, or the fastest that keeps the model sound. Raises DeviceError where it is not there."""
+    import torch
 
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if _BF16_FLAGS & _cpu_flags() else "fp32"
+    on_gpu = device == "cuda"
+    has = {"fp32": True, "fp16": on_gpu, "bf16": torch.cuda.is_bf16_supported() if on_gpu else True}
+    if config.precision == "auto":
+        fast = has["bf16"] if on_gpu else bool(_BF16_FLAGS & _cpu_flags())
+        return "bf16" if fast else "fp16" if on_gpu else "fp32"
+    if not has[config.precision]:
+        raise DeviceError(
+            f"--precision {config.precision} is not to be had on this {device} device",
+            f"Choose among: auto, {', '.join(name for name in has if has[name])}",
+        )
+    return config.precision
 
 
 def _cpu_flags() -> set[str]:

@@ -51,7 +51,7 @@ def staged_folder(final: Path, marker: str) -> Iterator[Path]:
     otherwise UserInputError. Raises StorageError where the place is full or cannot be written.
     """
     final = final.absolute()
-    _refuse_foreign(final, marker)
+    check_replaceable(final, marker)
     staging = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
     with _storage_errors(final):
         try:
@@ -63,7 +63,8 @@ def staged_folder(final: Path, marker: str) -> Iterator[Path]:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _refuse_foreign(final: Path, marker: str) -> None:
+def check_replaceable(final: Path, marker: str) -> None:
+    """Raises UserInputError where `staged_folder` would not replace what stands at `final`."""
     if final.is_dir() and any(final.iterdir()) and not (final / marker).is_file():
         raise UserInputError(
             f"{final} exists, is not empty and holds no {marker}, so it is not ours to replace",
