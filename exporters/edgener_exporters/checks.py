@@ -84,7 +84,8 @@ def cases(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     import numpy as np
 
     random = np.random.default_rng(_SEED)
-    for rows, length in (*_SHAPES, (1, longest_input(model))):
+    longest = longest_input(model)
+    for rows, length in (*((rows, min(length, longest)) for rows, length in _SHAPES), (1, longest)):
         for mask_name, mask in _masks(rows, length):
             ids = random.integers(5, model.config.vocab_size, (rows, length))
             types = random.integers(0, max(1, getattr(model.config, "type_vocab_size", 1)), (rows, length))
