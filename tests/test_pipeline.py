@@ -18,7 +18,7 @@ from edgener.cli.main import main
 from edgener.data.spans import sentence_of_text
 from edgener.data.types import Dataset, Span
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
-from edgener_exporters.variants import VARIANTS, Variant
+from edgener_exporters.variants import VARIANTS, Builder, Variant
 from edgener_runtime import TokenClassifier
 from edgener_runtime.errors import EdgenerError, ParityError, StorageError, UserInputError
 from edgener_runtime.verify import verify_bundle
@@ -74,7 +74,7 @@ def test_fp32_is_made_but_not_kept_where_it_was_not_asked_for(
 # --- the gate
 
 
-def forgetful(fp32: Path, out: Path) -> None:
+def forgetful(fp32: Path, out: Path, calibration: object) -> None:
     """A broken quantiser: the classifier's weights are lost."""
     import numpy as np
     import onnx
@@ -88,12 +88,12 @@ def forgetful(fp32: Path, out: Path) -> None:
     onnx.save(graph, out)
 
 
-def nudged(fp32: Path, out: Path) -> None:
+def nudged(fp32: Path, out: Path, calibration: object) -> None:
     """A quantiser whose labels stay the same."""
     out.write_bytes(fp32.read_bytes())
 
 
-def not_finite(fp32: Path, out: Path) -> None:
+def not_finite(fp32: Path, out: Path, calibration: object) -> None:
     import numpy as np
     import onnx
     from onnx import numpy_helper
@@ -106,7 +106,7 @@ def not_finite(fp32: Path, out: Path) -> None:
     onnx.save(graph, out)
 
 
-def broken(build: Callable[[Path, Path], None], **changes: Any) -> Variant:
+def broken(build: Builder, **changes: Any) -> Variant:
     return replace(VARIANTS["int8-dynamic"], name="broken", build=build, **changes)
 
 
