@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,3 +60,78 @@ def trained(tiny_encoder: Path, small_factory: dict[str, Dataset], tmp_path_fact
     out = tmp_path_factory.mktemp("trained") / "checkpoint"
     train(small_factory, TrainConfig(model="package:cognition/model", epochs=3, case_channel=True), out)
     return out
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Path, small_factory: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of that checkpoint with int8-dynamic and fp32, judged on those. Not to be changed."""
+    from edgener.pipeline import ExportSpec, export_bundle
+    from edgener_exporters.variants import VARIANTS
+
+    out = tmp_path_factory.mktemp("exported") / "bundle"
+    variants = (VARIANTS["int8-dynamic"], VARIANTS["fp32"])
+    export_bundle(trained, out, ExportSpec(variants, small_factory["test"], max_f1_drop=0.1))
+    return out
+
+
+@pytest.fixture(scope="session")
+def make_model(small_factory: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`make_model("bert-cased")`: small models with random weights and tokenizers of their kind."""
+    import torch
+    import transformers
+
+    texts = [sentence.text for sentence in small_factory["train"].sentences]
+    names = ("O", "B-PART", "I-PART")
+    settings: dict[str, Any] = {
+        "vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 64, "max_position_embeddings": 66, "id2label": dict(enumerate(names)),
+        "label2id": {name: index for index, name in enumerate(names)},
+    }  # fmt: skip
+    configs = {
+        "bert": transformers.BertConfig(**settings),
+        "roberta": transformers.RobertaConfig(**settings | {"type_vocab_size": 1, "pad_token_id": 1}),
+        "distilbert": transformers.DistilBertConfig(**settings),
+        "electra": transformers.ElectraConfig(**settings | {"embedding_size": 16}),
+    }
+
+    def make(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        family = name.split("-")[0]
+        torch.manual_seed(1)
+        model = transformers.AutoModelForTokenClassification.from_config(configs[family])
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += 0.2 * torch.randn_like(parameter)
+        model.save_pretrained(folder)
+        tokenizer = bpe(texts) if family == "roberta" else wordpiece(texts, lowercase=not name.endswith("-cased"))
+        tokenizer.save_pretrained(folder)
+        return folder
+
+    return make
+
+
+def wordpiece(texts: list[str], lowercase: bool) -> Any:
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    trainer = BertWordPieceTokenizer(lowercase=lowercase)
+    trainer.train_from_iterator(texts, vocab_size=400)
+    trainer.enable_truncation(16)  # as some tokenizer.json files have it
+    return PreTrainedTokenizerFast(
+        tokenizer_object=trainer._tokenizer, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        pad_token="[PAD]", mask_token="[MASK]",
+    )  # fmt: skip
+
+
+def bpe(texts: list[str]) -> Any:
+    from tokenizers import ByteLevelBPETokenizer
+    from tokenizers.processors import RobertaProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    trainer = ByteLevelBPETokenizer(add_prefix_space=True)
+    trainer.train_from_iterator(texts, vocab_size=400, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    trainer._tokenizer.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=True)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=trainer._tokenizer, unk_token="<unk>", cls_token="<s>", sep_token="</s>", pad_token="<pad>",
+        bos_token="<s>", eos_token="</s>", mask_token="<mask>",
+    )  # fmt: skip

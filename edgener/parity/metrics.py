@@ -28,6 +28,9 @@ class EntityScores:
     labels: dict[str, Score]
 
 
+_NO_ENTITIES = EntityScores(Score(0.0, 0.0, 0.0, 0), Score(0.0, 0.0, 0.0, 0), {})
+
+
 @dataclass(frozen=True)
 class TagReport:
     """Token scores by tag, with their averages; `accuracy` is the share of tokens with the right tag."""
@@ -43,8 +46,7 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
     from seqeval.scheme import IOB2
 
     if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
-        nothing = Score(0.0, 0.0, 0.0, 0)
-        return EntityScores(nothing, nothing, {})
+        return _NO_ENTITIES
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # labels without a prediction have no precision; we print 0 as seqeval does
         report = classification_report(
@@ -60,6 +62,8 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
         for name, row in report.items()
     }
     labels = {name: score for name, score in scores.items() if not name.endswith(" avg")}
+    if not labels:  # tags that begin no entity, such as an I- alone: seqeval's mean over no label is not a number
+        return _NO_ENTITIES
     return EntityScores(scores["micro avg"], scores["macro avg"], labels)
 
 
