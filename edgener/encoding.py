@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgener_runtime.casing import case_classes
+from edgener_runtime.tokenize import without_surrogates
 from edgener_runtime.windows import Window, plan
 
 
@@ -31,13 +32,14 @@ class TextEncoder:
         self.stride = min(stride, self.size - 1)
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
-        """Subwords of each text, none cut off."""
+        """Subwords of each text, none cut off; a lone surrogate is read as U+FFFD."""
+        clean = [without_surrogates(text) for text in texts]
         tokenized = self.tokenizer(
-            list(texts), add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+            clean, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
         )
         return [
             EncodedText(text, ids, [(start, end) for start, end in offsets])
-            for text, ids, offsets in zip(texts, tokenized["input_ids"], tokenized["offset_mapping"], strict=True)
+            for text, ids, offsets in zip(clean, tokenized["input_ids"], tokenized["offset_mapping"], strict=True)
         ]
 
     def windows(self, encoded: EncodedText) -> Iterator[tuple[Window, dict[str, list[int]]]]:

@@ -30,12 +30,15 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
             label2id={label: index for index, label in enumerate(labels)},
         )
         _set_dropout(settings, config.dropout)
-        model = AutoModelForTokenClassification.from_pretrained(source, config=settings, dtype="float32")
+        model, loading = AutoModelForTokenClassification.from_pretrained(
+            source, config=settings, dtype="float32", output_loading_info=True, ignore_mismatched_sizes=True
+        )
     except Exception as error:  # the loader raises what its formats raise; a person needs the source and the reason
         raise UserInputError(
             f"cannot load an encoder from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
             "Name a model folder, package:NAME/FOLDER or a hub id.",
         ) from error
+    _refuse_parts(model, loading, source)
     if config.case_channel:
         _open_case_channel(model)
     _freeze(model, config)
@@ -58,6 +61,16 @@ def learning_rate(model: Any, config: TrainConfig) -> float:
         return config.learning_rate
     width = getattr(model.config, "hidden_size", 768)
     return next(rate for limit, rate in LEARNING_RATES if width <= limit)
+
+
+def _refuse_parts(model: Any, loading: dict[str, Any], source: str) -> None:
+    """A head that is absent or for other labels is made anew; a part of the encoder must not be."""
+    names = [*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])]
+    if lost := sorted(name for name in names if name.startswith(f"{model.base_model_prefix}.")):
+        raise UserInputError(
+            f"{source} lacks {len(lost)} of the encoder's weights, or has them in other shapes: {', '.join(lost[:3])}",
+            "Copy the model again; config.json and the weights must belong together.",
+        )
 
 
 def _set_dropout(settings: Any, dropout: float | None) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .casing import case_classes
 from .errors import BundleError
@@ -37,14 +38,18 @@ class TextTokenizer:
         self.settings = settings
         self._tokenizer = _load(file)
         self._word_aware = bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
-        unknown = getattr(self._tokenizer.model, "unk_token", None)
-        self._unknown = self._tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
+        self._unknown = _unknown_id(self._tokenizer)
         self.prefix, self.suffix = _special_tokens(self._tokenizer)
         self.size = settings.max_length - len(self.prefix) - len(self.suffix)
+        if self.size < 1 or settings.stride < 0:
+            raise BundleError(
+                f"a maximum length of {settings.max_length} and a stride of {settings.stride} subwords give no windows",
+                "Export the bundle again.",
+            )
 
     def encode(self, texts: Sequence[str]) -> list[Subwords]:
         """Subwords of each text, none cut off; a lone surrogate is read as U+FFFD."""
-        clean = [_SURROGATES.sub("\ufffd", text) for text in texts]
+        clean = [without_surrogates(text) for text in texts]
         encodings = self._tokenizer.encode_batch(clean, add_special_tokens=False)
         return [
             Subwords(
@@ -82,6 +87,11 @@ class TextTokenizer:
         return case_classes(text, [_first_letter(text, start, end) for start, end in offsets])
 
 
+def without_surrogates(text: str) -> str:
+    """A text with U+FFFD for each lone surrogate, which no tokenizer takes."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
 def _load(file: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
@@ -92,6 +102,16 @@ def _load(file: Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+def _unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The id that stands for what the vocabulary lacks; the Unigram model keeps it in its state alone."""
+    unknown = getattr(tokenizer.model, "unk_token", None)
+    if unknown is not None:
+        return tokenizer.token_to_id(unknown)
+    if type(tokenizer.model).__name__ == "Unigram":
+        return cast("int | None", json.loads(tokenizer.model.__getstate__())["unk_id"])
+    return None
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

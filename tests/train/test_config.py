@@ -1,0 +1,140 @@
+"""Settings from a YAML file and from options."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgener.train.config import TrainConfig, load_config
+from edgener_runtime.errors import UserInputError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "run.yaml"
+
+
+def test_without_a_file_or_options_the_defaults_stand() -> None:
+    assert load_config(None, {}) == TrainConfig()
+
+
+def test_options_stand_above_the_file_and_the_file_above_the_defaults(file: Path) -> None:
+    file.write_text("epochs: 7\nbatch_size: 8\ncase_channel: true\n")
+    config = load_config(file, {"epochs": 2, "case_channel": False})
+    assert (config.epochs, config.batch_size, config.case_channel) == (2, 8, False)
+    assert config.warmup == TrainConfig().warmup
+
+
+@pytest.mark.parametrize("text", ["2e-4", "2.0e-4", "0.0002", "'2e-4'"])
+def test_a_learning_rate_is_a_number_however_it_is_written(file: Path, text: str) -> None:
+    file.write_text(f"learning_rate: {text}\n")
+    assert load_config(file, {}).learning_rate == 2e-4
+
+
+def test_a_whole_number_will_do_where_a_fraction_is_expected(file: Path) -> None:
+    file.write_text("max_grad_norm: 2\nwarmup: 0\n")
+    config = load_config(file, {})
+    assert (config.max_grad_norm, config.warmup) == (2.0, 0.0)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
+def test_an_empty_file_changes_nothing(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert load_config(file, {}) == TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("epoch: 3", "there is no setting 'epoch'", "Did you mean epochs?"),
+        ("learning-rate: 3", "there is no setting 'learning-rate'", "Did you mean learning_rate?"),
+        ("colour: red", "there is no setting 'colour'", None),
+        ("7: 3", "there is no setting 7", None),
+        ("schedule: linera", "schedule is 'linera', expected one of linear, cosine", None),
+        ("epochs: three", "epochs: expected int, found str 'three'", "See: edgener train --help"),
+        ("epochs: 3.5", "epochs: expected int, found float '3.5'", "See: edgener train --help"),
+        ("epochs: true", "epochs: expected int, found bool 'True'", "See: edgener train --help"),
+        ("epochs: 2026-01-01", "epochs: expected int, found str '2026-01-01'", "See: edgener train --help"),
+        ("learning_rate: fast", "learning_rate: expected float, found str 'fast'", "See: edgener train --help"),
+        ("case_channel: 1", "case_channel: expected bool, found int '1'", "See: edgener train --help"),
+        ("- epochs", "expected settings as `key: value`, found list", None),
+        ("epochs: [", "is not YAML", None),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_file(file: Path, text: str, message: str, hint: str | None) -> None:
+    file.write_text(text)
+    with pytest.raises(UserInputError) as caught:
+        load_config(file, {})
+    assert str(file) in caught.value.message
+    assert message in caught.value.message
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        *((name, value, "more than 0") for name in ("epochs", "batch_size", "accumulation", "patience")
+          for value in (0, -1)),
+        *((name, value, "more than 0") for name in ("learning_rate", "max_grad_norm")
+          for value in (0.0, -1e-4, float("nan"), float("inf"))),
+        ("weight_decay", -0.1, "0 or more"), ("weight_decay", float("nan"), "0 or more"),
+        ("freeze_layers", -1, "0 or more"), ("lora_rank", -8, "0 or more"),
+        ("warmup", 1.0, "0 to below 1"), ("warmup", -0.1, "0 to below 1"),
+        ("dropout", 1.0, "0 to below 1"), ("dropout", float("nan"), "0 to below 1"),
+        ("seed", -1, "0 to below 2**32"), ("seed", 2**32, "0 to below 2**32"),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_refused(name: str, value: float, expected: str) -> None:
+    with pytest.raises(UserInputError, match="options") as caught:
+        load_config(None, {name: value})
+    assert caught.value.message.endswith(f"{name} is {value}, expected {expected}")
+
+
+def test_an_option_out_of_range_is_not_blamed_on_the_file(file: Path) -> None:
+    file.write_text("epochs: 3\n")
+    with pytest.raises(UserInputError) as caught:
+        load_config(file, {"batch_size": 0})
+    assert str(file) not in caught.value.message
+
+
+def test_adapters_and_a_frozen_encoder_contradict_each_other() -> None:
+    with pytest.raises(UserInputError, match="lora_rank adapts the encoder"):
+        load_config(None, {"lora_rank": 4, "freeze": "encoder"})
+
+
+@pytest.mark.parametrize(("name", "content"), [("nowhere.yaml", None), ("latin.yaml", b"model: caf\xe9"), (".", None)])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserInputError) as caught:
+        load_config(tmp_path / name, {})
+    assert str(tmp_path / name) in caught.value.message
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "epochs": st.integers(1, 100),
+            "learning_rate": st.none() | st.floats(1e-9, 1),
+            "warmup": st.floats(0, 1, exclude_max=True),
+            "freeze": st.sampled_from(["nothing", "embeddings", "encoder"]),
+            "model": st.text("abcß中/:_-", min_size=1),
+            "case_channel": st.booleans(),
+        },
+    )
+)
+def test_any_settings_come_back_from_yaml_as_they_were(settings: dict[str, Any]) -> None:
+    import tempfile
+
+    import yaml
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "run.yaml"
+        file.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
+        assert load_config(file, {}) == dataclasses.replace(TrainConfig(), **settings)
