@@ -41,7 +41,7 @@ from edgener.data.types import Dataset
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener.train.config import TrainConfig
 from edgener.train.run import train
-from edgener_exporters.variants import VARIANTS
+from edgener_exporters.variants import select_variants
 from edgener_runtime import TokenClassifier
 from edgener_runtime.casing import case_classes
 from edgener_runtime.decode import AGGREGATIONS
@@ -69,6 +69,7 @@ OTHER_TEXTS = (
     "MIXER seized!!! pump-101/pump-102 -- (gearbox) [motor] 'fuse' \"brake\"",
     "x" * 120 + " oil leak",
     "İstanbul ǅ ﬁlter ẞ conveyor",
+    "reset [SEP] pump [MASK] oil leak [UNK] [CLS] [PAD]",
     "",
     "   ",
     "\n\t",
@@ -88,7 +89,10 @@ def main() -> None:
         )
         click.echo(f"entity F1 {train(splits, settings, Path(CHECKPOINT)).after.micro.f1:.3f}")
         spec = ExportSpec(
-            tuple(VARIANTS.values()), splits["test"], MAX_F1_DROP, arguments=("--max-f1-drop", str(MAX_F1_DROP))
+            select_variants("int8-dynamic,fp32"),
+            splits["test"],
+            MAX_F1_DROP,
+            arguments=("--max-f1-drop", str(MAX_F1_DROP)),
         )
         export_bundle(Path(CHECKPOINT), TESTS / "bundle", spec)
         forget_commit(TESTS / "bundle")

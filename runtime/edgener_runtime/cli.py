@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from . import __version__
-from .console import CommandGroup
+from .console import CommandGroup, write_line
 from .decode import AGGREGATIONS
 from .inputs import FORMATS, STDIN, read_records
 from .session import DEVICES
 
-_RECORDS_AT_ONCE = 64
+_RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered as they come
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,12 +60,13 @@ def predict(
     records: Iterator[dict[str, Any]] = (
         iter([{"text": text} for text in texts]) if texts else read_records(source or STDIN, form)
     )
+    at_once = 1 if not texts and source in (None, STDIN) else _RECORDS_AT_ONCE
     with TokenClassifier.load(bundle, device, variant, threads) as classifier:
-        while chunk := list(islice(records, _RECORDS_AT_ONCE)):
+        while chunk := list(islice(records, at_once)):
             found = classifier.predict_batch([record["text"] for record in chunk], aggregation)
             for record, entities in zip(chunk, found, strict=True):
                 rows = [dataclasses.asdict(entity) for entity in entities]
-                click.echo(json.dumps({**record, "entities": rows}, ensure_ascii=False))
+                write_line(json.dumps({**record, "entities": rows}, ensure_ascii=False))
 
 
 @main.command()
@@ -82,8 +83,8 @@ def verify(bundle: Path, as_json: bool) -> None:
 
     manifest = verify_bundle(bundle)
     if as_json:
-        click.echo(manifest.to_json(), nl=False)
+        write_line(manifest.to_json().rstrip("\n"))
         return
     for variant in manifest.variants:
-        click.echo(f"{variant.name}\t{variant.precision}\t{variant.file.size / 1e6:.1f} MB\t{variant.file.sha256[:12]}")
-    click.echo(f"{bundle}: {len(manifest.files) + len(manifest.variants)} files, all as in the manifest")
+        write_line(f"{variant.name}\t{variant.precision}\t{variant.file.size / 1e6:.1f} MB\t{variant.file.sha256[:12]}")
+    write_line(f"{bundle}: {len(manifest.files) + len(manifest.variants)} files, all as in the manifest")

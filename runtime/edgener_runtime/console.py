@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .errors import EdgenerError
+from .errors import EdgenerError, StorageError
 
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 
@@ -42,6 +42,19 @@ class CommandGroup(click.Group):
                 raise
             _say(f"internal error: {type(error).__name__}: {error}", "Run again with --debug before the command.")
             ctx.exit(EdgenerError.exit_code)
+
+
+def write_line(text: str) -> None:
+    """A line of results on stdout, in UTF-8 whatever the locale; a lone surrogate as JSON's escape for it.
+
+    Raises StorageError where stdout is a file on a full disk.
+    """
+    try:
+        click.echo(text.encode("utf-8", "backslashreplace"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write to stdout: {error.strerror}", "Free some space.") from None
 
 
 def _say(message: str, hint: str | None = None) -> None:

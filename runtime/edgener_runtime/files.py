@@ -13,7 +13,10 @@ from pathlib import Path
 
 from .errors import StorageError, UserInputError
 
-_STORAGE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
+_STORAGE_ERRNOS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
+    errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG,
+}  # fmt: skip
 
 
 def sha256_of(path: Path) -> str:
@@ -47,10 +50,10 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 def staged_folder(final: Path, marker: str) -> Iterator[Path]:
     """A temporary folder beside `final` that takes its place when the block ends well, and vanishes when it does not.
 
-    A folder already at `final` is replaced only if it is empty or holds a file named `marker` (so it is one of ours);
-    otherwise UserInputError. Raises StorageError where the place is full or cannot be written.
+    A folder already at `final` (or where it links to) is replaced only if it is empty or holds a file named `marker`
+    (so it is one of ours); otherwise UserInputError. Raises StorageError where the place is full or cannot be written.
     """
-    final = final.absolute()
+    final = final.resolve()
     check_replaceable(final, marker)
     staging = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
     with _storage_errors(final):
@@ -75,16 +78,14 @@ def check_replaceable(final: Path, marker: str) -> None:
 
 
 def _swap(staging: Path, final: Path) -> None:
-    if not final.exists():
+    old = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
+    try:
+        if final.exists():
+            final.rename(old)
         staging.rename(final)
-    else:
-        old = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
-        final.rename(old)
-        try:
-            staging.rename(final)
-        except BaseException:
+    finally:
+        if not final.exists() and old.exists():  # interrupted between the two
             old.rename(final)
-            raise
         shutil.rmtree(old, ignore_errors=True)
     _sync(final.parent)
 

@@ -48,9 +48,9 @@ def _decode(data: bytes, source: str, line: int) -> str:
     try:
         return data.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        line += data.count(b"\n", 0, error.start)
+        line += error.object.count(b"\n", 0, error.start)  # the error's own bytes: a BOM is off them already
         raise UserInputError(
-            f"{source}:{line}: not UTF-8: byte 0x{data[error.start]:02x}", "Convert it first."
+            f"{source}:{line}: not UTF-8: byte 0x{error.object[error.start]:02x}", "Convert it first."
         ) from None
 
 
@@ -59,6 +59,8 @@ def _json_record(text: str, source: str, line: int) -> dict[str, Any]:
         record = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserInputError(f"{source}:{line}: not JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets thousands deep
+        raise UserInputError(f"{source}:{line}: JSON that cannot be read: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise UserInputError(f'{source}:{line}: found {text[:60]!r}, expected an object with a "text" string')
     return record

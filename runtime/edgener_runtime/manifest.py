@@ -120,12 +120,14 @@ def read_manifest(bundle: Path) -> Manifest:
     Raises BundleError where it is missing, damaged, or of a schema this version does not read.
     """
     path = bundle / MANIFEST
-    if not path.is_file():
-        raise BundleError(f"{bundle} is no bundle: it has no {MANIFEST}", "Make one with: edgener export")
     try:
         text = path.read_text(encoding="utf-8")
         version = json.loads(text).get("schema_version")
-    except (UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(f"{bundle} is no bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
+    except (ValueError, RecursionError, AttributeError) as error:
         raise BundleError(f"{path} is damaged: {error}", "Copy the bundle again.") from None
     if version != SCHEMA_VERSION:
         raise BundleError(

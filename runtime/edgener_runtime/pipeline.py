@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from .batches import Row, batches, feeds, rows_of
 from .decode import Decoder, Entity
-from .errors import EdgenerError, ProviderError
+from .errors import BundleError, EdgenerError, ProviderError
 from .manifest import Manifest, VariantEntry
-from .session import PROVIDERS, open_session, pick_device
+from .session import PROVIDERS, open_session, pick_device, run_session
 from .tokenize import Subwords, TextTokenizer
 from .verify import verify_bundle
 
@@ -114,12 +114,20 @@ class TokenClassifier:
         return scored
 
     def _run(self, batch: list[Row]) -> NDArray[np.float32]:
-        """Logits (rows, longest, labels) of windows padded to the longest. Raises EdgenerError if not finite."""
+        """Logits (rows, longest, labels) of windows padded to the longest.
+
+        Raises BundleError where the labels are not as many as the manifest's, EdgenerError where one is not finite.
+        """
         import numpy as np
 
         if self._session is None:
             raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
-        logits: NDArray[np.float32] = self._session.run(["logits"], feeds(batch, self.manifest.tokenizer))[0]
+        logits = run_session(self._session, feeds(batch, self.manifest.tokenizer))
+        if logits.shape[-1] != len(self.labels):
+            raise BundleError(
+                f"variant {self.variant.name} scores {logits.shape[-1]} labels, the manifest has {len(self.labels)}",
+                "Export the bundle again.",
+            )
         if not np.isfinite(logits).all():
             raise EdgenerError(
                 f"variant {self.variant.name} answered with a number that is not finite", "Export the bundle again."

@@ -35,6 +35,8 @@ def from_json(cls: type[Record], text: str, where: str) -> Record:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise SchemaError(f"{where}:{error.lineno}: not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets thousands deep
+        raise SchemaError(f"{where}: JSON that cannot be read: {error}") from None
     return typing.cast(Record, _decode(cls, data, where))
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .device import usable_cores
-from .errors import BundleError, ProviderError, UserInputError
+from .errors import BundleError, DeviceError, ProviderError, UserInputError
 from .manifest import VariantEntry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Device to execution provider. CUDA: not run on a device yet.
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -60,6 +64,17 @@ def open_session(file: Path, variant: VariantEntry, device: str, threads: int | 
             "Check the driver (nvidia-smi) and the CUDA and cuDNN libraries, or ask for --device cpu.",
         )
     return session
+
+
+def run_session(session: Any, feeds: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+    """The logits (batch, sequence, labels) of a session. Raises DeviceError where the run breaks off."""
+    try:
+        logits: NDArray[np.float32] = session.run(["logits"], feeds)[0]
+    except Exception as error:  # onnxruntime raises a class of its own for every status
+        raise DeviceError(
+            f"onnxruntime broke off: {error}", "Free some memory, or try another variant or device."
+        ) from error
+    return logits
 
 
 def _create(onnxruntime: Any, file: Path, variant: VariantEntry, provider: str, threads: int) -> Any:

@@ -38,11 +38,15 @@ def _verify(bundle: Path, entry: FileEntry) -> None:
     if relative.is_absolute() or ".." in relative.parts:
         raise BundleError(f"{bundle / MANIFEST} names a file outside the bundle: {entry.path}")
     path = bundle / entry.path
-    if not path.is_file():
-        raise BundleError(f"{path} is missing", "Copy the bundle again.")
-    size = path.stat().st_size
-    if size != entry.size:
-        raise BundleError(f"{path} has {size} bytes, expected {entry.size}", "Copy the bundle again.")
-    digest = sha256_of(path)
-    if digest != entry.sha256:
-        raise BundleError(f"{path} was changed: SHA-256 {digest[:12]}, expected {entry.sha256[:12]}", "Copy it again.")
+    try:
+        if not path.is_file():
+            raise BundleError(f"{path} is missing", "Copy the bundle again.")
+        found = file_entry(bundle, path)
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
+    if found.size != entry.size:
+        raise BundleError(f"{path} has {found.size} bytes, expected {entry.size}", "Copy the bundle again.")
+    if found.sha256 != entry.sha256:
+        raise BundleError(
+            f"{path} was changed: SHA-256 {found.sha256[:12]}, expected {entry.sha256[:12]}", "Copy it again."
+        )
