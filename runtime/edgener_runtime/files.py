@@ -54,9 +54,9 @@ def staged_folder(final: Path, marker: str) -> Iterator[Path]:
     (so it is one of ours); otherwise UserInputError. Raises StorageError where the place is full or cannot be written.
     """
     final = final.resolve()
-    check_replaceable(final, marker)
     staging = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
     with _storage_errors(final):
+        check_replaceable(final, marker)
         try:
             staging.mkdir(parents=True)
             yield staging

@@ -1,0 +1,97 @@
+"""What the runtime's tests share: a small real bundle, what it is known to answer, and the command in this process.
+
+tools/make_test_bundle.py of the repository made the bundle and golden.jsonl; nothing else of it is needed here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from edgener_runtime import TokenClassifier
+from edgener_runtime.cli import main
+from edgener_runtime.manifest import Manifest, read_manifest
+
+HERE = Path(__file__).parent
+settings.register_profile("edgener-runtime", deadline=None)  # a busy machine is no failure
+settings.load_profile("edgener-runtime")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """The bundle as committed. Not to be changed."""
+    return HERE / "bundle"
+
+
+@pytest.fixture(scope="session")
+def manifest(bundle: Path) -> Manifest:
+    """Its manifest."""
+    return read_manifest(bundle)
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle to damage."""
+    return Path(shutil.copytree(bundle, tmp_path / "copy"))
+
+
+@pytest.fixture
+def edit(copy: Path) -> Callable[..., Path]:
+    """`edit("tokenizer", stride=3)` changes fields of the copy's manifest, below the names given; returns the copy."""
+
+    def change(*below: str | int, **fields: Any) -> Path:
+        file = copy / "manifest.json"
+        record = inner = json.loads(file.read_text(encoding="utf-8"))
+        for name in below:
+            inner = inner[name]
+        inner.update(fields)
+        file.write_text(json.dumps(record), encoding="utf-8")
+        return copy
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def golden() -> list[dict[str, Any]]:
+    """Texts with their entities as [label, start, end, score] by aggregation, and who said so."""
+    lines = (HERE / "golden.jsonl").read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines if line]
+
+
+@pytest.fixture(scope="session")
+def classifier(bundle: Path) -> Iterator[TokenClassifier]:
+    """The FP32 variant on the CPU. Not to be changed."""
+    with TokenClassifier.load(bundle, "cpu", "fp32") as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """`run("predict", bundle, stdin=b"...")` is the command in this process."""
+
+    def call(*arguments: object, stdin: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        written = capsys.readouterr()
+        return Done(int(ended.value.code or 0), written.out, written.err)
+
+    return call

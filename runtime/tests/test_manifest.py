@@ -1,0 +1,100 @@
+"""The manifest: read strictly, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgener_runtime.errors import BundleError
+from edgener_runtime.manifest import SCHEMA_VERSION, Manifest, read_manifest
+
+
+def test_the_manifest_is_what_stands_in_the_bundle(bundle: Path, manifest: Manifest) -> None:
+    assert manifest.to_json() == (bundle / "manifest.json").read_text(encoding="utf-8")
+    assert manifest.schema_version == SCHEMA_VERSION
+    assert [variant.name for variant in manifest.variants] == ["int8-dynamic", "fp32"]
+    assert manifest.tokenizer.inputs == ("input_ids", "attention_mask", "token_type_ids")
+
+
+def test_a_variant_is_found_by_its_name(manifest: Manifest) -> None:
+    assert manifest.variant("fp32").precision == "fp32"
+
+
+def test_a_variant_that_is_not_there_is_told_with_those_that_are(manifest: Manifest) -> None:
+    with pytest.raises(BundleError, match="has no variant 'fp16'") as told:
+        manifest.variant("fp16")
+    assert told.value.hint == "It has: int8-dynamic, fp32."
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"schema_version": SCHEMA_VERSION + 1}, f"has schema version {SCHEMA_VERSION + 1}; this"),
+        ({"schema_version": 0}, "has schema version 0"),
+        ({"schema_version": None}, "has schema version None"),
+        ({"schema_version": "1"}, "has schema version '1'"),
+        ({"schema_version": True}, "schema_version: expected int, found bool"),
+        ({"signature": "x"}, "unknown field 'signature'"),
+        ({"labels": "O"}, "manifest.json.labels: expected list, found str"),
+        ({"labels": ["O", 1]}, "manifest.json.labels[1]: expected str, found int"),
+        ({"variants": [{}]}, "manifest.json.variants[0]: field 'name' is missing"),
+    ],
+)  # fmt: skip
+def test_a_field_that_is_not_as_expected_is_told(
+    fields: dict[str, Any], expected: str, edit: Callable[..., Path]
+) -> None:
+    with pytest.raises(BundleError) as told:
+        read_manifest(edit(**fields))
+    assert expected in told.value.message
+    assert told.value.hint
+
+
+def test_a_field_inside_is_checked_too(edit: Callable[..., Path]) -> None:
+    with pytest.raises(
+        BundleError, match=r"manifest\.json\.variants\[1\]\.file\.size: expected int, found float '1\.5'"
+    ):
+        read_manifest(edit("variants", 1, "file", size=1.5))
+
+
+def test_a_missing_field_is_told(copy: Path) -> None:
+    record = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
+    del record["tokenizer"]["stride"]
+    (copy / "manifest.json").write_text(json.dumps(record))
+    with pytest.raises(BundleError, match="field 'stride' is missing"):
+        read_manifest(copy)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000, b'{"schema_version": 1} x']
+)
+def test_a_damaged_manifest_is_told(damage: bytes, copy: Path) -> None:
+    (copy / "manifest.json").write_bytes(damage)
+    with pytest.raises(BundleError, match="is damaged"):
+        read_manifest(copy)
+
+
+def test_a_manifest_cut_off_anywhere_is_told(copy: Path) -> None:
+    file = copy / "manifest.json"
+    data = file.read_bytes().rstrip()
+    for length in range(0, len(data), 97):
+        file.write_bytes(data[:length])
+        with pytest.raises(BundleError):
+            read_manifest(copy)
+
+
+@pytest.mark.parametrize("place", ["nowhere", "", "tokenizer.json"])
+def test_a_place_without_a_manifest_is_no_bundle(place: str, copy: Path) -> None:
+    (copy / "manifest.json").unlink()
+    with pytest.raises(BundleError, match="is no bundle"):
+        read_manifest(copy / place)
+
+
+def test_a_manifest_that_cannot_be_read_is_told(copy: Path) -> None:
+    (copy / "manifest.json").unlink()
+    (copy / "manifest.json").mkdir()
+    with pytest.raises(BundleError, match="cannot read "):
+        read_manifest(copy)
