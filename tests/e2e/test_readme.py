@@ -1,0 +1,44 @@
+"""The README's commands and its program, run as written, one after the other in one folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+BLOCK = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)
+PROGRAM = {"sh": ["bash", "-euc"], "python": [sys.executable, "-c"]}
+
+
+def blocks() -> list[tuple[str, str]]:
+    """Kind and text of each example below the heading `The commands`."""
+    return BLOCK.findall(README.read_text(encoding="utf-8").partition("## The commands")[2])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Path:
+    return tmp_path_factory.mktemp("readme")
+
+
+@pytest.mark.parametrize(("kind", "text"), blocks())
+def test_an_example_runs_as_written(kind: str, text: str, folder: Path) -> None:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [*PROGRAM[kind], text], cwd=folder, env=environment, capture_output=True, text=True, timeout=580, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_every_command_has_an_example() -> None:
+    from edgener.cli.main import COMMANDS
+    from edgener_runtime.cli import main
+
+    examples = " ".join(text for _, text in blocks())
+    names = [*(f"edgener {name}" for name in COMMANDS), *(f"edgener-runtime {name}" for name in main.commands)]
+    assert [name for name in names if name not in examples] == []
