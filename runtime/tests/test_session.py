@@ -1,0 +1,194 @@
+"""A session runs on the device that was asked for, or there is an error; CUDA was not at hand: its part is played."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edgener_runtime import TokenClassifier, session
+from edgener_runtime.device import usable_cores
+from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
+from edgener_runtime.manifest import Manifest, VariantEntry
+from edgener_runtime.session import load_onnxruntime, open_session, pick_device, run_session
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+without_cuda = pytest.mark.skipif(
+    CUDA in load_onnxruntime().get_available_providers(), reason="this onnxruntime was built for CUDA"
+)
+
+
+@pytest.fixture
+def fp32(manifest: Manifest) -> VariantEntry:
+    return manifest.variant("fp32")
+
+
+@pytest.fixture
+def file(bundle: Path, fp32: VariantEntry) -> Path:
+    return bundle / fp32.file.path
+
+
+def stub_onnxruntime(monkeypatch: pytest.MonkeyPatch, built_for: list[str], comes_up: list[str]) -> list[Any]:
+    """In place of onnxruntime: sessions that only say which providers came up. Returns what they are opened with."""
+    opened: list[Any] = []
+
+    def open_stub(file: str, options: Any, **settings: Any) -> Any:
+        opened.append(SimpleNamespace(file=file, options=options, **settings))
+        return SimpleNamespace(get_providers=lambda: comes_up)
+
+    module = SimpleNamespace(
+        __version__="0", SessionOptions=SimpleNamespace, InferenceSession=open_stub,
+        get_available_providers=lambda: built_for,
+    )  # fmt: skip
+    monkeypatch.setattr(session, "load_onnxruntime", lambda: module)
+    return opened
+
+
+# --- the device
+
+
+@pytest.mark.parametrize("device", ["", "gpu", "CPU", "cuda:0"])
+def test_a_device_that_there_is_not_is_told(device: str) -> None:
+    with pytest.raises(UserInputError, match="there is no device") as told:
+        pick_device(device)
+    assert told.value.hint == "Choose one of: auto, cpu, cuda"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_device_that_was_named_is_taken(device: str) -> None:
+    assert pick_device(device) == device
+
+
+@pytest.mark.parametrize(
+    ("built_for", "driver", "expected"),
+    [([CPU], True, "cpu"), ([CUDA, CPU], False, "cpu"), ([CUDA, CPU], True, "cuda")],
+)
+def test_auto_is_cuda_where_it_was_built_in_and_a_driver_answers(
+    built_for: list[str], driver: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_onnxruntime(monkeypatch, built_for, built_for)
+    monkeypatch.setattr(session, "_cuda_driver_answers", lambda: driver)
+    assert pick_device("auto") == expected
+
+
+def test_a_driver_library_that_is_not_there_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    assert not session._cuda_driver_answers()
+
+
+# --- what came up is what was asked for
+
+
+@without_cuda
+def test_cuda_without_a_build_for_it_is_an_error_with_the_line_to_type(bundle: Path, run: Callable[..., Any]) -> None:
+    with pytest.raises(ProviderError, match=f"built without {CUDA}") as told:
+        TokenClassifier.load(bundle, "cuda")
+    assert told.value.hint and 'pip install "edgener-runtime[cuda]"' in told.value.hint
+    done = run("predict", bundle, "--device", "cuda", "oil leak")
+    assert (done.code, done.out) == (6, "")
+    assert "edgener-runtime[cuda]" in done.err
+
+
+@pytest.mark.parametrize("comes_up", [[CPU], ["AzureExecutionProvider", CPU]])
+def test_a_session_that_fell_back_is_an_error(
+    comes_up: list[str], file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_onnxruntime(monkeypatch, [CUDA, CPU], comes_up)
+    with pytest.raises(ProviderError, match=f"{CUDA} was asked for, {comes_up[0]} came up"):
+        open_session(file, fp32, "cuda")
+
+
+def test_a_session_that_came_up_as_asked_is_returned(
+    file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA, CPU])
+    assert open_session(file, fp32, "cuda").get_providers()[0] == CUDA
+    assert [call.providers for call in opened] == [[CUDA]]  # no other to fall back to
+
+
+def test_a_variant_that_is_not_for_the_device_is_told(bundle: Path) -> None:
+    with pytest.raises(ProviderError, match=f"int8-dynamic runs on {CPU}, not on {CUDA}"):
+        TokenClassifier.load(bundle, "cuda", "int8-dynamic")
+
+
+def test_a_bundle_without_a_variant_for_the_device_is_told(edit: Callable[..., Path]) -> None:
+    edit("variants", 0, "needs", providers=[CUDA])
+    with pytest.raises(ProviderError, match=r"no variant of bundle .* runs on cpu; it has int8-dynamic, fp32"):
+        TokenClassifier.load(edit("variants", 1, "needs", providers=[]), "cpu")
+
+
+def test_without_onnxruntime_the_line_to_type_is_told(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    done = run("predict", bundle, "oil leak")
+    assert done.code == 6
+    assert "onnxruntime cannot be loaded" in done.err and 'pip install "edgener-runtime[cpu]"' in done.err
+
+
+# --- settings
+
+
+def test_threads_are_the_usable_cores_unless_told(
+    file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = stub_onnxruntime(monkeypatch, [CPU], [CPU])
+    for threads in (None, 1, 7):
+        open_session(file, fp32, "cpu", threads)
+    assert [call.options.intra_op_num_threads for call in opened] == [usable_cores(), 1, 7]
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_no_threads_are_refused(threads: int, bundle: Path, run: Callable[..., Any]) -> None:
+    with pytest.raises(UserInputError, match=f"threads is {threads}, expected at least 1"):
+        TokenClassifier.load(bundle, threads=threads)
+    assert run("predict", bundle, "--threads", threads, "oil leak").code == 2
+
+
+def test_fusions_that_the_variant_was_measured_without_are_off(
+    bundle: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = stub_onnxruntime(monkeypatch, [CPU], [CPU])
+    variant = manifest.variant("int8-dynamic")
+    open_session(bundle / variant.file.path, variant, "cpu")
+    assert [call.disabled_optimizers for call in opened] == [["SkipLayerNormFusion"]]
+
+
+# --- foreign errors
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07" * 100])
+def test_a_file_that_is_no_model_is_told(content: bytes, fp32: VariantEntry, tmp_path: Path) -> None:
+    (tmp_path / "fp32.onnx").write_bytes(content)
+    with pytest.raises(BundleError, match=r"cannot load .*fp32\.onnx") as told:
+        open_session(tmp_path / "fp32.onnx", fp32, "cpu")
+    assert told.value.hint and "onnxruntime 1.23 or newer" in told.value.hint
+
+
+def test_a_model_cut_short_is_told(file: Path, fp32: VariantEntry, tmp_path: Path) -> None:
+    data = file.read_bytes()
+    for length in range(0, len(data), len(data) // 7):
+        (tmp_path / "fp32.onnx").write_bytes(data[:length])
+        with pytest.raises(BundleError, match="cannot load"):
+            open_session(tmp_path / "fp32.onnx", fp32, "cpu")
+
+
+def test_a_run_that_breaks_off_is_told(file: Path, fp32: VariantEntry) -> None:
+    opened = open_session(file, fp32, "cpu", 1)
+    with pytest.raises(DeviceError, match="onnxruntime broke off: "):
+        run_session(opened, {})
+
+
+def test_a_text_longer_than_the_model_takes_is_an_error_not_a_guess(edit: Callable[..., Path]) -> None:
+    with (
+        TokenClassifier.load(edit("tokenizer", max_length=100), "cpu", "fp32") as classifier,
+        pytest.raises(EdgenerError, match="broke off"),
+    ):
+        classifier.predict("泵" * 90)
