@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener.data.read import DataSpec, read_splits
+from edgener_runtime.console import write_line
 
 from .options import data_options
 
@@ -41,7 +42,7 @@ def inspect(data: DataSpec, tokenizer: str | None, max_length: int, as_json: boo
         if count:
             click.secho(f"warning: {pair} share {count} sentences", fg="yellow", err=True)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(inspection), indent=2, ensure_ascii=False))
+        write_line(json.dumps(dataclasses.asdict(inspection), indent=2, ensure_ascii=False))
     else:
         _print(inspection)
 
@@ -62,7 +63,7 @@ def _print(inspection: Inspection) -> None:
     cells = [_cells(report, labels) for report in inspection.splits]
     for name in dict.fromkeys(name for column in cells for name in column):
         table.add_row(name, *(column.get(name, "-") for column in cells))
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 def _cells(report: SplitReport, labels: list[str]) -> dict[str, str]:
@@ -78,7 +79,7 @@ def _cells(report: SplitReport, labels: list[str]) -> dict[str, str]:
         **{name: f"{count:,}" for name, count in report.mended.items()},
     }
     if report.subwords:
-        quantiles = report.subwords.quantiles
-        cells["subwords " + "/".join(quantiles)] = "/".join(str(length) for length in quantiles.values())
-        cells[f"over {report.subwords.limit} subwords"] = f"{report.subwords.share_over_limit:.2%}"
+        lengths = report.subwords
+        cells["subwords " + "/".join(lengths.quantiles)] = "/".join(map(str, lengths.quantiles.values()))
+        cells[f"over {lengths.limit} subwords"] = f"{lengths.over_limit:,} ({lengths.share_over_limit:.2%})"
     return cells

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edgener_runtime.errors import UserInputError
@@ -53,8 +53,8 @@ def _blocks(text: str) -> Iterator[list[Row]]:
     """Runs of lines between blank ones; a line that holds only a tab or spaces is blank."""
     block: list[Row] = []
     for number, line in enumerate(text.split("\n"), start=1):
-        line = line.rstrip("\r")
-        if line.strip():
+        line = line.rstrip()
+        if line:
             block.append(Row(number, line, _columns(line)))
         elif block:
             yield block
@@ -65,10 +65,7 @@ def _blocks(text: str) -> Iterator[list[Row]]:
 
 def _columns(line: str) -> tuple[str, ...]:
     """Columns by tab where the line has one, else by spaces; only ASCII ones, as tokens may hold other white space."""
-    columns = line.split("\t") if "\t" in line else [column for column in line.split(" ") if column]
-    while columns and not columns[-1].strip():
-        columns.pop()
-    return tuple(columns)
+    return tuple(line.split("\t") if "\t" in line else (column for column in line.split(" ") if column))
 
 
 def _layout(rows: Sequence[Row], bad: BadLines, token: int | None, tag: int | None) -> Layout:
@@ -78,9 +75,14 @@ def _layout(rows: Sequence[Row], bad: BadLines, token: int | None, tag: int | No
         return Layout(token or 0, tag, 1)
     width = Counter(len(row.columns) for row in rows).most_common(1)[0][0]
     regular = [row.columns for row in rows if len(row.columns) == width]
-    indexed = width > 2 and all(columns[0].isdecimal() for columns in regular)
+    indexed = width > 2 and _share(columns[0].isdecimal() for columns in regular) >= 0.9
     if token is None:
-        token = int(indexed)
+        token = next((column for column in range(int(indexed), width) if column != tag), 0)
+    if token == tag:
+        raise UserInputError(
+            f"{bad.path}: column {token + 1} cannot hold both the tokens and the tags",
+            "Name the columns, counted from 1: --token-column 1 --tag-column 2",
+        )
     if max(token, tag or 0) >= width:
         raise UserInputError(
             f"{bad.path}: column {max(token, tag or 0) + 1} was asked for; its lines have {width}",
@@ -91,11 +93,17 @@ def _layout(rows: Sequence[Row], bad: BadLines, token: int | None, tag: int | No
     return Layout(token, tag, width)
 
 
+def _share(hold: Iterable[bool]) -> float:
+    """How many of them hold; broken lines must not change what a column is taken for, so never ask for all."""
+    held = list(hold)
+    return sum(held) / len(held)
+
+
 def _guess_tag_column(rows: Sequence[tuple[str, ...]], token: int, indexed: bool, bad: BadLines) -> int:
     candidates = [
         column
         for column in range(len(rows[0]))
-        if column != token and sum(bool(TAG.fullmatch(row[column])) for row in rows) >= 0.9 * len(rows)
+        if column != token and _share(bool(TAG.fullmatch(row[column])) for row in rows) >= 0.5
     ]
     if not candidates:
         raise UserInputError(
@@ -130,17 +138,18 @@ def _cell(row: Row, layout: Layout, bad: BadLines) -> tuple[str, str] | None:
     token = columns[layout.token].strip(" ") if len(columns) > last else ""
     if token and TAG.fullmatch(tag) and (layout.tag is not None or len(columns) == 1):
         return token, tag
-    if row.text.startswith("#"):
+    if row.text.startswith("#") and (len(columns) != layout.columns or not columns[0].strip("#")):
         bad.counts["comment lines"] += 1
     else:
-        bad.report(
-            row.line, row.text, f"{layout.columns} columns with a token in {layout.token + 1}{_tag_text(layout)}"
-        )
+        bad.report(row.line, row.text, _expected(layout))
     return None
 
 
-def _tag_text(layout: Layout) -> str:
-    return "" if layout.tag is None else f" and a tag such as B-LABEL or O in {layout.tag + 1}"
+def _expected(layout: Layout) -> str:
+    if layout.tag is None:
+        return "a token and no other column"
+    columns = f"columns {layout.token + 1} and {layout.tag + 1} of {layout.columns}"
+    return f"a token and a tag such as B-LABEL or O in {columns}"
 
 
 def _sentence(line: int, tokens: list[str], tags: list[str], scheme: str, bad: BadLines) -> Sentence:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from edgener_runtime.tokenize import without_surrogates
+
 from .leaks import overlap, repeats
 from .types import Dataset
 
@@ -15,10 +17,11 @@ QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
 
 @dataclass(frozen=True)
 class Lengths:
-    """Lengths in subwords with the special tokens: quantiles, and the share of sentences longer than `limit`."""
+    """Lengths in subwords with the special tokens: quantiles, and how many sentences are longer than `limit`."""
 
     quantiles: dict[str, int]
     limit: int
+    over_limit: int
     share_over_limit: float
 
 
@@ -75,6 +78,8 @@ def _report(dataset: Dataset, tokenizer: Any, limit: int) -> SplitReport:
 
 
 def _lengths(texts: Sequence[str], tokenizer: Any, limit: int) -> Lengths:
-    lengths = sorted(len(ids) for ids in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"])
+    clean = [without_surrogates(text) for text in texts]
+    lengths = sorted(len(ids) for ids in tokenizer(clean, truncation=False, verbose=False)["input_ids"])
     quantiles = {f"{share:.0%}": lengths[round(share * (len(lengths) - 1))] for share in QUANTILES}
-    return Lengths(quantiles, limit, sum(length > limit for length in lengths) / len(lengths))
+    over = sum(length > limit for length in lengths)
+    return Lengths(quantiles, limit, over, over / len(lengths))

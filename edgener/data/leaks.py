@@ -28,4 +28,4 @@ def check_disjoint(one: Dataset, other: Dataset) -> None:
 
 
 def _texts(dataset: Dataset) -> set[str]:
-    return {sentence.text for sentence in dataset.sentences}
+    return {sentence.text for sentence in dataset.sentences if sentence.text}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,17 +11,28 @@ from edgener_runtime.errors import UserInputError
 
 
 def read_text(path: Path) -> str:
-    """A whole file as UTF-8 text, byte order mark removed. Raises UserInputError where it cannot be read."""
+    """A whole file as UTF-8 text, byte order mark removed, line ends as LF. Raises UserInputError if unreadable."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise _not_utf8(path, error) from None
+    except FileNotFoundError:
         raise UserInputError(
-            f"{path}:{line}: not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}",
-            f"Convert it: iconv -f WINDOWS-1252 -t UTF-8 {path.name}",
+            f"there is no file {path}", "Name a file, a folder with train, valid and test, or builtin:factory."
         ) from None
     except OSError as error:
         raise UserInputError(f"cannot read {path}: {error.strerror}", "Check the path and its permissions.") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _not_utf8(path: Path, error: UnicodeDecodeError) -> UserInputError:
+    data = error.object
+    likely = "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "WINDOWS-1252"
+    line = data.count(b"\n", 0, error.start) + 1
+    return UserInputError(
+        f"{path}:{line}: not UTF-8: byte 0x{data[error.start]:02x}",
+        f"Convert it: iconv -f {likely} -t UTF-8 {path.name}",
+    )
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from edgener_runtime.errors import UserInputError
 from .annotations import read_annotations
 from .conll import read_conll
 from .lines import BadLines, read_text
-from .types import Dataset
+from .types import Dataset, Sentence
 
 FORMATS = ("auto", "conll", "json")
 SPLITS = ("train", "valid", "test")
@@ -39,12 +41,16 @@ def read_splits(spec: DataSpec) -> dict[str, Dataset]:
     Raises UserInputError where it cannot be read or has no sentences.
     """
     if spec.source.startswith(BUILTIN):
-        return _read_builtin(spec.source)
-    path = Path(spec.source)
-    if path.is_dir():
-        return {split: _read_file(file, split, spec) for split, file in _split_files(path).items()}
-    whole = _read_file(path, WHOLE, spec)
-    return {WHOLE: whole} if spec.cut is None else _cut(whole, spec.cut)
+        splits = _read_builtin(spec.source)
+    elif os.path.isdir(spec.source):  # noqa: PTH112 (Path.is_dir raises where it may not look, or on an overlong name)
+        splits = {split: _read_file(file, split, spec) for split, file in _split_files(Path(spec.source)).items()}
+    else:
+        splits = {WHOLE: _read_file(Path(spec.source), WHOLE, spec)}
+    if spec.cut is None:
+        return splits
+    if WHOLE not in splits:
+        raise UserInputError(f"{spec.source} is cut into {', '.join(splits)} already", "Leave out --cut.")
+    return _cut(splits[WHOLE], spec.cut)
 
 
 def read_split(spec: DataSpec, name: str) -> Dataset:
@@ -76,9 +82,13 @@ def _read_builtin(source: str) -> dict[str, Dataset]:
 
 
 def _split_files(folder: Path) -> dict[str, Path]:
+    try:
+        inside = sorted(file for file in folder.iterdir() if file.is_file())
+    except OSError as error:
+        raise UserInputError(f"cannot read {folder}: {error.strerror}", "Check its permissions.") from None
     found = {}
     for split, stems in _FILE_STEMS.items():
-        files = sorted(file for file in folder.iterdir() if file.is_file() and file.stem in stems)
+        files = [file for file in inside if file.stem in stems]
         if len(files) > 1:
             raise UserInputError(
                 f"{folder} has several files for {split}: {', '.join(file.name for file in files)}",
@@ -92,14 +102,11 @@ def _split_files(folder: Path) -> dict[str, Path]:
 
 
 def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:
-    if not path.is_file():
-        raise UserInputError(
-            f"there is no file {path}", "Name a file, a folder with train, valid and test, or builtin:factory."
-        )
     text, bad = read_text(path), BadLines(path, skip=spec.on_bad_line == "skip")
-    form = _guess_format(text) if spec.format == "auto" else spec.format
+    form = _guess_format(path, text) if spec.format == "auto" else spec.format
     if form == "json":
-        sentences, shape = read_annotations(text, bad, spec.label_level)
+        _refuse_columns(path, spec)
+        sentences, shape = read_annotations(text, bad)
         scheme = ""
     else:
         token, tag = (column and column - 1 for column in (spec.token_column, spec.tag_column))
@@ -107,11 +114,28 @@ def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:
         shape = "conll"
     if not sentences:
         raise UserInputError(f"{path} holds no sentences", f"It was read as {form}; name another with --format.")
+    if spec.label_level:
+        sentences = [_cut_labels(sentence, spec.label_level) for sentence in sentences]
     return Dataset(str(path), split, tuple(sentences), shape, scheme, +bad.counts)
 
 
-def _guess_format(text: str) -> str:
-    """JSON begins with a brace or bracket that is not itself a token with columns behind it."""
+def _refuse_columns(path: Path, spec: DataSpec) -> None:
+    if spec.token_column or spec.tag_column or spec.scheme != "auto":
+        raise UserInputError(
+            f"{path} is JSON: it has no columns and no tag scheme", "Leave out --token-column, --tag-column, --scheme."
+        )
+
+
+def _cut_labels(sentence: Sentence, level: int) -> Sentence:
+    """Labels that are paths (`A/B/C`) cut after so many parts."""
+    spans = (replace(span, label="/".join(span.label.split("/")[:level])) for span in sentence.spans)
+    return replace(sentence, spans=tuple(spans))
+
+
+def _guess_format(path: Path, text: str) -> str:
+    """By the file's name, else JSON begins with a brace or bracket that is not a token with columns behind it."""
+    if path.suffix in (".json", ".jsonl", ".ndjson"):
+        return "json"
     first = next((line for line in text.split("\n") if line.strip()), "").strip()
     begins_a_record = first[:1] in ("{", "[") and first[1:].lstrip()[:1] in ("", '"', "{", "[")
     return "json" if begins_a_record else "conll"
@@ -122,7 +146,13 @@ def _cut(whole: Dataset, shares: tuple[int, int, int]) -> dict[str, Dataset]:
     count = len(whole.sentences)
     sizes = [-(-count * share // sum(shares)) for share in shares[1:]]
     edges = [0, count - sum(sizes), count - sizes[1], count]
+    if edges[1] < 1:
+        raise UserInputError(
+            f"{whole.source} has {count} sentences: too few for --cut {'/'.join(map(str, shares))}",
+            "Name separate files for train, valid and test, or cut it otherwise.",
+        )
+    mended = Counter({f"{kind}, in all splits": number for kind, number in whole.mended.items()})
     return {
-        split: replace(whole, split=split, sentences=whole.sentences[start:end])
+        split: replace(whole, split=split, sentences=whole.sentences[start:end], mended=mended)
         for split, start, end in zip(SPLITS, edges, edges[1:], strict=False)
     }

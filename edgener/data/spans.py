@@ -10,9 +10,9 @@ from .types import Sentence, Span
 
 
 def flatten(spans: Iterable[Span], counts: Counter[str]) -> tuple[Span, ...]:
-    """Spans in order without overlap; of two that overlap the one that begins first, then the longer, is kept."""
+    """Spans in order without overlap; of two that overlap the one that begins first, else the longer, stays."""
     kept: list[Span] = []
-    for span in sorted(set(spans), key=lambda span: (span.start, -span.end)):
+    for span in sorted(dict.fromkeys(spans), key=lambda span: (span.start, -span.end)):
         if not kept or span.start >= kept[-1].end:
             kept.append(span)
         else:
@@ -34,12 +34,11 @@ def trim(span: Span, text: str, counts: Counter[str]) -> Span:
 
 def sentence_of_text(text: str, spans: Iterable[Span], line: int, counts: Counter[str]) -> Sentence:
     """A raw text with character spans in the internal form, tokens cut so that every span falls on their edges."""
-    trimmed = [span for span in (trim(span, text, counts) for span in spans) if span.start < span.end]
-    flat = flatten(trimmed, counts)
+    trimmed = [trim(span, text, counts) for span in spans]
+    solid = [span for span in trimmed if span.start < span.end]
+    counts["entities of white space dropped"] += len(trimmed) - len(solid)
+    flat = flatten(solid, counts)
     offsets = split_text(text, (edge for span in flat for edge in (span.start, span.end)))
     starts = {start: index for index, (start, _) in enumerate(offsets)}
     ends = {end: index + 1 for index, (_, end) in enumerate(offsets)}
-    whole = [span for span in flat if span.start in starts and span.end in ends]
-    counts["entities without a token dropped"] += len(flat) - len(whole)
-    tokens = tuple(Span(span.label, starts[span.start], ends[span.end]) for span in whole)
-    return Sentence(text, offsets, tokens, line)
+    return Sentence(text, offsets, tuple(Span(span.label, starts[span.start], ends[span.end]) for span in flat), line)

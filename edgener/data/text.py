@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 _CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _IS_CJK = re.compile(f"[{_CJK}]")
-_TOKEN = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+|[^\w\s]")
 
 
 def join_tokens(tokens: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -26,16 +27,23 @@ def join_tokens(tokens: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]
 
 
 def split_text(text: str, boundaries: Iterable[int] = ()) -> tuple[tuple[int, int], ...]:
-    """Tokens of a raw text as (start, end): words, single punctuation marks, single CJK characters.
+    """Tokens of a raw text as (start, end): words, single punctuation marks, single CJK characters, marks with theirs.
 
     A token never crosses one of the character positions in `boundaries`, so that spans fall on token edges.
     """
     cuts = sorted(set(boundaries))
     tokens: list[tuple[int, int]] = []
-    for match in _TOKEN.finditer(text):
+    for match in _token().finditer(text):
         start = match.start()
         for cut in (position for position in cuts if match.start() < position < match.end()):
             tokens.append((start, cut))
             start = cut
         tokens.append((start, match.end()))
     return tuple(tokens)
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    r"""One token; combining marks (accents, Indic vowel signs), which are not in `\w`, stay with their base."""
+    marks = "".join(chr(code) for code in range(0x20000) if unicodedata.category(chr(code)).startswith("M"))
+    return re.compile(rf"(?!\s)[{_CJK}][{marks}]*|(?:[^\W{_CJK}][{marks}]*)+|[^\w\s][{marks}]*")

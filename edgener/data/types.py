@@ -75,7 +75,8 @@ class Dataset:
         digest = hashlib.sha256()
         for sentence in self.sentences:
             spans = [(span.label, span.start, span.end) for span in sentence.spans]
-            digest.update(json.dumps([sentence.text, sentence.offsets, spans], ensure_ascii=False).encode())
+            content = json.dumps([sentence.text, sentence.offsets, spans], ensure_ascii=False)
+            digest.update(content.encode(errors="surrogatepass"))
         return digest.hexdigest()
 
 
