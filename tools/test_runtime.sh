@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The runtime's suite in environments that hold its wheel, onnxruntime and the test tools, and nothing else of ours.
+# The runtime's suite as its source distribution holds it, without the repository around, in environments that hold the
+# wheel built from that, onnxruntime and the test tools, and nothing else of ours.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cache=.cache/runtime-wheel
-rm -rf "$cache" && mkdir -p "$cache"
-.venv/bin/python -m build --quiet --wheel --outdir "$cache" runtime
+cache=$PWD/.cache/runtime
+rm -rf "$cache" && mkdir -p "$cache/source"
+.venv/bin/python -m build --no-isolation --outdir "$cache" runtime >"$cache/build.log" || { cat "$cache/build.log"; exit 1; }
+tar -xzf "$cache"/*.tar.gz -C "$cache/source" --strip-components 1
 
 interpreter() { # prints the path of Python $1, if this machine has it
     local candidate
@@ -19,9 +21,9 @@ for version in 3.10 3.13; do
         echo "SKIPPED runtime on Python $version: no such interpreter on this machine"
         continue
     fi
-    venv=.cache/runtime-$version
-    "$python" -m venv --clear "$venv"
+    venv=$cache/venv-$version
+    "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$(echo "$cache"/*.whl)[cpu]" pytest pytest-timeout hypothesis
     echo "runtime on Python $version: $("$venv/bin/python" -m pip list 2>/dev/null | grep -E '^(onnxruntime|numpy|tokenizers|edgener)' | tr -s ' \n' ' ,')"
-    (cd runtime/tests && "../../$venv/bin/python" -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib -q -ra .)
+    (cd "$cache/source/tests" && "$venv/bin/python" -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib --timeout 300 -q -ra .)
 done

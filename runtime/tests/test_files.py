@@ -251,8 +251,17 @@ def test_an_interrupt_around_a_rename_leaves_one_whole_folder(
 def test_all_that_was_built_is_on_the_disk_before_it_counts(final: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
     real_open, real_rename = os.open, Path.rename
-    monkeypatch.setattr(os, "open", lambda path, *rest: steps.append(Path(path).name) or real_open(path, *rest))
-    monkeypatch.setattr(Path, "rename", lambda path, to: steps.append("rename") or real_rename(path, to))
+
+    def noted_open(path: Any, *arguments: Any, **named: Any) -> int:
+        steps.append(Path(path).name)
+        return real_open(path, *arguments, **named)
+
+    def noted_rename(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return real_rename(path, target)
+
+    monkeypatch.setattr(os, "open", noted_open)
+    monkeypatch.setattr(Path, "rename", noted_rename)
     build(final)
     assert {"model", MARKER, "below"} <= set(steps[: steps.index("rename")])
     assert steps[-1] == final.parent.name  # the renaming itself

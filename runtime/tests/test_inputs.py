@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgener_runtime.errors import UserInputError
@@ -58,6 +58,7 @@ def test_json_lines_are_known_by_their_name_and_keep_their_fields(name: str, tmp
     assert list(read_records(str(file))) == [{"text": "泵", "id": 7, "more": {"a": [1]}}, {"text": ""}]
 
 
+@settings(max_examples=30)
 @given(st.lists(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text()), max_size=5))
 def test_json_lines_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, records: list[Any]) -> None:
     records = [{**record, "text": "泵"} for record in records]

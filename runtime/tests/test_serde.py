@@ -40,7 +40,7 @@ machines = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(machines)
 def test_what_was_written_is_read_back(machine: Machine) -> None:
     assert from_json(Machine, to_json(machine), "here") == machine
