@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgener_runtime.casing import case_classes
+from edgener_runtime.errors import UserInputError
 from edgener_runtime.tokenize import without_surrogates
 from edgener_runtime.windows import Window, plan
 
@@ -60,10 +61,19 @@ class TextEncoder:
 
 
 def load_tokenizer(source: str) -> Any:
-    """A fast tokenizer without the truncation and padding that some tokenizer.json files carry."""
+    """A fast tokenizer without the truncation and padding that some tokenizer.json files carry.
+
+    Raises UserInputError where `source` has none that can be loaded.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+    except Exception as error:  # the loader raises what its formats raise; a person needs the source and the reason
+        raise UserInputError(
+            f"cannot load a tokenizer from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
+            "Name a model folder, package:NAME/FOLDER or a hub id.",
+        ) from error
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     return tokenizer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +223,28 @@ def test_columns_that_are_not_there_are_refused(text: str, columns: dict[str, An
 @pytest.mark.parametrize("text", ["", "\n\n", "\t\n", "-DOCSTART- O\n\n", "# only a comment\n"])
 def test_a_file_without_tokens_has_no_sentences(text: str) -> None:
     assert read(text)[0] == []
+
+
+def as_iob1(line: str, before: str) -> str:
+    """A line of IOB2 columns in IOB1, where B- stands only behind an entity of the same label."""
+    columns, tag = line.rpartition(" ")[0], line.rpartition(" ")[2]
+    return f"{columns} I{tag[1:]}" if tag.startswith("B-") and not before.endswith(f"-{tag[2:]}") else line
+
+
+def test_iob1_copies_of_conll_2003_are_the_same_annotation(real_data: Path) -> None:
+    text = (real_data / "conll2003" / "test.txt").read_text()
+    lines = text.split("\n")
+    copy = "\n".join(as_iob1(line, before) for before, line in pairwise(["", *lines]))
+    tags = Counter(line.rpartition(" ")[2] for line in copy.split("\n"))
+    assert (tags["B-ORG"], tags["B-MISC"], tags["B-LOC"], tags["I-PER"]) == (5, 9, 6, 2773)
+
+    sentences, bad = read(text)
+    assert Counter(tag for sentence in sentences for tag in sentence.tags()) == {
+        "B-LOC": 1668, "I-LOC": 257, "B-MISC": 702, "I-MISC": 216, "B-ORG": 1661, "I-ORG": 835, "B-PER": 1617,
+        "I-PER": 1156, "O": 38323,
+    }  # fmt: skip
+    assert read(copy)[0] == sentences and not bad.counts
+    assert read_conll(copy, bad)[1] == "IOB1"
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=6)
