@@ -32,7 +32,7 @@ class ExportError(EdgenerError):
 
 
 class ParityError(EdgenerError):
-    """A variant that differs from its PyTorch model by more than its budget."""
+    """A variant that differs from its PyTorch model by more than its budget, or answers with what is no number."""
 
     exit_code = 3
 

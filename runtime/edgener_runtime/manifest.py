@@ -61,7 +61,9 @@ class ParityFigures:
     """A variant against its PyTorch model on real text.
 
     `equal_labels` is the share of tokens with the same label; `churn` the share of entities that differ from PyTorch's
-    (half the symmetric difference over PyTorch's count); the F1 fields are None where the text has no gold entities.
+    (half the symmetric difference over PyTorch's count), `batch_effect` of those that differ between a text alone,
+    padded and beside others. Intervals are the ends of 95 % confidence intervals. The F1 fields are None where the text
+    has no gold entities.
     """
 
     sentences: int
@@ -72,6 +74,11 @@ class ParityFigures:
     f1: float | None = None
     f1_pytorch: float | None = None
     f1_difference: float | None = None
+    f1_difference_interval: tuple[float, float] | None = None
+    churn_interval: tuple[float, float] | None = None
+    batch_effect: float | None = None
+    batch_effect_interval: tuple[float, float] | None = None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .batches import Row, batches, feeds, rows_of
+from .batches import batches, feeds, rows_of
 from .decode import Decoder, Entity
-from .errors import BundleError, EdgenerError, ProviderError
+from .errors import BundleError, EdgenerError, ParityError, ProviderError
 from .manifest import Manifest, VariantEntry
 from .session import PROVIDERS, open_session, pick_device, run_session
 from .tokenize import Subwords, TextTokenizer
@@ -83,18 +83,42 @@ class TokenClassifier:
             for text, (subwords, scored) in zip(texts, self._scored(texts), strict=True)
         ]
 
-    def logits(self, texts: Iterable[str]) -> Iterator[TokenLogits]:
-        """What the model says of each subword of each text, in the texts' order, long ones merged from windows."""
-        for _, scored in self._scored(texts):
+    def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
+        """What the model says of each subword of each text, in the texts' order, long ones merged from windows.
+
+        `padding` more positions than batches need show what padding does to a variant.
+        """
+        for _, scored in self._scored(texts, padding):
             yield scored
 
-    def _scored(self, texts: Iterable[str]) -> Iterator[tuple[Subwords, TokenLogits]]:
+    def run(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
+
+        Raises BundleError where the labels are not as many as the manifest's, ParityError where one is not finite.
+        """
+        import numpy as np
+
+        if self._session is None:
+            raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
+        logits = run_session(self._session, inputs)
+        if logits.shape[-1] != len(self.labels):
+            raise BundleError(
+                f"variant {self.variant.name} scores {logits.shape[-1]} labels, the manifest has {len(self.labels)}",
+                "Export the bundle again.",
+            )
+        if not np.isfinite(logits).all():
+            raise ParityError(
+                f"variant {self.variant.name} answered with a number that is not finite", "Export the bundle again."
+            )
+        return logits
+
+    def _scored(self, texts: Iterable[str], padding: int = 0) -> Iterator[tuple[Subwords, TokenLogits]]:
         remaining = iter(texts)
         while chunk := list(islice(remaining, _TEXTS_AT_ONCE)):
             encoded = self._tokenizer.encode(chunk)
-            yield from zip(encoded, self._run_chunk(encoded), strict=True)
+            yield from zip(encoded, self._run_chunk(encoded, padding), strict=True)
 
-    def _run_chunk(self, encoded: list[Subwords]) -> list[TokenLogits]:
+    def _run_chunk(self, encoded: list[Subwords], padding: int) -> list[TokenLogits]:
         import numpy as np
 
         scored = [
@@ -107,32 +131,11 @@ class TokenClassifier:
         ]
         ahead = len(self._tokenizer.prefix)
         for batch in batches(rows_of(self._tokenizer, encoded)):
-            for row, logits in zip(batch, self._run(batch), strict=True):
+            for row, logits in zip(batch, self.run(feeds(batch, self.manifest.tokenizer, padding)), strict=True):
                 kept = slice(row.window.keep_start, row.window.keep_end)
                 shift = ahead - row.window.start
                 scored[row.text].logits[kept] = logits[kept.start + shift : kept.stop + shift]
         return scored
-
-    def _run(self, batch: list[Row]) -> NDArray[np.float32]:
-        """Logits (rows, longest, labels) of windows padded to the longest.
-
-        Raises BundleError where the labels are not as many as the manifest's, EdgenerError where one is not finite.
-        """
-        import numpy as np
-
-        if self._session is None:
-            raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
-        logits = run_session(self._session, feeds(batch, self.manifest.tokenizer))
-        if logits.shape[-1] != len(self.labels):
-            raise BundleError(
-                f"variant {self.variant.name} scores {logits.shape[-1]} labels, the manifest has {len(self.labels)}",
-                "Export the bundle again.",
-            )
-        if not np.isfinite(logits).all():
-            raise EdgenerError(
-                f"variant {self.variant.name} answered with a number that is not finite", "Export the bundle again."
-            )
-        return logits
 
 
 def _first_for(manifest: Manifest, device: str) -> VariantEntry:

@@ -224,8 +224,17 @@ class StubSession:
 def test_an_answer_that_is_no_number_is_an_error(number: float, bundle: Path) -> None:
     with TokenClassifier.load(bundle, variant="fp32") as classifier:
         classifier._session = StubSession(number, 15)
-        with pytest.raises(EdgenerError, match="variant fp32 answered with a number that is not finite"):
+        with pytest.raises(EdgenerError, match="variant fp32 answered with a number that is not finite") as caught:
             classifier.predict("oil leak")
+    assert caught.value.exit_code == 3
+
+
+def test_padding_changes_no_answer_of_fp32(bundle: Path) -> None:
+    texts = ["oil leak at the seal", "", "Bearing of pump P-101 worn, replaced " * 8]
+    with TokenClassifier.load(bundle, variant="fp32") as classifier:
+        for plain, padded in zip(classifier.logits(texts), classifier.logits(texts, padding=30), strict=True):
+            np.testing.assert_array_equal(plain.input_ids, padded.input_ids)
+            np.testing.assert_allclose(plain.logits, padded.logits, atol=1e-4)
 
 
 @pytest.mark.parametrize("labels", [1, 14, 16])
