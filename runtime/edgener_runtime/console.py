@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from typing import Any
 
 import click
@@ -35,7 +38,8 @@ class CommandGroup(click.Group):
             ctx.exit(error.exit_code)
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except BrokenPipeError:
+        except BrokenPipeError:  # who reads our output has had enough
+            _give_up_stdout()
             ctx.exit(0)
         except Exception as error:  # the boundary: whatever is left is a fault of ours
             if debug:
@@ -54,7 +58,14 @@ def write_line(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
+        _give_up_stdout()
         raise StorageError(f"cannot write to stdout: {error.strerror}", "Free some space.") from None
+
+
+def _give_up_stdout() -> None:
+    """Let what is still buffered go nowhere: Python would try to write it again at its end, and complain."""
+    with contextlib.suppress(OSError):  # no real file behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, hint: str | None = None) -> None:

@@ -19,6 +19,9 @@ from edgener_runtime.cli import main
 
 TEXT = "Feed pump P-101: oil leak, 泵"
 COMMAND = [sys.executable, "-c", "from edgener_runtime.cli import main; main(prog_name='edgener-runtime')"]
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"
+}  # as most people have it
 Run = Callable[..., Any]
 
 
@@ -28,10 +31,10 @@ def answer(line: str) -> tuple[dict[str, Any], list[Entity]]:
     return record, [Entity(**entity) for entity in record.pop("entities")]
 
 
-def start(*arguments: object, **settings: Any) -> subprocess.Popen[str]:
+def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, encoding="utf-8", **settings,
+        text=True, encoding="utf-8", env=ENVIRONMENT,
     )  # fmt: skip
 
 
@@ -185,7 +188,7 @@ def test_stdin_is_answered_as_it_comes(bundle: Path) -> None:
 
 
 def test_bytes_that_are_no_text_come_back_escaped_in_any_locale(bundle: Path) -> None:
-    environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii:strict"}
+    environment = {**ENVIRONMENT, "LC_ALL": "C", "PYTHONIOENCODING": "ascii:strict"}
     done = subprocess.run(
         [*COMMAND, "predict", str(bundle), b"oil \xff leak", "泵".encode()],
         capture_output=True, env=environment, check=False,
@@ -222,7 +225,12 @@ def test_ctrl_c_ends_in_130_without_a_traceback(bundle: Path) -> None:
 def test_a_full_disk_behind_stdout_is_one_message(bundle: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [*COMMAND, "predict", str(bundle), "oil leak"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [*COMMAND, "predict", str(bundle), "oil leak"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            check=False,
         )
     assert done.returncode == 1
     assert done.stderr == "error: cannot write to stdout: No space left on device\n  Free some space.\n"
