@@ -115,6 +115,14 @@ def test_another_seed_gives_other_weights(
     assert equal(weights(tmp_path / "one"), weights(tmp_path / "two")) == set()
 
 
+def test_a_new_head_begins_from_the_seed(few: Few, quick: Quick, weights: Weights, tmp_path: Path) -> None:
+    for seed in (1, 2):  # at a rate too small to move anything
+        train(few, quick(epochs=1, seed=seed, learning_rate=1e-9, batch_size=32), tmp_path / str(seed))
+    one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
+    moved = {name for name, tensor in one.items() if (tensor - two[name]).abs().max() > 1e-4}
+    assert moved == {"classifier.weight", "bert.embeddings.token_type_embeddings.weight"}
+
+
 # --- which epoch is kept
 
 
