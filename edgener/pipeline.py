@@ -45,7 +45,8 @@ DEVICE = "cpu"  # parity is measured where the export runs
 class ExportSpec:
     """What to export, the text to judge it on, its budget, and the options that would ask for the same again.
 
-    `calibration` is the text for variants that measure ranges, `cache` the folder that keeps what was measured.
+    `calibration` is the text for variants that measure ranges, `calibration_method` one of calibration.METHODS, `cache`
+    the folder that keeps what was measured.
     """
 
     variants: tuple[Variant, ...]
@@ -54,6 +55,7 @@ class ExportSpec:
     exporter: str = "torch"
     arguments: tuple[str, ...] = ()
     calibration: Dataset | None = None
+    calibration_method: str = "minmax"
     cache: Path | None = None
 
 
@@ -126,7 +128,7 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
     step()
     texts = [sentence.text for sentence in spec.calibration.sentences] if spec.calibration else []
     tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, fp32))
-    calibration = Calibration(texts, tokenizer, spec.cache, track)
+    calibration = Calibration(texts, tokenizer, spec.calibration_method, spec.cache, track)
     for variant in spec.variants:
         if variant.build:
             variant.build(fp32, model_file(folder, variant), calibration)

@@ -12,6 +12,7 @@ import click
 from edgener.cache import cache_folder
 from edgener.data.calibration import calibration_text
 from edgener.data.read import SPLITS, DataSpec, read_split
+from edgener_exporters.calibration import METHODS
 from edgener_exporters.variants import DEFAULT, select_variants
 
 from .options import data_arguments, data_options
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
     metavar="SOURCE",
     help="Text that ranges are measured on, not the test set [default: of train].",
 )
+@click.option(
+    "--calibration-method", type=click.Choice(tuple(METHODS)), default="minmax", show_default=True, help="Of ranges."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
     checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, max_f1_drop: float, exporter: str,
-    calibration: str | None, as_json: bool,
+    calibration: str | None, calibration_method: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Export CHECKPOINT to ONNX, quantise it, hold every form against PyTorch on real text, and write a bundle.
 
@@ -62,8 +66,11 @@ def export(
     names = ",".join(variant.name for variant in chosen)
     arguments = ["--variants", names, "--split", split, "--max-f1-drop", str(max_f1_drop), "--exporter", exporter]
     arguments += ["--calibration", data_record(text).source] if text and calibration else []
+    arguments += ["--calibration-method", calibration_method] if text else []
     arguments += data_arguments(data)
-    spec = ExportSpec(chosen, dataset, max_f1_drop, exporter, tuple(arguments), text, cache_folder())
+    spec = ExportSpec(
+        chosen, dataset, max_f1_drop, exporter, tuple(arguments), text, calibration_method, cache_folder()
+    )
     try:
         with tracked() as track:
             result = export_bundle(checkpoint, out, spec, track)

@@ -1,0 +1,56 @@
+"""What the INT8 forms for CPUs share: which products are quantised, and their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from edgener_runtime.errors import UserInputError
+
+from .graph import Emit, Rewriting, open_graph, rewrite, save_graph, weights_of
+from .roles import Product, find_embeddings, find_products
+from .weights import quantize_embedding, quantized, safe_column_scales
+
+Form = Callable[[Product, dict[str, Any]], Emit]
+"""From a product and the graph's weights to what emits it in INT8."""
+
+
+def quantize_products(fp32: Path, out: Path, form: Form, keep: Collection[str] = ()) -> None:
+    """Write an FP32 graph with its products in another form and its embeddings in INT8.
+
+    The classifier and the products whose roles stand in `keep` stay in FP32, as do products of two activations: those
+    have no weight to quantise beforehand. Raises UserInputError where the graph is no plain encoder of BERT's family.
+    """
+    model = open_graph(fp32)
+    weights = weights_of(model)
+    plan = {product.output: form(product, weights) for product in encoder_products(model, keep)}
+    for embedding in find_embeddings(model):
+        plan |= quantize_embedding(embedding, weights)
+    rewrite(model, plan)
+    save_graph(model, out)
+
+
+def encoder_products(model: Any, keep: Collection[str] = ()) -> list[Product]:
+    """The products worth quantising: all but the classifier, which is small and speaks last, and those of `keep`.
+
+    Raises UserInputError where `keep` names a role that there is not.
+    """
+    products = find_products(model)
+    if strange := sorted(set(keep) - {product.role for product in products}):
+        raise UserInputError(f"there is no product {', '.join(strange)}", f"Such as: {products[0].role}")
+    return [product for product in products if not product.is_head and product.role not in keep]
+
+
+def int8_weight(changed: Rewriting, product: Product, weights: dict[str, Any]) -> tuple[str, str, str]:
+    """The names of a product's S8 weight, its scales and its zero points."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    array = numpy_helper.to_array(weights[product.weight])
+    scales = safe_column_scales(array)
+    return (
+        changed.weight(f"{product.weight}/int8", lambda: quantized(array, scales)),
+        changed.weight(f"{product.weight}/scale", lambda: scales),
+        changed.weight(f"{product.weight}/zero_point", lambda: np.zeros(len(scales), dtype=np.int8)),
+    )
