@@ -111,6 +111,18 @@ def test_leaks_are_warned_of_on_stderr_and_stdout_stays_json(real_data: Path) ->
     assert json.loads(done.stdout)["overlaps"] == {"train and test": 7}
 
 
+def test_every_leak_between_splits_is_named(file: Path) -> None:
+    for name, text in (("train.txt", CONLL), ("dev.txt", CONLL), ("test.txt", "ok B-F\n\nnew O\n")):
+        file.with_name(name).write_text(text)
+    done = run("--data", file.parent)
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [
+        "warning: train and valid share 2 sentences",
+        "warning: train and test share 1 sentences",
+        "warning: valid and test share 1 sentences",
+    ]
+
+
 def test_the_built_in_set_has_no_leaks() -> None:
     done = command("--data", "builtin:factory", "--json")
     assert done.returncode == 0 and done.stderr == ""
