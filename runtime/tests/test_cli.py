@@ -18,7 +18,14 @@ from edgener_runtime import Entity, TokenClassifier, __version__
 from edgener_runtime.cli import main
 
 TEXT = "Feed pump P-101: oil leak, 泵"
-COMMAND = [sys.executable, "-c", "from edgener_runtime.cli import main; main(prog_name='edgener-runtime')"]
+# As the installed script; a suite run in the background ignores Ctrl-C, and so would what it starts.
+SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from edgener_runtime.cli import main
+main(prog_name="edgener-runtime")
+"""
+COMMAND = [sys.executable, "-c", SCRIPT]
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"
 }  # as most people have it
