@@ -81,13 +81,7 @@ def rewrite(model: Any, plan: Mapping[str, Emit]) -> None:
             emit(changed, node)
         else:
             changed.nodes.append(node)
-    graph = model.graph
-    used = {name for node in changed.nodes for name in node.input} | {value.name for value in graph.output}
-    kept = [tensor for tensor in (*graph.initializer, *changed.weights.values()) if tensor.name in used]
-    for field, values in ((graph.node, changed.nodes), (graph.initializer, kept)):
-        del field[:]
-        field.extend(values)
-    del graph.value_info[:]  # names of tensors that may be gone
+    changed.take_place(model)
 
 
 class Rewriting:
@@ -121,3 +115,15 @@ class Rewriting:
         if name not in self.weights:
             self.weights[name] = numpy_helper.from_array(make(), name)
         return name
+
+    def take_place(self, model: Any) -> None:
+        """Become the model's graph; weights that no node reads any more go."""
+        graph = model.graph
+        used = {name for node in self.nodes for name in node.input} | {value.name for value in graph.output}
+        kept = [tensor for tensor in (*graph.initializer, *self.weights.values()) if tensor.name in used]
+        for field, values in ((graph.node, self.nodes), (graph.initializer, kept)):
+            del field[:]
+            field.extend(values)
+        del graph.value_info[:]  # names of tensors that may be gone
+        for domain in {node.domain for node in self.nodes} - {entry.domain for entry in model.opset_import} - {""}:
+            model.opset_import.add(domain=domain, version=1)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from edgener_runtime.errors import UserInputError
 
-from .graph import Emit, Rewriting, open_graph, rewrite, save_graph, weights_of
+from .graph import Emit, Rewriting, rewrite, save_graph, weights_of
+from .ranges import Range
 from .roles import Product, find_embeddings, find_products
 from .weights import quantize_embedding, quantized, safe_column_scales
+
+STEPS = 255  # that a range of activations is cut into
+LEAST_DECIBELS = 24.0
 
 Form = Callable[[Product, dict[str, Any]], Emit]
 """From a product and the graph's weights to what emits it in INT8."""
 
 
-def quantize_products(fp32: Path, out: Path, form: Form, keep: Collection[str] = ()) -> None:
-    """Write an FP32 graph with its products in another form and its embeddings in INT8.
+def quantize_products(model: Any, out: Path, form: Form, keep: Collection[str] = ()) -> None:
+    """Write a graph that is open in FP32 with its products in another form and its embeddings in INT8.
 
     The classifier and the products whose roles stand in `keep` stay in FP32, as do products of two activations: those
-    have no weight to quantise beforehand. Raises UserInputError where the graph is no plain encoder of BERT's family.
+    have no weight to quantise beforehand. Raises UserInputError where it is no encoder of BERT's family.
     """
-    model = open_graph(fp32)
     weights = weights_of(model)
     plan = {product.output: form(product, weights) for product in encoder_products(model, keep)}
     for embedding in find_embeddings(model):
@@ -40,6 +44,17 @@ def encoder_products(model: Any, keep: Collection[str] = ()) -> list[Product]:
     if strange := sorted(set(keep) - {product.role for product in products}):
         raise UserInputError(f"there is no product {', '.join(strange)}", f"Such as: {products[0].role}")
     return [product for product in products if not product.is_head and product.role not in keep]
+
+
+def noisy_products(products: Iterable[Product], seen: dict[str, Range], symmetric: bool) -> set[str]:
+    """The roles of those whose input, seen in these ranges, would keep less than LEAST_DECIBELS over rounding noise."""
+    return {product.role for product in products if decibels(seen[product.input], symmetric) < LEAST_DECIBELS}
+
+
+def decibels(seen: Range, symmetric: bool) -> float:
+    """Signal over the noise of rounding to the 255 even steps of a range, or of what is symmetric about it."""
+    step = max(2 * seen.size if symmetric else seen.high - seen.low, 1e-30) / STEPS
+    return 10 * math.log10(max(seen.power, 1e-30) / (step * step / 12))
 
 
 def int8_weight(changed: Rewriting, product: Product, weights: dict[str, Any]) -> tuple[str, str, str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .graph import Emit, Rewriting
+from .graph import Emit, Rewriting, open_graph
 from .int8 import int8_weight, quantize_products
 from .roles import Product
 
 
 def quantize_dynamic(fp32: Path, out: Path) -> None:
     """Write the dynamic INT8 form of an FP32 graph, in the pattern that onnxruntime fuses to DynamicQuantizeMatMul."""
-    quantize_products(fp32, out, dynamic_product)
+    quantize_products(open_graph(fp32), out, dynamic_product)
 
 
 def dynamic_product(product: Product, weights: dict[str, Any]) -> Emit:

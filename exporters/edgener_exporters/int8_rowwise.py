@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .graph import Emit, Rewriting
+from .graph import Emit, Rewriting, open_graph
 from .int8 import int8_weight, quantize_products
 from .roles import Product
 from .weights import LARGEST
@@ -21,7 +21,7 @@ _TINY = 1e-12  # the largest value of a row of zeros
 
 def quantize_rowwise(fp32: Path, out: Path) -> None:
     """Write the row-wise INT8 form of an FP32 graph, in the pattern that onnxruntime fuses to MatMulIntegerToFloat."""
-    quantize_products(fp32, out, rowwise_product)
+    quantize_products(open_graph(fp32), out, rowwise_product)
 
 
 def rowwise_product(product: Product, weights: dict[str, Any]) -> Emit:

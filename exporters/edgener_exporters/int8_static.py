@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .graph import Emit, Rewriting, open_graph
-from .int8 import Form, encoder_products, int8_weight, quantize_products
+from .int8 import STEPS, Form, encoder_products, int8_weight, noisy_products, quantize_products
 from .ranges import Range
 from .roles import Product
 
 if TYPE_CHECKING:
     from .calibration import Calibration
 
-_STEPS = 255  # of an unsigned byte
-LEAST_DECIBELS = 24.0
-
 
 def quantize_static(fp32: Path, out: Path, calibration: Calibration, keep: Collection[str] = ()) -> None:
     """Write the static U8S8 form of an FP32 graph, in the pattern that onnxruntime fuses to MatMulIntegerToFloat.
 
-    Products whose input would keep less than LEAST_DECIBELS of signal over rounding noise stay in FP32, as do those
-    of `keep`.
+    Products whose input would drown in rounding noise stay in FP32, as do those of `keep`.
     """
     model = open_graph(fp32)
     products = encoder_products(model, keep)
     seen = calibration.ranges(model, list(dict.fromkeys(product.input for product in products)))
-    noisy = {product.role for product in products if decibels(seen[product.input]) < LEAST_DECIBELS}
-    quantize_products(fp32, out, static_form(seen), {*keep, *noisy})
-
-
-def decibels(seen: Range) -> float:
-    """Signal over the noise of rounding to 255 even steps."""
-    step = max(seen.high - seen.low, 1e-30) / _STEPS
-    return 10 * math.log10(max(seen.power, 1e-30) / (step * step / 12))
+    left_out = {*keep, *noisy_products(products, seen, symmetric=False)}
+    quantize_products(model, out, static_form(seen), left_out)
 
 
 def static_form(seen: dict[str, Range]) -> Form:
@@ -58,7 +47,7 @@ def _quantized(changed: Rewriting, at: str, seen: Range) -> str:
     import numpy as np
 
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)  # zero has a step of its own
-    step = max(high - low, 1e-12) / _STEPS
+    step = max(high - low, 1e-12) / STEPS
     scale = changed.weight(f"{at}/scale", lambda: np.float32(step))
     zero = changed.weight(f"{at}/zero_point", lambda: np.uint8(round(-low / step)))
     steps = changed.node("QuantizeLinear", [at, scale, zero], f"{at}/uint8")

@@ -45,7 +45,7 @@ def min_max(model: Any, tensors: Sequence[str], feeds: Iterable[Feeds]) -> dict[
 
     lows, highs = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
     squares, subwords = np.zeros(len(tensors)), 0
-    for fed, outputs in _run(_with_reductions(model, tensors), feeds):
+    for fed, outputs in run_batches(_with_reductions(model, tensors), feeds):
         low, high, mean_square = np.array(outputs, dtype=np.float64).T
         lows, highs = np.minimum(lows, low), np.maximum(highs, high)
         squares, subwords = squares + mean_square * fed, subwords + fed
@@ -109,25 +109,28 @@ def _histograms(model: Any, seen: dict[str, Range], feeds: Iterable[Feeds]) -> d
     import numpy as np
 
     counts = {name: np.zeros(BINS, dtype=np.int64) for name in seen}
-    for _, outputs in _run(_with_outputs(model, list(seen)), feeds):
+    for _, outputs in run_batches(_with_outputs(model, list(seen)), feeds):
         for (name, old), values in zip(seen.items(), outputs, strict=True):
             bins = (np.abs(values.ravel()) * (BINS / max(old.size, 1e-30))).astype(np.int32)
             counts[name] += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
     return counts
 
 
-def _run(model: Any, feeds: Iterable[Feeds]) -> Iterator[tuple[int, list[Any]]]:
-    """The outputs of every batch, and how many subwords it has with its padding."""
+def run_batches(model: Any, feeds: Iterable[Feeds]) -> Iterator[tuple[int, list[Any]]]:
+    """What a graph makes of each batch on the CPU: how many subwords it has with padding, and the outputs.
+
+    Raises ExportError where onnxruntime cannot run it.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = usable_cores()
-    with export_errors("onnxruntime cannot run the FP32 graph on the calibration text"):
+    with export_errors("onnxruntime cannot run the graph on the calibration text"):
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     del model
     for arrays in feeds:
-        with export_errors("onnxruntime cannot run the FP32 graph on the calibration text"):
+        with export_errors("onnxruntime cannot run the graph on the calibration text"):
             outputs = session.run(None, arrays)
         yield arrays["input_ids"].size, outputs
 

@@ -139,7 +139,7 @@ class _Wiring:
 def _is_float_matrix(tensor: Any) -> bool:
     import onnx
 
-    return bool(tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2)
+    return tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16) and len(tensor.dims) == 2
 
 
 def _no_bert(found: str) -> UserInputError:
