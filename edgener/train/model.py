@@ -65,7 +65,9 @@ def learning_rate(model: Any, config: TrainConfig) -> float:
 
 def _refuse_parts(model: Any, loading: dict[str, Any], source: str) -> None:
     """A head that is absent or for other labels is made anew; a part of the encoder must not be."""
-    names = [*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])]
+    # transformers 4.57 lists the names of weights in other shapes, 5 lists (name, found, expected)
+    reshaped = (key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"])
+    names = [*loading["missing_keys"], *reshaped]
     if lost := sorted(name for name in names if name.startswith(f"{model.base_model_prefix}.")):
         raise UserInputError(
             f"{source} lacks {len(lost)} of the encoder's weights, or has them in other shapes: {', '.join(lost[:3])}",

@@ -29,7 +29,7 @@ def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def settings(tiny: Path) -> list[object]:
-    return ["--model", tiny, "--case-channel", "--device", "cpu", "--precision", "fp32", "--epochs", 3,
+    return ["--model", tiny, "--case-channel", "--device", "cpu", "--precision", "fp32", "--epochs", 6,
             "--batch-size", 4, "--learning-rate", 0.01]  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_two_processes_write_one_checkpoint_and_tell_the_scores_once(
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["after"] == told["after"]
-    assert [row["epoch"] for row in metrics["epochs"]] == [1, 2, 3]
+    assert [row["epoch"] for row in metrics["epochs"]] == [1, 2, 3, 4, 5, 6]
     f1 = {
         name: evaluate(out, read_split(DataSpec(str(few_folder)), name)).entities.micro.f1 for name in ("valid", "test")
     }
