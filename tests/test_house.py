@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
+import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,12 +111,14 @@ def test_help_loads_nothing_heavy(command: str) -> None:
 @pytest.mark.parametrize("command", ["edgener", "edgener-runtime"])
 def test_help_answers_within_300_ms(command: str) -> None:
     script = Path(sys.executable).with_name(command)
-    assert min(seconds_of([str(script), "--help"]) for _ in range(7)) < 0.3
+    assert min(seconds_of([str(script), "--help"]) for _ in range(5)) < 0.3
 
 
 def seconds_of(command: list[str]) -> float:
-    start = time.perf_counter()
+    """CPU time: what the command itself takes, however busy the machine is."""
     # bytecode is cached as it is for an installed program, whatever the environment of the tests says
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, capture_output=True, check=True, env=environment)
-    return time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
