@@ -56,6 +56,10 @@ class Calibration:
         self.track = track or (lambda stage, steps: lambda: None)
         self._tokenizer = tokenizer
 
+    def with_texts(self, texts: Sequence[str]) -> Calibration:
+        """The same with other texts."""
+        return Calibration(texts, self._tokenizer, self.method, self.cache, self.track)
+
     def check(self) -> None:
         """Raises UserInputError where there is too little text to measure anything on."""
         if len(self.texts) < FEWEST:
