@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from edgener.data.factory import factory_splits
 from edgener.data.types import Dataset
+
+settings.register_profile("edgener", deadline=None)  # busy machines are slow machines
+settings.load_profile("edgener")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
