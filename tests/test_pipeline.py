@@ -71,6 +71,12 @@ def test_fp32_is_made_but_not_kept_where_it_was_not_asked_for(
     assert contents(tmp_path / "out")["variants/int8-dynamic.onnx"] == contents(bundle)["variants/int8-dynamic.onnx"]
 
 
+def test_no_folder_of_this_machine_stands_in_the_bundle(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
+    moved = replace(spec.dataset, source=str(tmp_path / "mine" / "test.txt"))
+    export_bundle(trained, tmp_path / "out", replace(spec, dataset=moved, variants=FP32))
+    assert [name for name, content in contents(tmp_path / "out").items() if str(tmp_path).encode() in content] == []
+
+
 # --- the gate
 
 

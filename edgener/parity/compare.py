@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from edgener.checkpoint import data_record
 from edgener.data.tags import spans_of
 from edgener.data.types import Dataset, Sentence
 from edgener_runtime.errors import ParityError
@@ -108,5 +109,5 @@ def _report(reference: Reference, variant: str, tags: list[list[str]], differenc
         f1_pytorch=scores_pytorch.micro.f1 if scores_pytorch else None,
         f1_difference=scores.micro.f1 - scores_pytorch.micro.f1 if scores and scores_pytorch else None,
     )
-    name = f"{reference.dataset.source} ({reference.dataset.split})"
+    name = f"{data_record(reference.dataset).source} ({reference.dataset.split})"
     return ParityReport(variant, name, figures, scores, scores_pytorch)
