@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache/runtime
 rm -rf "$cache" && mkdir -p "$cache/source"
-.venv/bin/python -m build --no-isolation --outdir "$cache" runtime >"$cache/build.log" || { cat "$cache/build.log"; exit 1; }
+.venv/bin/python -m build --no-isolation --outdir "$cache" runtime >"$cache/build.log" 2>&1 || { cat "$cache/build.log"; exit 1; }
 tar -xzf "$cache"/*.tar.gz -C "$cache/source" --strip-components 1
 
 interpreter() { # prints the path of Python $1, if this machine has it
