@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edgener.parity.metrics import EntityScores, Score
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult
 
+Run = Callable[..., Result]
 BEFORE = EntityScores(Score(0.1, 0.2, 0.1333, 9), Score(0.1, 0.2, 0.1333, 9), {"PART": Score(0.1, 0.2, 0.1333, 9)})
 AFTER = EntityScores(
     Score(0.8, 0.9, 0.8471, 9), Score(0.8, 0.9, 0.8471, 9),
@@ -35,18 +37,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["train", "--data", "builtin:factory", *map(str, arguments)])
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """`run(*options)` is the train command on a sentence a split."""
+    data = tmp_path_factory.mktemp("data")
+    for split in ("train", "valid", "test"):
+        (data / f"{split}.txt").write_text("Pump B-PART\nleaks O\n")
+    return lambda *options: CliRunner().invoke(main, ["train", "--data", *map(str, (data, *options))])
 
 
-def test_without_options_the_defaults_are_asked_for(asked: list[Any]) -> None:
+def test_without_options_the_defaults_are_asked_for(run: Run, asked: list[Any]) -> None:
     assert run("--out", "somewhere").exit_code == 0
     splits, config, out, resume = asked
     assert set(splits) == {"train", "valid", "test"}
     assert (config, out, resume) == (TrainConfig(), Path("somewhere"), False)
 
 
-def test_options_override_the_file(asked: list[Any], tmp_path: Path) -> None:
+def test_options_override_the_file(run: Run, asked: list[Any], tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("epochs: 9\nlearning_rate: 2e-4\ncase_channel: true\nschedule: cosine\n")
     done = run("--out", "x", "--config", file, "--epochs", 2, "--no-case-channel", "--resume")
@@ -67,7 +74,7 @@ def test_options_override_the_file(asked: list[Any], tmp_path: Path) -> None:
      ("--device", "device", "cpu"), ("--seed", "seed", 3), ("--tensorboard", "tensorboard", "logs"),
      ("--case-channel", "case_channel", True), ("--label-all-subwords", "label_all_subwords", True)],
 )  # fmt: skip
-def test_every_setting_is_an_option(asked: list[Any], option: str, name: str, value: object) -> None:
+def test_every_setting_is_an_option(run: Run, asked: list[Any], option: str, name: str, value: object) -> None:
     done = run("--out", "x", option, *([] if value is True else [value]))
     assert done.exit_code == 0, done.output
     assert asked[1] == dataclasses.replace(TrainConfig(), **{name: value})  # type: ignore[arg-type]
@@ -80,7 +87,7 @@ def test_no_setting_lacks_an_option_or_its_help() -> None:
         assert field.metadata["help"].split()[0] in done.output
 
 
-def test_the_scores_before_and_after_are_printed(asked: list[Any]) -> None:
+def test_the_scores_before_and_after_are_printed(run: Run, asked: list[Any]) -> None:
     out = run("--out", "x").stdout
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
     assert rows == [
@@ -92,7 +99,7 @@ def test_the_scores_before_and_after_are_printed(asked: list[Any]) -> None:
     assert out.endswith("checkpoint: x\n")
 
 
-def test_json_is_all_there_is_on_stdout(asked: list[Any]) -> None:
+def test_json_is_all_there_is_on_stdout(run: Run, asked: list[Any]) -> None:
     told = json.loads(run("--out", "x", "--json").stdout)
     assert told["before"]["micro"]["f1"] == 0.1333
     assert told["after"]["labels"]["PART"]["support"] == 7
@@ -101,7 +108,7 @@ def test_json_is_all_there_is_on_stdout(asked: list[Any]) -> None:
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_of_several_processes_only_the_first_speaks(
-    asked: list[Any], monkeypatch: pytest.MonkeyPatch, form: list[str]
+    run: Run, asked: list[Any], monkeypatch: pytest.MonkeyPatch, form: list[str]
 ) -> None:
     monkeypatch.setenv("RANK", "1")
     done = run("--out", "x", *form)
@@ -127,7 +134,7 @@ def test_of_several_processes_only_the_first_speaks(
         (["--model", "./nowhere"], "there is no folder ./nowhere"),
     ],
 )
-def test_bad_input_is_exit_2_and_a_message(tmp_path: Path, options: list[str], message: str) -> None:
+def test_bad_input_is_exit_2_and_a_message(run: Run, tmp_path: Path, options: list[str], message: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         done = run("--out", "out", *options)
@@ -137,14 +144,14 @@ def test_bad_input_is_exit_2_and_a_message(tmp_path: Path, options: list[str], m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mistyped_setting_is_guessed(tmp_path: Path) -> None:
+def test_a_mistyped_setting_is_guessed(run: Run, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("epoch: 3\n")
     done = run("--out", tmp_path / "out", "--config", tmp_path / "run.yaml")
     assert done.exit_code == 2
     assert "Did you mean epochs?" in done.stderr
 
 
-def test_cuda_asked_for_and_absent_is_exit_6(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_asked_for_and_absent_is_exit_6(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
