@@ -16,18 +16,17 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-# Chromium draws the picture that the demo wrote as SVG
-docs/demo.png: examples/demo.py ## The README's picture of the demo's output
-	$(MAKE) demo
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1400,760 --screenshot=$(abspath $@) file://$(abspath $(OUT))/demo.svg
-
-.PHONY: help demo test lint test-runtime test-optimum clean
+.PHONY: help demo picture test lint test-runtime test-optimum clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.ready ## Fine-tune, export, check and run on the built-in factory data
 	$(BIN)/python examples/demo.py $(OUT)
+
+# Chromium draws the picture that the demo wrote as SVG
+picture: demo ## The README's picture of the demo's output
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1400,760 --screenshot=$(abspath docs/demo.png) file://$(abspath $(OUT))/demo.svg
 
 test: lint ## Lint, type-check and run both test suites
 	$(BIN)/python -m pytest
