@@ -45,11 +45,12 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def feeds(batch: Sequence[Row], settings: TokenizerSettings) -> dict[str, NDArray[np.int64]]:
-    """The graph's inputs, each int64 (rows, longest)."""
+def feeds(batch: Sequence[Row], settings: TokenizerSettings, padding: int = 0) -> dict[str, NDArray[np.int64]]:
+    """The graph's inputs, each int64 (rows, longest), with `padding` more positions as far as the model has them."""
     import numpy as np
 
     longest = max(len(row.ids) for row in batch)
+    longest = max(longest, min(longest + padding, settings.max_length))
     arrays = {
         "input_ids": np.full((len(batch), longest), settings.pad_id, dtype=np.int64),
         "attention_mask": np.zeros((len(batch), longest), dtype=np.int64),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import BundleError, UserInputError
+from .errors import BundleError
 from .serde import SchemaError, from_json, to_json
 
 MANIFEST = "manifest.json"
@@ -61,7 +61,9 @@ class ParityFigures:
     """A variant against its PyTorch model on real text.
 
     `equal_labels` is the share of tokens with the same label; `churn` the share of entities that differ from PyTorch's
-    (half the symmetric difference over PyTorch's count); the F1 fields are None where the text has no gold entities.
+    (half the symmetric difference over PyTorch's count), `batch_effect` of those that differ between a text alone,
+    padded and beside others. Intervals are the ends of 95 % confidence intervals. The F1 fields are None where the text
+    has no gold entities.
     """
 
     sentences: int
@@ -72,6 +74,11 @@ class ParityFigures:
     f1: float | None = None
     f1_pytorch: float | None = None
     f1_difference: float | None = None
+    f1_difference_interval: tuple[float, float] | None = None
+    churn_interval: tuple[float, float] | None = None
+    batch_effect: float | None = None
+    batch_effect_interval: tuple[float, float] | None = None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,12 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def variant(self, name: str) -> VariantEntry:
-        """The variant called `name`. Raises UserInputError with the names there are."""
+        """The variant called `name`. Raises BundleError with the names there are."""
         for entry in self.variants:
             if entry.name == name:
                 return entry
         names = ", ".join(entry.name for entry in self.variants)
-        raise UserInputError(f"bundle {self.name} has no variant {name!r}", f"It has: {names}.")
+        raise BundleError(f"bundle {self.name} has no variant {name!r}", f"It has: {names}.")
 
     def to_json(self) -> str:
         """The manifest as it stands in the bundle."""

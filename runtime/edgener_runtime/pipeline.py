@@ -83,12 +83,15 @@ class TokenClassifier:
             for text, (subwords, scored) in zip(texts, self._scored(texts), strict=True)
         ]
 
-    def logits(self, texts: Iterable[str]) -> Iterator[TokenLogits]:
-        """What the model says of each subword of each text, in the texts' order, long ones merged from windows."""
-        for _, scored in self._scored(texts):
+    def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
+        """What the model says of each subword of each text, in the texts' order, long ones merged from windows.
+
+        `padding` more positions than batches need show what padding does to a variant.
+        """
+        for _, scored in self._scored(texts, padding):
             yield scored
 
-    def _run(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+    def run(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
 
         Raises BundleError where the labels are not as many as the manifest's, ParityError where one is not finite.
@@ -109,13 +112,13 @@ class TokenClassifier:
             )
         return logits
 
-    def _scored(self, texts: Iterable[str]) -> Iterator[tuple[Subwords, TokenLogits]]:
+    def _scored(self, texts: Iterable[str], padding: int = 0) -> Iterator[tuple[Subwords, TokenLogits]]:
         remaining = iter(texts)
         while chunk := list(islice(remaining, _TEXTS_AT_ONCE)):
             encoded = self._tokenizer.encode(chunk)
-            yield from zip(encoded, self._run_chunk(encoded), strict=True)
+            yield from zip(encoded, self._run_chunk(encoded, padding), strict=True)
 
-    def _run_chunk(self, encoded: list[Subwords]) -> list[TokenLogits]:
+    def _run_chunk(self, encoded: list[Subwords], padding: int) -> list[TokenLogits]:
         import numpy as np
 
         scored = [
@@ -128,7 +131,7 @@ class TokenClassifier:
         ]
         ahead = len(self._tokenizer.prefix)
         for batch in batches(rows_of(self._tokenizer, encoded)):
-            for row, logits in zip(batch, self._run(feeds(batch, self.manifest.tokenizer)), strict=True):
+            for row, logits in zip(batch, self.run(feeds(batch, self.manifest.tokenizer, padding)), strict=True):
                 kept = slice(row.window.keep_start, row.window.keep_end)
                 shift = ahead - row.window.start
                 scored[row.text].logits[kept] = logits[kept.start + shift : kept.stop + shift]

@@ -50,3 +50,8 @@ def test_short_rows_are_padded_and_the_mask_tells() -> None:
 @pytest.mark.parametrize("inputs", [("input_ids", "attention_mask"), ("attention_mask", "input_ids")])
 def test_a_graph_gets_the_inputs_it_takes(inputs: tuple[str, ...]) -> None:
     assert tuple(feeds([row(0, 2)], TokenizerSettings("tokenizer.json", 64, 16, 0, inputs))) == inputs
+
+
+def test_more_padding_is_added_as_far_as_the_model_has_positions() -> None:
+    assert feeds([row(0, 3), row(1, 1)], SETTINGS, padding=5)["input_ids"].shape == (2, 8)
+    assert feeds([row(0, 3)], SETTINGS, padding=10_000)["attention_mask"].shape == (1, SETTINGS.max_length)

@@ -198,7 +198,7 @@ def test_an_aggregation_that_there_is_not_is_told(classifier: TokenClassifier) -
 
 
 def test_a_variant_that_there_is_not_is_told(bundle: Path) -> None:
-    with pytest.raises(UserInputError, match="has no variant 'int4'"):
+    with pytest.raises(BundleError, match="has no variant 'int4'"):
         TokenClassifier.load(bundle, variant="int4")
 
 
@@ -227,6 +227,14 @@ def test_an_answer_that_is_no_number_is_an_error(number: float, bundle: Path) ->
         with pytest.raises(EdgenerError, match="variant fp32 answered with a number that is not finite") as caught:
             classifier.predict("oil leak")
     assert caught.value.exit_code == 3
+
+
+def test_padding_changes_no_answer_of_fp32(bundle: Path) -> None:
+    texts = ["oil leak at the seal", "", "Bearing of pump P-101 worn, replaced " * 8]
+    with TokenClassifier.load(bundle, variant="fp32") as classifier:
+        for plain, padded in zip(classifier.logits(texts), classifier.logits(texts, padding=30), strict=True):
+            np.testing.assert_array_equal(plain.input_ids, padded.input_ids)
+            np.testing.assert_allclose(plain.logits, padded.logits, atol=1e-4)
 
 
 @pytest.mark.parametrize("labels", [1, 14, 16])
