@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgener.bundle.build import (
     REPRODUCE,
+    TOKENIZER,
     draft_manifest,
     model_file,
     prove,
     reproduce_script,
+    tokenizer_settings,
     write_manifest,
     write_tokenizer,
 )
 from edgener.bundle.provenance import library_versions, provenance
-from edgener.checkpoint import Checkpoint, open_checkpoint
+from edgener.checkpoint import Checkpoint, data_record, open_checkpoint
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
 from edgener.parity.compare import ParityReport, Reference, compare, run_reference
@@ -24,25 +27,34 @@ from edgener.parity.gate import failures
 from edgener.parity.reference import PyTorchModel
 from edgener.parity.report import write_reports
 from edgener.progress import Track, untracked
+from edgener_exporters.calibration import Calibration
 from edgener_exporters.onnx import export_onnx
 from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.errors import ParityError, UserInputError
 from edgener_runtime.files import staged_folder
 from edgener_runtime.manifest import MANIFEST, Manifest
 from edgener_runtime.pipeline import TokenClassifier
+from edgener_runtime.session import PROVIDERS
+from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.verify import verify_bundle
 
 DEVICE = "cpu"  # parity is measured where the export runs
 
 
 @dataclass(frozen=True)
 class ExportSpec:
-    """What to export, the text to judge it on, its budget, and the options that would ask for the same again."""
+    """What to export, the text to judge it on, its budget, and the options that would ask for the same again.
+
+    `calibration` is the text for variants that measure ranges, `cache` the folder that keeps what was measured.
+    """
 
     variants: tuple[Variant, ...]
     dataset: Dataset
     max_f1_drop: float = 0.005
     exporter: str = "torch"
     arguments: tuple[str, ...] = ()
+    calibration: Dataset | None = None
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +83,10 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
     checkpoint = open_checkpoint(path)
     _check(spec, checkpoint)
     with staged_folder(out, marker=MANIFEST) as staging:
-        _build_variants(checkpoint, spec, staging, track)
         write_tokenizer(checkpoint, staging)
+        _build_variants(checkpoint, spec, staging, track)
         origin = provenance(checkpoint, spec.dataset, spec.exporter)
+        origin["calibration"] = dataclasses.asdict(data_record(spec.calibration)) if spec.calibration else None
         manifest = write_manifest(draft_manifest(checkpoint, spec.variants, staging, origin), staging)
 
         reference = _run_pytorch(checkpoint, spec.dataset, track)
@@ -100,6 +113,8 @@ def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
             f"{spec.dataset.source} ({spec.dataset.split}) has no entities to measure the F1 of {judged_by_f1[0]} on",
             "Name labelled text with --data and --split, or export --variants fp32 alone.",
         )
+    if any(variant.calibrated for variant in spec.variants) and spec.calibration is None:
+        raise UserInputError("a variant needs calibration text and none was given", "Name some: --calibration SOURCE")
 
 
 def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, track: Track) -> None:
@@ -109,9 +124,12 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
     fp32.parent.mkdir()
     export_onnx(checkpoint.path, fp32, spec.exporter)
     step()
+    texts = [sentence.text for sentence in spec.calibration.sentences] if spec.calibration else []
+    tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, fp32))
+    calibration = Calibration(texts, tokenizer, spec.cache, track)
     for variant in spec.variants:
         if variant.build:
-            variant.build(fp32, model_file(folder, variant))
+            variant.build(fp32, model_file(folder, variant), calibration)
         step()
     if VARIANTS["fp32"] not in spec.variants:
         fp32.unlink()
@@ -123,7 +141,10 @@ def _run_pytorch(checkpoint: Checkpoint, dataset: Dataset, track: Track) -> Refe
 
 
 def _measure(folder: Path, variant: Variant, reference: Reference, track: Track) -> ParityReport:
-    with TokenClassifier.load(folder, DEVICE, variant.name) as classifier:
+    manifest = verify_bundle(folder)
+    entry = manifest.variant(variant.name)
+    here = replace(entry, needs=replace(entry.needs, providers=(PROVIDERS[DEVICE],)))  # slow where refused, but true
+    with TokenClassifier(folder, manifest, here, DEVICE, None) as classifier:
         return compare(reference, variant.name, classifier, track(variant.name, len(reference.tags)))
 
 

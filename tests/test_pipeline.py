@@ -18,7 +18,7 @@ from edgener.cli.main import main
 from edgener.data.spans import sentence_of_text
 from edgener.data.types import Dataset, Span
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
-from edgener_exporters.variants import VARIANTS, Variant
+from edgener_exporters.variants import VARIANTS, Builder, Variant
 from edgener_runtime import TokenClassifier
 from edgener_runtime.errors import EdgenerError, ParityError, StorageError, UserInputError
 from edgener_runtime.verify import verify_bundle
@@ -80,7 +80,7 @@ def test_no_folder_of_this_machine_stands_in_the_bundle(trained: Path, spec: Exp
 # --- the gate
 
 
-def forgetful(fp32: Path, out: Path) -> None:
+def forgetful(fp32: Path, out: Path, calibration: object) -> None:
     """A broken quantiser: the classifier's weights are lost."""
     import numpy as np
     import onnx
@@ -94,12 +94,12 @@ def forgetful(fp32: Path, out: Path) -> None:
     onnx.save(graph, out)
 
 
-def nudged(fp32: Path, out: Path) -> None:
+def nudged(fp32: Path, out: Path, calibration: object) -> None:
     """A quantiser whose labels stay the same."""
     out.write_bytes(fp32.read_bytes())
 
 
-def not_finite(fp32: Path, out: Path) -> None:
+def not_finite(fp32: Path, out: Path, calibration: object) -> None:
     import numpy as np
     import onnx
     from onnx import numpy_helper
@@ -112,7 +112,7 @@ def not_finite(fp32: Path, out: Path) -> None:
     onnx.save(graph, out)
 
 
-def broken(build: Callable[[Path, Path], None], **changes: Any) -> Variant:
+def broken(build: Builder, **changes: Any) -> Variant:
     return replace(VARIANTS["int8-dynamic"], name="broken", build=build, **changes)
 
 

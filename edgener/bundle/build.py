@@ -34,19 +34,24 @@ def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
     (folder / TOKENIZER).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
 
 
-def draft_manifest(
-    checkpoint: Checkpoint, variants: Sequence[Variant], folder: Path, provenance: dict[str, Any]
-) -> Manifest:
-    """The manifest of a bundle whose models and tokenizer are in place; its parity is still to be measured."""
+def tokenizer_settings(checkpoint: Checkpoint, graph: Path) -> TokenizerSettings:
+    """How a checkpoint's text becomes the inputs of its graph."""
     tokenizer = load_tokenizer(str(checkpoint.path))
-    settings = TokenizerSettings(
+    return TokenizerSettings(
         file=TOKENIZER,
         max_length=checkpoint.max_length,
         stride=checkpoint.stride,
         pad_id=tokenizer.pad_token_id or 0,
-        inputs=_inputs(model_file(folder, variants[0])),
+        inputs=_inputs(graph),
         case_channel=checkpoint.case_channel,
     )
+
+
+def draft_manifest(
+    checkpoint: Checkpoint, variants: Sequence[Variant], folder: Path, provenance: dict[str, Any]
+) -> Manifest:
+    """The manifest of a bundle whose models and tokenizer are in place; its parity is still to be measured."""
+    settings = tokenizer_settings(checkpoint, model_file(folder, variants[0]))
     entries = tuple(_variant_entry(variant, folder) for variant in variants)
     return Manifest(edgener.__version__, checkpoint.path.name, checkpoint.labels, settings, entries, (), provenance)
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener.cache import cache_folder
+from edgener.data.calibration import calibration_text
 from edgener.data.read import SPLITS, DataSpec, read_split
-from edgener_exporters.variants import VARIANTS, select_variants
+from edgener_exporters.variants import DEFAULT, select_variants
 
 from .options import data_arguments, data_options
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the bundle.")
-@click.option("--variants", default=",".join(VARIANTS), show_default=True, help="Which forms, separated by commas.")
+@click.option("--variants", default=DEFAULT, show_default=True, help="Names separated by commas, or all.")
 @data_options
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Text to judge on.")
 @click.option(
@@ -30,10 +32,15 @@ if TYPE_CHECKING:
 @click.option(
     "--exporter", type=click.Choice(("torch", "optimum")), default="torch", show_default=True, help="Of FP32."
 )
+@click.option(
+    "--calibration",
+    metavar="SOURCE",
+    help="Text that ranges are measured on, not the test set [default: of train].",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
     checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, max_f1_drop: float, exporter: str,
-    as_json: bool,
+    calibration: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Export CHECKPOINT to ONNX, quantise it, hold every form against PyTorch on real text, and write a bundle.
 
@@ -45,13 +52,18 @@ def export(
     """
     chosen = select_variants(variants)
     dataset = read_split(data, split)
+    calibrated = any(variant.calibrated for variant in chosen)
+    text = calibration_text(data, calibration, dataset) if calibrated else None
 
+    from edgener.checkpoint import data_record
     from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
     from edgener.progress import tracked
 
     names = ",".join(variant.name for variant in chosen)
     arguments = ["--variants", names, "--split", split, "--max-f1-drop", str(max_f1_drop), "--exporter", exporter]
-    spec = ExportSpec(chosen, dataset, max_f1_drop, exporter, (*arguments, *data_arguments(data)))
+    arguments += ["--calibration", data_record(text).source] if text and calibration else []
+    arguments += data_arguments(data)
+    spec = ExportSpec(chosen, dataset, max_f1_drop, exporter, tuple(arguments), text, cache_folder())
     try:
         with tracked() as track:
             result = export_bundle(checkpoint, out, spec, track)

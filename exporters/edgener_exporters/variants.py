@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.manifest import Needs
 
 from .int8_dynamic import quantize_dynamic
 
+if TYPE_CHECKING:
+    from .calibration import Calibration
+
+Builder = Callable[[Path, Path, "Calibration"], None]
+
 
 @dataclass(frozen=True)
 class Variant:
     """One form a model can take: how it is made from the FP32 graph, where it may run, and what it is for.
 
-    `build(fp32, out)` writes the graph, or is None for FP32 itself; `disabled_optimizers` are onnxruntime fusions that
-    cost more than they save. `exact` variants must give PyTorch's label for every token, the others keep to a budget.
+    `build(fp32, out, calibration)` writes the graph, or is None for FP32 itself; `calibrated` builders read the
+    calibration text. `refused` gives the reason for every provider where the variant makes no sense.
+    `disabled_optimizers` are onnxruntime fusions that cost more than they save. `exact` variants must give PyTorch's
+    label for every token, the others keep to a budget.
     """
 
     name: str
@@ -25,7 +33,9 @@ class Variant:
     description: str
     needs: Needs
     exact: bool = False
-    build: Callable[[Path, Path], None] | None = None
+    build: Builder | None = None
+    calibrated: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)
     disabled_optimizers: tuple[str, ...] = ()
 
 
@@ -42,7 +52,7 @@ VARIANTS = {
             "int8",
             "INT8 weights per channel, activations quantised on the fly; for CPUs, a quarter of the size",
             Needs(("CPUExecutionProvider",), "1.23"),
-            build=quantize_dynamic,
+            build=lambda fp32, out, calibration: quantize_dynamic(fp32, out),
             disabled_optimizers=_SLOW_ON_CPU,
         ),
         Variant(
@@ -56,11 +66,18 @@ VARIANTS = {
 }
 
 
+ALL = "all"
+DEFAULT = "int8-dynamic,fp32"
+
+
 def select_variants(names: str) -> tuple[Variant, ...]:
-    """The variants of a comma-separated list, in the table's order. Raises UserInputError with the names there are."""
-    asked = [name.strip() for name in names.split(",") if name.strip()]
+    """The variants of a comma-separated list, or `all`, in the table's order.
+
+    Raises UserInputError with the names there are.
+    """
+    asked = list(VARIANTS) if names.strip() == ALL else [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in asked if name not in VARIANTS]
     if unknown or not asked:
         found = f"there is no variant {unknown[0]!r}" if unknown else "no variant was named"
-        raise UserInputError(found, f"Choose among: {', '.join(VARIANTS)}")
+        raise UserInputError(found, f"Choose among: {', '.join(VARIANTS)}, or {ALL}.")
     return tuple(variant for name, variant in VARIANTS.items() if name in asked)
