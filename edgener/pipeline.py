@@ -22,8 +22,9 @@ from edgener.bundle.provenance import library_versions, provenance
 from edgener.checkpoint import Checkpoint, data_record, open_checkpoint
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
-from edgener.parity.compare import ParityReport, Reference, compare, run_reference
-from edgener.parity.gate import failures
+from edgener.parity.budgets import DEFAULT_BUDGET, Budget, check_budgets
+from edgener.parity.compare import ParityReport, Reference, compare, decided, run_reference
+from edgener.parity.gate import EXIT_CODES, Verdict, explain, judge, overall
 from edgener.parity.reference import PyTorchModel
 from edgener.parity.report import write_reports
 from edgener.progress import Track, untracked
@@ -43,17 +44,19 @@ DEVICE = "cpu"  # parity is measured where the export runs
 
 @dataclass(frozen=True)
 class ExportSpec:
-    """What to export, the text to judge it on, its budget, and the options that would ask for the same again.
+    """What to export, the text to judge it on, its budgets, and the options that would ask for the same again.
 
-    `calibration` is the text for variants that measure ranges, `cache` the folder that keeps what was measured.
+    `calibration` is the text for variants that measure ranges, `calibration_method` one of calibration.METHODS, `cache`
+    the folder that keeps what was measured.
     """
 
     variants: tuple[Variant, ...]
     dataset: Dataset
-    max_f1_drop: float = 0.005
+    budgets: tuple[Budget, ...] = (DEFAULT_BUDGET,)
     exporter: str = "torch"
     arguments: tuple[str, ...] = ()
     calibration: Dataset | None = None
+    calibration_method: str = "minmax"
     cache: Path | None = None
 
 
@@ -67,17 +70,32 @@ class ExportResult:
 
 
 class RefusedVariantsError(ParityError):
-    """Variants out of bounds: no bundle was written; `result` has the figures of all."""
+    """Variants that fail or cannot be told: no bundle was written; `result` has the figures of all."""
 
-    def __init__(self, message: str, result: ExportResult) -> None:
-        super().__init__(message, "Nothing was written. Leave the variant out, or allow more with --max-f1-drop.")
+    def __init__(self, result: ExportResult) -> None:
+        verdict = overall([judgement for report in result.reports for judgement in report.judgements])
+        reasons = [
+            explain(report.variant, judgement)
+            for report in result.reports
+            for judgement in report.judgements
+            if judgement.verdict is verdict
+        ]
+        super().__init__("\n".join(reasons), _WAYS_OUT[verdict])
         self.result = result
+        self.exit_code = EXIT_CODES[verdict]
+
+
+_WAYS_OUT = {
+    Verdict.FAIL: "Nothing was written. Leave the variant out, or allow it more.",
+    Verdict.INCONCLUSIVE: "Nothing was written. Judge on more text, leave the variant out, or allow it more.",
+}
 
 
 def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untracked) -> ExportResult:
     """Turn a checkpoint into a bundle at `out` whose every variant was held against PyTorch through the runtime.
 
-    Raises RefusedVariantsError where a variant is out of bounds; what stood at `out` is then untouched.
+    Raises RefusedVariantsError where a variant fails or the text is too little to tell; what stood at `out` is then
+    untouched.
     Raises UserInputError (checkpoint, data), ExportError, StorageError.
     """
     checkpoint = open_checkpoint(path)
@@ -90,8 +108,9 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         manifest = write_manifest(draft_manifest(checkpoint, spec.variants, staging, origin), staging)
 
         reference = _run_pytorch(checkpoint, spec.dataset, track)
-        reports = tuple(_measure(staging, variant, reference, track) for variant in spec.variants)
-        _refuse(spec, ExportResult(str(out), manifest, reports))
+        reports = tuple(_measure(staging, variant, reference, spec.budgets, track) for variant in spec.variants)
+        if any(report.verdict is not Verdict.PASS for report in reports):
+            raise RefusedVariantsError(ExportResult(str(out), manifest, reports))
 
         write_reports(reports, staging)
         script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions())
@@ -104,15 +123,10 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
 
 def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
     """Refuse what could not be judged in the end."""
-    if not 0 <= spec.max_f1_drop <= 1:
-        raise UserInputError(f"the F1 budget is {spec.max_f1_drop}, expected 0 to 1")
     check_labels(checkpoint.entity_labels, spec.dataset)
-    judged_by_f1 = [variant.name for variant in spec.variants if not variant.exact]
-    if judged_by_f1 and not spec.dataset.labels:
-        raise UserInputError(
-            f"{spec.dataset.source} ({spec.dataset.split}) has no entities to measure the F1 of {judged_by_f1[0]} on",
-            "Name labelled text with --data and --split, or export --variants fp32 alone.",
-        )
+    text = f"{spec.dataset.source} ({spec.dataset.split})"
+    if not all(variant.exact for variant in spec.variants):
+        check_budgets(spec.budgets, checkpoint.entity_labels, bool(spec.dataset.labels), text)
     if any(variant.calibrated for variant in spec.variants) and spec.calibration is None:
         raise UserInputError("a variant needs calibration text and none was given", "Name some: --calibration SOURCE")
 
@@ -126,7 +140,7 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
     step()
     texts = [sentence.text for sentence in spec.calibration.sentences] if spec.calibration else []
     tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, fp32))
-    calibration = Calibration(texts, tokenizer, spec.cache, track)
+    calibration = Calibration(texts, tokenizer, spec.calibration_method, spec.cache, track)
     for variant in spec.variants:
         if variant.build:
             variant.build(fp32, model_file(folder, variant), calibration)
@@ -140,19 +154,13 @@ def _run_pytorch(checkpoint: Checkpoint, dataset: Dataset, track: Track) -> Refe
         return run_reference(model, dataset, track("PyTorch", len(dataset.sentences)))
 
 
-def _measure(folder: Path, variant: Variant, reference: Reference, track: Track) -> ParityReport:
+def _measure(
+    folder: Path, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track
+) -> ParityReport:
     manifest = verify_bundle(folder)
     entry = manifest.variant(variant.name)
     here = replace(entry, needs=replace(entry.needs, providers=(PROVIDERS[DEVICE],)))  # slow where refused, but true
     with TokenClassifier(folder, manifest, here, DEVICE, None) as classifier:
-        return compare(reference, variant.name, classifier, track(variant.name, len(reference.tags)))
-
-
-def _refuse(spec: ExportSpec, result: ExportResult) -> None:
-    refused: Sequence[str] = [
-        reason
-        for variant, report in zip(spec.variants, result.reports, strict=True)
-        for reason in failures(variant, report, spec.max_f1_drop)
-    ]
-    if refused:
-        raise RefusedVariantsError("; ".join(refused), result)
+        step = track(variant.name, 2 * len(reference.dataset.sentences))
+        report = compare(reference, variant.name, classifier, step)
+    return decided(report, judge(variant, report.estimates, budgets))

@@ -71,12 +71,13 @@ def trained(tiny_encoder: Path, small_factory: dict[str, Dataset], tmp_path_fact
 @pytest.fixture(scope="session")
 def exported(trained: Path, small_factory: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of that checkpoint with int8-dynamic and fp32, judged on those. Not to be changed."""
+    from edgener.parity.budgets import Budget
     from edgener.pipeline import ExportSpec, export_bundle
     from edgener_exporters.variants import VARIANTS
 
     out = tmp_path_factory.mktemp("exported") / "bundle"
     variants = (VARIANTS["int8-dynamic"], VARIANTS["fp32"])
-    export_bundle(trained, out, ExportSpec(variants, small_factory["test"], max_f1_drop=0.1))
+    export_bundle(trained, out, ExportSpec(variants, small_factory["test"], (Budget("f1_drop", 0.1),)))
     return out
 
 

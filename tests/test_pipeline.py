@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from edgener.cli.main import main
 from edgener.data.spans import sentence_of_text
 from edgener.data.types import Dataset, Span
+from edgener.parity.budgets import Budget
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
 from edgener_exporters.variants import VARIANTS, Builder, Variant
 from edgener_runtime import TokenClassifier
@@ -29,7 +30,7 @@ FP32 = (VARIANTS["fp32"],)
 
 @pytest.fixture(scope="module")
 def spec(small_factory: dict[str, Dataset]) -> ExportSpec:
-    return ExportSpec(BOTH, small_factory["test"], max_f1_drop=0.05)
+    return ExportSpec(BOTH, small_factory["test"], (Budget("f1_drop", 0.05),))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,9 @@ def test_an_exact_variant_may_not_change_one_label(trained: Path, spec: ExportSp
 def test_a_variant_that_loses_nothing_passes_a_budget_of_nothing(
     trained: Path, spec: ExportSpec, tmp_path: Path
 ) -> None:
-    export_bundle(trained, tmp_path / "out", replace(spec, variants=(broken(nudged),), max_f1_drop=0))
+    export_bundle(
+        trained, tmp_path / "out", replace(spec, variants=(broken(nudged),), budgets=(Budget("f1_drop", 0.0),))
+    )
     assert verify_bundle(tmp_path / "out").variant("broken")
 
 
@@ -206,8 +209,8 @@ def test_without_entities_a_quantised_variant_cannot_be_judged(trained: Path, sp
 
 @pytest.mark.parametrize("drop", [-0.1, 1.1, float("nan")])
 def test_a_budget_that_is_no_share_is_refused(trained: Path, spec: ExportSpec, tmp_path: Path, drop: float) -> None:
-    with pytest.raises(UserInputError, match="expected 0 to 1"):
-        export_bundle(trained, tmp_path / "out", replace(spec, max_f1_drop=drop))
+    with pytest.raises(UserInputError, match="expected a share from 0 to 1"):
+        export_bundle(trained, tmp_path / "out", replace(spec, budgets=(Budget("f1_drop", drop),)))
 
 
 def test_a_folder_that_is_no_bundle_is_not_replaced(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from transformers import (
 
 from edgener.data.factory import factory_splits
 from edgener.data.types import Dataset
+from edgener.parity.budgets import Budget
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener.train.config import TrainConfig
 from edgener.train.run import train
@@ -91,7 +92,7 @@ def main() -> None:
         spec = ExportSpec(
             select_variants("int8-dynamic,fp32"),
             splits["test"],
-            MAX_F1_DROP,
+            (Budget("f1_drop", MAX_F1_DROP),),
             arguments=("--max-f1-drop", str(MAX_F1_DROP)),
         )
         export_bundle(Path(CHECKPOINT), TESTS / "bundle", spec)

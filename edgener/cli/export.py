@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,11 @@ import click
 from edgener.cache import cache_folder
 from edgener.data.calibration import calibration_text
 from edgener.data.read import SPLITS, DataSpec, read_split
+from edgener.parity.budgets import Budget, with_default
+from edgener_exporters.calibration import METHODS
 from edgener_exporters.variants import DEFAULT, select_variants
 
+from .budgets import budget_arguments, budget_options
 from .options import data_arguments, data_options
 
 if TYPE_CHECKING:
@@ -26,9 +28,7 @@ if TYPE_CHECKING:
 @click.option("--variants", default=DEFAULT, show_default=True, help="Names separated by commas, or all.")
 @data_options
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Text to judge on.")
-@click.option(
-    "--max-f1-drop", type=float, default=0.005, show_default=True, help="Entity F1 a quantised form may lose."
-)
+@budget_options
 @click.option(
     "--exporter", type=click.Choice(("torch", "optimum")), default="torch", show_default=True, help="Of FP32."
 )
@@ -37,14 +37,21 @@ if TYPE_CHECKING:
     metavar="SOURCE",
     help="Text that ranges are measured on, not the test set [default: of train].",
 )
+@click.option(
+    "--calibration-method", type=click.Choice(tuple(METHODS)), default="minmax", show_default=True, help="Of ranges."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
-    checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, max_f1_drop: float, exporter: str,
-    calibration: str | None, as_json: bool,
+    checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, budgets: tuple[Budget, ...], exporter: str,
+    calibration: str | None, calibration_method: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Export CHECKPOINT to ONNX, quantise it, hold every form against PyTorch on real text, and write a bundle.
 
-    Exit 0: every variant is within bounds and the bundle stands. Exit 3: one is not, and nothing was written.
+    Exit 0: every variant keeps its budgets and the bundle stands. Exit 3: one does not. Exit 4: the text is too little
+    to tell, and it says how much would. In both cases nothing was written.
+
+    A budget is kept where the whole 95 % interval of what was lost is within it; 0 means that nothing may be lost on
+    this very text. Text without entities is judged by --max-churn and --max-batch-effect. FP32 may change no label.
 
     \b
     Example:
@@ -60,10 +67,12 @@ def export(
     from edgener.progress import tracked
 
     names = ",".join(variant.name for variant in chosen)
-    arguments = ["--variants", names, "--split", split, "--max-f1-drop", str(max_f1_drop), "--exporter", exporter]
+    budgets = with_default(budgets, bool(dataset.labels))
+    arguments = ["--variants", names, "--split", split, *budget_arguments(budgets), "--exporter", exporter]
     arguments += ["--calibration", data_record(text).source] if text and calibration else []
+    arguments += ["--calibration-method", calibration_method] if text else []
     arguments += data_arguments(data)
-    spec = ExportSpec(chosen, dataset, max_f1_drop, exporter, tuple(arguments), text, cache_folder())
+    spec = ExportSpec(chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache_folder())
     try:
         with tracked() as track:
             result = export_bundle(checkpoint, out, spec, track)
@@ -75,11 +84,12 @@ def export(
 
 def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     if as_json:
-        reports = [dataclasses.asdict(report) for report in result.reports]
-        sizes = {variant.name: variant.file.size for variant in result.manifest.variants}
-        click.echo(
-            json.dumps({"bundle": result.bundle if written else None, "sizes": sizes, "parity": reports}, indent=2)
-        )
+        record = {
+            "bundle": result.bundle if written else None,
+            "sizes": {variant.name: variant.file.size for variant in result.manifest.variants},
+            "parity": [report.record() for report in result.reports],
+        }
+        click.echo(json.dumps(record, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
@@ -89,7 +99,7 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     table = Table("variant", "MB", *COLUMNS[1:], title=f"against PyTorch on {result.reports[0].data}")
     for report in result.reports:
         size = result.manifest.variant(report.variant).file.size / 1e6
-        name, *figures = row(report)
+        name, *figures = row(report, "\n")
         table.add_row(name, f"{size:.1f}", *figures)
     console = Console()
     console.print(table)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgener_runtime.errors import UserInputError
 
@@ -46,7 +47,9 @@ def read_conll(
     layout = _layout(rows, bad, token_column, tag_column)
     cells = [cells for block in blocks for cells in _sentences(block, layout, bad)]
     scheme = guess_scheme([tags for _, _, tags in cells]) if scheme == "auto" else scheme
-    return [_sentence(line, tokens, tags, scheme, bad) for line, tokens, tags in cells], scheme
+    starts = [row.line for row in rows if row.columns[0] == DOCUMENT_START]
+    sentences = [_sentence(line, tokens, tags, scheme, bad) for line, tokens, tags in cells]
+    return [replace(sentence, document=bisect(starts, sentence.line)) for sentence in sentences], scheme
 
 
 def _blocks(text: str) -> Iterator[list[Row]]:

@@ -22,13 +22,15 @@ class Span:
 class Sentence:
     """A text, its tokens as character ranges of it, and flat spans in order that do not overlap.
 
-    `offsets[i]` is the (start, end) of token i in `text`; `line` is where the sentence begins in its file (1 is first).
+    `offsets[i]` is the (start, end) of token i in `text`; `line` is where the sentence begins in its file (1 is first);
+    `document` counts the documents of files that mark them.
     """
 
     text: str
     offsets: tuple[tuple[int, int], ...]
     spans: tuple[Span, ...]
     line: int = 0
+    document: int = 0
 
     @property
     def tokens(self) -> list[str]:

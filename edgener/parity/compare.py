@@ -1,34 +1,60 @@
-"""One variant against its PyTorch model on real text: labels, entities, scores and logits."""
+"""One variant against its PyTorch model on real text: labels, entities, scores, logits, batches and masks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
+from typing import Any, Protocol
 
 from edgener.checkpoint import data_record
-from edgener.data.tags import spans_of
 from edgener.data.types import Dataset, Sentence
+from edgener_runtime.device import isa
 from edgener_runtime.errors import ParityError
 from edgener_runtime.manifest import ParityFigures
 from edgener_runtime.pipeline import TokenLogits
 
+from .batch_effect import Batched, count_batch_effect
+from .bootstrap import Estimate
+from .counts import Count, Counts, count_sentences
+from .diff import Change, DiffSummary, changes, summarise
+from .figures import Figures, measure
+from .gate import Judgement, Verdict, overall
+from .logits import LogitFigures, logit_figures
+from .masks import MaskedText, Runner, mask_texts, stray
 from .metrics import EntityScores, entity_scores
-from .tagging import Tagger, token_tags
+from .reference import PyTorchModel
+from .tagging import Answers, answer
 
 SCHEMA_VERSION = 1
+MASKED_TEXTS = 32
 
 
 @dataclass(frozen=True)
 class ParityReport:
-    """One variant against PyTorch: the figures of the manifest, and the entity scores of both where there is gold."""
+    """One variant against PyTorch.
+
+    `figures` are those of the manifest, `estimates` the same and more with their intervals; scores are None without
+    gold entities. The gate adds judgements and verdict.
+    """
 
     variant: str
     data: str
+    isa: str
     figures: ParityFigures
+    estimates: Figures
+    logits: LogitFigures
+    diff: DiffSummary
     scores: EntityScores | None
     scores_pytorch: EntityScores | None
+    changes: tuple[Change, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    verdict: Verdict = Verdict.INCONCLUSIVE
     schema_version: int = SCHEMA_VERSION
+
+    def record(self) -> dict[str, Any]:
+        """All but the changes, which have a file of their own."""
+        return dataclasses.asdict(dataclasses.replace(self, changes=()))
 
 
 @dataclass(frozen=True)
@@ -36,52 +62,47 @@ class Reference:
     """What PyTorch said of a data set, kept so that every variant is held against the same."""
 
     dataset: Dataset
-    labels: tuple[str, ...]
-    scored: list[TokenLogits]
-    tags: list[list[str]]
+    answers: Answers
+    masks: tuple[MaskedText, ...]
+    unknown_id: int | None
 
 
-def run_reference(model: Tagger, dataset: Dataset, step: Callable[[], None] | None = None) -> Reference:
+class Candidate(Batched, Runner, Protocol):
+    """A variant in the runtime."""
+
+
+def run_reference(model: PyTorchModel, dataset: Dataset, step: Callable[[], None] = lambda: None) -> Reference:
     """Run the PyTorch model over a data set; `step()` is called after each sentence."""
-    scored, tags = [], []
-    for sentence, answer in zip(dataset.sentences, model.logits(s.text for s in dataset.sentences), strict=True):
-        scored.append(answer)
-        tags.append(token_tags(sentence, answer, model.labels))
-        if step:
-            step()
-    return Reference(dataset, model.labels, scored, tags)
+    answers = answer(model, dataset.sentences, step)
+    texts = [sentence.text for sentence in dataset.sentences if sentence.offsets][:MASKED_TEXTS]
+    masks = mask_texts(model, model.inputs(texts)) if texts else ()
+    return Reference(dataset, answers, masks, model.unknown_id)
 
 
 def compare(
-    reference: Reference, variant: str, candidate: Tagger, step: Callable[[], None] | None = None
+    reference: Reference, variant: str, candidate: Candidate, step: Callable[[], None] = lambda: None
 ) -> ParityReport:
-    """Hold a variant against PyTorch on the reference's text.
+    """Hold a variant against PyTorch on the reference's text; `step()` is called twice for each sentence.
 
-    Raises ParityError at once where the two do not even see the same subwords, or a logit is not finite.
+    Raises ParityError where the two do not even see the same subwords, or a logit is not finite.
     """
-    sentences = reference.dataset.sentences
-    difference, tags = 0.0, []
-    for sentence, expected, found in zip(
-        sentences, reference.scored, candidate.logits(s.text for s in sentences), strict=True
-    ):
-        difference = max(difference, _largest_difference(variant, sentence, expected, found))
-        tags.append(token_tags(sentence, found, candidate.labels))
-        if step:
-            step()
-    return _report(reference, variant, tags, difference)
+    sentences, pytorch = reference.dataset.sentences, reference.answers
+    answers = answer(candidate, sentences, step)
+    for sentence, expected, found in zip(sentences, pytorch.scored, answers.scored, strict=True):
+        _check_same_text(variant, sentence, expected, found)
+    batch = count_batch_effect(candidate, sentences, answers.tags, step)
+    counts = count_sentences(sentences, pytorch, answers, batch)
+    return _report(reference, variant, answers, counts, stray(candidate, reference.masks))
 
 
-def churn(expected: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> float:
-    """Entities that differ: half the symmetric difference over the count of `expected` (0 where both have none)."""
-    ours, theirs = (
-        {(i, span) for i, tags in enumerate(side) for span in spans_of(tags)[0]} for side in (found, expected)
-    )
-    if not theirs:
-        return float(bool(ours))
-    return len(ours ^ theirs) / 2 / len(theirs)
+def decided(report: ParityReport, judgements: tuple[Judgement, ...]) -> ParityReport:
+    """The report with what the gate says of it."""
+    verdict = overall(judgements)
+    figures = dataclasses.replace(report.figures, verdict=verdict.value)
+    return dataclasses.replace(report, figures=figures, judgements=judgements, verdict=verdict)
 
 
-def _largest_difference(variant: str, sentence: Sentence, expected: TokenLogits, found: TokenLogits) -> float:
+def _check_same_text(variant: str, sentence: Sentence, expected: TokenLogits, found: TokenLogits) -> None:
     import numpy as np
 
     if not np.array_equal(expected.input_ids, found.input_ids) or not np.array_equal(expected.offsets, found.offsets):
@@ -91,23 +112,49 @@ def _largest_difference(variant: str, sentence: Sentence, expected: TokenLogits,
         )
     if not np.isfinite(found.logits).all():
         raise ParityError(f"{variant}: a logit is not finite for {sentence.text[:60]!r}")
-    return float(np.abs(expected.logits - found.logits).max()) if len(found.logits) else 0.0
 
 
-def _report(reference: Reference, variant: str, tags: list[list[str]], difference: float) -> ParityReport:
-    pairs = list(zip(chain(*tags), chain(*reference.tags), strict=True))
-    gold = [sentence.tags() for sentence in reference.dataset.sentences]
-    scored = any(sentence.spans for sentence in reference.dataset.sentences)
-    scores, scores_pytorch = (entity_scores(gold, side) if scored else None for side in (tags, reference.tags))
-    figures = ParityFigures(
-        sentences=len(tags),
-        tokens=len(pairs),
-        equal_labels=sum(a == b for a, b in pairs) / max(1, len(pairs)),
-        churn=churn(reference.tags, tags),
-        max_logit_difference=difference,
-        f1=scores.micro.f1 if scores else None,
-        f1_pytorch=scores_pytorch.micro.f1 if scores_pytorch else None,
-        f1_difference=scores.micro.f1 - scores_pytorch.micro.f1 if scores and scores_pytorch else None,
+def _report(
+    reference: Reference, variant: str, answers: Answers, counts: Counts, masks: dict[str, float]
+) -> ParityReport:
+    sentences, pytorch = reference.dataset.sentences, reference.answers
+    gold = [sentence.tags() for sentence in sentences]
+    estimates, logits = measure(counts, masks), logit_figures(sentences, pytorch, answers)
+    found = tuple(changes(sentences, pytorch, answers))
+    scores, scores_pytorch = (
+        entity_scores(gold, side.tags) if reference.dataset.labels else None for side in (answers, pytorch)
     )
-    name = f"{data_record(reference.dataset).source} ({reference.dataset.split})"
-    return ParityReport(variant, name, figures, scores, scores_pytorch)
+    return ParityReport(
+        variant=variant,
+        data=f"{data_record(reference.dataset).source} ({reference.dataset.split})",
+        isa=isa(),
+        figures=_manifest_figures(counts, estimates, logits),
+        estimates=estimates,
+        logits=logits,
+        diff=summarise(found, sentences, pytorch, counts, reference.unknown_id),
+        scores=scores,
+        scores_pytorch=scores_pytorch,
+        changes=found,
+    )
+
+
+def _manifest_figures(counts: Counts, estimates: Figures, logits: LogitFigures) -> ParityFigures:
+    every, batch = estimates.overall, estimates.batch_effect
+    return ParityFigures(
+        sentences=len(counts.tokens),
+        tokens=int(counts.tokens[:, 1].sum()),
+        equal_labels=estimates.equal_labels.value if estimates.equal_labels else 1.0,
+        churn=every.churn.value if every.churn else float(bool(counts.entities[..., Count.CHANGED].sum())),
+        max_logit_difference=logits.max_difference,
+        f1=every.f1,
+        f1_pytorch=every.f1_pytorch,
+        f1_difference=every.f1_difference.value if every.f1_difference else None,
+        f1_difference_interval=_ends(every.f1_difference),
+        churn_interval=_ends(every.churn),
+        batch_effect=batch.value if batch else None,
+        batch_effect_interval=_ends(batch),
+    )
+
+
+def _ends(estimate: Estimate | None) -> tuple[float, float] | None:
+    return (estimate.low, estimate.high) if estimate else None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgener.checkpoint import Checkpoint
 from edgener.encoding import EncodedText, TextEncoder, load_tokenizer
 from edgener_exporters.onnx import input_names, load_reference
 from edgener_runtime.pipeline import TokenLogits
 from edgener_runtime.windows import Window
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _TEXTS_AT_ONCE = 256
 _WINDOWS_AT_ONCE = 16
@@ -46,6 +50,26 @@ class PyTorchModel:
         while chunk := list(islice(remaining, _TEXTS_AT_ONCE)):
             yield from self._run_chunk(self._encoder.encode(chunk))
 
+    @property
+    def unknown_id(self) -> int | None:
+        """The subword that stands for what the vocabulary lacks."""
+        unknown: int | None = self._encoder.tokenizer.unk_token_id
+        return unknown
+
+    def inputs(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+        """The model's inputs of the first window of each text, right-padded."""
+        windows = [next(self._encoder.windows(text))[1] for text in self._encoder.encode(texts)]
+        return self._padded(windows)
+
+    def run(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        """The model's logits (rows, subwords, labels) for its own inputs, each (rows, subwords)."""
+        import torch
+
+        with torch.no_grad():
+            tensors = {name: torch.from_numpy(array).to(self._model.device) for name, array in inputs.items()}
+            logits: NDArray[np.float32] = self._model(**tensors).logits.float().cpu().numpy()
+            return logits
+
     def _run_chunk(self, encoded: list[EncodedText]) -> list[TokenLogits]:
         import numpy as np
 
@@ -69,10 +93,9 @@ class PyTorchModel:
                 ]
         return scored
 
-    def _run(self, batch: list[tuple[int, Window, dict[str, list[int]]]]) -> Any:
-        import torch
+    def _run(self, batch: list[tuple[int, Window, dict[str, list[int]]]]) -> NDArray[np.float32]:
+        return self.run(self._padded([inputs for _, _, inputs in batch]))
 
-        padded = self._encoder.tokenizer.pad([inputs for _, _, inputs in batch], return_tensors="pt")
-        with torch.no_grad():
-            inputs = {name: padded[name].to(self._model.device) for name in self._inputs}
-            return self._model(**inputs).logits.float().cpu().numpy()
+    def _padded(self, windows: list[dict[str, list[int]]]) -> dict[str, NDArray[np.int64]]:
+        padded = self._encoder.tokenizer.pad(windows, padding_side="right", return_tensors="np")
+        return {name: padded[name].astype("int64") for name in self._inputs}

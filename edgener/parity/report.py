@@ -1,54 +1,106 @@
-"""The parity report of a bundle: JSON for programs, Markdown for people."""
+"""The parity report of a bundle: JSON for programs, Markdown for people, and each variant's entity diff."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .bootstrap import LEVEL, Estimate
 from .compare import ParityReport
+from .diff import KINDS, Bucket, to_jsonl
+from .figures import LabelFigures
+from .gate import explain
 
-PARITY_JSON, PARITY_MD = "parity.json", "parity.md"
-COLUMNS = ("variant", "equal labels", "churn", "F1", "F1 PyTorch", "difference", "largest logit difference")
+PARITY_JSON, PARITY_MD, DIFF = "parity.json", "parity.md", "diff"
+COLUMNS = ("variant", "F1", "against PyTorch", "churn", "batch effect", "equal labels", "verdict")
 
 
 def write_reports(reports: Sequence[ParityReport], folder: Path) -> None:
-    """Write parity.json and parity.md into a folder."""
-    records = [dataclasses.asdict(report) for report in reports]
-    (folder / PARITY_JSON).write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    """Write parity.json, parity.md and a file of changes a variant into a folder."""
+    records = [report.record() for report in reports]
+    (folder / PARITY_JSON).write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / PARITY_MD).write_text(markdown(reports), encoding="utf-8")
+    (folder / DIFF).mkdir()
+    for report in reports:
+        (folder / DIFF / f"{report.variant}.jsonl").write_text(to_jsonl(report.changes), encoding="utf-8")
 
 
-def row(report: ParityReport) -> tuple[str, ...]:
-    """The figures of one variant as the table shows them."""
-    figures = report.figures
-    scores = [
-        "-" if value is None else form.format(value)
-        for value, form in (
-            (figures.f1, "{:.4f}"), (figures.f1_pytorch, "{:.4f}"), (figures.f1_difference, "{:+.4f}"),
-        )
-    ]  # fmt: skip
-    shares = (f"{figures.equal_labels:.4%}", f"{figures.churn:.2%}")
-    return (report.variant, *shares, *scores, f"{figures.max_logit_difference:.2g}")
+def row(report: ParityReport, break_: str = " ") -> tuple[str, ...]:
+    """The figures of one variant as tables show them, an interval behind each; `break_` stands between the two."""
+    found = report.estimates
+    return (
+        report.variant,
+        "-" if found.overall.f1 is None else f"{found.overall.f1:.4f}",
+        _shown(found.overall.f1_difference, "{:+z.4f}", break_),
+        _shown(found.overall.churn, "{:.2%}", break_),
+        _shown(found.batch_effect, "{:.2%}", break_),
+        _shown(found.equal_labels, "{:.3%}", break_),
+        report.verdict.value,
+    )
 
 
 def markdown(reports: Sequence[ParityReport]) -> str:
-    """A table of all variants, then the entity scores by label of each beside PyTorch's."""
+    """Verdicts and figures of all variants, then what is behind those of each."""
+    return "\n".join(line for part in (_summary(reports), *map(_details, reports)) for line in part) + "\n"
+
+
+def _summary(reports: Sequence[ParityReport]) -> Iterator[str]:
     first = reports[0]
-    lines = ["# Parity with PyTorch", "", f"Measured through edgener_runtime on {first.data}: "]
-    lines[-1] += f"{first.figures.sentences} sentences, {first.figures.tokens} tokens."
-    lines += ["", *_table(COLUMNS, [row(report) for report in reports])]
+    figures, found = first.figures, first.estimates
+    yield from ("# Parity with PyTorch", "")
+    yield (
+        f"Measured through edgener_runtime on {first.data}, on a CPU with {first.isa}: {figures.sentences} sentences, "
+        f"{figures.tokens} tokens, {found.overall.gold} gold entities, {found.overall.entities} that PyTorch finds. "
+        f"Intervals are at {LEVEL:.0%}, from {found.resamples} resamples of {found.units} {found.unit}s."
+    )
+    yield from ("", *_table(COLUMNS, [row(report) for report in reports]), "")
+    yield (
+        "Churn: entities that differ from PyTorch's. Batch effect: those that change between a text alone, padded and "
+        "beside others. Neither needs gold labels, and F1 shows neither."
+    )
+    yield ""
     for report in reports:
-        if report.scores and report.scores_pytorch:
-            lines += ["", f"## {report.variant}, entities by label", ""]
-            theirs = report.scores_pytorch.labels
-            rows = [
-                (label, f"{score.f1:.4f}", f"{theirs[label].f1:.4f}" if label in theirs else "-", str(score.support))
-                for label, score in report.scores.labels.items()
-            ]
-            lines += _table(("label", "F1", "F1 PyTorch", "support"), rows)
-    return "\n".join(lines) + "\n"
+        yield from (f"- {judged.verdict}: {explain(report.variant, judged)}" for judged in report.judgements)
+
+
+def _details(report: ParityReport) -> Iterator[str]:
+    logits, diff = report.logits, report.diff
+    calibration = (
+        "" if logits.ece is None else f" Calibration error {logits.ece:.4f}, PyTorch's {logits.ece_pytorch:.4f}."
+    )
+    yield from ("", f"## {report.variant}", "")
+    yield (
+        f"Logits: largest difference {logits.max_difference:.2g}, mean {logits.mean_difference:.2g}, relative L2 "
+        f"{logits.relative_l2:.2g}, KL {logits.kl:.2g} nats a subword.{calibration}"
+    )
+    yield from ("", *_table(_LABEL_COLUMNS, [_label_row(*label) for label in report.estimates.labels.items()]))
+    if report.changes:
+        kinds = [(label, *(str(counts.get(kind, 0)) for kind in KINDS)) for label, counts in diff.labels.items()]
+        yield from ("", *_table(("changed entities", *KINDS), kinds))
+        yield from ("", *_table(("tokens in the sentence", "entities", "churn"), _buckets(diff.lengths)))
+        yield from ("", *_table(("unknown subwords", "entities", "churn"), _buckets(diff.unknown)))
+
+
+_LABEL_COLUMNS = ("label", "gold", "F1", "F1 PyTorch", "difference", "PyTorch finds", "churn")
+
+
+def _label_row(label: str, found: LabelFigures) -> tuple[str, ...]:
+    scores = ("-" if score is None else f"{score:.4f}" for score in (found.f1, found.f1_pytorch))
+    difference, churn = _shown(found.f1_difference, "{:+z.4f}"), _shown(found.churn, "{:.2%}")
+    return (label, str(found.gold), *scores, difference, str(found.entities), churn)
+
+
+def _buckets(buckets: dict[str, Bucket]) -> list[tuple[str, ...]]:
+    return [(name, str(bucket.entities), f"{bucket.churn:.2%}") for name, bucket in buckets.items()]
+
+
+def _shown(estimate: Estimate | None, form: str, break_: str = " ") -> str:
+    """A figure and its interval, or a dash where there was nothing to measure it on."""
+    if estimate is None:
+        return "-"
+    value, low, high = (form.format(number) for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value}{break_}({low} to {high})"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgener.data.align import continued_subwords, first_subwords
@@ -22,6 +23,15 @@ class Tagger(Protocol):
         """Logits of each text's subwords, in order."""
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a model with these labels said of sentences: logits of each one's subwords, and tags of its tokens."""
+
+    labels: tuple[str, ...]
+    scored: list[TokenLogits]
+    tags: list[list[str]]
+
+
 def token_tags(sentence: Sentence, scored: TokenLogits, labels: Sequence[str]) -> list[str]:
     """One tag a token, that of its first subword.
 
@@ -38,6 +48,16 @@ def token_tags(sentence: Sentence, scored: TokenLogits, labels: Sequence[str]) -
         else:
             tags.append(inside(tags[-1]) if continued else "O")
     return tags
+
+
+def answer(model: Tagger, sentences: Sequence[Sentence], step: Callable[[], None]) -> Answers:
+    """Run a model over sentences; `step()` is called after each."""
+    answers = Answers(model.labels, [], [])
+    for sentence, scored in zip(sentences, model.logits(s.text for s in sentences), strict=True):
+        answers.scored.append(scored)
+        answers.tags.append(token_tags(sentence, scored, model.labels))
+        step()
+    return answers
 
 
 def tag(model: Tagger, sentences: Sequence[Sentence], step: Any = None) -> list[list[str]]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.batches import batches, feeds, rows_of
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.files import write_atomic
 from edgener_runtime.tokenize import TextTokenizer
+
+from .ranges import Range, entropy_threshold, min_max, narrowed, percentile_threshold
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +24,13 @@ if TYPE_CHECKING:
 Track = Callable[[str, int], Callable[[], None]]
 """Begin a named stage of so many steps; the answer is called after each step."""
 
+Threshold = Callable[["NDArray[np.int64]"], float]
+METHODS: dict[str, Threshold | None] = {
+    "minmax": None,
+    "entropy": entropy_threshold,
+    "percentile": percentile_threshold,
+}
+
 FEWEST = 16  # texts; the ranges of fewer are those of single words
 _TEXTS_AT_ONCE = 256  # texts tokenised and sorted by length together, as the runtime does
 
@@ -26,17 +38,27 @@ _TEXTS_AT_ONCE = 256  # texts tokenised and sorted by length together, as the ru
 class Calibration:
     """Texts as the runtime feeds them to the model: its tokenizer, case channel, windows, batches and padding.
 
-    Nothing is read or run until a builder asks. `cache` is a folder for what was measured, None to keep nothing;
-    `track` draws progress bars.
+    Nothing is read or run until a builder asks. `method` finds the ranges; `cache` is a folder for what was measured,
+    None to keep nothing; `track` draws progress bars.
     """
 
     def __init__(
-        self, texts: Sequence[str], tokenizer: TextTokenizer, cache: Path | None = None, track: Track | None = None
+        self,
+        texts: Sequence[str],
+        tokenizer: TextTokenizer,
+        method: str = "minmax",
+        cache: Path | None = None,
+        track: Track | None = None,
     ) -> None:
         self.texts = list(dict.fromkeys(text for text in texts if text.strip()))
+        self.method = method
         self.cache = cache
         self.track = track or (lambda stage, steps: lambda: None)
         self._tokenizer = tokenizer
+
+    def with_texts(self, texts: Sequence[str]) -> Calibration:
+        """The same with other texts."""
+        return Calibration(texts, self._tokenizer, self.method, self.cache, self.track)
 
     def check(self) -> None:
         """Raises UserInputError where there is too little text to measure anything on."""
@@ -55,6 +77,31 @@ class Calibration:
                 digest.update(f"{name} {array.shape}".encode() + array.tobytes())
         return digest.hexdigest()
 
+    def ranges(self, model: Any, tensors: Sequence[str], method: str | None = None) -> dict[str, Range]:
+        """What each tensor of a graph lies in on this text, measured once and then kept in the cache.
+
+        Raises UserInputError where there is too little text, ExportError where a value is not finite.
+        """
+        method = method or self.method
+        kept = self.cache and self.cache / "ranges" / f"{self._key(model, tensors, method)}.json"
+        if kept and (found := _read(kept)):
+            return found
+        found = self._measure(model, tensors, METHODS[method])
+        if kept:
+            write_atomic(kept, json.dumps({name: dataclasses.astuple(seen) for name, seen in found.items()}))
+        return found
+
+    def _measure(self, model: Any, tensors: Sequence[str], threshold: Threshold | None) -> dict[str, Range]:
+        seen = min_max(model, tensors, self.feeds("smallest and largest activations"))
+        return narrowed(model, seen, self.feeds("histograms of activations"), threshold) if threshold else seen
+
+    def _key(self, model: Any, tensors: Sequence[str], method: str) -> str:
+        import onnxruntime
+
+        digest = hashlib.sha256(model.SerializeToString(deterministic=True))
+        digest.update(json.dumps([self.sha256, list(tensors), method, onnxruntime.__version__]).encode())
+        return digest.hexdigest()
+
     def feeds(self, stage: str = "calibration") -> Iterator[dict[str, NDArray[np.int64]]]:
         """The graph's inputs, int64 (rows, longest), batch by batch; one chunk of texts is held at a time."""
         yield from self._feeds(self.track(stage, len(self.texts)))
@@ -67,3 +114,11 @@ class Calibration:
                 yield feeds(batch, self._tokenizer.settings)
             for _ in chunk:
                 step()
+
+
+def _read(file: Path) -> dict[str, Range] | None:
+    """Ranges kept earlier, or None where there are none or the file is damaged."""
+    try:
+        return {name: Range(*map(float, values)) for name, values in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None

@@ -1,27 +1,30 @@
-"""Dynamic INT8: weights per channel, embeddings included, activations quantised at run time."""
+"""Dynamic INT8: weights a scale a channel, activations quantised as they come, one range a tensor."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from .foreign import export_errors, quiet_root_logger
+from .graph import Emit, Rewriting, open_graph
+from .int8 import int8_weight, quantize_products
+from .roles import Product
 
 
 def quantize_dynamic(fp32: Path, out: Path) -> None:
-    """Write the dynamic INT8 form of an FP32 graph. Raises ExportError where onnxruntime cannot quantise it."""
-    import onnx
-    from onnxruntime.quantization import QuantType
-    from onnxruntime.quantization import quantize_dynamic as quantize
+    """Write the dynamic INT8 form of an FP32 graph, in the pattern that onnxruntime fuses to DynamicQuantizeMatMul."""
+    quantize_products(open_graph(fp32), out, dynamic_product)
 
-    # onnxruntime logs advice to pre-process, which changes nothing for these graphs and fails on some
-    with export_errors(f"onnxruntime cannot quantise {fp32.name}"), quiet_root_logger():
-        quantize(
-            fp32,
-            out,
-            op_types_to_quantize=["MatMul", "Gather"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            reduce_range=True,  # 7 bits: CPUs without VNNI add two products in 16 bits, which 8-bit weights overflow
-            # products of two activations have no weight to quantise beforehand
-            extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
+
+def dynamic_product(product: Product, weights: dict[str, Any]) -> Emit:
+    """The product of U8 activations, their range taken anew from every tensor, and S8 weights."""
+
+    def emit(changed: Rewriting, node: Any) -> None:
+        at, to = product.input, product.output
+        weight, scales, zeros = int8_weight(changed, product, weights)
+        scale, zero = f"{at}/scale", f"{at}/zero_point"
+        steps = changed.wide_node("DynamicQuantizeLinear", [at], [f"{at}/uint8", scale, zero])
+        sums = changed.node("MatMulInteger", [steps, weight, zero, zeros], f"{to}/int32")
+        step = changed.node("Mul", [scale, scales], f"{to}/scale")
+        changed.node("Mul", [changed.node("Cast", [sums], f"{to}/steps", to=1), step], to)
+
+    return emit

@@ -13,7 +13,7 @@ from .checks import check_graph
 from .foreign import export_errors
 from .quiet import quieten_libraries
 
-OPSET = 17
+OPSET = 19  # the first that scales INT8 in FP16; TensorRT reads up to 20
 LARGEST = 2_000_000_000  # bytes of weights; protobuf ends at 2 GiB, and the nodes need some of it
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.manifest import Needs
 
+from .fp16 import convert_fp16
 from .int8_dynamic import quantize_dynamic
+from .int8_qdq import quantize_qdq
+from .int8_rowwise import quantize_rowwise
+from .int8_static import quantize_static
+from .weight_only import quantize_weights
 
 if TYPE_CHECKING:
     from .calibration import Calibration
@@ -39,9 +44,13 @@ class Variant:
     disabled_optimizers: tuple[str, ...] = ()
 
 
-_CPU_AND_CUDA = ("CPUExecutionProvider", "CUDAExecutionProvider")
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # SkipLayerNormalization's CPU kernel is slower than the nodes it replaces; in FP32 graphs nothing is fused to it.
 _SLOW_ON_CPU = ("SkipLayerNormFusion",)
+_CPU_ONLY = {
+    CUDA: "onnxruntime's CUDA provider has no products of U8 by S8: fp16",
+    TENSORRT: "it takes symmetric S8 Q/DQ pairs alone: int8-qdq",
+}
 
 # Fastest on a CPU first: a bundle lists its variants in this order and a device takes the first that it can run.
 VARIANTS = {
@@ -50,16 +59,69 @@ VARIANTS = {
         Variant(
             "int8-dynamic",
             "int8",
-            "INT8 weights per channel, activations quantised on the fly; for CPUs, a quarter of the size",
-            Needs(("CPUExecutionProvider",), "1.23"),
+            "INT8 weights per channel, activations quantised on the fly, one range a tensor; the fastest on CPUs",
+            Needs((CPU,), "1.23"),
             build=lambda fp32, out, calibration: quantize_dynamic(fp32, out),
+            refused=_CPU_ONLY,
             disabled_optimizers=_SLOW_ON_CPU,
+        ),
+        Variant(
+            "int8-rowwise",
+            "int8",
+            "the same with one range a subword: a text's answer does not depend on its batch",
+            Needs((CPU,), "1.23"),
+            build=lambda fp32, out, calibration: quantize_rowwise(fp32, out),
+            refused=_CPU_ONLY,
+            disabled_optimizers=_SLOW_ON_CPU,
+        ),
+        Variant(
+            "int8-static",
+            "int8",
+            "U8 activations on ranges measured on real text, S8 weights; products that this would spoil stay in FP32",
+            Needs((CPU,), "1.23"),
+            build=quantize_static,
+            calibrated=True,
+            refused=_CPU_ONLY,
+            disabled_optimizers=_SLOW_ON_CPU,
+        ),
+        Variant(
+            "int8-weight-only",
+            "int8",
+            "8-bit weights in blocks of 32 (MatMulNBits), nearest to FP32 and slower than the other INT8 forms",
+            Needs((CPU,), "1.23"),
+            build=lambda fp32, out, calibration: quantize_weights(fp32, out),
+            refused={
+                CUDA: "not measured there; fp16 is the form for it",
+                TENSORRT: "MatMulNBits is onnxruntime's own operator",
+            },
+            disabled_optimizers=_SLOW_ON_CPU,
+        ),
+        Variant(
+            "int8-qdq",
+            "int8",
+            "symmetric S8 activations and weights as Q/DQ pairs with FP16 scales, the rest in FP16; for TensorRT",
+            Needs((TENSORRT,), "1.23"),
+            build=quantize_qdq,
+            calibrated=True,
+            refused={
+                CPU: "its S8S8 products are several times slower than FP32 there: int8-static",
+                CUDA: "it would compute every pair in FP16 and gain nothing: fp16",
+            },
+        ),
+        Variant(
+            "fp16",
+            "fp16",
+            "half precision but for LayerNorm, Softmax and what grows too large on real text; for GPUs, half the size",
+            Needs((CUDA, TENSORRT), "1.23"),
+            build=convert_fp16,
+            calibrated=True,
+            refused={CPU: "it has no FP16 products: every one would be cast to FP32 and back: fp32, int8-dynamic"},
         ),
         Variant(
             "fp32",
             "fp32",
             "the trained weights as they are; the reference on every device",
-            Needs(_CPU_AND_CUDA, "1.23"),
+            Needs((CPU, CUDA, TENSORRT), "1.23"),
             exact=True,
         ),
     )

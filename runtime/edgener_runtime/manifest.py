@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import BundleError
+from .errors import BundleError, UserInputError
 from .serde import SchemaError, from_json, to_json
 
 MANIFEST = "manifest.json"
@@ -109,12 +109,12 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def variant(self, name: str) -> VariantEntry:
-        """The variant called `name`. Raises BundleError with the names there are."""
+        """The variant called `name`. Raises UserInputError with the names there are."""
         for entry in self.variants:
             if entry.name == name:
                 return entry
         names = ", ".join(entry.name for entry in self.variants)
-        raise BundleError(f"bundle {self.name} has no variant {name!r}", f"It has: {names}.")
+        raise UserInputError(f"bundle {self.name} has no variant {name!r}", f"It has: {names}.")
 
     def to_json(self) -> str:
         """The manifest as it stands in the bundle."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgener_runtime.errors import BundleError
+from edgener_runtime.errors import BundleError, UserInputError
 from edgener_runtime.manifest import SCHEMA_VERSION, Manifest, read_manifest
 
 
@@ -25,7 +25,7 @@ def test_a_variant_is_found_by_its_name(manifest: Manifest) -> None:
 
 
 def test_a_variant_that_is_not_there_is_told_with_those_that_are(manifest: Manifest) -> None:
-    with pytest.raises(BundleError, match="has no variant 'fp16'") as told:
+    with pytest.raises(UserInputError, match="has no variant 'fp16'") as told:
         manifest.variant("fp16")
     assert told.value.hint == "It has: int8-dynamic, fp32."
 

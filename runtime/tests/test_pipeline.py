@@ -198,7 +198,7 @@ def test_an_aggregation_that_there_is_not_is_told(classifier: TokenClassifier) -
 
 
 def test_a_variant_that_there_is_not_is_told(bundle: Path) -> None:
-    with pytest.raises(BundleError, match="has no variant 'int4'"):
+    with pytest.raises(UserInputError, match="has no variant 'int4'"):
         TokenClassifier.load(bundle, variant="int4")
 
 

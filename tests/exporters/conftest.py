@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from edgener.data.types import Dataset
+from edgener_exporters.calibration import Calibration
 
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
 _BERT = {
@@ -65,3 +70,43 @@ def bert_onnx(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("graph") / "fp32.onnx"
     export_onnx(bert, file)
     return file
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A small checkpoint with random weights, its FP32 graph, and text for it."""
+
+    checkpoint: Path
+    fp32: Path
+    calibration: Calibration
+
+
+@pytest.fixture(scope="session")
+def encoder(
+    make_model: Callable[[str], Path], small_factory: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Encoder]:
+    """`encoder("bert-cased")`, made once; also roberta, distilbert and electra."""
+    from edgener.bundle.build import TOKENIZER, tokenizer_settings, write_tokenizer
+    from edgener.checkpoint import open_checkpoint
+    from edgener_exporters.onnx import export_onnx
+    from edgener_runtime.tokenize import TextTokenizer
+
+    texts = [sentence.text for sentence in small_factory["train"].sentences[:60]]
+
+    @cache
+    def make(name: str) -> Encoder:
+        folder = tmp_path_factory.mktemp(f"{name}-graph")
+        checkpoint = open_checkpoint(make_model(name))
+        export_onnx(checkpoint.path, folder / "fp32.onnx")
+        write_tokenizer(checkpoint, folder)
+        tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, folder / "fp32.onnx"))
+        calibration = Calibration(texts, tokenizer, cache=tmp_path_factory.mktemp("cache"))
+        return Encoder(checkpoint.path, folder / "fp32.onnx", calibration)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cased(encoder: Callable[[str], Encoder]) -> Encoder:
+    """A small cased BERT."""
+    return encoder("bert-cased")

@@ -1,0 +1,44 @@
+"""Does a text get the same answer alone, padded, and beside others? Dynamic quantisation takes one range a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from edgener.data.tags import spans_of
+from edgener.data.types import Sentence
+from edgener_runtime.pipeline import TokenLogits
+
+from .tagging import Tagger, token_tags
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Batched(Tagger, Protocol):
+    """A variant in the runtime, whose batches can be padded further."""
+
+    def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
+        """Logits of each text's subwords, in order; texts given together run together."""
+
+
+def count_batch_effect(
+    variant: Batched, sentences: Sequence[Sentence], beside: Sequence[Sequence[str]], step: Callable[[], None]
+) -> NDArray[np.float64]:
+    """(sentences, 2): entities that change between a text alone, padded to twice its length and beside others; and all.
+
+    `beside` are the tags that the variant gave when texts ran together, as devices run them.
+    """
+    import numpy as np
+
+    counts = np.zeros((len(sentences), 2))
+    for row, sentence, others in zip(counts, sentences, beside, strict=True):
+        (alone,) = variant.logits([sentence.text])
+        (padded,) = variant.logits([sentence.text], padding=len(alone.input_ids))
+        tags = [others, *(token_tags(sentence, answer, variant.labels) for answer in (padded, alone))]
+        in_company, with_padding, by_itself = (set(spans_of(side)[0]) for side in tags)
+        lost, gained = by_itself - (in_company & with_padding), (in_company | with_padding) - by_itself
+        row[:] = (len(lost) + len(gained)) / 2, len(by_itself)
+        step()
+    return counts

@@ -1,0 +1,125 @@
+"""Budgets: what of which figure a variant may lose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgener_runtime.errors import UserInputError
+
+from .bootstrap import Estimate
+from .figures import Figures
+from .masks import PLAIN
+
+EACH = "each"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A figure with a budget: the option that sets it, how it reads, and its estimate, of one label or over all."""
+
+    option: str
+    sentence: str
+    form: str
+    estimate: Callable[[Figures, str | None], Estimate | None]
+    needs_gold: bool = False
+    by_label: bool = True
+    of: str = " of {}"
+
+
+def _f1_drop(figures: Figures, label: str | None) -> Estimate | None:
+    found = figures.of(label)
+    return -found.f1_difference if found.f1_difference and found.f1_pytorch else None
+
+
+def _f1_share(figures: Figures, label: str | None) -> Estimate | None:
+    kept = figures.of(label).f1_kept
+    return 1 - kept if kept else None
+
+
+def _changed_labels(figures: Figures, _: str | None) -> Estimate | None:
+    return 1 - figures.equal_labels if figures.equal_labels else None
+
+
+def _stray(figures: Figures, mask: str | None) -> Estimate | None:
+    return Estimate(*[figures.masks[mask or PLAIN]] * 3)
+
+
+LOSSES = {
+    "f1_drop": Loss("--max-f1-drop", "lost {} of entity F1", "{:z.4f}", _f1_drop, needs_gold=True),
+    "f1_share": Loss("--gate", "lost {} of PyTorch's entity F1", "{:z.2%}", _f1_share, needs_gold=True),
+    "churn": Loss(
+        "--max-churn", "changed {} of the entities", "{:.2%}", lambda figures, label: figures.of(label).churn
+    ),
+    "batch_effect": Loss(
+        "--max-batch-effect",
+        "changed {} of the entities with the batch",
+        "{:.2%}",
+        lambda figures, _: figures.batch_effect,
+        by_label=False,
+    ),
+    "labels": Loss("an exact variant", "changed {} of the labels", "{:.4%}", _changed_labels),
+    "masks": Loss("a mask", "moved the logits by {}", "{:.1%}", _stray, of=" under {} masks"),
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that may be lost (0 to 1) of a figure of LOSSES: over all labels, of one, or of `each`."""
+
+    figure: str
+    limit: float
+    label: str | None = None
+
+
+DEFAULT_BUDGET = Budget("f1_drop", 0.005)
+NO_LABEL = Budget("labels", 0.0)  # what exact variants may change
+
+
+def parse_budget(figure: str, text: str) -> Budget:
+    """A budget as it is typed: `0.01`, `PER=0.01`, `each=0.01`; of `--gate` the percentage to keep.
+
+    Raises UserInputError.
+    """
+    label, _, number = text.rpartition("=")
+    option, is_share = LOSSES[figure].option, figure == "f1_share"
+    try:
+        value = float(number)
+    except ValueError:
+        expected = "99 or PER=99.9" if is_share else "0.01 or PER=0.01"
+        raise UserInputError(f"{option} is {text!r}", f"Expected a number such as {expected}") from None
+    if is_share and not 50 <= value <= 100:
+        raise UserInputError(f"{option} keeps {number} %", "Expected a percentage from 50 to 100 such as 99 or 99.9")
+    return Budget(figure, round(1 - value / 100, 12) if is_share else value, label or None)
+
+
+def budget_text(budget: Budget) -> str:
+    """A budget as parse_budget reads it."""
+    value = 100 * (1 - budget.limit) if budget.figure == "f1_share" else budget.limit
+    return f"{budget.label}={value:.10g}" if budget.label else f"{value:.10g}"
+
+
+def with_default(budgets: Sequence[Budget], has_gold: bool) -> tuple[Budget, ...]:
+    """The budgets, and the default one where the text has entities and none of F1 was given."""
+    asked = any(LOSSES[budget.figure].needs_gold and budget.label is None for budget in budgets)
+    return tuple(budgets) if asked or not has_gold else (DEFAULT_BUDGET, *budgets)
+
+
+def check_budgets(budgets: Sequence[Budget], labels: Sequence[str], has_gold: bool, text: str) -> None:
+    """Refuse budgets that could not be judged on `text`. Raises UserInputError."""
+    if not budgets:
+        raise UserInputError(f"there is no budget to judge on {text}", "Give one: --max-churn 0.01")
+    for budget in budgets:
+        loss = LOSSES[budget.figure]
+        if not 0 <= budget.limit <= 1:
+            raise UserInputError(f"{loss.option} is {budget.limit}, expected a share from 0 to 1")
+        if budget.label not in (None, EACH, *labels) or (budget.label and not loss.by_label):
+            raise UserInputError(
+                f"{loss.option} names the label {budget.label!r}",
+                f"It may name: {', '.join(labels)}" if loss.by_label else "It is over all labels.",
+            )
+        if loss.needs_gold and not has_gold:
+            raise UserInputError(
+                f"{text} has no entities to measure the F1 of {loss.option} on",
+                "Name labelled text with --data and --split, or judge without it: --max-churn 0.01",
+            )

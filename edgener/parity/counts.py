@@ -1,0 +1,90 @@
+"""Counts by sentence and label, from which F1, churn and their intervals are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from edgener.data.tags import spans_of
+from edgener.data.types import Sentence, Span
+
+from .metrics import Tags
+from .tagging import Answers
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+class Count(IntEnum):
+    """What is counted of each label: entities by strict IOB2 for F1, and as devices show them for churn."""
+
+    HITS = 0  # of the variant, found in gold
+    GUESSED = 1
+    HITS_PYTORCH = 2
+    GUESSED_PYTORCH = 3
+    GOLD = 4
+    ENTITIES = 5  # PyTorch's, an I- without its B- beginning one too
+    CHANGED = 6  # those that only one of the two has, by half
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts by sentence: `entities` (sentences, labels, Count); `tokens` (sentences, 2), changed ones and all; `batch`
+    (sentences, 2), entities that change with the batch and all. `documents` says which sentences belong together.
+    """
+
+    labels: tuple[str, ...]
+    entities: Floats
+    tokens: Floats
+    batch: Floats
+    documents: list[int]
+
+
+def count_sentences(sentences: Sequence[Sentence], pytorch: Answers, variant: Answers, batch: Floats) -> Counts:
+    """What figures are made of, from what both models said."""
+    import numpy as np
+
+    labels = tuple(sorted({tag[2:] for tag in (*pytorch.labels, *variant.labels) if tag != "O"}))
+    gold = [sentence.tags() for sentence in sentences]
+    changed = [sum(map(str.__ne__, *tags)) for tags in zip(pytorch.tags, variant.tags, strict=True)]
+    lengths = [len(sentence.offsets) for sentence in sentences]
+    return Counts(
+        labels,
+        count_entities(labels, gold, pytorch.tags, variant.tags),
+        np.array([changed, lengths], dtype=float).T,
+        batch,
+        [sentence.document for sentence in sentences],
+    )
+
+
+def count_entities(labels: Sequence[str], gold: Tags, pytorch: Tags, variant: Tags) -> Floats:
+    """(sentences, labels, counts) of three tag sequences a sentence."""
+    import numpy as np
+
+    index = {label: number for number, label in enumerate(labels)}
+    counts = np.zeros((len(gold), len(labels), len(Count)))
+    for row, sides in zip(counts, zip(gold, pytorch, variant, strict=True), strict=True):
+        true, expected, found = (_strict(tags) for tags in sides)
+        shown, seen = (set(spans_of(tags)[0]) for tags in sides[1:])
+        for count, spans in (
+            (Count.HITS, found & true),
+            (Count.GUESSED, found),
+            (Count.HITS_PYTORCH, expected & true),
+            (Count.GUESSED_PYTORCH, expected),
+            (Count.GOLD, true),
+            (Count.ENTITIES, shown),
+            (Count.CHANGED, shown ^ seen),
+        ):
+            for span in spans:
+                row[index[span.label], count] += 0.5 if count is Count.CHANGED else 1.0
+    return counts
+
+
+def _strict(tags: Sequence[str]) -> set[Span]:
+    """The entities that begin with a B-, as seqeval's strict IOB2 has them."""
+    return {span for span in spans_of(tags)[0] if tags[span.start].startswith("B-")}

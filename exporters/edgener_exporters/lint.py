@@ -1,0 +1,136 @@
+"""What TensorRT will not take of an ONNX graph, said before a build on the device fails at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgener_runtime.errors import ExportError
+
+NEWEST_OPSET = 20
+_FP16_SCALES_SINCE = 19
+_INT32 = 2**31
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Where TensorRT stops, at what, and how to mend it."""
+
+    where: str
+    problem: str
+    mend: str
+
+
+def check_for_tensorrt(model: Any) -> None:
+    """Raises ExportError with what TensorRT would refuse first, and how to mend it."""
+    findings = lint(model)
+    if findings:
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        raise ExportError(f"TensorRT refuses {findings[0].where}: {findings[0].problem}{more}", findings[0].mend)
+
+
+def lint(model: Any) -> list[Finding]:
+    """All that TensorRT 10.3 to 11 would refuse in a graph (facts from its parser's own messages; not run on a GPU)."""
+    return [finding for rule in RULES for finding in rule(model)]
+
+
+def _opset(model: Any) -> Iterator[Finding]:
+    version = _version(model)
+    if version > NEWEST_OPSET:
+        mend = f"Export with opset {NEWEST_OPSET} or older."
+        yield Finding("the graph", f"opset {version}, TensorRT 10.3 reads {NEWEST_OPSET}", mend)
+
+
+def _foreign_operators(model: Any) -> Iterator[Finding]:
+    for node in model.graph.node:
+        if node.domain not in ("", "ai.onnx"):
+            mend = "Use the graph from before onnxruntime's optimiser: fp32, fp16 or int8-qdq."
+            yield Finding(node.name, f"the operator {node.domain}.{node.op_type} is onnxruntime's own", mend)
+
+
+def _dynamic_quantisation(model: Any) -> Iterator[Finding]:
+    for node in model.graph.node:
+        if node.op_type in ("DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul"):
+            mend = "Quantise statically with Q/DQ pairs: int8-qdq."
+            yield Finding(node.name, f"{node.op_type} is not among its operators", mend)
+
+
+def _zero_points(model: Any) -> Iterator[Finding]:
+    import numpy as np
+    import onnx
+
+    constants = _constants(model)
+    for node in _quantisers(model):
+        zero = constants.get(node.input[2]) if len(node.input) > 2 else None
+        if zero is None:
+            mend = "Give an INT8 zero point of 0."
+            yield Finding(node.name, "without a constant zero point it is UINT8 or unknown", mend)
+        elif zero.data_type != onnx.TensorProto.INT8:
+            kind = onnx.TensorProto.DataType.Name(zero.data_type)
+            yield Finding(
+                node.name, f"it quantises to {kind}, expected INT8", "Quantise symmetrically to S8: int8-qdq."
+            )
+        elif np.any(onnx.numpy_helper.to_array(zero)):
+            yield Finding(node.name, "Non-zero zero point is not supported", "Quantise symmetrically: int8-qdq.")
+
+
+def _half_scales(model: Any) -> Iterator[Finding]:
+    import onnx
+
+    constants = _constants(model)
+    if _version(model) >= _FP16_SCALES_SINCE:
+        return
+    for node in _quantisers(model):
+        scale = constants.get(node.input[1])
+        if scale is not None and scale.data_type == onnx.TensorProto.FLOAT16:
+            mend = f"Export with opset {_FP16_SCALES_SINCE} or {NEWEST_OPSET}."
+            yield Finding(node.name, f"an FP16 scale needs opset {_FP16_SCALES_SINCE}, found {_version(model)}", mend)
+
+
+def _weights(model: Any) -> Iterator[Finding]:
+    import onnx
+
+    for name, tensor in _constants(model).items():
+        if onnx.external_data_helper.uses_external_data(tensor):
+            yield Finding(name, "its numbers are in another file", "Parse the file by its path, or save it whole.")
+        elif tensor.data_type in (onnx.TensorProto.UINT8, onnx.TensorProto.DOUBLE):
+            kind = onnx.TensorProto.DataType.Name(tensor.data_type)
+            yield Finding(name, f"{kind} numbers are not supported", "Quantise to S8, or export in FP32.")
+        elif tensor.data_type == onnx.TensorProto.INT64 and _beyond_32_bits(tensor):
+            mend = "Keep shapes and indices within 32 bits."
+            yield Finding(name, "an INT64 number beyond 32 bits would be cut off", mend)
+
+
+RULES: tuple[Callable[[Any], Iterator[Finding]], ...] = (
+    _opset,
+    _foreign_operators,
+    _dynamic_quantisation,
+    _zero_points,
+    _half_scales,
+    _weights,
+)
+
+
+def _beyond_32_bits(tensor: Any) -> bool:
+    from onnx import numpy_helper
+
+    return any(not -_INT32 <= int(number) < _INT32 for number in numpy_helper.to_array(tensor).ravel())
+
+
+def _version(model: Any) -> int:
+    return next(int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def _quantisers(model: Any) -> list[Any]:
+    return [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+
+
+def _constants(model: Any) -> dict[str, Any]:
+    """Initialisers and the values of Constant nodes, by name."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        values = (attribute.t for attribute in node.attribute if attribute.name == "value")
+        if node.op_type == "Constant" and (value := next(values, None)):
+            constants[node.output[0]] = value
+    return constants

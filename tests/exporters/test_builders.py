@@ -1,0 +1,81 @@
+"""Every builder on every architecture: the declaration, the answers, the format, the same bytes twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edgener_exporters.checks import NEWEST_IR, cases, check_declaration
+from edgener_exporters.onnx import OPSET, input_names, load_reference
+from edgener_exporters.variants import VARIANTS
+from edgener_runtime.errors import UserInputError
+
+from .conftest import Encoder
+from .running import logits_of
+
+BUILT = [name for name, variant in VARIANTS.items() if variant.build]
+ARCHITECTURES = ["bert-cased", "roberta", "distilbert", "electra"]
+
+
+def build(name: str, encoder: Encoder, out: Path) -> Path:
+    builder = VARIANTS[name].build
+    assert builder is not None
+    builder(encoder.fp32, out, encoder.calibration)
+    return out
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("name", BUILT)
+def test_a_variant_declares_answers_and_loads_as_fp32_does(
+    name: str, architecture: str, encoder: Callable[[str], Encoder], tmp_path: Path
+) -> None:
+    made = encoder(architecture)
+    file = build(name, made, tmp_path / "variant.onnx")
+    model = load_reference(made.checkpoint)
+    names = input_names(model)
+    check_declaration(file, names, len(model.config.id2label))
+    graph = onnx.load(file)
+    assert graph.ir_version <= NEWEST_IR
+    assert {entry.domain: entry.version for entry in graph.opset_import}[""] == OPSET
+
+    equal, differences = [], []
+    for case, inputs in cases(model):
+        feeds = {name: inputs[name] for name in names}
+        expected, found = logits_of(made.fp32, feeds), logits_of(file, feeds)
+        assert np.isfinite(found).all(), case  # of padding too
+        real = inputs["attention_mask"] == 1
+        equal.append((found.argmax(-1) == expected.argmax(-1))[real])
+        differences.append(np.abs(found - expected)[real].ravel())
+    assert np.concatenate(equal).mean() > (0.995 if name == "fp16" else 0.9)
+    assert np.concatenate(differences).max() > 0  # it is another form, not FP32 under another name
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_twice_is_the_same_bytes(name: str, cased: Encoder, tmp_path: Path) -> None:
+    first = build(name, cased, tmp_path / "first.onnx").read_bytes()
+    assert build(name, cased, tmp_path / "second.onnx").read_bytes() == first
+
+
+@pytest.mark.parametrize("name", [name for name in BUILT if VARIANTS[name].calibrated])
+def test_one_sentence_is_no_calibration_text(name: str, cased: Encoder, tmp_path: Path) -> None:
+    builder = VARIANTS[name].build
+    assert builder is not None
+    with pytest.raises(UserInputError, match="1 different sentences") as caught:
+        builder(cased.fp32, tmp_path / "out.onnx", cased.calibration.with_texts(["one sentence", "one sentence"]))
+    assert "--calibration" in str(caught.value.hint)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_a_damaged_graph_leaves_nothing(name: str, cased: Encoder, tmp_path: Path) -> None:
+    half = tmp_path / "half.onnx"
+    half.write_bytes(cased.fp32.read_bytes()[:20_000])
+    builder = VARIANTS[name].build
+    assert builder is not None
+    with pytest.raises(UserInputError, match=r"half\.onnx is damaged"):
+        builder(half, tmp_path / "out.onnx", cased.calibration)
+    assert list(tmp_path.iterdir()) == [half]

@@ -1,0 +1,74 @@
+"""INT8 weights: small errors, and integer products that are exact on every CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from onnx import helper, numpy_helper
+
+from edgener_exporters.weights import column_scales, quantized, safe_column_scales
+from edgener_runtime.device import isa
+
+WEIGHTS = arrays.arrays(
+    np.float32, st.tuples(st.integers(1, 9), st.integers(1, 5)), elements=st.floats(-100, 100, width=32)
+)
+NO_VNNI = "avx2" in isa() and "vnni" not in isa()
+
+
+@given(WEIGHTS)
+def test_a_quantised_weight_is_off_by_half_a_step_at_most(weight: Any) -> None:
+    for scales in (column_scales(weight), safe_column_scales(weight)):
+        steps = quantized(weight, scales)
+        assert np.abs(steps * scales - weight).max() <= scales.max() * 0.501
+
+
+@given(WEIGHTS)
+def test_the_finest_scale_uses_all_steps_and_the_safe_one_at_least_half(weight: Any) -> None:
+    used = np.abs(weight).max(axis=0) > 1e-6
+    assert (np.abs(quantized(weight, column_scales(weight))).max(axis=0)[used] == 127).all()
+    assert (np.abs(quantized(weight, safe_column_scales(weight))).max(axis=0)[used] >= 63).all()
+
+
+@given(WEIGHTS)
+def test_no_pair_of_safe_weights_can_saturate_sixteen_bits(weight: Any) -> None:
+    steps = quantized(weight, safe_column_scales(weight)).astype(int)
+    padded = np.pad(steps, ((0, len(steps) % 2), (0, 0))).reshape(-1, 2, steps.shape[1])
+    for sign in (1, -1):
+        assert 255 * np.maximum(sign * padded, 0).sum(axis=1).max() <= 32767
+
+
+def integer_product(weight: Any, activations: Any) -> Any:
+    nodes = [helper.make_node("MatMulInteger", ["a", "w"], ["y"])]
+    value = [
+        helper.make_tensor_value_info("a", onnx.TensorProto.UINT8, ["m", len(weight)]),
+        helper.make_tensor_value_info("y", onnx.TensorProto.INT32, ["m", weight.shape[1]]),
+    ]
+    graph = helper.make_graph(nodes, "g", value[:1], value[1:], [numpy_helper.from_array(weight, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"a": activations})[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 70), st.integers(1, 20), st.booleans())
+def test_products_with_safe_weights_are_exact_here(seed: int, k: int, rows: int, worst: bool) -> None:
+    random = np.random.default_rng(seed)
+    weight = random.standard_normal((k, 24)).astype(np.float32)
+    steps = quantized(weight, safe_column_scales(weight))
+    activations = np.where(steps[:, :1].T > 0, 255, 0).repeat(rows, 0) if worst else random.integers(0, 256, (rows, k))
+    found = integer_product(steps, activations.astype(np.uint8))
+    assert (found == activations.astype(int) @ steps.astype(int)).all()
+
+
+@pytest.mark.skipif(not NO_VNNI, reason="this CPU has VNNI or is no x86-64: its products do not saturate")
+def test_products_with_the_finest_scales_are_wrong_on_a_cpu_without_vnni() -> None:
+    weight = np.ones((64, 8), np.float32)
+    steps, activations = quantized(weight, column_scales(weight)), np.full((4, 64), 255, np.uint8)
+    assert (integer_product(steps, activations) != activations.astype(int) @ steps.astype(int)).all()
