@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from edgener.bundle.build import (
     REPRODUCE,
@@ -29,11 +31,13 @@ from edgener.parity.reference import PyTorchModel
 from edgener.parity.report import write_reports
 from edgener.progress import Track, untracked
 from edgener_exporters.calibration import Calibration
+from edgener_exporters.graph import save_graph
+from edgener_exporters.halves import round_halves
 from edgener_exporters.onnx import export_onnx
 from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.errors import ParityError, UserInputError
 from edgener_runtime.files import staged_folder
-from edgener_runtime.manifest import MANIFEST, Manifest
+from edgener_runtime.manifest import MANIFEST, Manifest, VariantEntry
 from edgener_runtime.pipeline import TokenClassifier
 from edgener_runtime.session import PROVIDERS
 from edgener_runtime.tokenize import TextTokenizer
@@ -158,9 +162,27 @@ def _measure(
     folder: Path, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track
 ) -> ParityReport:
     manifest = verify_bundle(folder)
-    entry = manifest.variant(variant.name)
-    here = replace(entry, needs=replace(entry.needs, providers=(PROVIDERS[DEVICE],)))  # slow where refused, but true
-    with TokenClassifier(folder, manifest, here, DEVICE, None) as classifier:
-        step = track(variant.name, 2 * len(reference.dataset.sentences))
+    step = track(variant.name, 2 * len(reference.dataset.sentences))
+    with (
+        _as_it_will_run(folder, manifest.variant(variant.name)) as here,
+        TokenClassifier(folder, manifest, here, DEVICE, None) as classifier,
+    ):
         report = compare(reference, variant.name, classifier, step)
     return decided(report, judge(variant, report.estimates, budgets))
+
+
+@contextmanager
+def _as_it_will_run(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]:
+    """A variant to measure here: as it is where it may run, else a stand-in that rounds to FP16 as a GPU does."""
+    import onnx
+
+    if PROVIDERS[DEVICE] in entry.needs.providers:
+        yield entry
+        return
+    model = onnx.load(folder / entry.file.path)
+    round_halves(model)
+    with TemporaryDirectory(dir=folder) as scratch:
+        stand_in = Path(scratch).resolve() / "rounded.onnx"
+        save_graph(model, stand_in)
+        file, needs = replace(entry.file, path=str(stand_in)), replace(entry.needs, providers=(PROVIDERS[DEVICE],))
+        yield replace(entry, file=file, needs=needs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgener_runtime.errors import ExportError
 
 from .graph import Rewriting, open_graph, save_graph, weights_of
+from .halves import round_halves
 from .lint import check_for_tensorrt
 from .ranges import run_batches
 
@@ -40,7 +41,10 @@ def save_for_gpu(model: Any, out: Path, calibration: Calibration) -> None:
     import numpy as np
 
     check_for_tensorrt(model)
-    for _, (logits,) in run_batches(model, calibration.feeds("finite logits")):
+    rounded = type(model)()
+    rounded.CopyFrom(model)
+    round_halves(rounded)
+    for _, (logits,) in run_batches(rounded, calibration.feeds("finite logits")):
         if not np.isfinite(logits).all():
             raise ExportError(f"{out.name}: a logit is not finite on the calibration text", "Leave this variant out.")
     save_graph(model, out)
