@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgener.data.align import first_subwords
@@ -13,6 +13,7 @@ from edgener.data.tags import spans_of
 from edgener.data.types import Sentence, Span
 from edgener_runtime.decode import softmax
 from edgener_runtime.pipeline import TokenLogits
+from edgener_runtime.tokenize import without_surrogates
 
 from .counts import Count, Counts
 from .tagging import Answers
@@ -65,7 +66,8 @@ def changes(sentences: Sequence[Sentence], pytorch: Answers, variant: Answers) -
     """The entities that differ, in the text's order."""
     for number, sentence in enumerate(sentences):
         if pytorch.tags[number] != variant.tags[number]:
-            yield from _changes(number, sentence, pytorch, variant)
+            clean = replace(sentence, text=without_surrogates(sentence.text))  # as the models read it; no file has them
+            yield from _changes(number, clean, pytorch, variant)
 
 
 def to_jsonl(found: Sequence[Change]) -> str:
@@ -99,7 +101,7 @@ def _changes(number: int, sentence: Sentence, pytorch: Answers, variant: Answers
         entity = pair.entity
         tags = (pytorch if pair.pytorch else variant).tags[number][entity.start : entity.end]
         score_pytorch, score_variant = (
-            _mean_score(side[entity.start : entity.end], [answers.labels.index(tag) for tag in tags])
+            _mean_score(side[entity.start : entity.end], tags, answers.labels)
             for side, answers in zip(scores, sides, strict=True)
         )
         yield Change(
@@ -154,11 +156,13 @@ def _token_scores(sentence: Sentence, scored: TokenLogits) -> Floats:
     return scores
 
 
-def _mean_score(scores: Floats, columns: Sequence[int]) -> float:
+def _mean_score(scores: Floats, tags: Sequence[str], labels: Sequence[str]) -> float:
+    """Over the tokens that have a subword; a tag that the model lacks scores 0."""
     import numpy as np
 
-    own = scores[np.arange(len(columns)), columns]
-    return float(own[np.isfinite(own)].mean()) if np.isfinite(own).any() else 0.0
+    seen = [(row, tag) for row, tag in zip(scores, tags, strict=True) if np.isfinite(row).all()]
+    own = [float(row[labels.index(tag)]) if tag in labels else 0.0 for row, tag in seen]
+    return sum(own) / max(1, len(own))
 
 
 def _margin(scores: Floats, pair: _Pair) -> float:
