@@ -16,7 +16,10 @@ EACH = "each"
 
 @dataclass(frozen=True)
 class Loss:
-    """A figure with a budget: the option that sets it, how it reads, and its estimate, of one label or over all."""
+    """A figure with a budget: the option that sets it, how it reads, and its estimate, of one label or over all.
+
+    `unmeasured` says why there is no estimate where the text has the entities that it needs.
+    """
 
     option: str
     sentence: str
@@ -25,6 +28,7 @@ class Loss:
     needs_gold: bool = False
     by_label: bool = True
     of: str = " of {}"
+    unmeasured: str = "PyTorch finds no such entity in the text"
 
 
 def _f1_drop(figures: Figures, label: str | None) -> Estimate | None:
@@ -45,9 +49,15 @@ def _stray(figures: Figures, mask: str | None) -> Estimate | None:
     return Estimate(*[figures.masks[mask or PLAIN]] * 3)
 
 
+_NONE_RIGHT = "PyTorch gets no such entity right"
+
 LOSSES = {
-    "f1_drop": Loss("--max-f1-drop", "lost {} of entity F1", "{:z.4f}", _f1_drop, needs_gold=True),
-    "f1_share": Loss("--gate", "lost {} of PyTorch's entity F1", "{:z.2%}", _f1_share, needs_gold=True),
+    "f1_drop": Loss(
+        "--max-f1-drop", "lost {} of entity F1", "{:z.4f}", _f1_drop, needs_gold=True, unmeasured=_NONE_RIGHT
+    ),
+    "f1_share": Loss(
+        "--gate", "lost {} of PyTorch's entity F1", "{:z.2%}", _f1_share, needs_gold=True, unmeasured=_NONE_RIGHT
+    ),
     "churn": Loss(
         "--max-churn", "changed {} of the entities", "{:.2%}", lambda figures, label: figures.of(label).churn
     ),
@@ -57,8 +67,11 @@ LOSSES = {
         "{:.2%}",
         lambda figures, _: figures.batch_effect,
         by_label=False,
+        unmeasured="the variant finds no entity in the text",
     ),
-    "labels": Loss("an exact variant", "changed {} of the labels", "{:.4%}", _changed_labels),
+    "labels": Loss(
+        "an exact variant", "changed {} of the labels", "{:.4%}", _changed_labels, unmeasured="the text has no token"
+    ),
     "masks": Loss("a mask", "moved the logits by {}", "{:.1%}", _stray, of=" under {} masks"),
 }
 

@@ -16,6 +16,7 @@ from .masks import AT_LEAST, PLAIN, TIMES
 
 _MOST_NEEDED = 1_000_000  # entities; nobody labels more
 _SAME = 1e-12
+_NO_GOLD = "the text has no such entity"
 
 
 class Verdict(StrEnum):
@@ -110,7 +111,8 @@ def explain(variant: str, judgement: Judgement) -> str:
     loss, found = LOSSES[judgement.figure], judgement.loss
     of = loss.of.format(judgement.label) if judgement.label else ""
     if found is None:
-        return f"{variant}: {loss.option}{of} cannot be judged, PyTorch finds no such entity in the text"
+        nobody = loss.needs_gold and not judgement.entities
+        return f"{variant}: {loss.option}{of} cannot be judged, {_NO_GOLD if nobody else loss.unmeasured}"
     lost, low, high, limit = (
         loss.form.format(value) for value in (found.value, found.low, found.high, judgement.limit)
     )
