@@ -13,6 +13,7 @@ from .figures import LabelFigures
 from .gate import explain
 
 PARITY_JSON, PARITY_MD, DIFF = "parity.json", "parity.md", "diff"
+_BAR = "\\|"  # as it stands within a cell
 COLUMNS = ("variant", "F1", "against PyTorch", "churn", "batch effect", "equal labels", "verdict")
 
 
@@ -107,5 +108,5 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         f"| {' | '.join(columns)} |",
         f"|{'---|' * len(columns)}",
-        *(f"| {' | '.join(cells)} |" for cells in rows),
+        *(f"| {' | '.join(cell.replace('|', _BAR) for cell in cells)} |" for cells in rows),
     ]
