@@ -129,8 +129,9 @@ def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
     """Refuse what could not be judged in the end."""
     check_labels(checkpoint.entity_labels, spec.dataset)
     text = f"{spec.dataset.source} ({spec.dataset.split})"
-    if not all(variant.exact for variant in spec.variants):
-        check_budgets(spec.budgets, checkpoint.entity_labels, bool(spec.dataset.labels), text)
+    exact = all(variant.exact for variant in spec.variants)  # not judged by budgets, but a slip is a slip
+    if spec.budgets or not exact:
+        check_budgets(spec.budgets, checkpoint.entity_labels, exact or bool(spec.dataset.labels), text)
     if any(variant.calibrated for variant in spec.variants) and spec.calibration is None:
         raise UserInputError("a variant needs calibration text and none was given", "Name some: --calibration SOURCE")
 
