@@ -23,7 +23,7 @@ def counted(model: Scripted) -> list[list[float]]:
     beside = answer(model, TEXTS, lambda: None).tags
     counts = count_batch_effect(model, TEXTS, beside, lambda: steps.append(1))
     assert len(steps) == len(TEXTS)
-    return counts.tolist()
+    return [[float(number) for number in row] for row in counts]
 
 
 def test_a_model_that_always_says_the_same_has_none() -> None:
@@ -44,7 +44,7 @@ def test_a_model_that_always_says_the_same_has_none() -> None:
 def test_an_entity_that_comes_or_goes_with_the_company_or_the_padding_counts_half(
     where: str, otherwise: str, changed: float
 ) -> None:
-    assert counted(Scripted(TEXTS, ALONE, **{where: {1: otherwise}})) == [[0, 1], [changed, 2], [0, 0]]  # type: ignore[arg-type]
+    assert counted(Scripted(TEXTS, ALONE, **{where: {1: otherwise}})) == [[0, 1], [changed, 2], [0, 0]]
 
 
 def test_an_entity_that_goes_both_beside_others_and_padded_went_once() -> None:

@@ -32,8 +32,11 @@ def diff(pytorch: str, variant: str, text: str = "") -> list[Change]:
 
 def spans(change: Change) -> tuple[str | None, str | None]:
     """Label and text on either side."""
-    old, new = (side and f"{side.label} {side.text}" for side in (change.pytorch, change.variant))
-    return old, new
+    return _shown(change.pytorch), _shown(change.variant)
+
+
+def _shown(side: FoundEntity | None) -> str | None:
+    return f"{side.label} {side.text}" if side else None
 
 
 # --- kinds
@@ -120,7 +123,7 @@ def test_both_scores_are_of_pytorchs_entity() -> None:
 def test_of_a_gained_entity_both_scores_are_of_the_gained_one() -> None:
     (change,) = hand_made(logits_of([0.5, 0.4, 0.05, 0.03, 0.02]), logits_of([0.3, 0.6, 0.04, 0.03, 0.03]))
     assert change.kind == "gained"
-    assert (change.score_pytorch, change.score_variant) == (pytest.approx(0.4), pytest.approx(0.6))
+    assert change.score_pytorch == pytest.approx(0.4) and change.score_variant == pytest.approx(0.6)
     assert change.margin == pytest.approx(0.1)
 
 
