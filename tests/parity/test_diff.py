@@ -71,11 +71,6 @@ def test_an_entity_cut_in_two_is_moved_and_another_gained() -> None:
     ]
 
 
-def test_the_same_tokens_are_paired_before_those_that_overlap() -> None:
-    found = diff("B-PER I-PER B-LOC", "B-LOC I-LOC O")
-    assert [change.kind for change in found] == ["relabelled", "lost"]
-
-
 def test_a_stray_inside_tag_is_the_same_entity() -> None:
     assert diff("B-LOC I-LOC", "I-LOC I-LOC") == []
 

@@ -21,6 +21,7 @@ from edgener.data.types import Dataset, Sentence
 from edgener.parity.budgets import Budget
 from edgener.parity.compare import ParityReport
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
+from edgener_exporters import halves as halves_module
 from edgener_exporters.onnx import export_onnx, load_reference
 from edgener_exporters.variants import VARIANTS, Builder, Variant
 from edgener_runtime.errors import ParityError
@@ -216,7 +217,8 @@ def test_the_cpu_provider_alone_would_hide_it(
     overflowing: Path, halves: ExportSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why the gate runs a stand-in; once this no longer holds, the graph itself can be run."""
-    monkeypatch.setattr(pipeline, "round_halves", lambda model: None)
+    monkeypatch.setattr(halves_module, "_half_outputs", lambda model: set())
+    monkeypatch.setattr(halves_module, "_half_constants", lambda model: ())
     passed(overflowing, tmp_path / "out", replace(halves, variants=(planted("fp16", naive_fp16),)))
 
 

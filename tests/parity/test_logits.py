@@ -109,6 +109,18 @@ def test_whoever_is_quite_sure_is_in_the_last_bin(right: bool, error: float) -> 
     assert calibration_error(np.array([1.0]), np.array([right])) == error
 
 
+@pytest.mark.parametrize(
+    ("sure", "error"),
+    [
+        ((0.61, 0.68), (0.39 + 0.68) / 2),  # on both sides of 10/15
+        ((0.59, 0.61), (0.41 + 0.61) / 2),  # of 9/15
+        ((0.97, 1.0), (1.97 - 1) / 2),  # both in the last
+    ],
+)
+def test_there_are_fifteen_bins_of_one_width(sure: tuple[float, float], error: float) -> None:
+    assert calibration_error(np.array(sure), np.array([True, False])) == pytest.approx(error)
+
+
 def test_of_no_answer_there_is_no_error() -> None:
     assert calibration_error(np.empty(0), np.empty(0, dtype=bool)) == 0
 
