@@ -16,7 +16,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture test lint test-runtime test-optimum clean
+.PHONY: help demo picture test lint test-slow test-runtime test-optimum clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-slow: $(VENV)/.ready ## BERT-base through every builder, each in less than 8 GB of memory
+	$(BIN)/python -m pytest -m slow
 
 test-runtime: $(VENV)/.ready ## The runtime's suite with only its wheel, on every Python found
 	tools/test_runtime.sh
