@@ -76,11 +76,8 @@ def test_weights_are_quantised_per_channel_on_scales_that_no_cpu_overflows(int8:
     products = [product for product in products_of(fp32).values() if not product.is_head]
     assert len(products) == 2 * 6  # six products a layer
     for product in products:
-        weight, steps, scales = (
-            before[product.weight],
-            after[f"{product.weight}/int8"],
-            after[f"{product.weight}/scale"],
-        )
+        weight = before[product.weight]
+        steps, scales, zeros = (after[f"{product.weight}/{part}"] for part in ("int8", "scale", "zero_point"))
         assert steps.dtype == np.int8 and steps.shape == weight.shape and scales.shape == weight.shape[1:]
         assert np.array_equal(scales, safe_column_scales(weight)) and len(set(scales.tolist())) > 1
         assert (np.abs(steps * scales - weight) <= 0.501 * scales).all()
