@@ -12,6 +12,7 @@ import pytest
 
 from edgener.data.types import Dataset
 from edgener_exporters.calibration import Calibration
+from edgener_runtime.tokenize import TextTokenizer
 
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
 _BERT = {
@@ -78,6 +79,7 @@ class Encoder:
 
     checkpoint: Path
     fp32: Path
+    tokenizer: TextTokenizer
     calibration: Calibration
 
 
@@ -89,7 +91,6 @@ def encoder(
     from edgener.bundle.build import TOKENIZER, tokenizer_settings, write_tokenizer
     from edgener.checkpoint import open_checkpoint
     from edgener_exporters.onnx import export_onnx
-    from edgener_runtime.tokenize import TextTokenizer
 
     texts = [sentence.text for sentence in small_factory["train"].sentences[:60]]
 
@@ -101,7 +102,7 @@ def encoder(
         write_tokenizer(checkpoint, folder)
         tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, folder / "fp32.onnx"))
         calibration = Calibration(texts, tokenizer, cache=tmp_path_factory.mktemp("cache"))
-        return Encoder(checkpoint.path, folder / "fp32.onnx", calibration)
+        return Encoder(checkpoint.path, folder / "fp32.onnx", tokenizer, calibration)
 
     return make
 

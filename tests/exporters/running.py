@@ -10,12 +10,16 @@ import onnx
 import onnxruntime
 
 
-def logits_of(graph: Path | onnx.ModelProto, feeds: dict[str, Any]) -> Any:
+def session_of(graph: Path | onnx.ModelProto) -> onnxruntime.InferenceSession:
     source = str(graph) if isinstance(graph, Path) else graph.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(source, options, ["CPUExecutionProvider"]).run(["logits"], feeds)[0]
+    return onnxruntime.InferenceSession(source, options, ["CPUExecutionProvider"])
+
+
+def logits_of(graph: Path | onnx.ModelProto, feeds: dict[str, Any]) -> Any:
+    return session_of(graph).run(["logits"], feeds)[0]
 
 
 def operators_run(graph: Path, folder: Path, disabled: tuple[str, ...] = ()) -> Counter[str]:
