@@ -12,6 +12,7 @@ from .graph import Rewriting, open_graph, save_graph, weights_of
 from .halves import round_halves
 from .lint import check_for_tensorrt
 from .ranges import run_batches
+from .roles import find_products
 
 if TYPE_CHECKING:
     from .calibration import Calibration
@@ -26,9 +27,11 @@ _FP32_OPERATORS = {"LayerNormalization", "Softmax"}
 def convert_fp16(fp32: Path, out: Path, calibration: Calibration) -> None:
     """Write the FP16 form of an FP32 graph; inputs and outputs keep their types.
 
-    Raises ExportError where its logits are not finite on the calibration text, or TensorRT would refuse it.
+    Raises UserInputError where it is no encoder of BERT's family, ExportError where its logits are not finite on the
+    calibration text, or TensorRT would refuse it.
     """
     model = open_graph(fp32)
+    find_products(model)  # the calibration text would fit no other graph
     to_fp16(model, calibration)
     save_for_gpu(model, out, calibration)
 

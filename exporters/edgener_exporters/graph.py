@@ -19,8 +19,8 @@ _START_AGAIN = "Start from the FP32 graph that edgener exports."
 def open_graph(file: Path) -> Any:
     """The ModelProto of a plain FP32 graph.
 
-    Raises UserInputError where it is damaged, keeps weights outside the file, is quantised or fused already, or has
-    operators that ONNX does not know.
+    Raises UserInputError where it is damaged, keeps weights outside the file, is quantised, fused or in FP16 already,
+    or has operators that ONNX does not know.
     """
     import onnx
 
@@ -40,6 +40,7 @@ def open_graph(file: Path) -> Any:
             f"{file.name} keeps {outside} weights in other files", "Save it whole: onnx.save(onnx.load(FILE), NEW)"
         )
     _refuse_operators(file, model)
+    _refuse_halves(file, model)
     return model
 
 
@@ -55,6 +56,14 @@ def _refuse_operators(file: Path, model: Any) -> None:
     )
     if strange:
         raise UserInputError(f"{file.name} has operators that are not ONNX's own: {', '.join(strange)}", _START_AGAIN)
+
+
+def _refuse_halves(file: Path, model: Any) -> None:
+    from onnx import TensorProto
+
+    kinds = [tensor.data_type for tensor in model.graph.initializer]
+    if halves := sum(kind in (TensorProto.FLOAT16, TensorProto.BFLOAT16) for kind in kinds):
+        raise UserInputError(f"{file.name} is in FP16 already: {halves} of its weights", _START_AGAIN)
 
 
 def save_graph(model: Any, file: Path) -> None:
