@@ -58,7 +58,7 @@ def to_fp16(model: Any, calibration: Calibration) -> None:
     _limit_constants(model)
     floats = _float_tensors(model)
     seen = calibration.ranges(model, floats, "minmax")
-    large = {name for name in floats if seen[name].size * _HEADROOM > LARGEST}
+    large = {name for name in floats if seen[name].size * _HEADROOM > LARGEST} | _large_weights(model)
     full = {
         node.output[0]
         for node in model.graph.node
@@ -120,15 +120,23 @@ def _restore_outputs(changed: Rewriting, node: Any, outputs: set[str]) -> None:
 
 
 def _limit_constants(model: Any) -> None:
-    """Masks say minus infinity with numbers that FP16 has not."""
+    """Masks say minus infinity with a single number that FP16 has not."""
     import numpy as np
     from onnx import numpy_helper
 
     for tensor in _constants(model):
         array = numpy_helper.to_array(tensor)
-        if (np.abs(array) > LARGEST).any():
-            limited = np.where(np.abs(array) > LARGEST, np.sign(array) * _MASKED, array).astype(np.float32)
-            tensor.CopyFrom(numpy_helper.from_array(limited, tensor.name))
+        if array.size == 1 and (np.abs(array) > LARGEST).all():
+            tensor.CopyFrom(numpy_helper.from_array((np.sign(array) * _MASKED).astype(np.float32), tensor.name))
+
+
+def _large_weights(model: Any) -> set[str]:
+    """The weights that FP16 has no numbers for."""
+    import numpy as np
+    from onnx import TensorProto, numpy_helper
+
+    floats = (tensor for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT)
+    return {tensor.name for tensor in floats if np.abs(numpy_helper.to_array(tensor)).max(initial=0) > LARGEST}
 
 
 def _constants(model: Any) -> Iterator[Any]:
