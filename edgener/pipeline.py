@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from edgener.bundle.build import (
     REPRODUCE,
+    SEARCH,
     TOKENIZER,
     draft_manifest,
     model_file,
@@ -25,25 +23,23 @@ from edgener.checkpoint import Checkpoint, data_record, open_checkpoint
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
 from edgener.parity.budgets import DEFAULT_BUDGET, Budget, check_budgets
-from edgener.parity.compare import ParityReport, Reference, compare, decided, run_reference
-from edgener.parity.gate import EXIT_CODES, Verdict, explain, judge, overall
+from edgener.parity.compare import ParityReport, Reference, run_reference
+from edgener.parity.gate import EXIT_CODES, Verdict, explain, overall
 from edgener.parity.reference import PyTorchModel
 from edgener.parity.report import write_reports
 from edgener.progress import Track, untracked
+from edgener.search import SearchResult
+from edgener.trials import DEVICE, judge_variant, time_variants, timed_as
 from edgener_exporters.calibration import Calibration
-from edgener_exporters.graph import save_graph
-from edgener_exporters.halves import round_halves
+from edgener_exporters.mixed import build_mixed
 from edgener_exporters.onnx import export_onnx
 from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.errors import ParityError, UserInputError
 from edgener_runtime.files import staged_folder
-from edgener_runtime.manifest import MANIFEST, Manifest, VariantEntry
-from edgener_runtime.pipeline import TokenClassifier
+from edgener_runtime.manifest import MANIFEST, Manifest
+from edgener_runtime.serde import to_json
 from edgener_runtime.session import PROVIDERS
 from edgener_runtime.tokenize import TextTokenizer
-from edgener_runtime.verify import verify_bundle
-
-DEVICE = "cpu"  # parity is measured where the export runs
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,9 @@ class ExportSpec:
     """What to export, the text to judge it on, its budgets, and the options that would ask for the same again.
 
     `calibration` is the text for variants that measure ranges, `calibration_method` one of calibration.METHODS, `cache`
-    the folder that keeps what was measured.
+    the folder that keeps what was measured, `search` what a planned variant is built by. Where `keep_passing`, variants
+    that do not pass are left out of the bundle; else one of them refuses it. `timed` variants are timed here, or have
+    the speeds and options of the bundle `timings`.
     """
 
     variants: tuple[Variant, ...]
@@ -62,11 +60,15 @@ class ExportSpec:
     calibration: Dataset | None = None
     calibration_method: str = "minmax"
     cache: Path | None = None
+    search: SearchResult | None = None
+    keep_passing: bool = False
+    timed: bool = False
+    timings: Path | None = None
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's manifest and what each variant's parity came to."""
+    """The bundle's manifest and what each variant's parity came to, those left out too."""
 
     bundle: str
     manifest: Manifest
@@ -109,20 +111,55 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         _build_variants(checkpoint, spec, staging, track)
         origin = provenance(checkpoint, spec.dataset, spec.exporter)
         origin["calibration"] = dataclasses.asdict(data_record(spec.calibration)) if spec.calibration else None
-        manifest = write_manifest(draft_manifest(checkpoint, spec.variants, staging, origin), staging)
+        manifest = _timed(spec, staging, draft_manifest(checkpoint, spec.variants, staging, origin), track)
 
         reference = _run_pytorch(checkpoint, spec.dataset, track)
-        reports = tuple(_measure(staging, variant, reference, spec.budgets, track) for variant in spec.variants)
-        if any(report.verdict is not Verdict.PASS for report in reports):
-            raise RefusedVariantsError(ExportResult(str(out), manifest, reports))
+        by_name = {variant.name: variant for variant in spec.variants}
+        reports = tuple(
+            judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track)
+            for entry in manifest.variants
+        )
+        manifest = _passing(spec, staging, ExportResult(str(out), manifest, reports))
 
         write_reports(reports, staging)
-        script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions())
+        _write_search(spec, staging)
+        script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _aside(spec))
         (staging / REPRODUCE).write_text(script, encoding="utf-8")
-        by_name = {report.variant: report for report in reports}
-        proven = prove(manifest, by_name, "CPUExecutionProvider", origin["versions"])
-        manifest = write_manifest(proven, staging)
+        manifest = write_manifest(prove(manifest, reports, PROVIDERS[DEVICE], origin["versions"]), staging)
     return ExportResult(str(out), manifest, reports)
+
+
+def _timed(spec: ExportSpec, folder: Path, manifest: Manifest, track: Track) -> Manifest:
+    """The manifest with speeds, measured or as another bundle has them."""
+    if spec.timings:
+        return timed_as(spec.timings, manifest)
+    if not spec.timed:
+        return manifest
+    texts = [sentence.text for sentence in spec.dataset.sentences if sentence.text.strip()]
+    return time_variants(folder, manifest, texts, track)
+
+
+def _passing(spec: ExportSpec, folder: Path, result: ExportResult) -> Manifest:
+    """The manifest of the variants that pass; the files of others go. Raises RefusedVariantsError."""
+    refused = {report.variant for report in result.reports if report.verdict is not Verdict.PASS}
+    broken = {variant.name for variant in spec.variants if variant.exact} & refused
+    kept = [entry for entry in result.manifest.variants if entry.name not in refused]
+    if refused and (broken or not kept or not spec.keep_passing):
+        raise RefusedVariantsError(result)
+    for name in refused:
+        (folder / result.manifest.variant(name).file.path).unlink()
+    return replace(result.manifest, variants=tuple(kept))
+
+
+def _write_search(spec: ExportSpec, folder: Path) -> None:
+    if spec.search:
+        (folder / SEARCH).write_text(to_json(spec.search), encoding="utf-8")
+
+
+def _aside(spec: ExportSpec) -> dict[str, str]:
+    """Options whose files the bundle brings along."""
+    timed = {"--timings": "."} if spec.timed or spec.timings else {}
+    return timed | ({"--plan": SEARCH} if spec.search else {})
 
 
 def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
@@ -132,6 +169,8 @@ def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
     exact = all(variant.exact for variant in spec.variants)  # not judged by budgets, but a slip is a slip
     if spec.budgets or not exact:
         check_budgets(spec.budgets, checkpoint.entity_labels, exact or bool(spec.dataset.labels), text)
+    if any(variant.planned for variant in spec.variants) and spec.search is None:
+        raise UserInputError("the variant mixed needs a plan and none was given", "Make one: edgener search")
     if any(variant.calibrated for variant in spec.variants) and spec.calibration is None:
         raise UserInputError("a variant needs calibration text and none was given", "Name some: --calibration SOURCE")
 
@@ -147,7 +186,9 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
     tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, fp32))
     calibration = Calibration(texts, tokenizer, spec.calibration_method, spec.cache, track)
     for variant in spec.variants:
-        if variant.build:
+        if variant.planned and spec.search:
+            build_mixed(fp32, model_file(folder, variant), calibration, spec.search.plan)
+        elif variant.build:
             variant.build(fp32, model_file(folder, variant), calibration)
         step()
     if VARIANTS["fp32"] not in spec.variants:
@@ -157,33 +198,3 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
 def _run_pytorch(checkpoint: Checkpoint, dataset: Dataset, track: Track) -> Reference:
     with PyTorchModel.open(checkpoint) as model:
         return run_reference(model, dataset, track("PyTorch", len(dataset.sentences)))
-
-
-def _measure(
-    folder: Path, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track
-) -> ParityReport:
-    manifest = verify_bundle(folder)
-    step = track(variant.name, 2 * len(reference.dataset.sentences))
-    with (
-        _as_it_will_run(folder, manifest.variant(variant.name)) as here,
-        TokenClassifier(folder, manifest, here, DEVICE, None) as classifier,
-    ):
-        report = compare(reference, variant.name, classifier, step)
-    return decided(report, judge(variant, report.estimates, budgets))
-
-
-@contextmanager
-def _as_it_will_run(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]:
-    """A variant to measure here: as it is where it may run, else a stand-in that rounds to FP16 as a GPU does."""
-    import onnx
-
-    if PROVIDERS[DEVICE] in entry.needs.providers:
-        yield entry
-        return
-    model = onnx.load(folder / entry.file.path)
-    round_halves(model)
-    with TemporaryDirectory(dir=folder) as scratch:
-        stand_in = Path(scratch).resolve() / "rounded.onnx"
-        save_graph(model, stand_in)
-        file, needs = replace(entry.file, path=str(stand_in)), replace(entry.needs, providers=(PROVIDERS[DEVICE],))
-        yield replace(entry, file=file, needs=needs)

@@ -233,7 +233,7 @@ def test_half_written_weights_are_refused(trained: Path, spec: ExportSpec, tmp_p
     ("fault", "expected"),
     [(OSError(errno.ENOSPC, "No space left on device"), StorageError), (KeyboardInterrupt(), KeyboardInterrupt)],
 )
-@pytest.mark.parametrize("stage", ["write_tokenizer", "compare", "write_reports", "write_manifest"])
+@pytest.mark.parametrize("stage", ["write_tokenizer", "judge_variant", "write_reports", "write_manifest"])
 def test_a_fault_in_the_middle_leaves_nothing_and_loses_nothing(
     trained: Path, spec: ExportSpec, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     stage: str, fault: BaseException, expected: type[BaseException],

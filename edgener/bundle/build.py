@@ -20,6 +20,7 @@ from edgener_runtime.verify import file_entry
 
 TOKENIZER = "tokenizer.json"
 REPRODUCE = "reproduce.sh"
+SEARCH = "search.json"
 
 
 def model_file(folder: Path, variant: Variant) -> Path:
@@ -56,10 +57,10 @@ def draft_manifest(
     return Manifest(edgener.__version__, checkpoint.path.name, checkpoint.labels, settings, entries, (), provenance)
 
 
-def prove(manifest: Manifest, reports: Mapping[str, ParityReport], provider: str, versions: dict[str, str]) -> Manifest:
+def prove(manifest: Manifest, reports: Sequence[ParityReport], provider: str, versions: dict[str, str]) -> Manifest:
     """The manifest with what was measured of each variant, and where."""
-    proof = Proof(provider, isa(), versions)
-    proven = tuple(replace(entry, parity=reports[entry.name].figures, proven=(proof,)) for entry in manifest.variants)
+    proof, figures = Proof(provider, isa(), versions), {report.variant: report.figures for report in reports}
+    proven = tuple(replace(entry, parity=figures[entry.name], proven=(proof,)) for entry in manifest.variants)
     return replace(manifest, variants=proven)
 
 
@@ -70,17 +71,22 @@ def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
     return manifest
 
 
-def reproduce_script(arguments: Sequence[str], data: str, versions: Mapping[str, str]) -> str:
-    """A shell script that exports the same bundle again from the checkpoint and the data, and compares the two."""
+def reproduce_script(arguments: Sequence[str], data: str, versions: Mapping[str, str], aside: Mapping[str, str]) -> str:
+    """A shell script that exports the same bundle again from the checkpoint and the data, and compares the two.
+
+    `aside` are options whose values are files of the bundle itself.
+    """
+    own = "".join(f' {option} "$bundle/{file}"' for option, file in aside.items())
     pins = " ".join(f"{name}=={version.split('+')[0]}" for name, version in versions.items() if name != "python")
     return f"""#!/bin/sh
 # Makes this bundle again and compares: sh {REPRODUCE} CHECKPOINT DATA OUT
 # with Python {versions["python"]} and: pip install edgener=={edgener.__version__} {pins}
 # The hashes of the checkpoint and of the data it was made from stand in {MANIFEST} under provenance.
 set -eu
+bundle=$(dirname "$0")
 checkpoint=${{1:?name the checkpoint}} data=${{2:-{shlex.quote(data)}}} out=${{3:?name the folder to write}}
-edgener export "$checkpoint" --data "$data" --out "$out" {shlex.join(arguments)}
-cmp "$out/{MANIFEST}" "$(dirname "$0")/{MANIFEST}"
+edgener export "$checkpoint" --data "$data" --out "$out" {shlex.join(arguments)}{own}
+cmp "$out/{MANIFEST}" "$bundle/{MANIFEST}"
 echo "the same, byte for byte"
 """
 

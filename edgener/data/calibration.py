@@ -1,15 +1,20 @@
-"""Text to measure ranges on: what the user named, or a share of the train split, never the test set."""
+"""Text that variants are made with and not judged on: to measure ranges on, and to search on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from edgener_runtime.errors import UserInputError
+
 from .leaks import check_disjoint
 from .read import DataSpec, read_split
 from .types import Dataset, Sentence
 
 SHARE = 1000  # sentences of the train split
+
+
+VALID = "valid"
 
 
 def calibration_text(spec: DataSpec, source: str | None, judged: Dataset) -> Dataset:
@@ -21,9 +26,28 @@ def calibration_text(spec: DataSpec, source: str | None, judged: Dataset) -> Dat
         named = read_split(replace(spec, source=source, cut=None), "train")
         check_disjoint(named, judged)
         return named
-    train, seen = read_split(spec, "train"), {sentence.text for sentence in judged.sentences}
-    unseen = [sentence for sentence in train.sentences if sentence.text not in seen]
-    return replace(train, sentences=tuple(representative(unseen, SHARE)))
+    train = _unseen(read_split(spec, "train"), judged)
+    return replace(train, sentences=tuple(representative(train.sentences, SHARE)))
+
+
+def search_text(spec: DataSpec, judged: Dataset) -> Dataset:
+    """The valid split without what `judged` repeats.
+
+    Raises UserInputError where there is none, or it is the judged one.
+    """
+    valid = _unseen(read_split(spec, VALID), judged)
+    if not valid.sentences:
+        raise UserInputError(
+            f"{spec.source} has no text to search on beside the one that is judged",
+            "Name data with a valid and a test split, a plan of an earlier search (--plan), or other variants.",
+        )
+    return valid
+
+
+def _unseen(dataset: Dataset, judged: Dataset) -> Dataset:
+    """Without the sentences that `judged` has too."""
+    seen = {sentence.text for sentence in judged.sentences}
+    return replace(dataset, sentences=tuple(sentence for sentence in dataset.sentences if sentence.text not in seen))
 
 
 def representative(sentences: Sequence[Sentence], count: int) -> list[Sentence]:

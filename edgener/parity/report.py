@@ -33,10 +33,10 @@ def row(report: ParityReport, break_: str = " ") -> tuple[str, ...]:
     return (
         report.variant,
         "-" if found.overall.f1 is None else f"{found.overall.f1:.4f}",
-        _shown(found.overall.f1_difference, "{:+z.4f}", break_),
-        _shown(found.overall.churn, "{:.2%}", break_),
-        _shown(found.batch_effect, "{:.2%}", break_),
-        _shown(found.equal_labels, "{:.3%}", break_),
+        shown(found.overall.f1_difference, "{:+z.4f}", break_),
+        shown(found.overall.churn, "{:.2%}", break_),
+        shown(found.batch_effect, "{:.2%}", break_),
+        shown(found.equal_labels, "{:.3%}", break_),
         report.verdict.value,
     )
 
@@ -88,7 +88,7 @@ _LABEL_COLUMNS = ("label", "gold", "F1", "F1 PyTorch", "difference", "PyTorch fi
 
 def _label_row(label: str, found: LabelFigures) -> tuple[str, ...]:
     scores = ("-" if score is None else f"{score:.4f}" for score in (found.f1, found.f1_pytorch))
-    difference, churn = _shown(found.f1_difference, "{:+z.4f}"), _shown(found.churn, "{:.2%}")
+    difference, churn = shown(found.f1_difference, "{:+z.4f}"), shown(found.churn, "{:.2%}")
     return (label, str(found.gold), *scores, difference, str(found.entities), churn)
 
 
@@ -96,7 +96,7 @@ def _buckets(buckets: dict[str, Bucket]) -> list[tuple[str, ...]]:
     return [(name, str(bucket.entities), f"{bucket.churn:.2%}") for name, bucket in buckets.items()]
 
 
-def _shown(estimate: Estimate | None, form: str, break_: str = " ") -> str:
+def shown(estimate: Estimate | None, form: str, break_: str = " ") -> str:
     """A figure and its interval, or a dash where there was nothing to measure it on."""
     if estimate is None:
         return "-"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.batches import batches, feeds, rows_of
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.files import write_atomic
 from edgener_runtime.tokenize import TextTokenizer
 
-from .ranges import Range, entropy_threshold, min_max, narrowed, percentile_threshold
+from .kept import read_kept, write_kept
+from .ranges import Range, channel_sizes, entropy_threshold, min_max, narrowed, percentile_threshold
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,23 +83,44 @@ class Calibration:
         Raises UserInputError where there is too little text, ExportError where a value is not finite.
         """
         method = method or self.method
-        kept = self.cache and self.cache / "ranges" / f"{self._key(model, tensors, method)}.json"
-        if kept and (found := _read(kept)):
+
+        def measure() -> dict[str, Any]:
+            seen = self._measure(model, tensors, METHODS[method])
+            return {name: dataclasses.astuple(found) for name, found in seen.items()}
+
+        found = self._kept("ranges", [model, list(tensors), method], measure)
+        return {name: Range(*values) for name, values in found.items()}
+
+    def channel_sizes(self, model: Any, tensors: Sequence[str]) -> dict[str, list[float]]:
+        """The largest absolute value on this text in each channel of tensors (batch, sequence, channels); kept too.
+
+        Raises UserInputError where there is too little text.
+        """
+
+        def measure() -> dict[str, Any]:
+            return channel_sizes(model, tensors, self.feeds("channels of activations"))
+
+        return self._kept("channels", [model, list(tensors)], measure)
+
+    def _kept(self, kind: str, key: list[Any], measure: Callable[[], dict[str, Any]]) -> dict[str, list[float]]:
+        """What was measured by tensor, from the cache or anew."""
+        kept = self.cache and self.cache / kind / f"{self._key(*key)}.json"
+        if kept and (found := read_kept(kept)):
             return found
-        found = self._measure(model, tensors, METHODS[method])
+        found = measure()
         if kept:
-            write_atomic(kept, json.dumps({name: dataclasses.astuple(seen) for name, seen in found.items()}))
+            write_kept(kept, found)
         return found
 
     def _measure(self, model: Any, tensors: Sequence[str], threshold: Threshold | None) -> dict[str, Range]:
         seen = min_max(model, tensors, self.feeds("smallest and largest activations"))
         return narrowed(model, seen, self.feeds("histograms of activations"), threshold) if threshold else seen
 
-    def _key(self, model: Any, tensors: Sequence[str], method: str) -> str:
+    def _key(self, model: Any, *rest: Any) -> str:
         import onnxruntime
 
         digest = hashlib.sha256(model.SerializeToString(deterministic=True))
-        digest.update(json.dumps([self.sha256, list(tensors), method, onnxruntime.__version__]).encode())
+        digest.update(json.dumps([self.sha256, *rest, onnxruntime.__version__]).encode())
         return digest.hexdigest()
 
     def feeds(self, stage: str = "calibration") -> Iterator[dict[str, NDArray[np.int64]]]:
@@ -114,11 +135,3 @@ class Calibration:
                 yield feeds(batch, self._tokenizer.settings)
             for _ in chunk:
                 step()
-
-
-def _read(file: Path) -> dict[str, Range] | None:
-    """Ranges kept earlier, or None where there are none or the file is damaged."""
-    try:
-        return {name: Range(*map(float, values)) for name, values in json.loads(file.read_text()).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None

@@ -15,6 +15,7 @@ from .graph import Emit, Rewriting, open_graph, rewrite, weights_of
 from .int8 import encoder_products, noisy_products
 from .ranges import Range
 from .roles import Product
+from .smooth import smooth
 from .weights import LARGEST, column_scales, quantized
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def quantize_qdq(
     activations. Raises ExportError where TensorRT would refuse the graph, or a logit is not finite.
     """
     model = open_graph(fp32)
+    smooth(model, calibration)
     products = encoder_products(model, keep)
     seen = calibration.ranges(model, list(dict.fromkeys(product.input for product in products)))
     by_role = {product.role: seen[product.input] for product in products}

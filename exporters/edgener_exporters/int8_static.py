@@ -10,6 +10,7 @@ from .graph import Emit, Rewriting, open_graph
 from .int8 import STEPS, Form, encoder_products, int8_weight, noisy_products, quantize_products
 from .ranges import Range
 from .roles import Product
+from .smooth import smooth
 
 if TYPE_CHECKING:
     from .calibration import Calibration
@@ -21,6 +22,7 @@ def quantize_static(fp32: Path, out: Path, calibration: Calibration, keep: Colle
     Products whose input would drown in rounding noise stay in FP32, as do those of `keep`.
     """
     model = open_graph(fp32)
+    smooth(model, calibration)
     products = encoder_products(model, keep)
     seen = calibration.ranges(model, list(dict.fromkeys(product.input for product in products)))
     left_out = {*keep, *noisy_products(products, seen, symmetric=False)}
@@ -48,7 +50,7 @@ def _quantized(changed: Rewriting, at: str, seen: Range) -> str:
 
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)  # zero has a step of its own
     step = max(high - low, 1e-12) / STEPS
-    scale = changed.weight(f"{at}/scale", lambda: np.float32(step))
-    zero = changed.weight(f"{at}/zero_point", lambda: np.uint8(round(-low / step)))
-    steps = changed.node("QuantizeLinear", [at, scale, zero], f"{at}/uint8")
-    return changed.node("DequantizeLinear", [steps, scale, zero], f"{at}/float")
+    scale = changed.weight(f"{at}/static/scale", lambda: np.float32(step))
+    zero = changed.weight(f"{at}/static/zero_point", lambda: np.uint8(round(-low / step)))
+    steps = changed.node("QuantizeLinear", [at, scale, zero], f"{at}/static/uint8")
+    return changed.node("DequantizeLinear", [steps, scale, zero], f"{at}/static/float")

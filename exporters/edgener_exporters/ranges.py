@@ -58,6 +58,20 @@ def min_max(model: Any, tensors: Sequence[str], feeds: Iterable[Feeds]) -> dict[
     return found
 
 
+def channel_sizes(model: Any, tensors: Sequence[str], feeds: Iterable[Feeds]) -> dict[str, list[float]]:
+    """The largest absolute value in each channel, the last axis of three, of each tensor.
+
+    Raises ExportError where onnxruntime cannot run the graph.
+    """
+    import numpy as np
+
+    sizes: dict[str, Any] = {name: np.zeros(1, dtype=np.float32) for name in tensors}
+    for _, outputs in run_batches(_with_channel_sizes(model, tensors), feeds):
+        for name, found in zip(tensors, outputs, strict=True):
+            sizes[name] = np.maximum(sizes[name], found)
+    return {name: size.tolist() for name, size in sizes.items()}
+
+
 def narrowed(
     model: Any, seen: dict[str, Range], feeds: Iterable[Feeds], threshold: Callable[[NDArray[np.int64]], float]
 ) -> dict[str, Range]:
@@ -164,6 +178,20 @@ def _with_reductions(model: Any, tensors: Sequence[str]) -> Any:
         graph.node.append(
             helper.make_node("Concat", [f"{name}/{operator}/1" for _, operator in parts], [f"{name}/range"], axis=0)
         )
+    return copy
+
+
+def _with_channel_sizes(model: Any, tensors: Sequence[str]) -> Any:
+    """A copy with one output a tensor: the largest absolute value in each of its channels."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    copy = _with_outputs(model, [f"{name}/sizes" for name in tensors])
+    copy.graph.initializer.append(numpy_helper.from_array(np.array([0, 1], dtype=np.int64), "sizes/axes"))
+    for name in tensors:
+        copy.graph.node.append(helper.make_node("Abs", [name], [f"{name}/absolute"]))
+        inputs = [f"{name}/absolute", "sizes/axes"]
+        copy.graph.node.append(helper.make_node("ReduceMax", inputs, [f"{name}/sizes"], keepdims=0))
     return copy
 
 

@@ -27,10 +27,10 @@ Builder = Callable[[Path, Path, "Calibration"], None]
 class Variant:
     """One form a model can take: how it is made from the FP32 graph, where it may run, and what it is for.
 
-    `build(fp32, out, calibration)` writes the graph, or is None for FP32 itself; `calibrated` builders read the
-    calibration text. `refused` gives the reason for every provider where the variant makes no sense.
-    `disabled_optimizers` are onnxruntime fusions that cost more than they save. `exact` variants must give PyTorch's
-    label for every token, the others keep to a budget.
+    `build(fp32, out, calibration)` writes the graph, or is None for FP32 itself and for one that is `planned` by a
+    search; `calibrated` builders read the calibration text. `refused` gives the reason for every provider where the
+    variant makes no sense. `disabled_optimizers` are onnxruntime fusions that cost more than they save. `exact`
+    variants must give PyTorch's label for every token, the others keep to a budget.
     """
 
     name: str
@@ -40,9 +40,13 @@ class Variant:
     exact: bool = False
     build: Builder | None = None
     calibrated: bool = False
+    planned: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
     disabled_optimizers: tuple[str, ...] = ()
 
+
+# Fusions to switch off that are timed against each other at export.
+SESSION_OPTIONS: tuple[tuple[str, ...], ...] = ((), ("SkipLayerNormFusion",))
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # SkipLayerNormalization's CPU kernel is slower than the nodes it replaces; in FP32 graphs nothing is fused to it.
@@ -66,11 +70,22 @@ VARIANTS = {
             disabled_optimizers=_SLOW_ON_CPU,
         ),
         Variant(
+            "mixed",
+            "int8",
+            "each matrix product in the form a search found for it: the fastest mix within the budgets",
+            Needs((CPU,), "1.23"),
+            planned=True,
+            calibrated=True,
+            refused=_CPU_ONLY,
+            disabled_optimizers=_SLOW_ON_CPU,
+        ),
+        Variant(
             "int8-rowwise",
             "int8",
             "the same with one range a subword: a text's answer does not depend on its batch",
             Needs((CPU,), "1.23"),
-            build=lambda fp32, out, calibration: quantize_rowwise(fp32, out),
+            build=quantize_rowwise,
+            calibrated=True,
             refused=_CPU_ONLY,
             disabled_optimizers=_SLOW_ON_CPU,
         ),
@@ -128,18 +143,19 @@ VARIANTS = {
 }
 
 
-ALL = "all"
 DEFAULT = "int8-dynamic,fp32"
+SETS = {"all": tuple(VARIANTS), "auto": ("mixed", "fp32")}
+"""What stands for several names: those of the set that keep their budgets are written, the others left out."""
 
 
 def select_variants(names: str) -> tuple[Variant, ...]:
-    """The variants of a comma-separated list, or `all`, in the table's order.
+    """The variants of a comma-separated list, or of one of SETS, in the table's order.
 
     Raises UserInputError with the names there are.
     """
-    asked = list(VARIANTS) if names.strip() == ALL else [name.strip() for name in names.split(",") if name.strip()]
+    asked = SETS.get(names.strip(), [name.strip() for name in names.split(",") if name.strip()])
     unknown = [name for name in asked if name not in VARIANTS]
     if unknown or not asked:
         found = f"there is no variant {unknown[0]!r}" if unknown else "no variant was named"
-        raise UserInputError(found, f"Choose among: {', '.join(VARIANTS)}, or {ALL}.")
+        raise UserInputError(found, f"Choose among: {', '.join(VARIANTS)}, or {' or '.join(SETS)}.")
     return tuple(variant for name, variant in VARIANTS.items() if name in asked)

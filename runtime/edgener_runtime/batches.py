@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SUBWORDS_AT_ONCE = 1024  # padded subwords of one run
+_SUBWORDS_AT_ONCE = 512  # padded subwords of one run; with more, activations outgrow the cache of a core
 
 
 @dataclass(frozen=True)

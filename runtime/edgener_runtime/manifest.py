@@ -82,6 +82,25 @@ class ParityFigures:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """The median of rounds, the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a variant was where it was exported: milliseconds a text alone, subwords a second of texts together."""
+
+    latency_ms: Spread
+    throughput: Spread
+    isa: str
+    threads: int
+
+
+@dataclass(frozen=True)
 class VariantEntry:
     """One runnable form of the model, with the session options it was measured with."""
 
@@ -93,6 +112,7 @@ class VariantEntry:
     proven: tuple[Proof, ...]
     parity: ParityFigures | None = None
     disabled_optimizers: tuple[str, ...] = ()
+    speed: Speed | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""`edgener search`: the fastest mix of precisions within the budgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener.cache import cache_folder
+from edgener.data.calibration import calibration_text
+from edgener.data.read import SPLITS, DataSpec, read_split
+from edgener.parity.budgets import Budget, with_default
+from edgener_exporters.calibration import METHODS
+
+from .budgets import budget_options
+from .options import data_options
+from .tables import narrow_table
+
+if TYPE_CHECKING:
+    from edgener.search import SearchResult, Trial
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write what was found to this JSON file.")
+@data_options
+@click.option(
+    "--split", type=click.Choice(SPLITS), default="valid", show_default=True, help="Text to try on; not the test set."
+)
+@budget_options
+@click.option("--calibration", metavar="SOURCE", help="Text that ranges are measured on [default: of train].")
+@click.option(
+    "--calibration-method", type=click.Choice(tuple(METHODS)), default="minmax", show_default=True, help="Of ranges."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def search(
+    checkpoint: Path, out: Path | None, data: DataSpec, split: str, budgets: tuple[Budget, ...],
+    calibration: str | None, calibration_method: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Search the fastest mix of precisions for CHECKPOINT on this CPU that keeps the budgets.
+
+    Every matrix product is measured in every form (FP32, weight-only, static, row-wise and dynamic INT8): the noise it
+    puts into the logits, and its time. Mixes that trade noise for time best are tried on real text, from FP32 to the
+    fastest. The default budget of churn is 0.01. What was measured is kept: a search that was broken off goes on.
+
+    \b
+    Example:
+      edgener search out/checkpoint --data builtin:factory --max-churn 0.02 --out out/search.json
+      edgener export out/checkpoint --out out/bundle --data builtin:factory --variants mixed,fp32 --plan out/search.json
+    """
+    dataset = read_split(data, split)
+    text = calibration_text(data, calibration, dataset)
+    budgets = with_default(budgets, bool(dataset.labels))
+
+    from edgener.progress import tracked
+    from edgener.search import SearchSpec, search_precision
+    from edgener_runtime.files import write_atomic
+    from edgener_runtime.serde import to_json
+
+    spec = SearchSpec(dataset, text, budgets, calibration_method, cache=cache_folder())
+    with tracked() as track:
+        result = search_precision(checkpoint, spec, track)
+    if out:
+        write_atomic(out, to_json(result))
+    if as_json:
+        click.echo(to_json(result), nl=False)
+    else:
+        _print(result, out)
+
+
+def _print(result: SearchResult, out: Path | None) -> None:
+    from rich.console import Console
+
+    columns = ("mix", "products", "MB", "subwords/s", "ms", "F1", "against PyTorch", "churn", "verdict")
+    table = narrow_table(*columns, title=f"tried on {result.data}, on a CPU with {result.isa}")
+    for trial in result.trials:
+        table.add_row(*_row(trial), style="bold" if trial.name == result.chosen else None)
+    console = Console()
+    console.print(table)
+    for role, reason in result.reasons.items():
+        console.print(f"{role} stays in FP32: {reason}", highlight=False)
+    if out:
+        console.print(f"plan: {out}", highlight=False, soft_wrap=True)
+
+
+def _row(trial: Trial) -> tuple[str, ...]:
+    from edgener.parity.report import shown
+
+    speed = trial.speed
+    return (
+        trial.name,
+        "\n".join(f"{count} {form}" for form, count in trial.forms.items()),
+        f"{trial.size / 1e6:.1f}",
+        f"{speed.throughput.median:,.0f}" if speed else "-",
+        f"{speed.latency_ms.median:.2f}" if speed else "-",
+        "-" if trial.f1 is None else f"{trial.f1:.4f}",
+        shown(trial.f1_difference, "{:+z.4f}", "\n"),
+        shown(trial.churn, "{:.2%}", "\n"),
+        trial.verdict,
+    )

@@ -1,0 +1,321 @@
+"""The search for the form of every matrix product: the fastest mix within the budgets, and the front on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from edgener.bundle.build import TOKENIZER, draft_manifest, model_file, tokenizer_settings, write_tokenizer
+from edgener.checkpoint import Checkpoint, data_record, open_checkpoint
+from edgener.data.read import check_labels
+from edgener.data.types import Dataset
+from edgener.parity.bootstrap import Estimate
+from edgener.parity.budgets import Budget, check_budgets
+from edgener.parity.counts import count_sentences
+from edgener.parity.figures import measure
+from edgener.parity.gate import Verdict, judge, overall
+from edgener.parity.reference import PyTorchModel
+from edgener.parity.tagging import Answers, answer
+from edgener.progress import Track, untracked
+from edgener.speed import ROUNDS, measure_speed
+from edgener_exporters.calibration import Calibration
+from edgener_exporters.forms import FP32, forms_of
+from edgener_exporters.graph import open_graph
+from edgener_exporters.int8 import Form, encoder_products
+from edgener_exporters.int8_dynamic import dynamic_product
+from edgener_exporters.mixed import Plan, write_mixed
+from edgener_exporters.onnx import export_onnx
+from edgener_exporters.precision_search import Search, path
+from edgener_exporters.roles import Product
+from edgener_exporters.sensitivity import Noise, product_seconds
+from edgener_exporters.smooth import smooth, smoothable
+from edgener_exporters.variants import VARIANTS
+from edgener_runtime.device import isa
+from edgener_runtime.errors import ParityError, UserInputError
+from edgener_runtime.files import sha256_of, write_atomic
+from edgener_runtime.manifest import Manifest, Speed, VariantEntry
+from edgener_runtime.pipeline import TokenClassifier
+from edgener_runtime.serde import SchemaError, load_json
+from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.verify import file_entry
+
+DEFAULT_CHURN = Budget("churn", 0.01)
+NOISE_TEXTS = 64  # of the calibration text, on which each product's noise is measured
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """The text that plans are tried on, which the gate must not judge on later, the calibration text and the budgets.
+
+    Without `cache` nothing is kept of a search that is broken off.
+    """
+
+    dataset: Dataset
+    calibration: Dataset
+    budgets: tuple[Budget, ...]
+    method: str = "minmax"
+    exporter: str = "torch"
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One mix that was tried: how many products have each form, what it lost against PyTorch, and how fast it was."""
+
+    name: str
+    forms: dict[str, int]
+    size: int
+    verdict: str
+    f1: float | None
+    f1_difference: Estimate | None
+    churn: Estimate | None
+    speed: Speed | None = None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The plan of the fastest trial within the budgets, what was tried, and what each product does.
+
+    `noise` is the relative L2 of the logits and `seconds` the time of a bare product, by role and form; `reasons` say
+    why products stayed in FP32.
+    """
+
+    graph: str
+    data: str
+    isa: str
+    chosen: str
+    plan: Plan
+    reasons: dict[str, str]
+    trials: tuple[Trial, ...]
+    noise: dict[str, dict[str, float]]
+    seconds: dict[str, dict[str, float]]
+    schema_version: int = SCHEMA_VERSION
+
+
+def read_search(file: Path) -> SearchResult:
+    """What a search wrote down. Raises UserInputError where it cannot be read."""
+    try:
+        return load_json(SearchResult, file)
+    except (OSError, SchemaError) as error:
+        raise UserInputError(f"the plan {file} cannot be read: {error}", "Search again: edgener search") from error
+
+
+def search_precision(path_: Path, spec: SearchSpec, track: Track = untracked) -> SearchResult:
+    """Find the fastest mix of forms for a checkpoint on this machine's CPU that keeps the budgets.
+
+    Of churn 1 % is allowed where no budget says else. A budget for the batch effect rules dynamic quantisation out,
+    which alone has one. Raises ParityError where not even FP32 products with INT8 embeddings keep the budgets,
+    UserInputError (checkpoint, data).
+    """
+    checkpoint = open_checkpoint(path_)
+    check_labels(checkpoint.entity_labels, spec.dataset)
+    name = f"{data_record(spec.dataset).source} ({spec.dataset.split})"
+    check_budgets(spec.budgets, checkpoint.entity_labels, bool(spec.dataset.labels), name)
+    churn = () if any(budget.figure == "churn" for budget in spec.budgets) else (DEFAULT_CHURN,)
+    spec = replace(spec, budgets=(*spec.budgets, *churn))
+    with TemporaryDirectory() as folder:
+        bench = Bench(checkpoint, spec, Path(folder), track)
+        smoothed = bench.smoothing()
+        smooth(bench.model, bench.calibration, smoothed)
+        noise, seconds = bench.noise(), bench.seconds()
+        plans = path(noise, seconds)
+        search = Search(len(plans), lambda place: bench.attempt(place, plans), bench.keeps)
+        place = search.run()
+        if place < 0:
+            raise ParityError(
+                f"no mix keeps the budgets on {name}: {bench.tried[0].name} is {bench.tried[0].verdict}",
+                "Search on more text, or allow more: --max-churn 0.01",
+            )
+        trials = bench.timed([search.trials[tried] for tried in sorted(search.trials)])
+    chosen = next(trial for trial in trials if trial.name == search.trials[place].name)
+    return SearchResult(
+        bench.graph, name, isa(), chosen.name, Plan(plans[place], tuple(smoothed)),
+        dict(_reasons(plans, place, noise)), trials, noise, seconds,
+    )  # fmt: skip
+
+
+def _reasons(plans: Sequence[Mapping[str, str]], place: int, noise: Mapping[str, Mapping[str, float]]) -> Any:
+    """Why products are in FP32 still: what would have come next for each."""
+    for role, form in plans[place].items():
+        if form != FP32:
+            continue
+        later = next((plan[role] for plan in plans[place:] if plan[role] != FP32), None)
+        if later is None:
+            yield role, "no form is faster here"
+        else:
+            yield role, f"{later} would add {noise[role][later]:.2%} of noise to the logits, too much for what it saves"
+
+
+@dataclass
+class Bench:
+    """What a search works on: the FP32 graph in a scratch folder, its calibration, and PyTorch's answers."""
+
+    checkpoint: Checkpoint
+    spec: SearchSpec
+    folder: Path
+    track: Track
+    tried: list[Trial] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        write_tokenizer(self.checkpoint, self.folder)
+        fp32 = model_file(self.folder, VARIANTS[FP32])
+        fp32.parent.mkdir()
+        export_onnx(self.checkpoint.path, fp32, self.spec.exporter)
+        texts = [sentence.text for sentence in self.spec.calibration.sentences]
+        tokenizer = TextTokenizer(self.folder / TOKENIZER, tokenizer_settings(self.checkpoint, fp32))
+        self.calibration = Calibration(texts, tokenizer, self.spec.method, self.spec.cache, self.track)
+        self.calibration.check()
+        self.graph = sha256_of(fp32)
+        self.model = open_graph(fp32)
+        self.kept = Kept(self.spec.cache, [self.graph, self.calibration.sha256, self.spec.method])
+
+    @cached_property
+    def forms(self) -> dict[str, Form]:
+        """Every form that may be chosen, on the ranges of the smoothed graph."""
+        forms = forms_of(self.model, self.calibration)
+        if any(budget.figure == "batch_effect" for budget in self.spec.budgets):
+            del forms["int8-dynamic"]
+        return forms
+
+    @cached_property
+    def products(self) -> list[Product]:
+        """The products of the smoothed graph."""
+        return encoder_products(self.model)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """A manifest of FP32, from which those of trials are made."""
+        return draft_manifest(self.checkpoint, [VARIANTS[FP32]], self.folder, {})
+
+    @cached_property
+    def pytorch(self) -> Answers:
+        """What PyTorch says of the text that trials are judged on."""
+        sentences = self.spec.dataset.sentences
+        with PyTorchModel.open(self.checkpoint) as model:
+            return answer(model, sentences, self.track("PyTorch", len(sentences)))
+
+    def _noise_of(self, model: Any) -> Noise:
+        return Noise(model, self.calibration.with_texts(self.calibration.texts[:NOISE_TEXTS]).feeds("noise"))
+
+    def smoothing(self) -> list[str]:
+        """The activations whose products make less noise when their channels are evened out."""
+        found = smoothable(self.model)
+        step = self.track("smoothing", len(found))
+        noise, chosen = self._noise_of(self.model), []
+        for name, products in found.items():
+            if self.kept(f"smooth {name}", lambda: self._smoothing_helps(name, products, noise)):  # noqa: B023
+                chosen.append(name)
+            step()
+        return chosen
+
+    def _smoothing_helps(self, name: str, products: Sequence[Product], noise: Noise) -> bool:
+        """Tried in the dynamic form, whose range the largest channel decides."""
+        copy = type(self.model)()
+        copy.CopyFrom(self.model)
+        smooth(copy, self.calibration, [name])
+        roles = {product.role for product in products}
+        evened = [product for product in encoder_products(copy) if product.role in roles]
+        before, after = (
+            noise.changed(model, [(product, dynamic_product) for product in some])
+            for model, some in ((self.model, products), (copy, evened))
+        )
+        return after < before
+
+    def noise(self) -> dict[str, dict[str, float]]:
+        """The noise of each product in each form, by role and form."""
+        noise, step = self._noise_of(self.model), self.track("noise of products", len(self.products) * len(self.forms))
+        found: dict[str, dict[str, float]] = {product.role: {} for product in self.products}
+        for product in self.products:
+            for name, form in self.forms.items():
+                found[product.role][name] = self.kept(
+                    f"noise {product.input} {product.role} {name}",
+                    lambda: noise.changed(self.model, [(product, form)]),  # noqa: B023
+                )
+                step()
+        return found
+
+    def seconds(self) -> dict[str, dict[str, float]]:
+        """The time of each bare product in each form, by role and form."""
+        return product_seconds(self.model, self.products, self.forms, self.track("time of products", 7))
+
+    def attempt(self, place: int, plans: Sequence[Mapping[str, str]]) -> Trial:
+        """Build the plan at a place of the path and hold it against PyTorch."""
+        plan = plans[place]
+        forms = dict(sorted(Counter(plan.values()).items()))
+        name = f"{place} of {len(plans) - 1}"
+        file = self._file(name)
+        copy = type(self.model)()
+        copy.CopyFrom(self.model)
+        write_mixed(copy, file, self.forms, plan)
+        step = self.track(f"trying {name}", len(self.spec.dataset.sentences))
+        with self._open(name) as classifier:
+            found = answer(classifier, self.spec.dataset.sentences, step)
+        trial = self._judged(name, forms, file.stat().st_size, found)
+        self.tried.append(trial)
+        return trial
+
+    def keeps(self, trial: Trial) -> bool:
+        """Whether a trial is surely within every budget."""
+        return trial.verdict == Verdict.PASS.value
+
+    def _judged(self, name: str, forms: dict[str, int], size: int, found: Answers) -> Trial:
+        import numpy as np
+
+        sentences = self.spec.dataset.sentences
+        figures = measure(count_sentences(sentences, self.pytorch, found, np.zeros((len(sentences), 2))), {})
+        every = figures.overall
+        budgets = [budget for budget in self.spec.budgets if budget.figure != "batch_effect"]
+        verdict = overall(judge(VARIANTS["mixed"], figures, budgets))
+        return Trial(name, forms, size, verdict.value, every.f1, every.f1_difference, every.churn)
+
+    def timed(self, trials: Sequence[Trial]) -> tuple[Trial, ...]:
+        """The trials with their speed, all measured in turns."""
+        texts = [sentence.text for sentence in self.spec.dataset.sentences if sentence.text.strip()]
+        with ExitStack() as stack:
+            classifiers = {trial.name: stack.enter_context(self._open(trial.name)) for trial in trials}
+            speeds = measure_speed(classifiers, texts, self.track("speed of trials", ROUNDS))
+        return tuple(replace(trial, speed=speeds[trial.name]) for trial in trials)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / "variants" / f"{name.replace(' ', '-')}.onnx"
+
+    def _open(self, name: str) -> TokenClassifier:
+        fp32 = self.manifest.variants[0]
+        options = VARIANTS["mixed"].disabled_optimizers
+        entry: VariantEntry = replace(
+            fp32, name=name, file=file_entry(self.folder, self._file(name)), disabled_optimizers=options
+        )
+        return TokenClassifier(self.folder, self.manifest, entry, "cpu", None)
+
+
+class Kept:
+    """Measurements of one graph on one calibration text, written down as they come so that a search can go on."""
+
+    def __init__(self, cache: Path | None, key: Sequence[str]) -> None:
+        name = hashlib.sha256(json.dumps(list(key)).encode()).hexdigest()
+        self._file = cache / "search" / f"{name}.json" if cache else None
+        self._values: dict[str, Any] = self._read()
+
+    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
+        """What was kept under a name, or what `make()` gives."""
+        if name not in self._values:
+            self._values[name] = make()
+            if self._file:
+                write_atomic(self._file, json.dumps(self._values))
+        return self._values[name]
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._file.read_text()) if self._file else {}
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}

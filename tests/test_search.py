@@ -1,0 +1,186 @@
+"""The search for the fastest mix: what it finds, what it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from edgener.cli.main import main
+from edgener.data.types import Dataset
+from edgener.parity.budgets import Budget
+from edgener.pipeline import ExportSpec, export_bundle
+from edgener.search import Kept, SearchResult, SearchSpec, read_search, search_precision
+from edgener_exporters.forms import FP32
+from edgener_exporters.sensitivity import Noise
+from edgener_exporters.variants import VARIANTS
+from edgener_runtime.errors import ParityError, UserInputError
+from edgener_runtime.serde import to_json
+from edgener_runtime.verify import verify_bundle
+
+LOOSE = (Budget("churn", 0.5),)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def spec(small_factory: dict[str, Dataset], cache: Path) -> SearchSpec:
+    calibration = replace(small_factory["train"], sentences=small_factory["train"].sentences[:100])
+    return SearchSpec(small_factory["valid"], calibration, LOOSE, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def found(trained: Path, spec: SearchSpec) -> SearchResult:
+    return search_precision(trained, spec)
+
+
+def test_the_fastest_mix_is_taken_where_the_budget_is_loose(found: SearchResult) -> None:
+    assert found.chosen == found.trials[-1].name
+    for role, form in found.plan.forms.items():
+        assert found.seconds[role][form] == min(found.seconds[role].values())
+
+
+def test_every_product_was_measured_in_every_form(found: SearchResult) -> None:
+    parts = ("query", "key", "value", "attention_output", "feed_forward_1", "feed_forward_2")
+    assert set(found.noise) == {f"layer.{layer}.{part}" for layer in (0, 1) for part in parts}
+    for by_form in found.noise.values():
+        assert set(by_form) == {"int8-dynamic", "int8-static", "int8-rowwise", "int8-weight-only"}
+        assert all(0 < noise < 1 for noise in by_form.values())
+
+
+def test_trials_lead_from_fp32_to_no_fp32_with_figures_and_speed(found: SearchResult) -> None:
+    first, last = found.trials[0], found.trials[-1]
+    assert first.forms == {FP32: 12} and FP32 not in last.forms
+    assert last.size < first.size
+    for trial in found.trials:
+        assert trial.churn and trial.speed and trial.speed.latency_ms.low <= trial.speed.latency_ms.median
+
+
+def test_it_comes_back_from_json(found: SearchResult, tmp_path: Path) -> None:
+    (tmp_path / "search.json").write_text(to_json(found))
+    assert read_search(tmp_path / "search.json") == found
+
+
+def test_a_second_search_measures_no_noise_again(
+    trained: Path, spec: SearchSpec, found: SearchResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured_again(*_: Any) -> float:
+        raise AssertionError("noise was measured again")
+
+    monkeypatch.setattr(Noise, "changed", measured_again)
+    assert search_precision(trained, spec).noise == found.noise
+
+
+def test_a_search_that_was_broken_off_goes_on(
+    trained: Path, spec: SearchSpec, found: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = Noise.changed, list[int]()
+
+    def break_off(self: Noise, *arguments: Any) -> float:
+        calls.append(1)
+        if len(calls) == 20:
+            raise KeyboardInterrupt
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(Noise, "changed", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        search_precision(trained, replace(spec, cache=tmp_path))
+    calls.clear()
+    calls.extend([1] * 100)  # never again
+    assert search_precision(trained, replace(spec, cache=tmp_path)).noise == found.noise
+    groups = 6  # of smoothing, two measurements each; the one that was broken off is made again
+    assert len(calls) - 100 == 2 * groups + 4 * 12 - 19
+
+
+@pytest.mark.parametrize("damage", ["[1, 2", "[]", ""])
+def test_a_damaged_memory_is_begun_anew(damage: str, tmp_path: Path) -> None:
+    Kept(tmp_path, ["graph"])("noise", lambda: 0.5)
+    (file,) = (tmp_path / "search").iterdir()
+    assert Kept(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.5
+    assert Kept(tmp_path, ["another graph"])("noise", lambda: 0.7) == 0.7
+    file.write_text(damage)
+    assert Kept(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.7
+
+
+def test_a_budget_that_no_mix_keeps_is_told(trained: Path, spec: SearchSpec) -> None:
+    with pytest.raises(ParityError, match="no mix keeps the budgets") as caught:
+        search_precision(trained, replace(spec, budgets=(Budget("churn", 1e-9),)))
+    assert caught.value.exit_code == 3
+
+
+def test_what_stays_in_fp32_has_its_reason(trained: Path, spec: SearchSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgener.search import Bench
+
+    monkeypatch.setattr(Bench, "keeps", lambda self, trial: trial.forms.get(FP32, 0) >= 5)
+    found = search_precision(trained, spec)
+    kept = {role for role, form in found.plan.forms.items() if form == FP32}
+    assert len(kept) == 5 and set(found.reasons) == kept
+    assert all("noise" in reason for reason in found.reasons.values())
+
+
+def test_a_budget_for_the_batch_effect_rules_dynamic_quantisation_out(trained: Path, spec: SearchSpec) -> None:
+    found = search_precision(trained, replace(spec, budgets=(*LOOSE, Budget("batch_effect", 0.001))))
+    assert not any("int8-dynamic" in by_form for by_form in found.noise.values())
+
+
+def test_the_variant_mixed_is_built_by_the_plan(
+    trained: Path, spec: SearchSpec, found: SearchResult, small_factory: dict[str, Dataset], tmp_path: Path
+) -> None:
+    export = ExportSpec((VARIANTS["mixed"],), small_factory["test"], LOOSE, calibration=spec.calibration, search=found)
+    export_bundle(trained, tmp_path / "bundle", export)
+    assert verify_bundle(tmp_path / "bundle").variant("mixed").parity
+    assert read_search(tmp_path / "bundle" / "search.json") == found
+
+
+def test_mixed_without_a_plan_is_refused(
+    trained: Path, spec: SearchSpec, small_factory: dict[str, Dataset], tmp_path: Path
+) -> None:
+    export = ExportSpec((VARIANTS["mixed"],), small_factory["test"], LOOSE, calibration=spec.calibration)
+    with pytest.raises(UserInputError, match="needs a plan"):
+        export_bundle(trained, tmp_path / "bundle", export)
+
+
+# --- the commands
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Callable[..., Any]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_search_writes_a_plan_that_export_takes(trained: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    plan, budgets = tmp_path / "plan.json", ("--max-churn", 0.5, "--max-f1-drop", 0.5)
+    done = run("search", trained, "--data", "builtin:factory", *budgets, "--out", plan)
+    assert done.exit_code == 0, done.output
+    assert "12 fp32" in done.stdout and f"plan: {plan}" in done.stdout
+    arguments = ("export", trained, "--out", tmp_path / "bundle", "--data", "builtin:factory", "--variants", "mixed")
+    exported = run(*arguments, "--plan", plan, *budgets, "--json")
+    assert exported.exit_code == 0, exported.output
+    (mixed,) = json.loads(exported.stdout)["variants"]
+    assert mixed["name"] == "mixed" and mixed["speed"]["latency_ms"]["median"] > 0
+    assert (tmp_path / "bundle" / "search.json").read_text() == plan.read_text()
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"plan": 1}', "\xff"])
+def test_a_broken_plan_is_a_wrong_call(content: str, trained: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    (tmp_path / "plan.json").write_bytes(content.encode("latin-1"))
+    arguments = ("export", trained, "--out", tmp_path / "out", "--data", "builtin:factory", "--variants", "mixed")
+    done = run(*arguments, "--plan", tmp_path / "plan.json")
+    assert done.exit_code == 2 and "cannot be read" in done.stderr and "edgener search" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_file_has_no_text_to_search_on(trained: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    (tmp_path / "all.txt").write_text("pump O\nleaks O\n\n" * 3)
+    done = run("export", trained, "--out", tmp_path / "out", "--data", tmp_path / "all.txt", "--variants", "auto",
+               "--max-churn", 0.5)  # fmt: skip
+    assert done.exit_code == 2 and "no text to search on" in done.stderr
