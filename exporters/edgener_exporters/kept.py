@@ -1,0 +1,31 @@
+"""Numbers that took long to measure, kept in a file beside their digest: a damaged file is measured anew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgener_runtime.files import write_atomic
+
+Numbers = Mapping[str, Sequence[float]]
+
+
+def write_kept(file: Path, numbers: Numbers) -> None:
+    """Keep numbers by name, whole or not at all."""
+    write_atomic(file, json.dumps({"sha256": _digest(numbers), "numbers": dict(numbers)}))
+
+
+def read_kept(file: Path) -> dict[str, list[float]] | None:
+    """What was kept earlier, or None where there is nothing or not what was written."""
+    try:
+        kept = json.loads(file.read_text())
+        numbers: dict[str, list[float]] = kept["numbers"]
+        return numbers if kept["sha256"] == _digest(numbers) else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _digest(numbers: Numbers) -> str:
+    return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
