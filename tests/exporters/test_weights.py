@@ -44,6 +44,42 @@ def test_no_pair_of_safe_weights_can_saturate_sixteen_bits(weight: Any) -> None:
         assert 255 * np.maximum(sign * padded, 0).sum(axis=1).max() <= 32767
 
 
+def product_without_vnni(activations: Any, steps: Any) -> Any:
+    """(m, k) U8 by (k, n) S8 as vpmaddubsw, vpmaddwd and vpaddd do it: each pair along k in 16 bits that saturate."""
+    pad = len(steps) % 2
+    a = np.pad(activations, ((0, 0), (0, pad))).astype(np.int32).reshape(len(activations), -1, 2, 1)
+    w = np.pad(steps, ((0, pad), (0, 0))).astype(np.int32).reshape(1, -1, 2, steps.shape[1])
+    return np.clip((a * w).sum(axis=2), -32768, 32767).sum(axis=1)
+
+
+@given(WEIGHTS, st.data())
+def test_products_of_any_activations_with_safe_weights_are_exact_without_vnni(weight: Any, data: st.DataObject) -> None:
+    steps = quantized(weight, safe_column_scales(weight))
+    shape = st.tuples(st.integers(1, 4), st.just(len(weight)))
+    activations = data.draw(arrays.arrays(np.uint8, shape))
+    assert (product_without_vnni(activations, steps) == activations.astype(int) @ steps.astype(int)).all()
+
+
+@given(WEIGHTS)
+def test_so_are_the_largest_activations_on_either_sign_of_each_column(weight: Any) -> None:
+    steps = quantized(weight, safe_column_scales(weight))
+    for sign in (1, -1):
+        worst = np.where(sign * steps.T > 0, 255, 0).astype(np.uint8)
+        assert (product_without_vnni(worst, steps) == worst.astype(int) @ steps.astype(int)).all()
+
+
+def test_with_the_finest_scales_they_are_not() -> None:
+    weight = np.ones((64, 8), np.float32)
+    steps, activations = quantized(weight, column_scales(weight)), np.full((4, 64), 255, np.uint8)
+    assert (product_without_vnni(activations, steps) == 32 * 32767).all()
+    assert (activations.astype(int) @ steps.astype(int) == 64 * 255 * 127).all()
+
+
+def test_a_column_of_zeros_is_a_column_of_zeros() -> None:
+    for scales in (column_scales(np.zeros((6, 2), np.float32)), safe_column_scales(np.zeros((6, 2), np.float32))):
+        assert (scales > 0).all() and not quantized(np.zeros((6, 2), np.float32), scales).any()
+
+
 def integer_product(weight: Any, activations: Any) -> Any:
     nodes = [helper.make_node("MatMulInteger", ["a", "w"], ["y"])]
     value = [
