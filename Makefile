@@ -39,8 +39,9 @@ lint: $(VENV)/.ready
 test-slow: $(VENV)/.ready ## BERT-base through every builder, each in less than 8 GB of memory
 	$(BIN)/python -m pytest -m slow
 
-test-runtime: $(VENV)/.ready ## The runtime's suite with only its wheel, on every Python found
+test-runtime: $(VENV)/.ready ## The runtime's suite with only its wheel, on every Python found; variants on the oldest
 	tools/test_runtime.sh
+	$(BIN)/python -m pytest tests/exporters/test_oldest_runtime.py
 
 test-optimum: .venv-optimum/.ready ## The build side on transformers 4.57 with optimum's exporter
 	.venv-optimum/bin/python -m pytest tests
