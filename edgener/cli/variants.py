@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
 from edgener_exporters.variants import VARIANTS, Variant
 
+HEADINGS = ("variant", "what it is", "runs on", "refused on", "needs")
+PAGE = """# Variants
+
+The forms that `edgener export --variants` writes. A bundle has them in this order, and a device takes the first that it
+can run. What is said of CUDA and TensorRT has not been run on a device.
+
+This page is what `edgener variants --markdown` prints.
+
+"""
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
-def variants(as_json: bool) -> None:
+@click.option("--json", "form", flag_value="json", help="Print the table as JSON.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print it as the page docs/variants.md.")
+def variants(form: str | None) -> None:
     """List the forms a model can be exported in: where each runs, where it is refused and why, what it needs.
 
     \b
@@ -20,18 +32,38 @@ def variants(as_json: bool) -> None:
       edgener variants --json
     """
     rows = [_row(variant) for variant in VARIANTS.values()]
-    if as_json:
+    if form == "json":
         click.echo(json.dumps(rows, indent=2))
-        return
+    elif form == "markdown":
+        click.echo(_markdown(rows), nl=False)
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("variant", "what it is", "runs on", "refused on", "needs", show_lines=True)
+    table = Table(*HEADINGS, show_lines=True)
     for row in rows:
-        refused = "\n".join(f"{provider}: {reason}" for provider, reason in row["refused"].items())
-        needs = f"onnxruntime {row['onnxruntime']}" + (", calibration text" if row["calibrated"] else "")
-        table.add_row(row["name"], row["description"], "\n".join(row["providers"]), refused or "-", needs)
+        table.add_row(*_cells(row))
     Console().print(table)
+
+
+def _markdown(rows: Iterable[Mapping[str, Any]]) -> str:
+    table = [HEADINGS, ["---"] * len(HEADINGS), *([_escaped(cell) for cell in _cells(row)] for row in rows)]
+    return PAGE + "".join(f"| {' | '.join(cells)} |\n" for cells in table)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", "<br>")
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    refused = "\n".join(f"{provider}: {reason}" for provider, reason in row["refused"].items())
+    needs = [f"onnxruntime {row['onnxruntime']}"]
+    needs += ["calibration text"] * row["calibrated"] + ["a search for its plan"] * row["planned"]
+    return row["name"], row["description"], "\n".join(row["providers"]), refused or "-", "\n".join(needs)
 
 
 def _row(variant: Variant) -> dict[str, Any]:
@@ -43,6 +75,7 @@ def _row(variant: Variant) -> dict[str, Any]:
         "refused": {_short(provider): reason for provider, reason in variant.refused.items()},
         "onnxruntime": variant.needs.onnxruntime,
         "calibrated": variant.calibrated,
+        "planned": variant.planned,
         "exact": variant.exact,
     }
 

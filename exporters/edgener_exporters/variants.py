@@ -82,7 +82,7 @@ VARIANTS = {
         Variant(
             "int8-rowwise",
             "int8",
-            "the same with one range a subword: a text's answer does not depend on its batch",
+            "as int8-dynamic, but one range a subword: a text's answer does not depend on its batch",
             Needs((CPU,), "1.23"),
             build=quantize_rowwise,
             calibrated=True,
