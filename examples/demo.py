@@ -52,8 +52,9 @@ def scores(trained: dict[str, Any], exported: dict[str, Any]) -> Table:
     table = Table("model", "MB", "entity F1", "against PyTorch", "entities that differ", "equal labels")
     table.add_row("PyTorch, before fine-tuning", "", f"{trained['before']['micro']['f1']:.4f}")
     table.add_row("PyTorch, fine-tuned", "", f"{trained['after']['micro']['f1']:.4f}")
+    sizes = {variant["name"]: variant["file"]["size"] for variant in exported["variants"]}
     for report in exported["parity"]:
-        figures, size = report["figures"], exported["sizes"][report["variant"]] / 1e6
+        figures, size = report["figures"], sizes[report["variant"]] / 1e6
         differences = (f"{figures['f1_difference']:+.4f}", f"{figures['churn']:.2%}", f"{figures['equal_labels']:.3%}")
         table.add_row(report["variant"], f"{size:.1f}", f"{figures['f1']:.4f}", *differences)
     return table

@@ -151,7 +151,8 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
 
 def _score(trainer: Any, judged: _Judged) -> EntityScores:
     """Entity scores of the model as it stands, told the way `edgener evaluate` tells them."""
-    model = PyTorchModel(without_wrapper(trainer.model), judged.encoder, judged.labels)
+    whole = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # in FP32, without autocast
+    model = PyTorchModel(without_wrapper(whole), judged.encoder, judged.labels)
     gold = [sentence.tags() for sentence in judged.dataset.sentences]
     return entity_scores(gold, tag(model, judged.dataset.sentences))
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from edgener.checkpoint import open_checkpoint
 from edgener.data.types import Dataset, Span
 from edgener.parity.evaluate import evaluate
+from edgener.parity.reference import PyTorchModel
 from edgener.train import trainer as trainer_module
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult, train
@@ -89,6 +91,23 @@ def test_metrics_tell_the_scores_and_every_epoch(finished: tuple[Path, TrainResu
 def test_the_score_told_is_the_one_that_evaluate_tells(finished: tuple[Path, TrainResult], few: Few) -> None:
     out, result = finished
     assert evaluate(out, few["test"]).entities == result.after
+
+
+def test_the_score_after_training_in_half_precision_is_that_of_the_weights_in_fp32(
+    few: Few, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """accelerate leaves autocast around the model: bfloat16 rounds labels over where two are close."""
+    rounded: list[bool] = []
+    whole = PyTorchModel.run
+
+    def run(self: PyTorchModel, inputs: Any) -> Any:
+        logits = whole(self, inputs)
+        rounded.append(bool((torch.from_numpy(logits).bfloat16().float().numpy() == logits).all()))
+        return logits
+
+    monkeypatch.setattr(PyTorchModel, "run", run)
+    train(few, quick(epochs=1, precision="bf16"), tmp_path / "out")
+    assert rounded and not any(rounded)
 
 
 def test_fine_tuning_a_real_encoder_helps(trained: Path) -> None:
