@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
+from edgener_exporters.calibration import METHODS, Calibration
 from edgener_exporters.checks import NEWEST_IR, cases, check_declaration
+from edgener_exporters.graph import weights_of
+from edgener_exporters.int8_static import quantize_static
 from edgener_exporters.onnx import OPSET, input_names, load_reference
+from edgener_exporters.roles import find_products
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import UserInputError
 
@@ -52,6 +57,46 @@ def test_a_variant_declares_answers_and_loads_as_fp32_does(
         differences.append(np.abs(found - expected)[real].ravel())
     assert np.concatenate(equal).mean() > (0.995 if name == "fp16" else 0.9)
     assert np.concatenate(differences).max() > 0  # it is another form, not FP32 under another name
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("name", [name for name in BUILT if VARIANTS[name].precision == "int8"])
+def test_the_classifier_stays_a_plain_product(
+    name: str, architecture: str, encoder: Callable[[str], Encoder], tmp_path: Path
+) -> None:
+    """It is small and speaks last; FP16 is all that may become of it."""
+    made = encoder(architecture)
+    graph = onnx.load(build(name, made, tmp_path / "variant.onnx")).graph
+    (classifier,) = [product for product in find_products(onnx.load(made.fp32)) if product.is_head]
+    (node,) = [node for node in graph.node if node.op_type == "MatMul" and node.input[1].startswith(classifier.weight)]
+    found = numpy_helper.to_array(next(tensor for tensor in graph.initializer if tensor.name == node.input[1]))
+    expected = numpy_helper.to_array(weights_of(onnx.load(made.fp32))[classifier.weight])
+    assert found.dtype in (np.float32, np.float16) and np.array_equal(found, expected.astype(found.dtype))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", [name for name in BUILT if VARIANTS[name].calibrated])
+def test_ranges_of_every_method_give_a_model_that_answers_nearly_as_fp32(
+    name: str, method: str, cased: Encoder, tmp_path: Path
+) -> None:
+    builder = VARIANTS[name].build
+    assert builder is not None
+    builder(cased.fp32, tmp_path / "variant.onnx", Calibration(cased.calibration.texts, cased.tokenizer, method))
+    equal, total = 0, 0
+    for feeds in cased.calibration.feeds():
+        real = feeds["attention_mask"] == 1
+        found, expected = (logits_of(file, feeds).argmax(-1) for file in (tmp_path / "variant.onnx", cased.fp32))
+        equal, total = equal + int((found == expected)[real].sum()), total + int(real.sum())
+    assert equal / total > 0.95
+
+
+def test_each_method_gives_another_graph(cased: Encoder, tmp_path: Path) -> None:
+    graphs = set()
+    for method in METHODS:
+        calibration = Calibration(cased.calibration.texts, cased.tokenizer, method)
+        quantize_static(cased.fp32, tmp_path / "variant.onnx", calibration)
+        graphs.add((tmp_path / "variant.onnx").read_bytes())
+    assert len(graphs) == len(METHODS)
 
 
 @pytest.mark.parametrize("name", BUILT)
