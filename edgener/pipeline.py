@@ -33,7 +33,8 @@ from edgener.trials import DEVICE, judge_variant, time_variants, timed_as
 from edgener_exporters.calibration import Calibration
 from edgener_exporters.mixed import build_mixed
 from edgener_exporters.onnx import export_onnx
-from edgener_exporters.variants import VARIANTS, Variant
+from edgener_exporters.optimise import optimise_for_cpu
+from edgener_exporters.variants import CPU, VARIANTS, Variant
 from edgener_runtime.errors import ParityError, UserInputError
 from edgener_runtime.files import staged_folder
 from edgener_runtime.manifest import MANIFEST, Manifest
@@ -190,6 +191,8 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
             build_mixed(fp32, model_file(folder, variant), calibration, spec.search.plan)
         elif variant.build:
             variant.build(fp32, model_file(folder, variant), calibration)
+        if variant.needs.providers == (CPU,):
+            optimise_for_cpu(model_file(folder, variant), variant.disabled_optimizers)
         step()
     if VARIANTS["fp32"] not in spec.variants:
         fp32.unlink()

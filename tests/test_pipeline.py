@@ -142,6 +142,39 @@ def test_the_command_ends_with_3_and_tells_the_figures_of_a_refused_variant(
     assert contents(old) == contents(bundle)
 
 
+def test_of_a_set_what_does_not_pass_is_left_out_and_reported(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
+    variants = (broken(forgetful), *FP32)
+    result = export_bundle(trained, tmp_path / "out", replace(spec, variants=variants, keep_passing=True))
+    assert [entry.name for entry in verify_bundle(tmp_path / "out").variants] == ["fp32"]
+    assert [path.name for path in (tmp_path / "out" / "variants").iterdir()] == ["fp32.onnx"]
+    assert [report.verdict.value for report in result.reports] == ["fail", "pass"]
+    assert [record["variant"] for record in json.loads((tmp_path / "out" / "parity.json").read_text())] == [
+        "broken",
+        "fp32",
+    ]
+
+
+@pytest.mark.parametrize(
+    "variants", [(broken(forgetful),), (VARIANTS["int8-dynamic"], broken(forgetful, exact=True))], ids=["all", "exact"]
+)
+def test_a_set_of_which_none_passes_or_whose_exact_form_is_wrong_is_refused(
+    variants: tuple[Variant, ...], trained: Path, spec: ExportSpec, tmp_path: Path
+) -> None:
+    with pytest.raises(RefusedVariantsError, match="broken"):
+        export_bundle(trained, tmp_path / "out", replace(spec, variants=variants, keep_passing=True))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_timed_variants_stand_fastest_first_and_a_second_bundle_takes_their_times(
+    trained: Path, spec: ExportSpec, tmp_path: Path
+) -> None:
+    first = export_bundle(trained, tmp_path / "first", replace(spec, timed=True)).manifest
+    latencies = [entry.speed.latency_ms.median for entry in first.variants if entry.speed]
+    assert len(latencies) == 2 and latencies == sorted(latencies)
+    export_bundle(trained, tmp_path / "second", replace(spec, timed=True, timings=tmp_path / "first"))
+    assert contents(tmp_path / "second") == contents(tmp_path / "first")
+
+
 def test_an_exact_variant_may_not_change_one_label(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
     with pytest.raises(RefusedVariantsError, match="broken changed"):
         export_bundle(trained, tmp_path / "out", replace(spec, variants=(broken(forgetful, exact=True),)))
