@@ -4,6 +4,10 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := out/demo
+BUNDLE ?= $(OUT)/bundle
+PICTURE ?= docs/report.png
+CHROMIUM ?= chromium
+DRAW   = $(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars
 
 # On x86-64 Linux the package index's own build of torch carries several gigabytes of CUDA, so only a CPU build is
 # taken unless you say otherwise. On a GPU machine: make TORCH=torch==2.13.0 demo
@@ -16,7 +20,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture test lint test-slow test-runtime test-optimum clean
+.PHONY: help demo picture report-picture test lint test-slow test-runtime test-optimum clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,7 +30,11 @@ demo: $(VENV)/.ready ## Fine-tune, export, check and run on the built-in factory
 
 # Chromium draws the picture that the demo wrote as SVG
 picture: demo ## The README's picture of the demo's output
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1400,760 --screenshot=$(abspath docs/demo.png) file://$(abspath $(OUT))/demo.svg
+	$(DRAW) --window-size=1400,760 --screenshot=$(abspath docs/demo.png) file://$(abspath $(OUT))/demo.svg
+
+report-picture: ## A picture of a bundle's report: make report-picture BUNDLE=out/bundle
+	@test -f "$(BUNDLE)/report.html" || { echo "$(BUNDLE) has no report.html; make one with: edgener export" >&2; exit 2; }
+	$(DRAW) --window-size=1200,1500 --screenshot=$(abspath $(PICTURE)) file://$(abspath $(BUNDLE))/report.html
 
 test: lint ## Lint, type-check and run both test suites
 	$(BIN)/python -m pytest

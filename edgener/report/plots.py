@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from edgener.parity.metrics import Tags
 
-# matplotlib's own font has no Han, kana or hangul; the first of these that is installed stands in for them
-_WIDE_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
+from .canvas import figure
 
 
 def confusion(gold: Tags, predicted: Tags, tags: Sequence[str]) -> list[list[int]]:
@@ -25,7 +22,8 @@ def confusion(gold: Tags, predicted: Tags, tags: Sequence[str]) -> list[list[int
 
 def plot_confusion(counts: Sequence[Sequence[int]], tags: Sequence[str], file: Path) -> None:
     """A heat map, each row coloured by its share, each cell with its count."""
-    with _figure(1.5 + 0.6 * len(tags), 1 + 0.5 * len(tags), file) as axes:
+    with figure(1.5 + 0.6 * len(tags), 1 + 0.5 * len(tags), file) as drawn:
+        axes = drawn.subplots()
         axes.imshow([[cell / max(1, sum(row)) for cell in row] for row in counts], cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(tags)), tags, rotation=90, parse_math=False)
         axes.set_yticks(range(len(tags)), tags, parse_math=False)
@@ -38,7 +36,8 @@ def plot_confusion(counts: Sequence[Sequence[int]], tags: Sequence[str], file: P
 
 def plot_training(epochs: Sequence[dict[str, float]], file: Path) -> None:
     """Loss of training and validation, and the validation's entity F1, by epoch."""
-    with _figure(6, 4, file) as axes:
+    with figure(6, 4, file) as drawn:
+        axes = drawn.subplots()
         for key, name in (("train_loss", "training loss"), ("valid_loss", "validation loss")):
             rows = [row for row in epochs if key in row]
             axes.plot([row["epoch"] for row in rows], [row[key] for row in rows], "o-", label=name)
@@ -48,19 +47,3 @@ def plot_training(epochs: Sequence[dict[str, float]], file: Path) -> None:
         scores.plot([row["epoch"] for row in rows], [row["valid_f1"] for row in rows], "s--", color="tab:green")
         scores.set_ylabel("validation entity F1 (dashed)")
         axes.legend(loc="center right")
-
-
-@contextmanager
-def _figure(width: float, height: float, file: Path) -> Iterator[Any]:
-    """The axes of a figure in inches that needs no display, saved at the end."""
-    from matplotlib import font_manager, rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    installed = font_manager.get_font_names()
-    fonts = ["DejaVu Sans", *(font for font in _WIDE_FONTS if font in installed)]
-    with rc_context({"font.family": fonts}):
-        figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure.subplots()
-        figure.savefig(file)

@@ -1,0 +1,60 @@
+"""Figures that need no display, saved so that the same input gives the same bytes, and the colours of the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# Okabe and Ito (2008), Color Universal Design: told apart with any colour vision
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#999999")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+INK, PAPER, RULE = "#1c1c22", "#ffffff", "#c8c8d0"  # a page in dark colours puts its own in their place
+# matplotlib's own font has no Han, kana or hangul; the first of these that is installed stands in for them
+_WIDE_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "edgener",
+    "text.parse_math": False,
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+}
+_METADATA: dict[str, dict[str, str | None]] = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
+_LONGEST = 28
+_NO_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+
+
+@contextmanager
+def figure(width: float, height: float, *files: Path) -> Iterator[Any]:
+    """A figure in inches, saved at the end into files of their kinds (.svg, .png)."""
+    from matplotlib import font_manager, rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    installed = font_manager.get_font_names()
+    fonts = ["DejaVu Sans", *(font for font in _WIDE_FONTS if font in installed)]
+    with rc_context({"font.family": fonts, **_STYLE}):
+        drawn = Figure(figsize=(width, height), dpi=120, layout="constrained")
+        FigureCanvasAgg(drawn)
+        yield drawn
+        for file in files:
+            drawn.savefig(file, metadata=_METADATA[file.suffix])
+
+
+def label_text(label: str) -> str:
+    """A label as a picture can hold it: at most 28 characters, all of which XML has."""
+    clean = _NO_XML.sub("\ufffd", label)
+    return clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST // 2]}…{clean[-_LONGEST // 2 + 1 :]}"
+
+
+def looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each name."""
+    return {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)}

@@ -1,0 +1,99 @@
+"""The report's tables: columns and rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgener.parity.bootstrap import Estimate
+from edgener.parity.compare import ParityReport
+from edgener.parity.report import COLUMNS, row
+
+if TYPE_CHECKING:
+    from edgener_runtime.manifest import Speed, Spread
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, the names of the columns, and the cells; the first of a row names it."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def figures_table(reports: Sequence[ParityReport], speed: Mapping[str, Speed], sizes: Mapping[str, int]) -> Table:
+    """What parity.md shows, and size and speed of each variant."""
+    rows = (
+        (*row(report), f"{sizes[report.variant] / 1e6:.1f}", *_speed_cells(speed.get(report.variant)))
+        for report in reports
+    )
+    return Table("Each variant against PyTorch", (*COLUMNS, "MB", *_SPEED), tuple(rows))
+
+
+def logits_table(reports: Sequence[ParityReport]) -> Table:
+    """How far the logits are from PyTorch's."""
+    columns = ("variant", "largest difference", "mean", "relative L2", "KL, nats a subword", "ECE", "ECE of PyTorch")
+    rows = []
+    for report in reports:
+        found = report.logits
+        numbers = (found.max_difference, found.mean_difference, found.relative_l2, found.kl)
+        errors = ("-" if error is None else f"{error:.4f}" for error in (found.ece, found.ece_pytorch))
+        rows.append((report.variant, *(f"{number:.2g}" for number in numbers), *errors))
+    return Table("Logits against PyTorch's", columns, tuple(rows))
+
+
+def label_table(report: ParityReport) -> Table:
+    """The figures of each label of one variant."""
+    columns = ("label", "gold", "F1", "F1 of PyTorch", "difference", "PyTorch finds", "churn")
+    rows = []
+    for label, found in report.estimates.labels.items():
+        scores = ("-" if score is None else f"{score:.4f}" for score in (found.f1, found.f1_pytorch))
+        difference, churn = _interval(found.f1_difference, "{:+z.4f}"), _interval(found.churn, "{:.2%}")
+        rows.append((label, str(found.gold), *scores, difference, str(found.entities), churn))
+    return Table(f"Labels of {report.variant}", columns, tuple(rows))
+
+
+def sensitivity_table(sensitivities: Mapping[str, Mapping[str, float]]) -> Table:
+    """The numbers of the heat maps: a row a product, a column a form."""
+    forms = tuple(dict.fromkeys(form for found in sensitivities.values() for form in found))
+    rows = (
+        (role, *(f"{found[form]:.3%}" if form in found else "-" for form in forms))
+        for role, found in sensitivities.items()
+    )
+    return Table("Relative L2 error of the logits", ("product", *forms), tuple(rows))
+
+
+def provenance_table(provenance: Mapping[str, Any]) -> Table:
+    """Every value under its dotted name."""
+    return Table("Where the bundle came from", ("what", "value"), tuple(_flat(provenance, "")))
+
+
+_SPEED = ("ms a text", "subwords a second")
+
+
+def _speed_cells(speed: Speed | None) -> tuple[str, ...]:
+    if speed is None:
+        return ("-",) * len(_SPEED)
+    return _spread(speed.latency_ms, "{:.2f}"), _spread(speed.throughput, "{:,.0f}")
+
+
+def _spread(spread: Spread, form: str) -> str:
+    return f"{form.format(spread.median)} ({form.format(spread.low)} to {form.format(spread.high)})"
+
+
+def _interval(estimate: Estimate | None, form: str) -> str:
+    if estimate is None:
+        return "-"
+    return f"{form.format(estimate.value)} ({form.format(estimate.low)} to {form.format(estimate.high)})"
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        yield name, ", ".join(map(str, value)) or "-"
+    else:
+        yield name, "-" if value is None or value == {} else str(value)
