@@ -64,7 +64,7 @@ def draw_accuracy(
     if not points:
         return None
     best = front({name: (point.x.median, -point.y.value) for name, point in points.items()})
-    text = f"Up and to the left is better. {_front_text(best)}, from the fastest on. {_BARS}"
+    text = f"Up and to the left is better. {_FRONT} {', '.join(best)}. {_BARS}"
     picture = Picture("f1-latency", "Latency against entity F1", text)
     with figure(WIDTH, 4, *picture.files(folder)) as drawn:
         axes = _draw_points(drawn, points, best)
@@ -87,7 +87,7 @@ def draw_churn(
     if not points:
         return None
     best = front({name: (-point.x.median, point.y.value) for name, point in points.items()})
-    text = f"Down and to the right is better. {_front_text(best)}, from the fastest on. {_BARS}"
+    text = f"Down and to the right is better. {_FRONT} {', '.join(best)}. {_BARS}"
     picture = Picture("churn-throughput", "Throughput against churn", text)
     with figure(WIDTH, 4, *picture.files(folder)) as drawn:
         axes = _draw_points(drawn, points, best)
@@ -97,11 +97,8 @@ def draw_churn(
     return picture
 
 
+_FRONT = "The front, which nothing beats in both, from the fastest on:"
 _BARS = "The area is the size of the file; bars are the spread of the rounds and the 95 % interval."
-
-
-def _front_text(names: Sequence[str]) -> str:
-    return f"Nothing beats {' and '.join(names)} in both" if names else ""
 
 
 def _draw_points(drawn: Any, points: Mapping[str, Point], best: Sequence[str]) -> Any:
