@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from edgener.bundle.build import (
     REPRODUCE,
@@ -28,6 +30,7 @@ from edgener.parity.gate import EXIT_CODES, Verdict, explain, overall
 from edgener.parity.reference import PyTorchModel
 from edgener.parity.report import write_reports
 from edgener.progress import Track, untracked
+from edgener.report.html import write_html
 from edgener.search import SearchResult
 from edgener.trials import DEVICE, judge_variant, time_variants, timed_as
 from edgener_exporters.calibration import Calibration
@@ -50,7 +53,7 @@ class ExportSpec:
     `calibration` is the text for variants that measure ranges, `calibration_method` one of calibration.METHODS, `cache`
     the folder that keeps what was measured, `search` what a planned variant is built by. Where `keep_passing`, variants
     that do not pass are left out of the bundle; else one of them refuses it. `timed` variants are timed here, or have
-    the speeds and options of the bundle `timings`.
+    the speeds and options of the bundle `timings`. Where `drawn`, the bundle gets report.html with its pictures.
     """
 
     variants: tuple[Variant, ...]
@@ -64,6 +67,7 @@ class ExportSpec:
     search: SearchResult | None = None
     keep_passing: bool = False
     timed: bool = False
+    drawn: bool = False
     timings: Path | None = None
 
 
@@ -120,10 +124,12 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
             judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track)
             for entry in manifest.variants
         )
-        manifest = _passing(spec, staging, ExportResult(str(out), manifest, reports))
+        built, manifest = manifest, _passing(spec, staging, ExportResult(str(out), manifest, reports))
 
         write_reports(reports, staging)
         _write_search(spec, staging)
+        if spec.drawn:
+            _draw(spec, built, reports, origin, staging)
         script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _aside(spec))
         (staging / REPRODUCE).write_text(script, encoding="utf-8")
         manifest = write_manifest(prove(manifest, reports, PROVIDERS[DEVICE], origin["versions"]), staging)
@@ -150,6 +156,16 @@ def _passing(spec: ExportSpec, folder: Path, result: ExportResult) -> Manifest:
     for name in refused:
         (folder / result.manifest.variant(name).file.path).unlink()
     return replace(result.manifest, variants=tuple(kept))
+
+
+def _draw(
+    spec: ExportSpec, built: Manifest, reports: Sequence[ParityReport], origin: dict[str, Any], folder: Path
+) -> None:
+    """The page for people, which shows variants that were left out as well."""
+    speeds = {entry.name: entry.speed for entry in built.variants if entry.speed}
+    sizes = {entry.name: entry.file.size for entry in built.variants}
+    noise = spec.search.noise if spec.search else None
+    write_html(reports, speeds, origin, folder, sizes=sizes, sensitivities=noise)
 
 
 def _write_search(spec: ExportSpec, folder: Path) -> None:

@@ -36,7 +36,9 @@ def main(out: Path) -> None:
     console.print(scores(trained, exported))
     for answer in map(json.loads, answers):
         console.print(marked(answer), highlight=False)
-    console.print(f"\ncheckpoint: {checkpoint}\nbundle:     {bundle}\nreport:     {bundle}/parity.md", highlight=False)
+    console.print(
+        f"\ncheckpoint: {checkpoint}\nbundle:     {bundle}\nreport:     {bundle}/report.html", highlight=False
+    )
     console.save_svg(str(out / "demo.svg"), title="make demo")
 
 

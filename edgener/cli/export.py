@@ -93,7 +93,7 @@ def export(
     cache = cache_folder()
     spec = ExportSpec(
         chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache,
-        keep_passing=variants.strip() in SETS, timed=True, timings=timings,
+        keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings,
     )  # fmt: skip
     try:
         with tracked() as track:
@@ -133,7 +133,7 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     if written:
         for report in (report for report in result.reports if report.variant not in entries):
             console.print(f"left out: {report.variant}", highlight=False)
-        console.print(f"bundle: {result.bundle}", highlight=False, soft_wrap=True)
+        console.print(f"bundle: {result.bundle}\nreport: {result.bundle}/report.html", highlight=False, soft_wrap=True)
 
 
 def _size_and_speed(entry: VariantEntry | None) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,21 +25,29 @@ class Batched(Tagger, Protocol):
 
 
 def count_batch_effect(
-    variant: Batched, sentences: Sequence[Sentence], beside: Sequence[Sequence[str]], step: Callable[[], None]
+    variant: Batched,
+    sentences: Sequence[Sentence],
+    beside: Sequence[Sequence[str]],
+    step: Callable[[], None],
+    most: int | None = None,
 ) -> NDArray[np.float64]:
     """(sentences, 2): entities that change between a text alone, padded to twice its length and beside others; and all.
 
-    `beside` are the tags that the variant gave when texts ran together, as devices run them.
+    `beside` are the tags that the variant gave when texts ran together, as devices run them. `most` sentences, evenly
+    spread, are looked at, the others count nothing; None looks at all.
     """
     import numpy as np
 
     counts = np.zeros((len(sentences), 2))
-    for row, sentence, others in zip(counts, sentences, beside, strict=True):
+    stride = max(1, math.ceil(len(sentences) / most)) if most else 1
+    for number, (row, sentence, others) in enumerate(zip(counts, sentences, beside, strict=True)):
+        step()
+        if number % stride:
+            continue
         (alone,) = variant.logits([sentence.text])
         (padded,) = variant.logits([sentence.text], padding=len(alone.input_ids))
         tags = [others, *(token_tags(sentence, answer, variant.labels) for answer in (padded, alone))]
         in_company, with_padding, by_itself = (set(spans_of(side)[0]) for side in tags)
         lost, gained = by_itself - (in_company & with_padding), (in_company | with_padding) - by_itself
         row[:] = (len(lost) + len(gained)) / 2, len(by_itself)
-        step()
     return counts

@@ -80,9 +80,15 @@ def run_reference(model: PyTorchModel, dataset: Dataset, step: Callable[[], None
 
 
 def compare(
-    reference: Reference, variant: str, candidate: Candidate, step: Callable[[], None] = lambda: None
+    reference: Reference,
+    variant: str,
+    candidate: Candidate,
+    step: Callable[[], None] = lambda: None,
+    most_alone: int | None = None,
 ) -> ParityReport:
     """Hold a variant against PyTorch on the reference's text; `step()` is called twice for each sentence.
+
+    The batch effect is measured on `most_alone` sentences, or on all.
 
     Raises ParityError where the two do not even see the same subwords, or a logit is not finite.
     """
@@ -90,7 +96,7 @@ def compare(
     answers = answer(candidate, sentences, step)
     for sentence, expected, found in zip(sentences, pytorch.scored, answers.scored, strict=True):
         _check_same_text(variant, sentence, expected, found)
-    batch = count_batch_effect(candidate, sentences, answers.tags, step)
+    batch = count_batch_effect(candidate, sentences, answers.tags, step, most_alone)
     counts = count_sentences(sentences, pytorch, answers, batch)
     return _report(reference, variant, answers, counts, stray(candidate, reference.masks))
 

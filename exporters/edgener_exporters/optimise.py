@@ -25,8 +25,9 @@ def optimise_for_cpu(file: Path, disabled_optimizers: Sequence[str]) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     with TemporaryDirectory(dir=file.parent) as folder, export_errors(f"onnxruntime cannot optimise {file.name}"):
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
+        shaped = onnx.shape_inference.infer_shapes(onnx.load(file))  # some fusions look at shapes
         onnxruntime.InferenceSession(
-            str(file), options, ["CPUExecutionProvider"], disabled_optimizers=list(disabled_optimizers)
+            shaped.SerializeToString(), options, ["CPUExecutionProvider"], disabled_optimizers=list(disabled_optimizers)
         )
         optimised = onnx.load(options.optimized_model_filepath)
     _forget_unused_domains(optimised)

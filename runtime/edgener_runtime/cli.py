@@ -39,11 +39,12 @@ def main() -> None:
     "--aggregation", type=click.Choice(AGGREGATIONS), default="simple", show_default=True, help="Of subwords."
 )
 @click.option("--variant", default="auto", show_default=True, help="Variant of the bundle.")
+@click.option("--reproducible", is_flag=True, help="No answer may depend on the texts beside it.")
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads [default: the cores this process may use].")
 def predict(
-    bundle: Path, texts: tuple[str, ...], source: str | None, form: str, aggregation: str, variant: str, device: str,
-    threads: int | None,
+    bundle: Path, texts: tuple[str, ...], source: str | None, form: str, aggregation: str, variant: str,
+    reproducible: bool, device: str, threads: int | None,
 ) -> None:  # fmt: skip
     """Find the entities of TEXTS, of a file or of stdin; prints a JSON object a text.
 
@@ -61,7 +62,7 @@ def predict(
         iter([{"text": text} for text in texts]) if texts else read_records(source or STDIN, form)
     )
     at_once = 1 if not texts and source in (None, STDIN) else _RECORDS_AT_ONCE
-    with TokenClassifier.load(bundle, device, variant, threads) as classifier:
+    with TokenClassifier.load(bundle, device, variant, threads, reproducible) as classifier:
         while chunk := list(islice(records, at_once)):
             found = classifier.predict_batch([record["text"] for record in chunk], aggregation)
             for record, entities in zip(chunk, found, strict=True):

@@ -37,30 +37,44 @@ class TokenClassifier:
     """Finds entities in texts with a variant of a bundle; a context manager that frees the model when left."""
 
     def __init__(
-        self, bundle: Path, manifest: Manifest, variant: VariantEntry, device: str, threads: int | None
+        self,
+        bundle: Path,
+        manifest: Manifest,
+        variant: VariantEntry,
+        device: str,
+        threads: int | None,
+        alone: bool = False,
     ) -> None:
         self.manifest = manifest
         self.variant = variant
         self.labels = manifest.labels
         self.provider = PROVIDERS[device]
+        self._alone = alone
         self._tokenizer = TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer)
         self._decoder = Decoder(manifest.labels)
         self._session: Any = open_session(bundle / variant.file.path, variant, device, threads)
 
     @classmethod
     def load(
-        cls, bundle: str | PathLike[str], device: str = "auto", variant: str = "auto", threads: int | None = None
+        cls,
+        bundle: str | PathLike[str],
+        device: str = "auto",
+        variant: str = "auto",
+        threads: int | None = None,
+        reproducible: bool = False,
     ) -> TokenClassifier:
         """Load a bundle folder after checking every file's SHA-256.
 
         `variant="auto"` takes the first of the manifest that may run on the device: bundles list the fastest first.
+        `reproducible` answers do not depend on the texts beside them: of several variants one without a batch effect is
+        taken, else each text runs alone.
         Raises BundleError (damaged), ProviderError (the device asked for is not there), UserInputError.
         """
         folder = Path(bundle)
         manifest = verify_bundle(folder)
         chosen = pick_device(device)
-        entry = _first_for(manifest, chosen) if variant == "auto" else manifest.variant(variant)
-        return cls(folder, manifest, entry, chosen, threads)
+        entry = _first_for(manifest, chosen, reproducible) if variant == "auto" else manifest.variant(variant)
+        return cls(folder, manifest, entry, chosen, threads, alone=reproducible and not _is_steady(entry))
 
     def __enter__(self) -> TokenClassifier:
         return self
@@ -130,7 +144,8 @@ class TokenClassifier:
             for subwords in encoded
         ]
         ahead = len(self._tokenizer.prefix)
-        for batch in batches(rows_of(self._tokenizer, encoded)):
+        rows = rows_of(self._tokenizer, encoded)
+        for batch in ([row] for row in rows) if self._alone else batches(rows):
             for row, logits in zip(batch, self.run(feeds(batch, self.manifest.tokenizer, padding)), strict=True):
                 kept = slice(row.window.keep_start, row.window.keep_end)
                 shift = ahead - row.window.start
@@ -138,10 +153,16 @@ class TokenClassifier:
         return scored
 
 
-def _first_for(manifest: Manifest, device: str) -> VariantEntry:
-    for entry in manifest.variants:
-        if PROVIDERS[device] in entry.needs.providers:
-            return entry
+def _is_steady(entry: VariantEntry) -> bool:
+    """Whether no entity changed with the batch where the variant was judged."""
+    return entry.parity is not None and entry.parity.batch_effect == 0
+
+
+def _first_for(manifest: Manifest, device: str, reproducible: bool) -> VariantEntry:
+    runnable = [entry for entry in manifest.variants if PROVIDERS[device] in entry.needs.providers]
+    if runnable:
+        steady = [entry for entry in runnable if _is_steady(entry)]
+        return (steady if reproducible and steady else runnable)[0]
     names = ", ".join(entry.name for entry in manifest.variants)
     raise ProviderError(
         f"no variant of bundle {manifest.name} runs on {device}; it has {names}", "Choose another device."

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from edgener_runtime import BundleError, EdgenerError, Entity, TokenClassifier, UserInputError
+from edgener_runtime import pipeline as pipeline_module
 from edgener_runtime.decode import AGGREGATIONS
+from edgener_runtime.manifest import read_manifest
 from edgener_runtime.windows import plan
 
 WORDS = (
@@ -187,6 +189,54 @@ def test_any_texts_together_are_as_alone(texts: list[str], classifier: TokenClas
 def test_a_text_without_subwords_has_no_entities(text: str, classifier: TokenClassifier) -> None:
     assert classifier.predict(text) == []
     assert classifier.predict_batch([text, "oil leak", text])[::2] == [[], []]
+
+
+# --- reproducible answers
+
+
+def loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch, effects: dict[str, float | None], **how: Any) -> Any:
+    """The bundle with other batch effects in its manifest."""
+    manifest = read_manifest(bundle)
+    entries = [
+        dataclasses.replace(entry, parity=dataclasses.replace(entry.parity, batch_effect=effects[entry.name]))
+        for entry in manifest.variants
+        if entry.parity
+    ]
+    changed = dataclasses.replace(manifest, variants=tuple(entries))
+    monkeypatch.setattr(pipeline_module, "verify_bundle", lambda folder: changed)
+    return TokenClassifier.load(bundle, device="cpu", **how)
+
+
+def rows_run_together(classifier: TokenClassifier, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    whole, rows = classifier.run, set[int]()
+
+    def run(inputs: dict[str, Any]) -> Any:
+        rows.add(len(inputs["input_ids"]))
+        return whole(inputs)
+
+    monkeypatch.setattr(classifier, "run", run)
+    classifier.predict_batch(["oil leak", "seal worn", "pump leaks oil"])
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("effects", "how", "variant", "alone"),
+    [
+        ({"int8-dynamic": 0.02, "fp32": 0.0}, {}, "int8-dynamic", False),
+        ({"int8-dynamic": 0.02, "fp32": 0.0}, {"reproducible": True}, "fp32", False),
+        ({"int8-dynamic": 0.0, "fp32": 0.0}, {"reproducible": True}, "int8-dynamic", False),
+        ({"int8-dynamic": 0.02, "fp32": 0.01}, {"reproducible": True}, "int8-dynamic", True),
+        ({"int8-dynamic": None, "fp32": None}, {"reproducible": True}, "int8-dynamic", True),
+        ({"int8-dynamic": 0.02, "fp32": 0.0}, {"reproducible": True, "variant": "int8-dynamic"}, "int8-dynamic", True),
+    ],
+)
+def test_a_reproducible_answer_comes_from_a_steady_variant_or_from_a_text_alone(
+    effects: dict[str, float | None], how: dict[str, Any], variant: str, alone: bool,
+    bundle: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    with loaded(bundle, monkeypatch, effects, **how) as classifier:
+        assert classifier.variant.name == variant
+        assert rows_run_together(classifier, monkeypatch) == ({1} if alone else {3})
 
 
 # --- refusals

@@ -62,6 +62,12 @@ def test_the_manifest_tells_parity_and_origin(bundle: Path) -> None:
     assert str(Path.home()) not in json.dumps(manifest)
 
 
+def test_the_report_stands_in_the_bundle_and_is_listed(bundle: Path) -> None:
+    files = {file["path"] for file in json.loads((bundle / "manifest.json").read_text())["files"]}
+    assert "report.html" in files and any(path.endswith(".svg") for path in files)
+    assert "int8-dynamic" in (bundle / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_bundle_scores_what_its_manifest_says(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text())
     for variant in manifest["variants"]:

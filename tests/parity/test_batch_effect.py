@@ -30,6 +30,13 @@ def test_a_model_that_always_says_the_same_has_none() -> None:
     assert counted(Scripted(TEXTS, ALONE)) == [[0, 1], [0, 2], [0, 0]]
 
 
+def test_as_many_texts_are_looked_at_as_asked_and_the_others_count_nothing() -> None:
+    model, steps = Scripted(TEXTS, ALONE), list[int]()
+    counts = count_batch_effect(model, TEXTS, [tags.split() for tags in ALONE], lambda: steps.append(1), most=2)
+    assert counts[:, 1].tolist() == [1, 0, 0]
+    assert len(steps) == len(TEXTS)
+
+
 @pytest.mark.parametrize("where", ["beside", "padded"])
 @pytest.mark.parametrize(
     ("otherwise", "changed"),
