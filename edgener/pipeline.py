@@ -164,8 +164,11 @@ def _draw(
     """The page for people, which shows variants that were left out as well."""
     speeds = {entry.name: entry.speed for entry in built.variants if entry.speed}
     sizes = {entry.name: entry.file.size for entry in built.variants}
-    noise = spec.search.noise if spec.search else None
-    write_html(reports, speeds, origin, folder, sizes=sizes, sensitivities=noise)
+    search = spec.search
+    found: dict[str, Any] = (
+        {"sensitivities": search.noise, "trials": search.trials, "tried_on": search.data} if search else {}
+    )
+    write_html(reports, speeds, origin, folder, sizes=sizes, **found)
 
 
 def _write_search(spec: ExportSpec, folder: Path) -> None:

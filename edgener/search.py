@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +47,7 @@ from edgener_runtime.serde import SchemaError, load_json
 from edgener_runtime.tokenize import TextTokenizer
 from edgener_runtime.verify import file_entry
 
+BASELINES = (FP32, "int8-dynamic")  # tried and timed beside the mixes
 DEFAULT_CHURN = Budget("churn", 0.01)
 NOISE_TEXTS = 64  # of the calibration text, on which each product's noise is measured
 SCHEMA_VERSION = 1
@@ -129,13 +130,14 @@ def search_precision(path_: Path, spec: SearchSpec, track: Track = untracked) ->
         noise, seconds = bench.noise(), bench.seconds()
         plans = path(noise, seconds)
         search = Search(len(plans), lambda place: bench.attempt(place, plans), bench.keeps)
+        baselines = [bench.baseline(name) for name in BASELINES]
         place = search.run()
         if place < 0:
             raise ParityError(
-                f"no mix keeps the budgets on {name}: {bench.tried[0].name} is {bench.tried[0].verdict}",
+                f"no mix keeps the budgets on {name}: all products in FP32 are {search.trials[0].verdict}",
                 "Search on more text, or allow more: --max-churn 0.01",
             )
-        trials = bench.timed([search.trials[tried] for tried in sorted(search.trials)])
+        trials = bench.timed([*baselines, *(search.trials[tried] for tried in sorted(search.trials))])
     chosen = next(trial for trial in trials if trial.name == search.trials[place].name)
     return SearchResult(
         bench.graph, name, isa(), chosen.name, Plan(plans[place], tuple(smoothed)),
@@ -163,7 +165,6 @@ class Bench:
     spec: SearchSpec
     folder: Path
     track: Track
-    tried: list[Trial] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         write_tokenizer(self.checkpoint, self.folder)
@@ -249,18 +250,25 @@ class Bench:
 
     def attempt(self, place: int, plans: Sequence[Mapping[str, str]]) -> Trial:
         """Build the plan at a place of the path and hold it against PyTorch."""
-        plan = plans[place]
-        forms = dict(sorted(Counter(plan.values()).items()))
-        name = f"{place} of {len(plans) - 1}"
-        file = self._file(name)
+        plan, name = plans[place], f"{place} of {len(plans) - 1}"
         copy = type(self.model)()
         copy.CopyFrom(self.model)
-        write_mixed(copy, file, self.forms, plan)
+        write_mixed(copy, self._file(name), self.forms, plan)
+        return self._tried(name, dict(sorted(Counter(plan.values()).items())))
+
+    def baseline(self, name: str) -> Trial:
+        """A variant as it stands in the table, held against PyTorch like the mixes."""
+        if build := VARIANTS[name].build:
+            build(self._file(FP32), self._file(name), self.calibration)
+        return self._tried(name, {name: len(self.products)})
+
+    def _tried(self, name: str, forms: dict[str, int]) -> Trial:
         step = self.track(f"trying {name}", len(self.spec.dataset.sentences))
         with self._open(name) as classifier:
             found = answer(classifier, self.spec.dataset.sentences, step)
-        trial = self._judged(name, forms, file.stat().st_size, found)
-        self.tried.append(trial)
+        trial = self._judged(name, forms, self._file(name).stat().st_size, found)
+        churn = f", churn {trial.churn.value:.2%}" if trial.churn else ""
+        self.track(f"{name}: {trial.verdict}{churn}", 1)()  # stays in sight under the bars
         return trial
 
     def keeps(self, trial: Trial) -> bool:

@@ -15,7 +15,7 @@ from edgener.cli.main import main
 from edgener.data.types import Dataset
 from edgener.parity.budgets import Budget
 from edgener.pipeline import ExportSpec, export_bundle
-from edgener.search import Kept, SearchResult, SearchSpec, read_search, search_precision
+from edgener.search import BASELINES, Kept, SearchResult, SearchSpec, read_search, search_precision
 from edgener_exporters.forms import FP32
 from edgener_exporters.sensitivity import Noise
 from edgener_exporters.variants import VARIANTS
@@ -57,7 +57,8 @@ def test_every_product_was_measured_in_every_form(found: SearchResult) -> None:
 
 
 def test_trials_lead_from_fp32_to_no_fp32_with_figures_and_speed(found: SearchResult) -> None:
-    first, last = found.trials[0], found.trials[-1]
+    first, last = found.trials[len(BASELINES)], found.trials[-1]
+    assert [trial.name for trial in found.trials[: len(BASELINES)]] == list(BASELINES)
     assert first.forms == {FP32: 12} and FP32 not in last.forms
     assert last.size < first.size
     for trial in found.trials:
@@ -161,7 +162,8 @@ def test_search_writes_a_plan_that_export_takes(trained: Path, tmp_path: Path, r
     plan, budgets = tmp_path / "plan.json", ("--max-churn", 0.5, "--max-f1-drop", 0.5)
     done = run("search", trained, "--data", "builtin:factory", *budgets, "--out", plan)
     assert done.exit_code == 0, done.output
-    assert "12 fp32" in done.stdout and f"plan: {plan}" in done.stdout
+    assert "12 fp32" in done.stdout and f"plan:  {plan}" in done.stdout
+    assert plan.with_suffix(".png").stat().st_size > 1000 and "int8-dynamic" in plan.with_suffix(".svg").read_text()
     arguments = ("export", trained, "--out", tmp_path / "bundle", "--data", "builtin:factory", "--variants", "mixed")
     exported = run(*arguments, "--plan", plan, *budgets, "--json")
     assert exported.exit_code == 0, exported.output

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write what was found to this JSON file.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what was found to this JSON file, and the front as SVG and PNG beside it.",
+)
 @data_options
 @click.option(
     "--split", type=click.Choice(SPLITS), default="valid", show_default=True, help="Text to try on; not the test set."
@@ -54,6 +58,7 @@ def search(
     budgets = with_default(budgets, bool(dataset.labels))
 
     from edgener.progress import tracked
+    from edgener.report.pictures import draw_search
     from edgener.search import SearchSpec, search_precision
     from edgener_runtime.files import write_atomic
     from edgener_runtime.serde import to_json
@@ -63,6 +68,7 @@ def search(
         result = search_precision(checkpoint, spec, track)
     if out:
         write_atomic(out, to_json(result))
+        draw_search(result.trials, result.data, out.with_suffix(".svg"), out.with_suffix(".png"))
     if as_json:
         click.echo(to_json(result), nl=False)
     else:
@@ -81,7 +87,8 @@ def _print(result: SearchResult, out: Path | None) -> None:
     for role, reason in result.reasons.items():
         console.print(f"{role} stays in FP32: {reason}", highlight=False)
     if out:
-        console.print(f"plan: {out}", highlight=False, soft_wrap=True)
+        front = out.with_suffix(".png")
+        console.print(f"plan:  {out}\nfront: {front}", highlight=False, soft_wrap=True)
 
 
 def _row(trial: Trial) -> tuple[str, ...]:

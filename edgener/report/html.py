@@ -17,10 +17,11 @@ from edgener_runtime.tokenize import without_surrogates
 
 from .embed import inline_svg
 from .excerpt import Excerpt, excerpts
-from .pictures import Picture, draw_accuracy, draw_churn, draw_labels, draw_sensitivity
+from .pictures import Picture, draw_accuracy, draw_churn, draw_labels, draw_sensitivity, search_picture
 from .tables import figures_table, label_table, logits_table, provenance_table, sensitivity_table
 
 if TYPE_CHECKING:
+    from edgener.search import Trial
     from edgener_runtime.manifest import Speed
 
 REPORT, PICTURES = "report.html", "report"
@@ -61,11 +62,13 @@ def write_html(
     *,
     sizes: Mapping[str, int],
     sensitivities: Mapping[str, Mapping[str, float]] | None = None,
+    trials: Sequence[Trial] = (),
+    tried_on: str = "",
 ) -> None:
     """Write report.html and its pictures (report/*.svg, *.png) into a folder.
 
     `speed` and `sizes` (bytes) are by variant, `sensitivities` by role of a matrix product and form: the relative L2
-    error of the logits.
+    error of the logits, `trials` what a search tried on the text `tried_on`.
     """
     pictures = folder / PICTURES
     pictures.mkdir()
@@ -83,6 +86,7 @@ def write_html(
         "kinds": KINDS,
         "labels": labels,
         "changes": [shown for report in reports for shown in _shown(report, labels)],
+        "search": _drawn([search_picture(trials, tried_on, pictures)], pictures),
         "heat": _drawn((draw_sensitivity(form, noise, pictures) for form in forms), pictures),
         "noise": sensitivity_table(noise),
         "figures": (figures_table(reports, measured, sizes), logits_table(reports)),

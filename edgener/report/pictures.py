@@ -18,6 +18,7 @@ from .canvas import INK, figure, label_text, looks
 from .front import front
 
 if TYPE_CHECKING:
+    from edgener.search import Trial
     from edgener_runtime.manifest import Speed, Spread
 
 WIDTH = 4.4  # inches
@@ -97,6 +98,39 @@ def draw_churn(
     return picture
 
 
+def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture | None:
+    """The picture of a search, or None where none was made."""
+    if not trials:
+        return None
+    text = f"Mixes of precisions that the search tried on {data}; bars are 95 % intervals. Down and right is better."
+    picture = Picture("search", "What the search tried", text)
+    draw_search(trials, data, *picture.files(folder))
+    return picture
+
+
+def draw_search(trials: Sequence[Trial], data: str, *files: Path) -> None:
+    """Throughput against churn of what a search tried, written to `files` (SVG, PNG); mixes are dots without a name."""
+    timed = {trial.name: Point(trial.speed.throughput, trial.churn, trial.size)
+             for trial in trials if trial.speed and trial.churn}  # fmt: skip
+    named = {name: point for name, point in timed.items() if " of " not in name}
+    mixes = [point for name, point in timed.items() if name not in named]
+    best = front({name: (-point.x.median, point.y.value) for name, point in timed.items()})
+    with figure(WIDTH, 4, *files) as drawn:
+        axes = drawn.subplots()
+        axes.plot(*zip(*((timed[name].x.median, timed[name].y.value) for name in best), strict=True), **_FRONT_LINE)
+        at = [point.x.median for point in mixes], [point.y.value for point in mixes]
+        axes.errorbar(*at, yerr=_arms([point.y for point in mixes]), fmt="o", color=INK, ms=4, lw=0.8, label="mixes")
+        for name, (colour, marker) in looks(list(named)).items():
+            point = named[name]
+            style = {"color": colour, "marker": marker, "mec": INK, "ls": "none", "ms": 9, "zorder": 3, "label": name}
+            axes.plot([point.x.median], [point.y.value], **style)
+        axes.set(xlabel="subwords a second", ylabel="entities that differ from PyTorch's", title=f"tried on {data}")
+        axes.yaxis.set_major_formatter(_percent())
+        axes.grid(lw=0.5)
+        drawn.legend(loc="outside lower center", ncols=2, frameon=False)
+
+
+_FRONT_LINE = {"color": INK, "lw": 0.8, "ls": "--", "label": "front"}
 _FRONT = "The front, which nothing beats in both, from the fastest on:"
 _BARS = "The area is the size of the file; bars are the spread of the rounds and the 95 % interval."
 
@@ -105,7 +139,7 @@ def _draw_points(drawn: Any, points: Mapping[str, Point], best: Sequence[str]) -
     axes = drawn.subplots()
     largest = max(point.size for point in points.values())
     line = [(points[name].x.median, points[name].y.value) for name in best]
-    axes.plot(*zip(*line, strict=True), color=INK, lw=0.8, ls="--", label="front")
+    axes.plot(*zip(*line, strict=True), **_FRONT_LINE)
     for name, (colour, marker) in looks(list(points)).items():
         point = points[name]
         at = [point.x.median], [point.y.value]

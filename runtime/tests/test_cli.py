@@ -129,7 +129,7 @@ def test_a_whole_bundle_verifies(bundle: Path, run: Run) -> None:
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0].split("\t")[:2] == ["int8-dynamic", "int8"]
-    assert lines[-1] == f"{bundle}: 6 files, all as in the manifest"
+    assert lines[-1] == f"{bundle}: 8 files, all as in the manifest"
 
 
 def test_the_manifest_can_be_had_as_json(bundle: Path, run: Run) -> None:

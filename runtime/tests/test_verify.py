@@ -35,7 +35,8 @@ def flip_a_bit(file: Path) -> None:
 
 def list_file(bundle: Path, **fields: Any) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    manifest["files"][0].update(fields)
+    (listed,) = (entry for entry in manifest["files"] if entry["path"] == "parity.json")
+    listed.update(fields)
     (bundle / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -10,9 +10,20 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from edgener.parity.bootstrap import Estimate
 from edgener.report.canvas import COLOURS, label_text, looks
 from edgener.report.embed import inline_svg
-from edgener.report.pictures import draw_accuracy, draw_churn, draw_labels, draw_sensitivity, luminance
+from edgener.report.html import write_html
+from edgener.report.pictures import (
+    draw_accuracy,
+    draw_churn,
+    draw_labels,
+    draw_sensitivity,
+    luminance,
+    search_picture,
+)
+from edgener.search import Trial
+from edgener_runtime.manifest import Spread
 
 from .pages import NOISE, SIZES, SPEED, reports_of
 
@@ -139,3 +150,38 @@ def _part(number: int) -> str:
 def _rgb(style: str) -> list[float]:
     digits = style.partition("fill: #")[2][:6]
     return [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+
+
+# --- the search
+
+
+def trial(name: str, churn: float, subwords: float) -> Trial:
+    speed = replace(SPEED["fp32"], throughput=Spread(subwords, subwords, subwords))
+    return Trial(name, {"fp32": 3}, 9_000, "pass", 0.9, None, Estimate(churn, churn / 2, 2 * churn), speed)
+
+
+TRIALS = (
+    trial("fp32", 0.0, 5e3),
+    trial("int8-dynamic", 0.02, 2e4),
+    trial("0 of 2", 0.001, 6e3),
+    trial("2 of 2", 0.004, 1.8e4),
+)
+
+
+def test_what_a_search_tried_is_drawn_with_its_baselines_by_name(tmp_path: Path) -> None:
+    picture = search_picture(TRIALS, "news <valid>", tmp_path)
+    assert picture
+    svg, png = picture.files(tmp_path)
+    text = svg.read_text(encoding="utf-8")
+    assert all(name in text for name in ("int8-dynamic", "fp32", "mixes", "front", "news &lt;valid&gt;"))
+    assert "0 of 2" not in text and png.stat().st_size > 1000
+
+
+def test_without_a_search_there_is_no_picture(tmp_path: Path) -> None:
+    assert search_picture((), "", tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_shows_what_the_search_tried(tmp_path: Path) -> None:
+    write_html(reports_of(), SPEED, {}, tmp_path, sizes=SIZES, trials=TRIALS, tried_on="news (valid)")
+    assert "What the search tried" in (tmp_path / "report.html").read_text(encoding="utf-8")
