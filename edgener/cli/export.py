@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +19,10 @@ from edgener_exporters.variants import DEFAULT, SETS, select_variants
 
 from .budgets import budget_arguments, budget_options
 from .options import data_arguments, data_options
-from .tables import narrow_table
+from .tables import narrow_table, stacked
 
 if TYPE_CHECKING:
+    from edgener.parity.compare import ParityReport
     from edgener.pipeline import ExportResult
     from edgener_runtime.manifest import VariantEntry
 
@@ -120,20 +122,41 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
         return
     from rich.console import Console
 
-    from edgener.parity.report import COLUMNS, row
-
-    columns = ("variant", "MB", "ms", *COLUMNS[1:])
-    table = narrow_table(*columns, title=f"against PyTorch on {result.reports[0].data}")
+    columns = ("variant", "MB", "ms", "F1", "against PyTorch", "churn", "batch effect", "verdict")
+    title = f"against PyTorch on {result.reports[0].data}"
+    table = narrow_table(*columns, title=title, wraps=("variant", "verdict"))
     entries = {entry.name: entry for entry in result.manifest.variants}
     for report in result.reports:
-        name, *figures = row(report, "\n")
-        table.add_row(name, *_size_and_speed(entries.get(name)), *figures)
+        table.add_row(report.variant, *_size_and_speed(entries.get(report.variant)), *_figures(report))
     console = Console()
     console.print(table)
     if written:
-        for report in (report for report in result.reports if report.variant not in entries):
-            console.print(f"left out: {report.variant}", highlight=False)
+        for line in _left_out(result):
+            console.print(line, highlight=False)
         console.print(f"bundle: {result.bundle}\nreport: {result.bundle}/report.html", highlight=False, soft_wrap=True)
+
+
+def _figures(report: ParityReport) -> tuple[str, ...]:
+    """F1, what was lost against PyTorch, churn and batch effect with their intervals, and the verdict."""
+    found = report.estimates
+    return (
+        "-" if found.overall.f1 is None else f"{found.overall.f1:.4f}",
+        stacked(found.overall.f1_difference, "{:+z.4f}"),
+        stacked(found.overall.churn, "{:.2%}"),
+        stacked(found.batch_effect, "{:.2%}"),
+        report.verdict.value,
+    )
+
+
+def _left_out(result: ExportResult) -> Iterator[str]:
+    """Which variants did not get into the bundle, and why."""
+    from edgener.parity.gate import Verdict, explain
+
+    kept = {entry.name for entry in result.manifest.variants}
+    for report in result.reports:
+        if report.variant not in kept:
+            reasons = [judged for judged in report.judgements if judged.verdict is not Verdict.PASS]
+            yield from (f"left out ({judged.verdict}): {explain(report.variant, judged)}" for judged in reasons)
 
 
 def _size_and_speed(entry: VariantEntry | None) -> tuple[str, str]:

@@ -78,8 +78,9 @@ def search(
 def _print(result: SearchResult, out: Path | None) -> None:
     from rich.console import Console
 
-    columns = ("mix", "products", "MB", "subwords/s", "ms", "F1", "against PyTorch", "churn", "verdict")
-    table = narrow_table(*columns, title=f"tried on {result.data}, on a CPU with {result.isa}")
+    columns = ("mix", "products", "MB", "subw/s", "ms", "F1 lost", "churn", "verdict")
+    title = f"tried on {result.data}, on a CPU with {result.isa}"
+    table = narrow_table(*columns, title=title, wraps=("mix", "products", "verdict"))
     for trial in result.trials:
         table.add_row(*_row(trial), style="bold" if trial.name == result.chosen else None)
     console = Console()
@@ -92,17 +93,15 @@ def _print(result: SearchResult, out: Path | None) -> None:
 
 
 def _row(trial: Trial) -> tuple[str, ...]:
-    from edgener.parity.report import shown
-
-    speed = trial.speed
+    """A trial by its bare figures; their intervals stand in the JSON and in the picture."""
+    speed, lost, churn = trial.speed, trial.f1_difference, trial.churn
     return (
         trial.name,
-        "\n".join(f"{count} {form}" for form, count in trial.forms.items()),
+        ", ".join(f"{count} {form.removeprefix('int8-')}" for form, count in trial.forms.items()),
         f"{trial.size / 1e6:.1f}",
         f"{speed.throughput.median:,.0f}" if speed else "-",
         f"{speed.latency_ms.median:.2f}" if speed else "-",
-        "-" if trial.f1 is None else f"{trial.f1:.4f}",
-        shown(trial.f1_difference, "{:+z.4f}", "\n"),
-        shown(trial.churn, "{:.2%}", "\n"),
+        f"{-lost.value:z.4f}" if lost else "-",
+        f"{churn.value:.2%}" if churn else "-",
         trial.verdict,
     )

@@ -27,16 +27,16 @@ def write_reports(reports: Sequence[ParityReport], folder: Path) -> None:
         (folder / DIFF / f"{report.variant}.jsonl").write_text(to_jsonl(report.changes), encoding="utf-8")
 
 
-def row(report: ParityReport, break_: str = " ") -> tuple[str, ...]:
-    """The figures of one variant as tables show them, an interval behind each; `break_` stands between the two."""
+def row(report: ParityReport) -> tuple[str, ...]:
+    """The figures of one variant as tables show them, an interval behind each."""
     found = report.estimates
     return (
         report.variant,
         "-" if found.overall.f1 is None else f"{found.overall.f1:.4f}",
-        shown(found.overall.f1_difference, "{:+z.4f}", break_),
-        shown(found.overall.churn, "{:.2%}", break_),
-        shown(found.batch_effect, "{:.2%}", break_),
-        shown(found.equal_labels, "{:.3%}", break_),
+        _shown(found.overall.f1_difference, "{:+z.4f}"),
+        _shown(found.overall.churn, "{:.2%}"),
+        _shown(found.batch_effect, "{:.2%}"),
+        _shown(found.equal_labels, "{:.3%}"),
         report.verdict.value,
     )
 
@@ -88,7 +88,7 @@ _LABEL_COLUMNS = ("label", "gold", "F1", "F1 PyTorch", "difference", "PyTorch fi
 
 def _label_row(label: str, found: LabelFigures) -> tuple[str, ...]:
     scores = ("-" if score is None else f"{score:.4f}" for score in (found.f1, found.f1_pytorch))
-    difference, churn = shown(found.f1_difference, "{:+z.4f}"), shown(found.churn, "{:.2%}")
+    difference, churn = _shown(found.f1_difference, "{:+z.4f}"), _shown(found.churn, "{:.2%}")
     return (label, str(found.gold), *scores, difference, str(found.entities), churn)
 
 
@@ -96,12 +96,12 @@ def _buckets(buckets: dict[str, Bucket]) -> list[tuple[str, ...]]:
     return [(name, str(bucket.entities), f"{bucket.churn:.2%}") for name, bucket in buckets.items()]
 
 
-def shown(estimate: Estimate | None, form: str, break_: str = " ") -> str:
+def _shown(estimate: Estimate | None, form: str) -> str:
     """A figure and its interval, or a dash where there was nothing to measure it on."""
     if estimate is None:
         return "-"
     value, low, high = (form.format(number) for number in (estimate.value, estimate.low, estimate.high))
-    return f"{value}{break_}({low} to {high})"
+    return f"{value} ({low} to {high})"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -17,7 +17,7 @@ from edgener.cli.main import main
 from edgener.data.types import Dataset, Sentence
 from edgener_exporters.graph import save_graph
 from edgener_exporters.onnx import export_onnx
-from edgener_exporters.variants import VARIANTS, Variant
+from edgener_exporters.variants import SETS, VARIANTS, Variant
 from edgener_runtime.verify import verify_bundle
 
 LABELLED = 60  # sentences
@@ -194,6 +194,18 @@ def test_one_variant_of_several_is_enough_and_the_figures_of_all_are_told(
     verdicts = {report["variant"]: report["verdict"] for report in json.loads(done.stdout)["parity"]}
     assert verdicts == {"same": "pass", "silent": "fail"}
     check_nothing_written(tmp_path, done)
+
+
+def test_of_a_set_what_is_left_out_is_told_with_its_reason(
+    trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SETS, "all", ("same", "silent"))
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "all", "--max-churn", 0,
+               "--max-f1-drop", 1)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert [entry.name for entry in verify_bundle(tmp_path / "out").variants] == ["same"]
+    told = " ".join(done.stdout.split())
+    assert "left out (fail): silent changed 100.00% of the entities" in told and "left out (pass)" not in told
 
 
 # --- exit 4
