@@ -48,6 +48,8 @@ def search(
     puts into the logits, and its time. Mixes that trade noise for time best are tried on real text, from FP32 to the
     fastest. The default budget of churn is 0.01. What was measured is kept: a search that was broken off goes on.
 
+    Exit 0: the mix chosen keeps the budgets. Exit 3: none does. Exit 4: the text is too little to tell.
+
     \b
     Example:
       edgener search out/checkpoint --data builtin:factory --max-churn 0.02 --out out/search.json
@@ -57,9 +59,11 @@ def search(
     text = calibration_text(data, calibration, dataset)
     budgets = with_default(budgets, bool(dataset.labels))
 
+    from edgener.parity.gate import EXIT_CODES, Verdict
     from edgener.progress import tracked
     from edgener.report.pictures import draw_search
     from edgener.search import SearchSpec, search_precision
+    from edgener_runtime.errors import ParityError
     from edgener_runtime.files import write_atomic
     from edgener_runtime.serde import to_json
 
@@ -73,6 +77,13 @@ def search(
         click.echo(to_json(result), nl=False)
     else:
         _print(result, out)
+    if (verdict := Verdict(result.best.verdict)) is not Verdict.PASS:
+        refused = ParityError(
+            f"no mix surely keeps the budgets on {result.data}: the one chosen is {verdict}",
+            "Search on more text, or allow more: --max-churn 0.02",
+        )
+        refused.exit_code = EXIT_CODES[verdict]
+        raise refused
 
 
 def _print(result: SearchResult, out: Path | None) -> None:

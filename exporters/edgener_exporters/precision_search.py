@@ -57,26 +57,25 @@ def _moves(noise: Mapping[str, Mapping[str, float]], seconds: Mapping[str, Mappi
 class Search(Generic[Trial]):
     """Trials of plans along a path; `trials` holds them by their place.
 
-    `attempt(place)` tries the plan at a place, `keeps(trial)` says whether it is within its budgets.
+    `attempt(place)` tries the plan at a place; no place is tried twice.
     """
 
-    def __init__(self, places: int, attempt: Callable[[int], Trial], keeps: Callable[[Trial], bool]) -> None:
+    def __init__(self, places: int, attempt: Callable[[int], Trial]) -> None:
         self.trials: dict[int, Trial] = {}
         self._last = places - 1
         self._attempt = attempt
-        self._keeps = keeps
 
-    def run(self) -> int:
+    def run(self, keeps: Callable[[Trial], bool]) -> int:
         """The last place that keeps the budgets as those before it do, first evenly, then by bisection; -1 if none."""
         for place in range(0, SPREAD + 1):
             self._try(round(place * self._last / SPREAD))
-        good = max(self._unbroken())
+        good = max(self._unbroken(keeps))
         if good < 0:
             return good
         bad = min((place for place in self.trials if place > good), default=self._last + 1)
         while bad - good > 1:
             middle = (good + bad) // 2
-            if self._keeps(self._try(middle)):
+            if keeps(self._try(middle)):
                 good = middle
             else:
                 bad = middle
@@ -87,9 +86,9 @@ class Search(Generic[Trial]):
             self.trials[place] = self._attempt(place)
         return self.trials[place]
 
-    def _unbroken(self) -> Iterator[int]:
+    def _unbroken(self, keeps: Callable[[Trial], bool]) -> Iterator[int]:
         yield -1
         for place in sorted(self.trials):
-            if not self._keeps(self.trials[place]):
+            if not keeps(self.trials[place]):
                 return
             yield place

@@ -157,7 +157,7 @@ def _rgb(style: str) -> list[float]:
 
 def trial(name: str, churn: float, subwords: float) -> Trial:
     speed = replace(SPEED["fp32"], throughput=Spread(subwords, subwords, subwords))
-    return Trial(name, {"fp32": 3}, 9_000, "pass", 0.9, None, Estimate(churn, churn / 2, 2 * churn), speed)
+    return Trial(name, {"fp32": 3}, 9_000, "pass", True, 0.9, None, Estimate(churn, churn / 2, 2 * churn), speed)
 
 
 TRIALS = (
