@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 from edgener_exporters.calibration import Calibration
+from edgener_exporters.forms import FORMS
+from edgener_exporters.graph import open_graph
+from edgener_exporters.int8 import encoder_products
+from edgener_exporters.mixed import Plan, build_mixed
 from edgener_exporters.onnx import export_onnx
+from edgener_exporters.smooth import smoothable
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.manifest import TokenizerSettings
 from edgener_runtime.tokenize import TextTokenizer
 
 
+def every_form(folder: Path) -> Plan:
+    """A plan in which the forms take turns and all is smoothed that can be."""
+    graph, forms = open_graph(folder / "fp32.onnx"), cycle(FORMS)
+    return Plan({product.role: next(forms) for product in encoder_products(graph)}, tuple(smoothable(graph)))
+
+
 def main(name: str, folder: Path) -> None:
     out = folder / f"{name}.onnx"
-    if builder := VARIANTS[name].build:
+    if builder := partial(build_mixed, plan=every_form(folder)) if name == "mixed" else VARIANTS[name].build:
         settings = TokenizerSettings(**json.loads((folder / "settings.json").read_text()))
         tokenizer = TextTokenizer(folder / settings.file, settings)
         builder(folder / "fp32.onnx", out, Calibration(json.loads((folder / "texts.json").read_text()), tokenizer))
