@@ -9,7 +9,6 @@ from edgener_runtime.errors import UserInputError
 
 from .bootstrap import Estimate
 from .figures import Figures
-from .masks import PLAIN
 
 EACH = "each"
 
@@ -46,7 +45,7 @@ def _changed_labels(figures: Figures, _: str | None) -> Estimate | None:
 
 
 def _stray(figures: Figures, mask: str | None) -> Estimate | None:
-    return Estimate(*[figures.masks[mask or PLAIN]] * 3)
+    return Estimate(*[figures.masks[mask].masked] * 3) if mask else None
 
 
 _NONE_RIGHT = "PyTorch gets no such entity right"

@@ -21,7 +21,7 @@ from .diff import Change, DiffSummary, changes, summarise
 from .figures import Figures, measure
 from .gate import Judgement, Verdict, overall
 from .logits import LogitFigures, logit_figures
-from .masks import MaskedText, Runner, mask_texts, stray
+from .masks import MaskedText, Runner, Stray, mask_texts, stray
 from .metrics import EntityScores, entity_scores
 from .reference import PyTorchModel
 from .tagging import Answers, answer
@@ -121,7 +121,7 @@ def _check_same_text(variant: str, sentence: Sentence, expected: TokenLogits, fo
 
 
 def _report(
-    reference: Reference, variant: str, answers: Answers, counts: Counts, masks: dict[str, float]
+    reference: Reference, variant: str, answers: Answers, counts: Counts, masks: dict[str, Stray]
 ) -> ParityReport:
     sentences, pytorch = reference.dataset.sentences, reference.answers
     gold = [sentence.tags() for sentence in sentences]

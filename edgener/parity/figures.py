@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .bootstrap import RESAMPLES, SEED, Bootstrap, Estimate
 from .counts import Count, Counts
+from .masks import Stray
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ class Figures:
     labels: dict[str, LabelFigures]
     equal_labels: Estimate | None
     batch_effect: Estimate | None
-    masks: dict[str, float]
+    masks: dict[str, Stray]
     unit: str
     units: int
     resamples: int = RESAMPLES
@@ -57,7 +58,7 @@ class Figures:
         return self.overall if label is None else self.labels[label]
 
 
-def measure(counts: Counts, masks: dict[str, float]) -> Figures:
+def measure(counts: Counts, masks: dict[str, Stray]) -> Figures:
     """Figures with intervals, from counts by sentence."""
     import numpy as np
 

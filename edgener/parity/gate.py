@@ -12,7 +12,6 @@ from edgener_exporters.variants import Variant
 from .bootstrap import Estimate
 from .budgets import EACH, LOSSES, NO_LABEL, Budget
 from .figures import Figures
-from .masks import AT_LEAST, PLAIN, TIMES
 
 _MOST_NEEDED = 1_000_000  # entities; nobody labels more
 _SAME = 1e-12
@@ -50,10 +49,9 @@ class Judgement:
 def judge(variant: Variant, figures: Figures, budgets: Sequence[Budget]) -> tuple[Judgement, ...]:
     """Hold a variant's figures against its budgets; an exact variant may change no label, and need keep no other.
 
-    No variant may stray much farther from PyTorch under strange masks than under plain ones.
+    No variant may stray much farther from PyTorch under a mask than the same subwords do without.
     """
-    limit = max(TIMES * figures.masks.get(PLAIN, 0.0), AT_LEAST)
-    masks = [Budget("masks", limit, mask) for mask in figures.masks if mask != PLAIN]
+    masks = [Budget("masks", found.limit, mask) for mask, found in figures.masks.items()]
     asked = (NO_LABEL,) if variant.exact else budgets
     return tuple(judgement for budget in (*asked, *masks) for judgement in _judgements(budget, figures))
 

@@ -12,6 +12,7 @@ from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
 from edgener.parity.figures import Figures, LabelFigures
 from edgener.parity.gate import Judgement, Verdict, entities_needed, explain, judge, overall, verdict_of
+from edgener.parity.masks import Stray
 from edgener_exporters.variants import VARIANTS
 
 INT8, FP32 = VARIANTS["int8-dynamic"], VARIANTS["fp32"]
@@ -32,7 +33,7 @@ FIGURES = Figures(
     labels={"PER": label_figures(churn=Estimate(0.01, 0.0, 0.05)), "LOC": label_figures()},
     equal_labels=Estimate(0.997, 0.996, 0.998),
     batch_effect=Estimate(0.021, 0.017, 0.026),
-    masks={"right-padded": 0.03, "left-padded": 0.04, "holed": 0.02},
+    masks={"right-padded": Stray(0.03, 0.03), "left-padded": Stray(0.04, 0.03), "holed": Stray(0.02, 0.03)},
     unit="sentence",
     units=500,
 )
@@ -123,7 +124,7 @@ def test_an_exact_variant_may_change_no_label_and_need_keep_no_other_budget() ->
 def test_no_variant_strays_much_farther_under_strange_masks(
     plain: float, left: float, verdict: Verdict, variant: object
 ) -> None:
-    figures = replace(FIGURES, masks={"right-padded": plain, "left-padded": left})
+    figures = replace(FIGURES, masks={"left-padded": Stray(left, plain)})
     (judged,) = (judged for judged in judge(variant, figures, []) if judged.figure == "masks")  # type: ignore[arg-type]
     assert (judged.label, judged.verdict) == ("left-padded", verdict)
 

@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgener.parity.masks import MASKS, PLAIN, Inputs, MaskedText, holed, left_padded, mask_texts, stray
+from edgener.parity.masks import (
+    AT_LEAST,
+    MASKS,
+    TIMES,
+    Inputs,
+    MaskedText,
+    Stray,
+    holed,
+    left_padded,
+    mask_texts,
+    stray,
+    unmasked,
+)
 
 PADDING = 0
 
@@ -69,6 +81,9 @@ def test_the_inputs_are_not_changed_in_place(rows: list[int]) -> None:
 # --- how far a variant strays
 
 
+PLAIN = "right-padded"
+
+
 class Model:
     """Logits are the ids under the mask, plus an error under one kind of mask, and nonsense where nothing is seen."""
 
@@ -77,7 +92,8 @@ class Model:
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         mask = inputs["attention_mask"][..., None]
-        kind = PLAIN if (np.diff(mask[..., 0], axis=1) <= 0).all() else "left-padded" if mask[-1].all() else "holed"
+        falls = (np.diff(mask[..., 0], axis=1) <= 0).all()
+        kind = "open" if mask.all() else PLAIN if falls else "left-padded" if mask[-1].all() else "holed"
         logits = inputs["input_ids"][..., None] * np.array([1.0, -1.0])
         logits = logits * (1 + self.error * (kind == self.wrong))
         return np.where(mask == 1, logits, self.unseen).astype(np.float32)
@@ -92,21 +108,31 @@ def test_each_kind_of_mask_is_run(texts: tuple[MaskedText, ...]) -> None:
     assert [text.mask for text in texts] == list(MASKS) == [PLAIN, "left-padded", "holed"]
     for text in texts:
         np.testing.assert_array_equal(text.logits, Model().run(text.inputs))
+        np.testing.assert_array_equal(text.open_logits, Model().run(unmasked(text.inputs)))
 
 
 def test_the_same_model_does_not_stray(texts: tuple[MaskedText, ...]) -> None:
-    assert stray(Model(), texts) == dict.fromkeys(MASKS, 0.0)
+    assert stray(Model(), texts) == dict.fromkeys(MASKS, Stray(0.0, 0.0))
 
 
 @pytest.mark.parametrize("wrong", list(MASKS))
 def test_a_mask_that_is_mishandled_strays_by_that_share_and_no_other_does(
     wrong: str, texts: tuple[MaskedText, ...]
 ) -> None:
-    assert stray(Model(0.3, wrong), texts) == pytest.approx(dict.fromkeys(MASKS, 0.0) | {wrong: 0.3})
+    found = stray(Model(0.3, wrong), texts)
+    assert {mask: found[mask].masked for mask in MASKS} == pytest.approx(dict.fromkeys(MASKS, 0.0) | {wrong: 0.3})
+    assert all(found[mask].unmasked == 0 for mask in MASKS)
+
+
+def test_what_quantisation_does_without_a_mask_is_what_a_mask_may_do_twice(texts: tuple[MaskedText, ...]) -> None:
+    found = stray(Model(0.3, "open"), texts)
+    assert all(found[mask].masked == 0 and found[mask].unmasked == pytest.approx(0.3) for mask in MASKS)
+    assert found[PLAIN].limit == pytest.approx(TIMES * 0.3)
+    assert Stray(0.0, 0.001).limit == AT_LEAST
 
 
 def test_what_is_said_of_padding_does_not_count(texts: tuple[MaskedText, ...]) -> None:
-    assert stray(Model(unseen=1e6), texts) == dict.fromkeys(MASKS, 0.0)
+    assert stray(Model(unseen=1e6), texts) == dict.fromkeys(MASKS, Stray(0.0, 0.0))
 
 
 def test_where_pytorch_says_zero_the_distance_is_as_it_is() -> None:
@@ -117,7 +143,7 @@ def test_where_pytorch_says_zero_the_distance_is_as_it_is() -> None:
         def run(self, inputs: Inputs) -> NDArray[np.float32]:
             return np.full((1, 1, 1), 3, dtype=np.float32)
 
-    assert stray(Three(), [text]) == {PLAIN: pytest.approx(3 * np.sqrt(2))}
+    assert stray(Three(), [text])[PLAIN].masked == pytest.approx(3 * np.sqrt(2))
 
 
 def test_without_text_there_is_nothing_to_tell() -> None:

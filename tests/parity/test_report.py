@@ -52,7 +52,7 @@ def test_every_judgement_of_every_variant_is_a_line_with_its_verdict(reports: li
     lines = markdown(reports).splitlines()
     judged = [(report, judgement) for report in reports for judgement in report.judgements]
     assert (
-        len(judged) == 1 + 2 + 1 + 2 + 1 + 2
+        len(judged) == 1 + 2 + 1 + 3 + 1 + 3
     )  # F1, churn of each label, batch effect, masks; of FP32 labels and masks
     for report, judgement in judged:
         assert f"- {judgement.verdict}: {explain(report.variant, judgement)}" in lines
