@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,19 +26,20 @@ from edgener.progress import Track, untracked
 from edgener.speed import ROUNDS, measure_speed
 from edgener_exporters.calibration import Calibration
 from edgener_exporters.forms import FP32, forms_of
-from edgener_exporters.graph import open_graph
+from edgener_exporters.graph import copy_of, open_graph
 from edgener_exporters.int8 import Form, encoder_products
 from edgener_exporters.int8_dynamic import dynamic_product
+from edgener_exporters.kept import Kept
 from edgener_exporters.mixed import Plan, write_mixed
 from edgener_exporters.onnx import export_onnx
-from edgener_exporters.precision_search import Search, path
+from edgener_exporters.precision_search import Search, path_of_plans
 from edgener_exporters.roles import Product
-from edgener_exporters.sensitivity import Noise, product_seconds
+from edgener_exporters.sensitivity import TIMED_ROUNDS, Noise, product_seconds
 from edgener_exporters.smooth import smooth, smoothable
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.device import isa
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.files import sha256_of, write_atomic
+from edgener_runtime.files import sha256_of
 from edgener_runtime.manifest import Manifest, Speed, VariantEntry
 from edgener_runtime.pipeline import TokenClassifier
 from edgener_runtime.serde import SchemaError, load_json
@@ -119,7 +118,7 @@ def read_search(file: Path) -> SearchResult:
         raise UserInputError(f"the plan {file} cannot be read: {error}", "Search again: edgener search") from error
 
 
-def search_precision(path_: Path, spec: SearchSpec, track: Track = untracked) -> SearchResult:
+def search_precision(path: Path, spec: SearchSpec, track: Track = untracked) -> SearchResult:
     """Find the fastest mix of forms for a checkpoint on this machine's CPU that keeps the budgets.
 
     Where the text is too little to be sure even of FP32, bare figures decide; where no mix keeps the budgets, all stays
@@ -127,7 +126,7 @@ def search_precision(path_: Path, spec: SearchSpec, track: Track = untracked) ->
     where no budget says else. A budget for the batch effect rules dynamic quantisation out, which alone has one. Raises
     UserInputError (checkpoint, data).
     """
-    checkpoint = open_checkpoint(path_)
+    checkpoint = open_checkpoint(path)
     check_labels(checkpoint.entity_labels, spec.dataset)
     name = f"{data_record(spec.dataset).source} ({spec.dataset.split})"
     check_budgets(spec.budgets, checkpoint.entity_labels, bool(spec.dataset.labels), name)
@@ -138,7 +137,7 @@ def search_precision(path_: Path, spec: SearchSpec, track: Track = untracked) ->
         smoothed = bench.smoothing()
         smooth(bench.model, bench.calibration, smoothed)
         noise, seconds = bench.noise(), bench.seconds()
-        plans = path(noise, seconds)
+        plans = path_of_plans(noise, seconds)
         search = Search(len(plans), lambda place: bench.attempt(place, plans))
         baselines = [bench.baseline(name) for name in BASELINES]
         place = search.run(surely_keeps)
@@ -230,15 +229,14 @@ class Bench:
         step = self.track("smoothing", len(found))
         noise, chosen = self._noise_of(self.model), []
         for name, products in found.items():
-            if self.kept(f"smooth {name}", lambda: self._smoothing_helps(name, products, noise)):  # noqa: B023
+            if self.kept(f"smooth {name}", lambda: self._smoothing_gain(name, products, noise)) > 0:  # noqa: B023
                 chosen.append(name)
             step()
         return chosen
 
-    def _smoothing_helps(self, name: str, products: Sequence[Product], noise: Noise) -> bool:
-        """Tried in the dynamic form, whose range the largest channel decides."""
-        copy = type(self.model)()
-        copy.CopyFrom(self.model)
+    def _smoothing_gain(self, name: str, products: Sequence[Product], noise: Noise) -> float:
+        """The noise it saves, tried in the dynamic form, whose range the largest channel decides."""
+        copy = copy_of(self.model)
         smooth(copy, self.calibration, [name])
         roles = {product.role for product in products}
         evened = [product for product in encoder_products(copy) if product.role in roles]
@@ -246,7 +244,7 @@ class Bench:
             noise.changed(model, [(product, dynamic_product) for product in some])
             for model, some in ((self.model, products), (copy, evened))
         )
-        return after < before
+        return before - after
 
     def noise(self) -> dict[str, dict[str, float]]:
         """The noise of each product in each form, by role and form."""
@@ -263,14 +261,12 @@ class Bench:
 
     def seconds(self) -> dict[str, dict[str, float]]:
         """The time of each bare product in each form, by role and form."""
-        return product_seconds(self.model, self.products, self.forms, self.track("time of products", 7))
+        return product_seconds(self.model, self.products, self.forms, self.track("time of products", TIMED_ROUNDS))
 
     def attempt(self, place: int, plans: Sequence[Mapping[str, str]]) -> Trial:
         """Build the plan at a place of the path and hold it against PyTorch."""
         plan, name = plans[place], f"{place} of {len(plans) - 1}"
-        copy = type(self.model)()
-        copy.CopyFrom(self.model)
-        write_mixed(copy, self._file(name), self.forms, plan)
+        write_mixed(copy_of(self.model), self._file(name), self.forms, plan)
         return self._tried(name, dict(sorted(Counter(plan.values()).items())))
 
     def baseline(self, name: str) -> Trial:
@@ -318,27 +314,3 @@ class Bench:
             fp32, name=name, file=file_entry(self.folder, self._file(name)), disabled_optimizers=options
         )
         return TokenClassifier(self.folder, self.manifest, entry, "cpu", None)
-
-
-class Kept:
-    """Measurements of one graph on one calibration text, written down as they come so that a search can go on."""
-
-    def __init__(self, cache: Path | None, key: Sequence[str]) -> None:
-        name = hashlib.sha256(json.dumps(list(key)).encode()).hexdigest()
-        self._file = cache / "search" / f"{name}.json" if cache else None
-        self._values: dict[str, Any] = self._read()
-
-    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
-        """What was kept under a name, or what `make()` gives."""
-        if name not in self._values:
-            self._values[name] = make()
-            if self._file:
-                write_atomic(self._file, json.dumps(self._values))
-        return self._values[name]
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._file.read_text()) if self._file else {}
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}

@@ -17,8 +17,9 @@ from edgener.data.types import Dataset
 from edgener.parity.budgets import Budget
 from edgener.parity.gate import Verdict
 from edgener.pipeline import ExportSpec, export_bundle
-from edgener.search import BASELINES, Kept, SearchResult, SearchSpec, read_search, search_precision
+from edgener.search import BASELINES, SearchResult, SearchSpec, read_search, search_precision
 from edgener_exporters.forms import FP32
+from edgener_exporters.kept import Kept
 from edgener_exporters.sensitivity import Noise
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import UserInputError
@@ -198,3 +199,13 @@ def test_a_single_file_has_no_text_to_search_on(trained: Path, tmp_path: Path, r
     done = run("export", trained, "--out", tmp_path / "out", "--data", tmp_path / "all.txt", "--variants", "auto",
                "--max-churn", 0.5)  # fmt: skip
     assert done.exit_code == 2 and "no text to search on" in done.stderr
+
+
+def test_a_plan_that_nothing_uses_is_a_wrong_call(trained: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+    arguments = ("export", trained, "--out", tmp_path / "out", "--data", "builtin:factory", "--variants", "fp32")
+    done = run(*arguments, "--plan", tmp_path / "plan.json")
+    assert done.exit_code == 2 and "--plan is for the variant mixed" in done.stderr
+
+
+def test_the_test_set_is_not_searched_on(trained: Path, run: Callable[..., Any]) -> None:
+    assert run("search", trained, "--data", "builtin:factory", "--split", "test").exit_code == 2

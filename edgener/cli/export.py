@@ -78,6 +78,9 @@ def export(
       edgener export out/checkpoint --out out/bundle --variants auto --data conll2003 --max-churn 0.01
     """
     chosen = select_variants(variants)
+    is_planned = any(variant.planned for variant in chosen)
+    if plan and not is_planned:
+        raise click.UsageError(f"--plan is for the variant mixed, --variants names {variants}")
     dataset = read_split(data, split)
     calibrated = any(variant.calibrated for variant in chosen)
     text = calibration_text(data, calibration, dataset) if calibrated else None
@@ -101,7 +104,7 @@ def export(
         with tracked() as track:
             if plan:
                 spec = replace(spec, search=read_search(plan))
-            elif text and any(variant.planned for variant in chosen):
+            elif text and is_planned:
                 search = SearchSpec(search_text(data, dataset), text, budgets, calibration_method, exporter, cache)
                 spec = replace(spec, search=search_precision(checkpoint, search, track))
             result = export_bundle(checkpoint, out, spec, track)

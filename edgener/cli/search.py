@@ -9,7 +9,7 @@ import click
 
 from edgener.cache import cache_folder
 from edgener.data.calibration import calibration_text
-from edgener.data.read import SPLITS, DataSpec, read_split
+from edgener.data.read import DataSpec, read_split
 from edgener.parity.budgets import Budget, with_default
 from edgener_exporters.calibration import METHODS
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @data_options
 @click.option(
-    "--split", type=click.Choice(SPLITS), default="valid", show_default=True, help="Text to try on; not the test set."
+    "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Text to try on."
 )
 @budget_options
 @click.option("--calibration", metavar="SOURCE", help="Text that ranges are measured on [default: of train].")

@@ -39,7 +39,9 @@ class Evaluation:
     schema_version: int = SCHEMA_VERSION
 
 
-def evaluate(path: Path, dataset: Dataset, variant: str = "auto", step: Callable[[], None] | None = None) -> Evaluation:
+def evaluate(
+    path: Path, dataset: Dataset, variant: str = "auto", step: Callable[[], None] = lambda: None
+) -> Evaluation:
     """Score a checkpoint (PyTorch, FP32) or a bundle's variant (edgener_runtime) on a data set.
 
     Raises UserInputError where `path` is neither, or the data has labels that the model does not know.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from edgener.data.align import continued_subwords, first_subwords
 from edgener.data.tags import inside
@@ -60,11 +60,6 @@ def answer(model: Tagger, sentences: Sequence[Sentence], step: Callable[[], None
     return answers
 
 
-def tag(model: Tagger, sentences: Sequence[Sentence], step: Any = None) -> list[list[str]]:
-    """The tags a model gives each sentence; `step()` is called after each for a progress bar."""
-    tags = []
-    for sentence, scored in zip(sentences, model.logits(s.text for s in sentences), strict=True):
-        tags.append(token_tags(sentence, scored, model.labels))
-        if step:
-            step()
-    return tags
+def tag(model: Tagger, sentences: Sequence[Sentence], step: Callable[[], None] = lambda: None) -> list[list[str]]:
+    """The tags a model gives each sentence; `step()` is called after each."""
+    return answer(model, sentences, step).tags

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.errors import ExportError
 
-from .graph import Rewriting, open_graph, save_graph, weights_of
+from .graph import Rewriting, copy_of, open_graph, save_graph, weights_of
 from .halves import round_halves
 from .lint import check_for_tensorrt
 from .ranges import run_batches
@@ -44,8 +44,7 @@ def save_for_gpu(model: Any, out: Path, calibration: Calibration) -> None:
     import numpy as np
 
     check_for_tensorrt(model)
-    rounded = type(model)()
-    rounded.CopyFrom(model)
+    rounded = copy_of(model)
     round_halves(rounded)
     for _, (logits,) in run_batches(rounded, calibration.feeds("finite logits")):
         if not np.isfinite(logits).all():

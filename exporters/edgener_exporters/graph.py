@@ -66,6 +66,13 @@ def _refuse_halves(file: Path, model: Any) -> None:
         raise UserInputError(f"{file.name} is in FP16 already: {halves} of its weights", _START_AGAIN)
 
 
+def copy_of(model: Any) -> Any:
+    """The same graph once more, to be changed."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    return copy
+
+
 def save_graph(model: Any, file: Path) -> None:
     """Write a graph whole or not at all; the same graph gives the same bytes."""
     write_atomic(file, model.SerializeToString(deterministic=True))

@@ -28,7 +28,7 @@ class Move:
     price: float
 
 
-def path(noise: Mapping[str, Mapping[str, float]], seconds: Mapping[str, Mapping[str, float]]) -> list[Chosen]:
+def path_of_plans(noise: Mapping[str, Mapping[str, float]], seconds: Mapping[str, Mapping[str, float]]) -> list[Chosen]:
     """Forms by role, from all in FP32 to all in their fastest, one product changed a step.
 
     `noise` is by role and form but FP32, which has none; `seconds` by role and form.

@@ -10,6 +10,7 @@ from edgener_runtime.device import usable_cores
 from edgener_runtime.errors import ExportError
 
 from .foreign import export_errors
+from .graph import copy_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,8 +154,7 @@ def _with_outputs(model: Any, tensors: Sequence[str]) -> Any:
     """A copy whose outputs are those tensors."""
     import onnx
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copy_of(model)
     del copy.graph.output[:]
     copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in tensors)
     return copy

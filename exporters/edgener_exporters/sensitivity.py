@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgener_runtime.device import usable_cores
 
 from .forms import FP32
-from .graph import Emit, rewrite, weights_of
+from .graph import Emit, copy_of, rewrite, weights_of
 from .int8 import Form
 from .ranges import run_batches
 from .roles import Product
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _ROWS = 256  # subwords of the bare products that are timed, as many as a batch of short texts has
-_ROUNDS, _RUNS = 7, 10
+TIMED_ROUNDS, _RUNS = 7, 10
 
 
 class Noise:
@@ -43,8 +43,7 @@ class Noise:
         """
         import numpy as np
 
-        copy, weights = type(model)(), weights_of(model)
-        copy.CopyFrom(model)
+        copy, weights = copy_of(model), weights_of(model)
         rewrite(copy, {product.output: form(product, weights) for product, form in forms})
         return float(np.linalg.norm(self._logits(copy) - self._expected)) / self._norm
 
@@ -95,7 +94,7 @@ def _shape(product: Product, weights: dict[str, Any]) -> Shape:
 
 def _in_turns(sessions: Mapping[Any, Callable[[], float]], step: Callable[[], None]) -> dict[Any, float]:
     taken: dict[Any, list[float]] = {key: [] for key in sessions}
-    for _ in range(_ROUNDS):
+    for _ in range(TIMED_ROUNDS):
         for key, run in sessions.items():
             taken[key].append(run())
         step()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Factors = NDArray[np.float32]
 
-ALPHA = 0.65  # how much of the difficulty goes into the weights (measured on MiniLM: 0.5 to 0.8, see benchmarks)
+ALPHA = 0.65  # how much of the difficulty goes into the weights, the paper's alpha
 _TINY = 1e-5
 
 

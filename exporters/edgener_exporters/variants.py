@@ -56,7 +56,7 @@ _CPU_ONLY = {
     TENSORRT: "it takes symmetric S8 Q/DQ pairs alone: int8-qdq",
 }
 
-# Fastest on a CPU first: a bundle lists its variants in this order and a device takes the first that it can run.
+# Mostly fastest on a CPU first; a bundle that was not timed keeps this order, and a device takes the first it can run.
 VARIANTS = {
     variant.name: variant
     for variant in (
