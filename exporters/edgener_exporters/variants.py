@@ -63,7 +63,7 @@ VARIANTS = {
         Variant(
             "int8-dynamic",
             "int8",
-            "INT8 weights per channel, activations quantised on the fly, one range a tensor; the fastest on CPUs",
+            "INT8 weights per channel, activations quantised on the fly, one range a tensor; needs no calibration",
             Needs((CPU,), "1.23"),
             build=lambda fp32, out, calibration: quantize_dynamic(fp32, out),
             refused=_CPU_ONLY,
