@@ -88,6 +88,8 @@ def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) ->
         if "warmup_ratio" in known and "train_sampling_strategy" not in known
         else {"warmup_steps": config.warmup, "train_sampling_strategy": "group_by_length"}
     )
+    # transformers 4.57 leaves the last run's precision there and takes it up where fp32 is asked for
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "no"
     return TrainingArguments(
         output_dir=str(work),
         num_train_epochs=config.epochs,

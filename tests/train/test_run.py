@@ -196,6 +196,25 @@ def test_validation_scores_long_sentences_as_evaluate_does(few: Few, quick: Quic
     assert result.after.micro.f1 == best["valid_f1"]
 
 
+@pytest.mark.parametrize(("precision", "autocast"), [("fp32", False), ("bf16", True)])
+def test_the_precision_asked_for_is_the_one_trained_in(
+    few: Few, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, autocast: bool
+) -> None:
+    """accelerate reads the precision from the environment too, where an earlier run may have left another."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no" if autocast else "bf16")
+    seen: set[bool] = set()
+    forward = torch.nn.Linear.forward
+
+    def watched(layer: torch.nn.Linear, value: Any) -> Any:
+        if torch.is_grad_enabled():
+            seen.add(torch.is_autocast_enabled("cpu"))
+        return forward(layer, value)
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", watched)
+    train({"train": few["train"]}, quick(precision=precision, epochs=1), tmp_path / "out")
+    assert seen == {autocast}
+
+
 def test_without_a_valid_split_the_last_epoch_is_kept(few: Few, quick: Quick, tmp_path: Path) -> None:
     result = train({"train": few["train"]}, quick(), tmp_path / "out")
     assert result.split == "train"
