@@ -29,7 +29,7 @@ from edgener.encoding import load_tokenizer
 from edgener_exporters.onnx import load_reference
 from edgener_runtime import TokenClassifier
 from edgener_runtime.casing import case_classes
-from edgener_runtime.decode import AGGREGATIONS, Entity
+from edgener_runtime.entity import AGGREGATIONS, Decoding, Entity
 from edgener_runtime.files import write_atomic
 
 TOLERANCE = 1e-4  # of a score
@@ -81,7 +81,7 @@ def compare(
 ) -> Row:
     """Run both over the texts."""
     theirs = pipeline(list(texts), aggregation_strategy=strategy, batch_size=BATCH)
-    ours = classifier.predict_batch(texts, strategy)
+    ours = classifier.predict_batch(texts, Decoding(strategy))
     differing, largest = [], 0.0
     for text, expected, found in zip(texts, theirs, ours, strict=True):
         largest = max(largest, *_score_differences(expected, found), 0.0)

@@ -44,6 +44,7 @@ from edgener_runtime.manifest import Manifest, Speed, VariantEntry
 from edgener_runtime.pipeline import TokenClassifier
 from edgener_runtime.serde import SchemaError, load_json
 from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.tuning import Tuning
 from edgener_runtime.verify import file_entry
 
 BASELINES = (FP32, "int8-dynamic")  # tried and timed beside the mixes
@@ -313,4 +314,4 @@ class Bench:
         entry: VariantEntry = replace(
             fp32, name=name, file=file_entry(self.folder, self._file(name)), disabled_optimizers=options
         )
-        return TokenClassifier(self.folder, self.manifest, entry, "cpu", None)
+        return TokenClassifier(self.folder, self.manifest, entry, "cpu", Tuning())

@@ -19,6 +19,7 @@ from edgener_exporters.variants import SESSION_OPTIONS, Variant
 from edgener_runtime.manifest import Manifest, Speed, VariantEntry, read_manifest
 from edgener_runtime.pipeline import TokenClassifier
 from edgener_runtime.session import PROVIDERS
+from edgener_runtime.tuning import Tuning
 
 DEVICE = "cpu"  # variants are judged and timed where the export runs
 STAND_IN_ALONE = 256  # sentences that a stand-in, which is slow, runs one by one
@@ -31,7 +32,7 @@ def judge_variant(
     step, entry = track(variant.name, 2 * len(reference.dataset.sentences)), manifest.variant(variant.name)
     with (
         _as_it_will_run(folder, entry) as here,
-        TokenClassifier(folder, manifest, here, DEVICE, None) as classifier,
+        TokenClassifier(folder, manifest, here, DEVICE, Tuning()) as classifier,
     ):
         most_alone = None if _runs_here(entry) else STAND_IN_ALONE
         report = compare(reference, variant.name, classifier, step, most_alone)
@@ -82,7 +83,7 @@ def time_variants(folder: Path, manifest: Manifest, texts: Sequence[str], track:
 
 
 def _classifier(folder: Path, manifest: Manifest, entry: VariantEntry, options: tuple[str, ...]) -> TokenClassifier:
-    return TokenClassifier(folder, manifest, replace(entry, disabled_optimizers=options), DEVICE, None)
+    return TokenClassifier(folder, manifest, replace(entry, disabled_optimizers=options), DEVICE, Tuning())
 
 
 def _with_fastest_options(entry: VariantEntry, speeds: dict[tuple[str, ...], Speed]) -> VariantEntry:

@@ -45,7 +45,7 @@ from edgener.train.run import train
 from edgener_exporters.variants import select_variants
 from edgener_runtime import TokenClassifier
 from edgener_runtime.casing import case_classes
-from edgener_runtime.decode import AGGREGATIONS
+from edgener_runtime.entity import AGGREGATIONS, Decoding
 from edgener_runtime.files import write_atomic
 from edgener_runtime.manifest import MANIFEST, read_manifest
 
@@ -178,7 +178,7 @@ def golden_lines(checkpoint: Path, chosen: Iterator[str]) -> Iterator[str]:
             entities = {
                 aggregation: ask_transformers(theirs, text, aggregation)
                 if fits
-                else [rounded(*dataclasses.astuple(entity)[:4]) for entity in ours.predict(text, aggregation)]
+                else [rounded(*dataclasses.astuple(entity)[:4]) for entity in ours.predict(text, Decoding(aggregation))]
                 for aggregation in AGGREGATIONS
             }
             record = {"text": text, "source": "transformers" if fits else "runtime", "entities": entities}

@@ -7,17 +7,20 @@ with TokenClassifier.load("bundle") as classifier:
         print(entity.label, entity.start, entity.end, entity.score, entity.text)
 """
 
-from .decode import Entity
+from .entity import Decoding, Entity
 from .errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
+from .explain import Explanation
 from .pipeline import TokenClassifier, TokenLogits
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BundleError",
+    "Decoding",
     "DeviceError",
     "EdgenerError",
     "Entity",
+    "Explanation",
     "ProviderError",
     "TokenClassifier",
     "TokenLogits",

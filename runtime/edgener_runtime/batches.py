@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SUBWORDS_AT_ONCE = 512  # padded subwords of one run; with more, activations outgrow the cache of a core
+SUBWORDS_AT_ONCE = 512  # padded subwords of one run; with more, activations outgrow the cache of a core
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ def rows_of(tokenizer: TextTokenizer, encoded: Sequence[Subwords]) -> list[Row]:
     return [row for row in rows if row.window.end]
 
 
-def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Rows of near lengths, so many together that padded subwords stay within the limit."""
+def batches(rows: Iterable[Row], subwords: int = SUBWORDS_AT_ONCE) -> Iterator[list[Row]]:
+    """Rows of near lengths, at most `subwords` together, padding counted, or one."""
     batch: list[Row] = []
     for row in sorted(rows, key=lambda row: len(row.ids)):
-        if batch and len(row.ids) * (len(batch) + 1) > _SUBWORDS_AT_ONCE:
+        if batch and len(row.ids) * (len(batch) + 1) > subwords:
             yield batch
             batch = []
         batch.append(row)

@@ -1,114 +1,133 @@
-"""Logits to entities: the aggregation strategies of transformers' token-classification pipeline, in numpy."""
+"""Logits to entities in numpy, many texts at once: the strategies of transformers' token-classification pipeline."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .entity import PLAIN, Decoding, Entity
 from .errors import UserInputError
+from .offsets import in_units
+from .viterbi import AllowedPaths
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Bools = NDArray[np.bool_]
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
-AGGREGATIONS = ("none", "simple", "first", "average", "max")
 OUTSIDE = "O"
 
 
 @dataclass(frozen=True)
-class Entity:
-    """An entity of a text: label, first and past-the-end character, score (0 to 1) and `text[start:end]`."""
+class Scored:
+    """Texts' subwords in one row: logits (n, labels), character offsets (n, 2), which go on a word (n,), counts.
 
-    label: str
-    start: int
-    end: int
-    score: float
-    text: str
+    `counts` (texts,) says how many subwords each text has.
+    """
+
+    logits: Floats
+    offsets: Ints
+    continues: Bools
+    counts: Ints
 
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Subwords or words in order: label number, score, and characters `start` to `end` of each."""
+    """Subwords or words in one row: label number, score, characters `starts` to `ends`, and number of the text."""
 
     labels: Ints
     scores: Floats
     starts: Ints
     ends: Ints
+    texts: Ints
 
 
 class Decoder:
-    """Turns the logits of a text into entities, for one set of labels."""
+    """Turns the logits of texts into entities, for one set of labels."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         import numpy as np
 
         self.labels = tuple(labels)
         types = [label[2:] if label[:2] in ("B-", "I-") else label for label in labels]
-        self._types = np.array([sorted(set(types)).index(name) for name in types])
+        numbers = {name: number for number, name in enumerate(sorted(set(types)))}
+        self._types = np.array([numbers[name] for name in types])
         self._begins = np.array([label.startswith("B-") for label in labels])
         self._names = [label.split("-", 1)[-1] for label in labels]
         self._outside = np.array([label == OUTSIDE for label in labels])
+        self._paths = AllowedPaths(labels)
 
-    def entities(
-        self, text: str, logits: Floats, offsets: Ints, continues: Sequence[bool], aggregation: str = "simple"
-    ) -> list[Entity]:
-        """The entities of a text from the (subwords, labels) logits and (subwords, 2) character offsets.
+    def entities(self, texts: Sequence[str], scored: Scored, decoding: Decoding = PLAIN) -> list[list[Entity]]:
+        """The entities of each text, in order. Raises UserInputError for a threshold of a label that there is not."""
+        import numpy as np
 
-        `continues` marks subwords that go on a word. Raises UserInputError for an unknown `aggregation`.
-        """
-        if aggregation not in AGGREGATIONS:
-            raise UserInputError(
-                f"there is no aggregation {aggregation!r}", f"Choose one of: {', '.join(AGGREGATIONS)}"
-            )
-        if not len(logits):
-            return []
-        pieces = self._words(softmax(logits), offsets, continues, aggregation)
-        if aggregation == "none":
-            return self._tagged(text, pieces)
-        return self._grouped(text, pieces)
+        least = self._least(decoding)
+        pieces = self._pieces(scored, decoding)
+        if not len(pieces.labels):
+            return [[] for _ in texts]
+        firsts, lasts, scores = (_each if decoding.aggregation == "none" else self._grouped)(pieces)
+        labels = pieces.labels[firsts]
+        kept = np.flatnonzero(~self._outside[labels] & (scores >= least[labels]))
+        names = self.labels if decoding.aggregation == "none" else self._names
+        found: list[list[Entity]] = [[] for _ in texts]
+        for text, label, start, end, score in zip(
+            pieces.texts[firsts[kept]].tolist(), labels[kept].tolist(), pieces.starts[firsts[kept]].tolist(),
+            pieces.ends[lasts[kept]].tolist(), scores[kept].tolist(), strict=True,
+        ):  # fmt: skip
+            found[text].append(Entity(names[label], start, end, score, texts[text][start:end]))
+        return [_in_units(entities, text, decoding.offsets) for entities, text in zip(found, texts, strict=True)]
 
-    def _words(self, scores: Floats, offsets: Ints, continues: Sequence[bool], aggregation: str) -> _Pieces:
+    def _least(self, decoding: Decoding) -> Floats:
+        """The least score of an entity that begins with each label (labels,)."""
+        import numpy as np
+
+        for name in decoding.thresholds:
+            if name not in self._names:
+                known = sorted(set(self._names) - {OUTSIDE})
+                raise UserInputError(f"there is no label {name!r} to give a threshold", f"Labels: {', '.join(known)}")
+        return np.array([decoding.thresholds.get(name, 0) for name in self._names], dtype=np.float32)
+
+    def _pieces(self, scored: Scored, decoding: Decoding) -> _Pieces:
         """Subwords as they are for none and simple, else words with one label each."""
         import numpy as np
 
-        if aggregation in ("none", "simple"):
-            return _pieces(scores, offsets[:, 0], offsets[:, 1])
-        begins = ~np.asarray(continues, dtype=bool)
-        begins[0] = True
-        first = np.flatnonzero(begins)
-        last = np.append(first[1:], len(scores)) - 1
-        return _pieces(_WORD_SCORES[aggregation](scores, first), offsets[first, 0], offsets[last, 1])
+        scores = softmax(scored.logits)
+        texts = np.repeat(np.arange(len(scored.counts)), scored.counts)
+        starts, ends = scored.offsets[:, 0], scored.offsets[:, 1]
+        if decoding.aggregation in _WORD_SCORES and len(scores):
+            begins = ~scored.continues
+            begins[_firsts(texts)] = True
+            first = np.flatnonzero(begins)
+            last = np.append(first[1:], len(scores)) - 1
+            scores = _WORD_SCORES[decoding.aggregation](scores, first)
+            starts, ends, texts = starts[first], ends[last], texts[first]
+        labels = self._paths.best(scores, _firsts(texts)) if decoding.strict and len(scores) else scores.argmax(axis=-1)
+        return _Pieces(labels, scores[np.arange(len(scores)), labels], starts, ends, texts)
 
-    def _tagged(self, text: str, pieces: _Pieces) -> list[Entity]:
-        import numpy as np
-
-        inside = np.flatnonzero(~self._outside[pieces.labels])
-        return [
-            _entity(text, self.labels[pieces.labels[i]], pieces.starts[i], pieces.ends[i], pieces.scores[i])
-            for i in inside
-        ]
-
-    def _grouped(self, text: str, pieces: _Pieces) -> list[Entity]:
-        """Neighbours of one type become one entity, unless the latter begins one; its score is their mean."""
+    def _grouped(self, pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
+        """First and last piece of each entity and its mean score: neighbours of a type, until one begins another."""
         import numpy as np
 
         types = self._types[pieces.labels]
-        breaks = self._begins[pieces.labels].copy()
-        breaks[1:] |= types[1:] != types[:-1]
+        breaks = self._begins[pieces.labels]
+        breaks[1:] |= (types[1:] != types[:-1]) | (pieces.texts[1:] != pieces.texts[:-1])
         breaks[0] = True
-        first = np.flatnonzero(breaks)
-        past = np.append(first[1:], len(types))
-        return [
-            _entity(
-                text, self._names[pieces.labels[i]], pieces.starts[i], pieces.ends[j - 1], pieces.scores[i:j].mean()
-            )
-            for i, j in zip(first, past, strict=True)
-            if not self._outside[pieces.labels[i]]
-        ]
+        firsts = np.flatnonzero(breaks)
+        lasts = np.append(firsts[1:], len(types)) - 1
+        means = np.add.reduceat(pieces.scores, firsts) / (lasts - firsts + 1)
+        return firsts, lasts, means.astype(np.float32)
+
+
+def _each(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
+    """Every piece as an entity of its own."""
+    import numpy as np
+
+    numbers = np.arange(len(pieces.labels))
+    return numbers, numbers, pieces.scores
 
 
 def softmax(logits: Floats) -> Floats:
@@ -120,8 +139,18 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def _pieces(scores: Floats, starts: Ints, ends: Ints) -> _Pieces:
-    return _Pieces(scores.argmax(axis=-1), scores.max(axis=-1), starts, ends)
+def _firsts(texts: Ints) -> Ints:
+    """The number of each text's first piece, by the text of each."""
+    import numpy as np
+
+    return np.flatnonzero(np.append(True, texts[1:] != texts[:-1]))
+
+
+def _in_units(entities: list[Entity], text: str, offsets: str) -> list[Entity]:
+    if offsets == "characters":
+        return entities
+    spans = in_units(((entity.start, entity.end) for entity in entities), text, offsets)
+    return [replace(entity, start=start, end=end) for entity, (start, end) in zip(entities, spans, strict=True)]
 
 
 def _first_scores(scores: Floats, first: Ints) -> Floats:
@@ -148,7 +177,3 @@ def _surest_scores(scores: Floats, first: Ints) -> Floats:
 
 
 _WORD_SCORES = {"first": _first_scores, "average": _mean_scores, "max": _surest_scores}
-
-
-def _entity(text: str, label: str, start: int, end: int, score: float) -> Entity:
-    return Entity(label, int(start), int(end), float(score), text[int(start) : int(end)])

@@ -19,12 +19,22 @@ def usable_cores(root: Path = Path("/")) -> int:
 
 def isa(root: Path = Path("/")) -> str:
     """The CPU's instruction sets that matter here, joined by `+`, or `unknown`. `root` holds /proc."""
+    flags = _cpu_info(root, ("flags", "Features")).split()
+    return "+".join(flag for flag in _ISA_FLAGS if flag in flags) or "unknown"
+
+
+def cpu_model(root: Path = Path("/")) -> str:
+    """The CPU's name (x86-64) or implementer's part number (arm64), or `unknown`. `root` holds /proc."""
+    return _cpu_info(root, ("model name", "CPU part")) or "unknown"
+
+
+def _cpu_info(root: Path, names: tuple[str, ...]) -> str:
+    """What the first line of /proc/cpuinfo says that begins with one of these names."""
     try:
         lines = (root / "proc" / "cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return "unknown"
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
-    return "+".join(flag for flag in _ISA_FLAGS if flag in flags) or "unknown"
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(names)), "")
 
 
 def _cgroup_quota(folder: Path) -> float | None:

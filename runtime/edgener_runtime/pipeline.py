@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .batches import batches, feeds, rows_of
-from .decode import Decoder, Entity
+from .batches import Row, batches, feeds, rows_of
+from .decode import Decoder, Scored
+from .device import isa
+from .entity import PLAIN, Decoding, Entity
 from .errors import BundleError, EdgenerError, ParityError, ProviderError
+from .explain import Explanation
 from .manifest import Manifest, VariantEntry
-from .session import PROVIDERS, open_session, pick_device, run_session
+from .session import PROVIDERS, load_onnxruntime, open_session, pick_device, run_session
 from .tokenize import Subwords, TextTokenizer
+from .tuning import Tuning, tuning_for
 from .verify import verify_bundle
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_TEXTS_AT_ONCE = 256  # texts tokenised and sorted by length together
+LOOK_AHEAD = 256  # texts tokenised and sorted by length together
+_CHARACTERS_AHEAD = 250_000  # however long the texts are, so many together or one
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,11 @@ class TokenLogits:
 
 
 class TokenClassifier:
-    """Finds entities in texts with a variant of a bundle; a context manager that frees the model when left."""
+    """Finds entities in texts with a variant of a bundle; a context manager that frees the model when left.
+
+    Any number of threads may call it at once. A process forked from the one that loaded it may not: the threads that
+    run the model do not live on in it, and every call there raises EdgenerError.
+    """
 
     def __init__(
         self,
@@ -42,17 +52,22 @@ class TokenClassifier:
         manifest: Manifest,
         variant: VariantEntry,
         device: str,
-        threads: int | None,
+        tuning: Tuning,
+        why: Sequence[str] = (),
         alone: bool = False,
     ) -> None:
         self.manifest = manifest
         self.variant = variant
         self.labels = manifest.labels
         self.provider = PROVIDERS[device]
+        self.tuning = tuning
+        self._why = tuple(why)
         self._alone = alone
+        self._process = os.getpid()
         self._tokenizer = TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer)
         self._decoder = Decoder(manifest.labels)
-        self._session: Any = open_session(bundle / variant.file.path, variant, device, threads)
+        self._session: Any = open_session(bundle / variant.file.path, variant, device, tuning)
+        self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
 
     @classmethod
     def load(
@@ -68,13 +83,31 @@ class TokenClassifier:
         `variant="auto"` takes the first of the manifest that may run on the device: bundles list the fastest first.
         `reproducible` answers do not depend on the texts beside them: of several variants one without a batch effect is
         taken, else each text runs alone.
-        Raises BundleError (damaged), ProviderError (the device asked for is not there), UserInputError.
+        Threads default to what `edgener-runtime tune` found best on this machine, else to the cores that this process
+        may use. Raises BundleError (damaged), ProviderError (the device asked for is not there), UserInputError.
         """
         folder = Path(bundle)
         manifest = verify_bundle(folder)
-        chosen = pick_device(device)
-        entry = _first_for(manifest, chosen, reproducible) if variant == "auto" else manifest.variant(variant)
-        return cls(folder, manifest, entry, chosen, threads, alone=reproducible and not _is_steady(entry))
+        chosen, why_there = pick_device(device)
+        entry, why_it = _choose(manifest, variant, chosen, reproducible)
+        tuning, why_so = tuning_for(folder, entry, threads)
+        alone = reproducible and not _is_steady(entry)
+        why = [why_it, why_there, why_so, *(["each text runs alone, as its answer would depend on others"] * alone)]
+        return cls(folder, manifest, entry, chosen, tuning, why, alone)
+
+    def explain(self) -> Explanation:
+        """Which variant runs where, with how many threads, and why."""
+        return Explanation(
+            bundle=self.manifest.name,
+            variant=self.variant.name,
+            precision=self.variant.precision,
+            provider=self._open_session().get_providers()[0],
+            tuning=self.tuning,
+            isa=isa(),
+            proven_isas=tuple(sorted({proof.isa for proof in self.variant.proven})),
+            onnxruntime=load_onnxruntime().__version__,
+            reasons=self._why,
+        )
 
     def __enter__(self) -> TokenClassifier:
         return self
@@ -83,27 +116,42 @@ class TokenClassifier:
         self.close()
 
     def close(self) -> None:
-        """Free the model's memory; the classifier cannot be used afterwards."""
+        """Free the model's memory and threads; the classifier cannot be used afterwards."""
         self._session = None
+        if self._workers:
+            self._workers.shutdown()
 
-    def predict(self, text: str, aggregation: str = "simple") -> list[Entity]:
-        """The entities of one text, in order; `aggregation` as in transformers: none, simple, first, average, max."""
-        return self.predict_batch([text], aggregation)[0]
+    def predict(self, text: str, decoding: Decoding = PLAIN) -> list[Entity]:
+        """The entities of one text, in order."""
+        return self.predict_batch([text], decoding)[0]
 
-    def predict_batch(self, texts: Sequence[str], aggregation: str = "simple") -> list[list[Entity]]:
+    def predict_batch(self, texts: Iterable[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
         """The entities of each text, in the texts' order; texts of like length run together."""
-        return [
-            self._decoder.entities(text, scored.logits, scored.offsets, subwords.continues, aggregation)
-            for text, (subwords, scored) in zip(texts, self._scored(texts), strict=True)
-        ]
+        return list(self.stream(texts, decoding))
+
+    def stream(
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, look_ahead: int = LOOK_AHEAD
+    ) -> Iterator[list[Entity]]:
+        """The entities of each text as they come, in the texts' order.
+
+        `look_ahead` texts are taken before the first is answered, no more until all of these are asked for.
+        """
+        for chunk in _chunks(texts, look_ahead):
+            yield from self._decoder.entities(chunk, self._scored(chunk)[1], decoding)
 
     def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
         """What the model says of each subword of each text, in the texts' order, long ones merged from windows.
 
         `padding` more positions than batches need show what padding does to a variant.
         """
-        for _, scored in self._scored(texts, padding):
-            yield scored
+        import numpy as np
+
+        for chunk in _chunks(texts, LOOK_AHEAD):
+            encoded, scored = self._scored(chunk, padding)
+            ends = np.cumsum(scored.counts)
+            for subwords, start, end in zip(encoded, ends - scored.counts, ends, strict=True):
+                ids = np.array(subwords.ids, dtype=np.int64)
+                yield TokenLogits(ids, scored.offsets[start:end], scored.logits[start:end])
 
     def run(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
@@ -112,9 +160,7 @@ class TokenClassifier:
         """
         import numpy as np
 
-        if self._session is None:
-            raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
-        logits = run_session(self._session, inputs)
+        logits = run_session(self._open_session(), inputs)
         if logits.shape[-1] != len(self.labels):
             raise BundleError(
                 f"variant {self.variant.name} scores {logits.shape[-1]} labels, the manifest has {len(self.labels)}",
@@ -126,31 +172,61 @@ class TokenClassifier:
             )
         return logits
 
-    def _scored(self, texts: Iterable[str], padding: int = 0) -> Iterator[tuple[Subwords, TokenLogits]]:
-        remaining = iter(texts)
-        while chunk := list(islice(remaining, _TEXTS_AT_ONCE)):
-            encoded = self._tokenizer.encode(chunk)
-            yield from zip(encoded, self._run_chunk(encoded, padding), strict=True)
+    def _open_session(self) -> Any:
+        """The session. Raises EdgenerError after `close` and in a forked process, where a run would never end."""
+        if self._session is None:
+            raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
+        if self._process != os.getpid():
+            raise EdgenerError(
+                f"the classifier was loaded in process {self._process}, before the fork of {os.getpid()}",
+                "Load the bundle in the forked process, or start it with the spawn method.",
+            )
+        return self._session
 
-    def _run_chunk(self, encoded: list[Subwords], padding: int) -> list[TokenLogits]:
+    def _scored(self, texts: Sequence[str], padding: int = 0) -> tuple[list[Subwords], Scored]:
+        """The subwords of each text, and what the model says of all of them."""
         import numpy as np
 
-        scored = [
-            TokenLogits(
-                np.array(subwords.ids, dtype=np.int64),
-                np.array(subwords.offsets, dtype=np.int64).reshape(-1, 2),
-                np.empty((len(subwords.ids), len(self.labels)), dtype=np.float32),
-            )
-            for subwords in encoded
-        ]
+        encoded = self._tokenizer.encode(texts)
+        counts = np.array([len(subwords.ids) for subwords in encoded])
+        offsets = [pair for subwords in encoded for pair in subwords.offsets]
+        continues = [goes_on for subwords in encoded for goes_on in subwords.continues]
+        scored = Scored(
+            np.empty((counts.sum(), len(self.labels)), dtype=np.float32),
+            np.array(offsets, dtype=np.int64).reshape(-1, 2),
+            np.array(continues, dtype=bool),
+            counts,
+        )
+        self._fill(scored, rows_of(self._tokenizer, encoded), padding)
+        return encoded, scored
+
+    def _fill(self, scored: Scored, rows: list[Row], padding: int) -> None:
+        """Run the rows and write each subword's logits at its place."""
+        firsts = scored.counts.cumsum() - scored.counts
         ahead = len(self._tokenizer.prefix)
-        rows = rows_of(self._tokenizer, encoded)
-        for batch in ([row] for row in rows) if self._alone else batches(rows):
-            for row, logits in zip(batch, self.run(feeds(batch, self.manifest.tokenizer, padding)), strict=True):
-                kept = slice(row.window.keep_start, row.window.keep_end)
+        together = [[row] for row in rows] if self._alone else list(batches(rows, self.tuning.batch_subwords))
+        inputs = (feeds(batch, self.manifest.tokenizer, padding) for batch in together)
+        answers = self._workers.map(self.run, inputs) if self._workers else map(self.run, inputs)
+        for batch, logits in zip(together, answers, strict=True):
+            for row, scores in zip(batch, logits, strict=True):
+                at = firsts[row.text]
+                start, end = row.window.keep_start, row.window.keep_end
                 shift = ahead - row.window.start
-                scored[row.text].logits[kept] = logits[kept.start + shift : kept.stop + shift]
-        return scored
+                scored.logits[at + start : at + end] = scores[start + shift : end + shift]
+
+
+def _chunks(texts: Iterable[str], count: int) -> Iterator[list[str]]:
+    """Texts in order, at most `count` together and not many characters."""
+    chunk: list[str] = []
+    characters = 0
+    for text in texts:
+        chunk.append(text)
+        characters += len(text)
+        if len(chunk) == count or characters >= _CHARACTERS_AHEAD:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def _is_steady(entry: VariantEntry) -> bool:
@@ -158,12 +234,17 @@ def _is_steady(entry: VariantEntry) -> bool:
     return entry.parity is not None and entry.parity.batch_effect == 0
 
 
-def _first_for(manifest: Manifest, device: str, reproducible: bool) -> VariantEntry:
+def _choose(manifest: Manifest, variant: str, device: str, reproducible: bool) -> tuple[VariantEntry, str]:
+    """The variant to run, and why. Raises ProviderError where none runs on the device."""
+    if variant != "auto":
+        return manifest.variant(variant), "variant as asked for"
     runnable = [entry for entry in manifest.variants if PROVIDERS[device] in entry.needs.providers]
-    if runnable:
-        steady = [entry for entry in runnable if _is_steady(entry)]
-        return (steady if reproducible and steady else runnable)[0]
-    names = ", ".join(entry.name for entry in manifest.variants)
-    raise ProviderError(
-        f"no variant of bundle {manifest.name} runs on {device}; it has {names}", "Choose another device."
-    )
+    if not runnable:
+        names = ", ".join(entry.name for entry in manifest.variants)
+        raise ProviderError(
+            f"no variant of bundle {manifest.name} runs on {device}; it has {names}", "Choose another device."
+        )
+    steady = [entry for entry in runnable if _is_steady(entry)]
+    if reproducible and steady:
+        return steady[0], f"variant: the first in the manifest for {device} without a batch effect"
+    return runnable[0], f"variant: the first in the manifest for {device}, where the fastest stands first"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .device import usable_cores
 from .errors import BundleError, DeviceError, ProviderError, UserInputError
 from .manifest import VariantEntry
+from .tuning import Tuning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,23 +31,24 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
-def pick_device(device: str) -> str:
-    """`cpu` or `cuda`; `auto` is CUDA where this onnxruntime was built for it and a driver answers."""
+def pick_device(device: str) -> tuple[str, str]:
+    """`cpu` or `cuda`, and why; `auto` is CUDA where this onnxruntime was built for it and a driver answers."""
     if device not in DEVICES:
         raise UserInputError(f"there is no device {device!r}", f"Choose one of: {', '.join(DEVICES)}")
     if device != "auto":
-        return device
-    built_for = load_onnxruntime().get_available_providers()
-    return "cuda" if PROVIDERS["cuda"] in built_for and _cuda_driver_answers() else "cpu"
+        return device, "device as asked for"
+    if PROVIDERS["cuda"] not in load_onnxruntime().get_available_providers():
+        return "cpu", "device: cpu, as this onnxruntime was built without CUDA"
+    if not _cuda_driver_answers():
+        return "cpu", "device: cpu, as no CUDA driver answers"
+    return "cuda", "device: cuda, as a driver answers"
 
 
-def open_session(file: Path, variant: VariantEntry, device: str, threads: int | None = None) -> Any:
-    """An onnxruntime.InferenceSession of a variant on `device`; threads default to the cores this process may use.
+def open_session(file: Path, variant: VariantEntry, device: str, tuning: Tuning) -> Any:
+    """An onnxruntime.InferenceSession of a variant on `device`.
 
     Raises ProviderError where the variant or this machine cannot run there, BundleError where the file is no model.
     """
-    if threads is not None and threads < 1:
-        raise UserInputError(f"threads is {threads}, expected at least 1")
     provider = PROVIDERS[device]
     if provider not in variant.needs.providers:
         raise ProviderError(
@@ -57,7 +58,7 @@ def open_session(file: Path, variant: VariantEntry, device: str, threads: int | 
     onnxruntime = load_onnxruntime()
     if provider not in onnxruntime.get_available_providers():
         raise ProviderError(f"this onnxruntime was built without {provider}", _INSTALL[provider])
-    session = _create(onnxruntime, file, variant, provider, threads or usable_cores())
+    session = _create(onnxruntime, file, variant, provider, tuning)
     if session.get_providers()[0] != provider:  # onnxruntime falls back to the CPU with no more than a log line
         raise ProviderError(
             f"{provider} was asked for, {session.get_providers()[0]} came up: its libraries or the driver are missing",
@@ -77,10 +78,11 @@ def run_session(session: Any, feeds: dict[str, NDArray[np.int64]]) -> NDArray[np
     return logits
 
 
-def _create(onnxruntime: Any, file: Path, variant: VariantEntry, provider: str, threads: int) -> Any:
+def _create(onnxruntime: Any, file: Path, variant: VariantEntry, provider: str, tuning: Tuning) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = tuning.threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from edgener_runtime import Entity, TokenClassifier, __version__
+from edgener_runtime import Decoding, Entity, TokenClassifier, __version__
 from edgener_runtime.cli import main
 
 TEXT = "Feed pump P-101: oil leak, 泵"
@@ -89,7 +89,8 @@ def test_a_whole_file_is_one_text(bundle: Path, tmp_path: Path, run: Run) -> Non
 def test_the_aggregation_can_be_chosen(aggregation: str, bundle: Path, classifier: TokenClassifier, run: Run) -> None:
     done = run("predict", bundle, "--variant", "fp32", "--aggregation", aggregation, TEXT)
     _, entities = answer(done.out)
-    assert [entity.text for entity in entities] == [entity.text for entity in classifier.predict(TEXT, aggregation)]
+    expected = classifier.predict(TEXT, Decoding(aggregation))
+    assert [entity.text for entity in entities] == [entity.text for entity in expected]
 
 
 def test_the_first_variant_that_runs_here_is_taken_unless_one_is_named(bundle: Path, run: Run) -> None:

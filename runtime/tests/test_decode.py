@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgener_runtime.decode import AGGREGATIONS, Decoder, Entity, softmax
+from edgener_runtime.decode import Decoder, Scored, softmax
+from edgener_runtime.entity import AGGREGATIONS, Decoding, Entity
 from edgener_runtime.errors import UserInputError
 
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
-DECODER = Decoder(LABELS)
 
 
 def logits_of(*scores: dict[str, float], labels: tuple[str, ...] = LABELS) -> NDArray[np.float32]:
@@ -27,12 +27,23 @@ def logits_of(*scores: dict[str, float], labels: tuple[str, ...] = LABELS) -> ND
     return np.array(rows, dtype=np.float32)
 
 
+def decoded(
+    text: str, logits: Any, offsets: Any, continues: list[bool], decoding: Decoding | str = "simple",
+    labels: tuple[str, ...] = LABELS,
+) -> list[Entity]:  # fmt: skip
+    """The entities of one text."""
+    decoding = Decoding(decoding) if isinstance(decoding, str) else decoding
+    scored = Scored(logits, np.asarray(offsets), np.array(continues, dtype=bool), np.array([len(logits)]))
+    [entities] = Decoder(labels).entities([text], scored, decoding)
+    return entities
+
+
 def found(text: str, tags: str, aggregation: str = "simple", labels: tuple[str, ...] = LABELS) -> list[tuple[Any, ...]]:
     """(label, text) of the entities where each word of `text` is a subword that has the tag of its place."""
     logits = logits_of(*({tag: 0.9} for tag in tags.split()), labels=labels)
     starts = [0, *(i + 1 for i, sign in enumerate(text) if sign == " ")]
     offsets = np.array([(start, start + len(word)) for start, word in zip(starts, text.split(), strict=True)])
-    entities = Decoder(labels).entities(text, logits, offsets, [False] * len(starts), aggregation)
+    entities = decoded(text, logits, offsets, [False] * len(starts), aggregation, labels)
     return [(entity.label, entity.text) for entity in entities]
 
 
@@ -71,7 +82,7 @@ def test_labels_may_have_hyphens_or_no_prefix() -> None:
 
 def test_an_entity_s_score_is_the_mean_of_its_parts() -> None:
     logits = logits_of({"B-PART": 0.9}, {"I-PART": 0.6}, {"O": 0.8})
-    [entity] = DECODER.entities("a b c", logits, np.array([(0, 1), (2, 3), (4, 5)]), [False] * 3)
+    [entity] = decoded("a b c", logits, np.array([(0, 1), (2, 3), (4, 5)]), [False] * 3)
     assert entity == Entity("PART", 0, 3, pytest.approx(0.75, abs=1e-6), "a b")
 
 
@@ -96,20 +107,20 @@ UNSURE = logits_of({"B-PART": 0.5, "B-FAULT": 0.4}, {"B-FAULT": 0.8}, {"O": 0.9}
 def test_a_word_s_label_is_that_of_its_first_surest_or_mean_subword(
     aggregation: str, expected: list[tuple[str, str, float]]
 ) -> None:
-    entities = DECODER.entities(TEXT, UNSURE, OFFSETS, CONTINUES, aggregation)
+    entities = decoded(TEXT, UNSURE, OFFSETS, CONTINUES, aggregation)
     told = [(entity.label, entity.text, pytest.approx(entity.score, abs=1e-6)) for entity in entities]
     assert told == expected
 
 
 def test_of_two_equally_sure_subwords_the_first_decides() -> None:
     logits = logits_of({"B-PART": 0.7}, {"B-FAULT": 0.7})
-    [entity] = DECODER.entities("seal", logits, np.array([(0, 2), (2, 4)]), [False, True], "max")
+    [entity] = decoded("seal", logits, np.array([(0, 2), (2, 4)]), [False, True], "max")
     assert (entity.label, entity.text) == ("PART", "seal")
 
 
 def test_a_text_that_starts_within_a_word_starts_one() -> None:
     logits = logits_of({"B-PART": 0.7}, {"O": 0.7})
-    [entity] = DECODER.entities("seal", logits, np.array([(0, 2), (2, 4)]), [True, True], "first")
+    [entity] = decoded("seal", logits, np.array([(0, 2), (2, 4)]), [True, True], "first")
     assert entity.text == "seal"
 
 
@@ -118,13 +129,13 @@ def test_a_text_that_starts_within_a_word_starts_one() -> None:
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 def test_a_text_without_subwords_has_no_entities(aggregation: str) -> None:
-    assert DECODER.entities("  ", np.empty((0, 5), np.float32), np.empty((0, 2), np.int64), [], aggregation) == []
+    assert decoded("  ", np.empty((0, 5), np.float32), np.empty((0, 2), np.int64), [], aggregation) == []
 
 
 @pytest.mark.parametrize("aggregation", ["", "mean", "SIMPLE"])
 def test_an_aggregation_that_there_is_not_is_told_with_those_there_are(aggregation: str) -> None:
     with pytest.raises(UserInputError, match="there is no aggregation") as told:
-        DECODER.entities("", np.empty((0, 5), np.float32), np.empty((0, 2), np.int64), [], aggregation)
+        decoded("", np.empty((0, 5), np.float32), np.empty((0, 2), np.int64), [], aggregation)
     assert told.value.hint == "Choose one of: none, simple, first, average, max"
 
 
@@ -148,7 +159,7 @@ def tagged_texts(draw: st.DrawFn) -> tuple[str, Any, Any, list[bool]]:
 @given(tagged_texts())
 def test_entities_stand_in_order_within_the_text(aggregation: str, tagged: tuple[str, Any, Any, list[bool]]) -> None:
     text, logits, offsets, continues = tagged
-    entities = DECODER.entities(text, logits, offsets, continues, aggregation)
+    entities = decoded(text, logits, offsets, continues, aggregation)
     for entity in entities:
         assert 0 <= entity.start < entity.end <= len(text)
         assert entity.text == text[entity.start : entity.end]

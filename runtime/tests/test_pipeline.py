@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from edgener_runtime import BundleError, EdgenerError, Entity, TokenClassifier, UserInputError
 from edgener_runtime import pipeline as pipeline_module
-from edgener_runtime.decode import AGGREGATIONS
+from edgener_runtime.entity import AGGREGATIONS, Decoding
 from edgener_runtime.manifest import read_manifest
 from edgener_runtime.windows import plan
 
@@ -55,7 +55,7 @@ def test_entities_are_those_that_transformers_tells(
     """And, for the texts over several windows, those that this runtime told when the bundle was made."""
     for record in golden:
         text, known = record["text"], record["entities"][aggregation]
-        found = classifier.predict(text, aggregation)
+        found = classifier.predict(text, Decoding(aggregation))
         assert plain(found) == [(label, start, end, text[start:end]) for label, start, end, _ in known]
         assert scores(found) == pytest.approx([score for *_, score in known], abs=1e-4)
 
@@ -83,10 +83,10 @@ def test_int8_tells_nearly_the_same(bundle: Path, golden: list[dict[str, Any]]) 
 
 def test_a_text_alone_is_as_in_a_batch(golden: list[dict[str, Any]], classifier: TokenClassifier) -> None:
     texts = [record["text"] for record in golden]
-    together = classifier.predict_batch(texts * 2, "average")
+    together = classifier.predict_batch(texts * 2, Decoding("average"))
     assert len(together) == 2 * len(texts)
     for text, found in zip(texts * 2, together, strict=True):
-        alone = classifier.predict(text, "average")
+        alone = classifier.predict(text, Decoding("average"))
         assert plain(alone) == plain(found)
         assert scores(alone) == pytest.approx(scores(found), abs=1e-5)
 
@@ -157,7 +157,7 @@ def test_a_long_text_is_never_cut(bundle: Path, classifier: TokenClassifier) -> 
 def test_the_last_sentence_of_a_long_text_has_its_entities(classifier: TokenClassifier) -> None:
     sentence = "crane brg noise, repl roller. "
     text = sentence * 40
-    last = [entity for entity in classifier.predict(text, "first") if entity.start >= len(text) - len(sentence)]
+    last = [e for e in classifier.predict(text, Decoding("first")) if e.start >= len(text) - len(sentence)]
     assert [entity.text for entity in last] == ["crane", "brg", "noise", "repl", "roller"]
 
 
@@ -168,7 +168,7 @@ def test_the_last_sentence_of_a_long_text_has_its_entities(classifier: TokenClas
 @settings(max_examples=60)
 @given(text=mixed_text)
 def test_entities_are_slices_of_any_text(aggregation: str, text: str, classifier: TokenClassifier) -> None:
-    entities = classifier.predict(text, aggregation)
+    entities = classifier.predict(text, Decoding(aggregation))
     assert sum(entity.end - entity.start for entity in entities) <= len(text)
     for entity in entities:
         assert 0 <= entity.start < entity.end <= len(text)
@@ -244,7 +244,7 @@ def test_a_reproducible_answer_comes_from_a_steady_variant_or_from_a_text_alone(
 
 def test_an_aggregation_that_there_is_not_is_told(classifier: TokenClassifier) -> None:
     with pytest.raises(UserInputError, match="there is no aggregation 'mean'"):
-        classifier.predict("oil leak", "mean")
+        classifier.predict("oil leak", Decoding("mean"))
 
 
 def test_a_variant_that_there_is_not_is_told(bundle: Path) -> None:

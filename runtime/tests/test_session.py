@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import onnxruntime
 import pytest
 
 from edgener_runtime import TokenClassifier, session
@@ -15,6 +16,7 @@ from edgener_runtime.device import usable_cores
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
 from edgener_runtime.manifest import Manifest, VariantEntry
 from edgener_runtime.session import load_onnxruntime, open_session, pick_device, run_session
+from edgener_runtime.tuning import Tuning, tuning_for
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 without_cuda = pytest.mark.skipif(
@@ -41,7 +43,7 @@ def stub_onnxruntime(monkeypatch: pytest.MonkeyPatch, built_for: list[str], come
         return SimpleNamespace(get_providers=lambda: comes_up)
 
     module = SimpleNamespace(
-        __version__="0", SessionOptions=SimpleNamespace, InferenceSession=open_stub,
+        __version__="0", SessionOptions=onnxruntime.SessionOptions, InferenceSession=open_stub,
         get_available_providers=lambda: built_for,
     )  # fmt: skip
     monkeypatch.setattr(session, "load_onnxruntime", lambda: module)
@@ -60,7 +62,7 @@ def test_a_device_that_there_is_not_is_told(device: str) -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_device_that_was_named_is_taken(device: str) -> None:
-    assert pick_device(device) == device
+    assert pick_device(device)[0] == device
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_auto_is_cuda_where_it_was_built_in_and_a_driver_answers(
 ) -> None:
     stub_onnxruntime(monkeypatch, built_for, built_for)
     monkeypatch.setattr(session, "_cuda_driver_answers", lambda: driver)
-    assert pick_device("auto") == expected
+    assert pick_device("auto")[0] == expected
 
 
 def test_a_driver_library_that_is_not_there_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,14 +104,14 @@ def test_a_session_that_fell_back_is_an_error(
 ) -> None:
     stub_onnxruntime(monkeypatch, [CUDA, CPU], comes_up)
     with pytest.raises(ProviderError, match=f"{CUDA} was asked for, {comes_up[0]} came up"):
-        open_session(file, fp32, "cuda")
+        open_session(file, fp32, "cuda", Tuning(1))
 
 
 def test_a_session_that_came_up_as_asked_is_returned(
     file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA, CPU])
-    assert open_session(file, fp32, "cuda").get_providers()[0] == CUDA
+    assert open_session(file, fp32, "cuda", Tuning(1)).get_providers()[0] == CUDA
     assert [call.providers for call in opened] == [[CUDA]]  # no other to fall back to
 
 
@@ -141,7 +143,7 @@ def test_threads_are_the_usable_cores_unless_told(
 ) -> None:
     opened = stub_onnxruntime(monkeypatch, [CPU], [CPU])
     for threads in (None, 1, 7):
-        open_session(file, fp32, "cpu", threads)
+        open_session(file, fp32, "cpu", tuning_for(file.parent, fp32, threads)[0])
     assert [call.options.intra_op_num_threads for call in opened] == [usable_cores(), 1, 7]
 
 
@@ -157,7 +159,7 @@ def test_fusions_that_the_variant_was_measured_without_are_off(
 ) -> None:
     opened = stub_onnxruntime(monkeypatch, [CPU], [CPU])
     variant = manifest.variant("int8-dynamic")
-    open_session(bundle / variant.file.path, variant, "cpu")
+    open_session(bundle / variant.file.path, variant, "cpu", Tuning(1))
     assert [call.disabled_optimizers for call in opened] == [["SkipLayerNormFusion"]]
 
 
@@ -168,7 +170,7 @@ def test_fusions_that_the_variant_was_measured_without_are_off(
 def test_a_file_that_is_no_model_is_told(content: bytes, fp32: VariantEntry, tmp_path: Path) -> None:
     (tmp_path / "fp32.onnx").write_bytes(content)
     with pytest.raises(BundleError, match=r"cannot load .*fp32\.onnx") as told:
-        open_session(tmp_path / "fp32.onnx", fp32, "cpu")
+        open_session(tmp_path / "fp32.onnx", fp32, "cpu", Tuning(1))
     assert told.value.hint and "onnxruntime 1.23 or newer" in told.value.hint
 
 
@@ -177,11 +179,11 @@ def test_a_model_cut_short_is_told(file: Path, fp32: VariantEntry, tmp_path: Pat
     for length in range(0, len(data), len(data) // 7):
         (tmp_path / "fp32.onnx").write_bytes(data[:length])
         with pytest.raises(BundleError, match="cannot load"):
-            open_session(tmp_path / "fp32.onnx", fp32, "cpu")
+            open_session(tmp_path / "fp32.onnx", fp32, "cpu", Tuning(1))
 
 
 def test_a_run_that_breaks_off_is_told(file: Path, fp32: VariantEntry) -> None:
-    opened = open_session(file, fp32, "cpu", 1)
+    opened = open_session(file, fp32, "cpu", Tuning(1))
     with pytest.raises(DeviceError, match="onnxruntime broke off: "):
         run_session(opened, {})
 

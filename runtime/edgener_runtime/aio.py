@@ -1,0 +1,177 @@
+"""The classifier for asyncio: calls that wait at the same time run together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from .entity import PLAIN, Decoding, Entity
+from .errors import EdgenerError
+from .pipeline import TokenClassifier
+
+
+@dataclass(frozen=True)
+class BatchRecord:
+    """One batch that ran: texts in it, characters of them, and whether it failed."""
+
+    texts: int
+    characters: int
+    failed: bool = False
+
+
+@dataclass
+class _Call:
+    """A text that waits for its turn."""
+
+    text: str
+    decoding: Decoding
+    answer: asyncio.Future[list[Entity]] = field(repr=False)
+
+
+class AsyncTokenClassifier:
+    """Micro-batches for a TokenClassifier: texts that come while a batch runs make up the next, in arrival order.
+
+    With `max_wait` seconds a batch waits so long for company, unless `max_characters` are full. A text that fails does
+    not fail those beside it. An async context manager, which answers what was accepted before it closes the
+    classifier. To be used from one event loop.
+    """
+
+    def __init__(self, classifier: TokenClassifier, max_wait: float = 0, max_characters: int = 8192) -> None:
+        self.classifier = classifier
+        self.max_wait = max_wait
+        self.max_characters = max_characters
+        self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for who watches
+        self._waiting: deque[_Call] = deque()
+        self._running = 0
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._thread = ThreadPoolExecutor(1, "edgener-batch")
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def pending(self) -> int:
+        """Texts accepted and not yet answered."""
+        return len(self._waiting) + self._running
+
+    async def predict(self, text: str, decoding: Decoding = PLAIN) -> list[Entity]:
+        """The entities of one text, run beside others that wait. Raises what the classifier raises, EdgenerError."""
+        if self._closing:
+            raise EdgenerError("the classifier is closing and takes no more texts")
+        self._worker = self._worker or asyncio.create_task(self._work())
+        call = _Call(text, decoding, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        self._arrived.set()
+        return await call.answer
+
+    async def predict_batch(self, texts: Iterable[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
+        """The entities of each text, in the texts' order."""
+        return list(await asyncio.gather(*(self.predict(text, decoding) for text in texts)))
+
+    async def stream(
+        self, texts: AsyncIterable[str], decoding: Decoding = PLAIN, look_ahead: int = 64
+    ) -> AsyncIterator[list[Entity]]:
+        """The entities of each text as they come, in the texts' order; at most `look_ahead` texts wait at once."""
+        ahead: asyncio.Queue[asyncio.Future[list[Entity]] | None] = asyncio.Queue(look_ahead)
+        feeder = asyncio.create_task(self._feed(texts, decoding, ahead))
+        try:
+            while answer := await ahead.get():
+                yield await answer
+        finally:
+            feeder.cancel()
+            while not ahead.empty():
+                if answer := ahead.get_nowait():
+                    answer.cancel()
+
+    async def _feed(
+        self, texts: AsyncIterable[str], decoding: Decoding, ahead: asyncio.Queue[asyncio.Future[list[Entity]] | None]
+    ) -> None:
+        """Put the answers to come in order, what `texts` raises among them, and None behind the last."""
+        try:
+            async for text in texts:
+                await ahead.put(asyncio.create_task(self.predict(text, decoding)))
+        except Exception as error:  # noqa: BLE001 - whoever reads the stream gets it
+            failed: asyncio.Future[list[Entity]] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            await ahead.put(failed)
+        await ahead.put(None)
+
+    async def close(self) -> None:
+        """Answer what was accepted, then free the model."""
+        self._closing = True
+        self._arrived.set()
+        if self._worker:
+            await self._worker
+        self._thread.shutdown()
+        self.classifier.close()
+
+    async def __aenter__(self) -> AsyncTokenClassifier:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def _work(self) -> None:
+        """Run batch after batch until closed and nothing waits."""
+        while self._waiting or not self._closing:
+            self._arrived.clear()
+            if not self._waiting:
+                await self._arrived.wait()
+                continue
+            await self._gather()
+            await self._run(self._next_batch())
+
+    async def _gather(self) -> None:
+        """Wait for company, no longer than `max_wait`, and not at all where a batch is full."""
+        deadline = asyncio.get_running_loop().time() + self.max_wait
+        while sum(len(call.text) for call in self._waiting) < self.max_characters and not self._closing:
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), deadline - asyncio.get_running_loop().time())
+            except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
+                return
+
+    def _next_batch(self) -> list[_Call]:
+        """The first texts that wait and want the same decoding, as many as fit; those given up on are left out."""
+        batch: list[_Call] = []
+        characters = 0
+        while self._waiting:
+            call = self._waiting[0]
+            full = characters + len(call.text) > self.max_characters
+            if batch and (full or call.decoding != batch[0].decoding):
+                break
+            self._waiting.popleft()
+            if not call.answer.cancelled():
+                batch.append(call)
+                characters += len(call.text)
+        return batch
+
+    async def _run(self, batch: list[_Call]) -> None:
+        """Answer a batch; where it fails, each text of it alone, so that one cannot fail those beside it."""
+        if not batch:
+            return
+        self._running = len(batch)
+        loop = asyncio.get_running_loop()
+        texts = [call.text for call in batch]
+        failed = False
+        try:
+            found = await loop.run_in_executor(self._thread, self.classifier.predict_batch, texts, batch[0].decoding)
+        except Exception as error:  # noqa: BLE001 - the caller gets it
+            failed = True
+            if len(batch) == 1 and not batch[0].answer.done():
+                batch[0].answer.set_exception(error)
+        else:
+            _answer(batch, found)
+        self._running = 0
+        self.batches.append(BatchRecord(len(batch), sum(map(len, texts)), failed))
+        if failed and len(batch) > 1:
+            for call in batch:
+                await self._run([call])
+
+
+def _answer(batch: list[_Call], found: list[list[Entity]]) -> None:
+    for call, entities in zip(batch, found, strict=True):
+        if not call.answer.done():  # who gave up does not wait for it
+            call.answer.set_result(entities)

@@ -1,0 +1,84 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..entity import AGGREGATIONS, Decoding
+from ..offsets import OFFSETS
+from ..session import DEVICES
+
+if TYPE_CHECKING:
+    from ..pipeline import TokenClassifier
+
+Command = Callable[..., Any]
+
+_DECODING = (
+    click.option(
+        "--aggregation", type=click.Choice(AGGREGATIONS), default="simple", show_default=True, help="Of subwords."
+    ),
+    click.option("--strict", is_flag=True, help="Take the likeliest labels that IOB2 allows."),
+    click.option(
+        "--threshold", "thresholds", multiple=True, metavar="LABEL=SCORE", help="Leave out entities below; repeatable."
+    ),
+    click.option(
+        "--offsets", type=click.Choice(OFFSETS), default="characters", show_default=True, help="Unit of them."
+    ),
+)
+_LOADING = (
+    click.option("--variant", default="auto", show_default=True, help="Variant of the bundle."),
+    click.option("--reproducible", is_flag=True, help="No answer may depend on the texts beside it."),
+    click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run."),
+    click.option(
+        "--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or the cores this process may use]."
+    ),
+)
+
+
+def decoding_options(command: Command) -> Command:
+    """Options of how entities are told; the command gets them as `decoding`, a Decoding."""
+
+    @functools.wraps(command)
+    def with_decoding(
+        *, aggregation: str, strict: bool, thresholds: tuple[str, ...], offsets: str, **parameters: Any
+    ) -> Any:
+        least = dict(_threshold(value) for value in thresholds)
+        return command(decoding=Decoding(aggregation, strict, least, offsets), **parameters)
+
+    return _with_options(with_decoding, _DECODING)
+
+
+def loading_options(command: Command) -> Command:
+    """Options of what runs where; the command gets `load`, which makes a TokenClassifier of a bundle's folder."""
+
+    @functools.wraps(command)
+    def with_loading(*, variant: str, reproducible: bool, device: str, threads: int | None, **parameters: Any) -> Any:
+        def load(bundle: Path) -> TokenClassifier:
+            from ..pipeline import TokenClassifier
+
+            return TokenClassifier.load(bundle, device, variant, threads, reproducible)
+
+        return command(load=load, **parameters)
+
+    return _with_options(with_loading, _LOADING)
+
+
+def _with_options(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _threshold(value: str) -> tuple[str, float]:
+    label, _, score = value.rpartition("=")
+    try:
+        return label, float(score)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r}, expected LABEL=SCORE, for example PER=0.5", param_hint="--threshold"
+        ) from None

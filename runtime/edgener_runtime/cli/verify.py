@@ -1,0 +1,30 @@
+"""`edgener-runtime verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..console import write_line
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+def verify(bundle: Path, as_json: bool) -> None:
+    """Check that every file of BUNDLE is there and unchanged; exit 5 where one is not.
+
+    \b
+    Example:
+      edgener-runtime verify out/bundle
+    """
+    from ..verify import verify_bundle
+
+    manifest = verify_bundle(bundle)
+    if as_json:
+        write_line(manifest.to_json().rstrip("\n"))
+        return
+    for variant in manifest.variants:
+        write_line(f"{variant.name}\t{variant.precision}\t{variant.file.size / 1e6:.1f} MB\t{variant.file.sha256[:12]}")
+    write_line(f"{bundle}: {len(manifest.files) + len(manifest.variants)} files, all as in the manifest")

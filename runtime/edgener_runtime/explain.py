@@ -1,0 +1,37 @@
+"""Which variant runs where, how, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .tuning import Tuning
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a loaded classifier runs: variant, precision, provider, tuning, this CPU's ISA, and a reason for each.
+
+    `proven_isas` are those on which the variant's parity was measured; INT8 answers depend on the ISA.
+    """
+
+    bundle: str
+    variant: str
+    precision: str
+    provider: str
+    tuning: Tuning
+    isa: str
+    proven_isas: tuple[str, ...]
+    onnxruntime: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        tuning = self.tuning
+        facts = {
+            "bundle": self.bundle,
+            "variant": f"{self.variant} ({self.precision})",
+            "provider": f"{self.provider}, onnxruntime {self.onnxruntime}",
+            "threads": f"{tuning.threads} a run, {tuning.workers} runs at once, {tuning.batch_subwords} subwords a run",
+            "isa": f"{self.isa}; parity was measured on {', '.join(self.proven_isas) or 'none'}",
+        }
+        lines = [f"{name:<10}{value}" for name, value in facts.items()]
+        return "\n".join([*lines, *(f"{'why' if i == 0 else '':<10}{why}" for i, why in enumerate(self.reasons))])

@@ -1,0 +1,111 @@
+"""How a model runs on this machine, and the record of what `edgener-runtime tune` found best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .batches import SUBWORDS_AT_ONCE
+from .device import cpu_model, isa, usable_cores
+from .errors import UserInputError
+from .manifest import VariantEntry
+from .serde import SchemaError, from_json
+
+GOALS = ("latency", "throughput", "power")
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Threads of one run, runs at once, padded subwords of a run, and whether idle threads spin while they wait.
+
+    The default takes all cores that this process may use for one run.
+    """
+
+    threads: int = field(default_factory=usable_cores)
+    workers: int = 1
+    batch_subwords: int = SUBWORDS_AT_ONCE
+    spinning: bool = True
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a tuning holds for: the CPU, its instructions, the cores that may be used, onnxruntime, and the model."""
+
+    cpu: str
+    isa: str
+    cores: int
+    onnxruntime: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One tuning that was tried: milliseconds a text alone, texts a second together, CPU milliseconds a text."""
+
+    tuning: Tuning
+    latency_ms: float
+    texts_per_second: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True)
+class TuningRecord:
+    """What `edgener-runtime tune` found best for a goal, for which variant and machine, and all that it tried."""
+
+    goal: str
+    variant: str
+    fingerprint: Fingerprint
+    best: Tuning
+    trials: tuple[Trial, ...]
+    schema_version: int = 1
+
+
+def tuning_file(bundle: Path) -> Path:
+    """Beside the bundle, whose own files are all listed in its manifest: `out/bundle.tuning.json`."""
+    folder = bundle.resolve()
+    return folder.with_name(f"{folder.name}.tuning.json")
+
+
+def fingerprint(variant: VariantEntry) -> Fingerprint:
+    """This machine and a variant, as far as they decide which tuning is best."""
+    return Fingerprint(cpu_model(), isa(), usable_cores(), _onnxruntime_version(), variant.file.sha256)
+
+
+def tuning_for(bundle: Path, variant: VariantEntry, threads: int | None = None) -> tuple[Tuning, str]:
+    """How a variant is to run here, and why: as asked, as tuned on this machine, or on the cores it may use.
+
+    Raises UserInputError where `threads` is below 1, or the record cannot be read.
+    """
+    if threads is not None:
+        if threads < 1:
+            raise UserInputError(f"threads is {threads}, expected at least 1")
+        return Tuning(threads), "threads as asked for"
+    default = Tuning()
+    file = tuning_file(bundle)
+    if not file.is_file():
+        return default, "threads: the cores this process may use (edgener-runtime tune finds better)"
+    record = read_tuning(file)
+    if record.fingerprint != fingerprint(variant):
+        return default, f"threads: the cores this process may use; {file.name} is for another machine or variant"
+    return record.best, f"tuned for {record.goal} on this machine: {file.name}"
+
+
+def read_tuning(file: Path) -> TuningRecord:
+    """The record in a file. Raises UserInputError where it cannot be read."""
+    hint = f"Remove {file}, or tune again: edgener-runtime tune"
+    try:
+        return from_json(TuningRecord, file.read_text(encoding="utf-8"), str(file))
+    except OSError as error:
+        raise UserInputError(f"cannot read {file}: {error.strerror}", hint) from None
+    except (SchemaError, UnicodeDecodeError) as error:
+        raise UserInputError(f"{file} is damaged: {error}", hint) from None
+
+
+def _onnxruntime_version() -> str:
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
