@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .decode import Scored
 from .manifest import TokenizerSettings
 from .tokenize import Subwords, TextTokenizer
 from .windows import Window
@@ -25,6 +26,37 @@ class Row:
     window: Window
     ids: list[int]
     types: list[int]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Texts on their way through the model: their subwords, their rows in batches, and what gives each one's logits.
+
+    A row's subwords stand behind `ahead` special tokens.
+    """
+
+    encoded: list[Subwords]
+    together: list[list[Row]]
+    answers: list[Callable[[], NDArray[np.float32]]]
+    ahead: int
+    labels: int
+
+    def finish(self) -> Scored:
+        """Wait for the model, and write each subword's logits at its place."""
+        import numpy as np
+
+        counts = np.array([len(subwords.ids) for subwords in self.encoded])
+        firsts = counts.cumsum() - counts
+        logits = np.empty((counts.sum(), self.labels), dtype=np.float32)
+        for batch, answer in zip(self.together, self.answers, strict=True):
+            for row, scores in zip(batch, answer(), strict=True):
+                start, end = row.window.keep_start, row.window.keep_end
+                shift = self.ahead - row.window.start
+                at = firsts[row.text]
+                logits[at + start : at + end] = scores[start + shift : end + shift]
+        offsets = [pair for subwords in self.encoded for pair in subwords.offsets]
+        continues = [goes_on for subwords in self.encoded for goes_on in subwords.continues]
+        return Scored(logits, np.array(offsets, dtype=np.int64).reshape(-1, 2), np.array(continues, dtype=bool), counts)
 
 
 def rows_of(tokenizer: TextTokenizer, encoded: Sequence[Subwords]) -> list[Row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 LOWER, INITIAL, UPPER, MIXED = range(4)
 CASE_CLASSES = 4
@@ -16,6 +17,7 @@ CASE_CLASSES = 4
 _WORD = re.compile(r"[^\s\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+")
 
 
+@lru_cache(maxsize=4096)  # texts of one trade repeat their words
 def case_class(word: str) -> int:
     """0 lower or caseless, 1 Initial capital, 2 ALL CAPS of two letters or more, 3 other with a capital or a digit."""
     if any(character.isdigit() for character in word):

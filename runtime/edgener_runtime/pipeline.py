@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .batches import Row, batches, feeds, rows_of
-from .decode import Decoder, Scored
+from .batches import Begun, batches, feeds, rows_of
+from .decode import Decoder
 from .device import isa
+from .engine import Engine
 from .entity import PLAIN, Decoding, Entity
-from .errors import BundleError, EdgenerError, ParityError, ProviderError
+from .errors import ProviderError, UserInputError
 from .explain import Explanation
 from .manifest import Manifest, VariantEntry
-from .session import PROVIDERS, load_onnxruntime, open_session, pick_device, run_session
-from .tokenize import Subwords, TextTokenizer
+from .session import PROVIDERS, load_onnxruntime, pick_device
+from .tokenize import TextTokenizer
 from .tuning import Tuning, tuning_for
 from .verify import verify_bundle
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LOOK_AHEAD = 256  # texts tokenised and sorted by length together
+LOOK_AHEAD = 512  # texts; half of them are tokenised and sorted by length together
 _CHARACTERS_AHEAD = 250_000  # however long the texts are, so many together or one
 
 
@@ -63,11 +63,9 @@ class TokenClassifier:
         self.tuning = tuning
         self._why = tuple(why)
         self._alone = alone
-        self._process = os.getpid()
         self._tokenizer = TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer)
         self._decoder = Decoder(manifest.labels)
-        self._session: Any = open_session(bundle / variant.file.path, variant, device, tuning)
-        self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
+        self.engine = Engine(bundle / variant.file.path, variant, len(manifest.labels), device, tuning)
 
     @classmethod
     def load(
@@ -101,7 +99,7 @@ class TokenClassifier:
             bundle=self.manifest.name,
             variant=self.variant.name,
             precision=self.variant.precision,
-            provider=self._open_session().get_providers()[0],
+            provider=self.engine.session.get_providers()[0],
             tuning=self.tuning,
             isa=isa(),
             proven_isas=tuple(sorted({proof.isa for proof in self.variant.proven})),
@@ -117,9 +115,7 @@ class TokenClassifier:
 
     def close(self) -> None:
         """Free the model's memory and threads; the classifier cannot be used afterwards."""
-        self._session = None
-        if self._workers:
-            self._workers.shutdown()
+        self.engine.close()
 
     def predict(self, text: str, decoding: Decoding = PLAIN) -> list[Entity]:
         """The entities of one text, in order."""
@@ -134,10 +130,22 @@ class TokenClassifier:
     ) -> Iterator[list[Entity]]:
         """The entities of each text as they come, in the texts' order.
 
-        `look_ahead` texts are taken before the first is answered, no more until all of these are asked for.
+        At most `look_ahead` texts are taken beyond those whose answers were asked for; 1 answers each before the next.
+        Raises UserInputError for fewer.
         """
-        for chunk in _chunks(texts, look_ahead):
-            yield from self._decoder.entities(chunk, self._scored(chunk)[1], decoding)
+        if look_ahead < 1:
+            raise UserInputError(f"look_ahead is {look_ahead}, expected at least 1")
+        at_once = max(1, look_ahead // 2)  # half of them run while the other half is tokenised and decoded
+        begun: deque[tuple[list[str], Begun]] = deque()
+        for chunk in _chunks(texts, at_once):
+            begun.append((chunk, self._begin(chunk)))
+            if len(begun) == look_ahead // at_once:
+                yield from self._told(*begun.popleft(), decoding)
+        while begun:
+            yield from self._told(*begun.popleft(), decoding)
+
+    def _told(self, texts: list[str], begun: Begun, decoding: Decoding) -> list[list[Entity]]:
+        return self._decoder.entities(texts, begun.finish(), decoding)
 
     def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
         """What the model says of each subword of each text, in the texts' order, long ones merged from windows.
@@ -146,10 +154,11 @@ class TokenClassifier:
         """
         import numpy as np
 
-        for chunk in _chunks(texts, LOOK_AHEAD):
-            encoded, scored = self._scored(chunk, padding)
+        for chunk in _chunks(texts, LOOK_AHEAD // 2):
+            begun = self._begin(chunk, padding)
+            scored = begun.finish()
             ends = np.cumsum(scored.counts)
-            for subwords, start, end in zip(encoded, ends - scored.counts, ends, strict=True):
+            for subwords, start, end in zip(begun.encoded, ends - scored.counts, ends, strict=True):
                 ids = np.array(subwords.ids, dtype=np.int64)
                 yield TokenLogits(ids, scored.offsets[start:end], scored.logits[start:end])
 
@@ -158,61 +167,15 @@ class TokenClassifier:
 
         Raises BundleError where the labels are not as many as the manifest's, ParityError where one is not finite.
         """
-        import numpy as np
+        return self.engine.run(inputs)
 
-        logits = run_session(self._open_session(), inputs)
-        if logits.shape[-1] != len(self.labels):
-            raise BundleError(
-                f"variant {self.variant.name} scores {logits.shape[-1]} labels, the manifest has {len(self.labels)}",
-                "Export the bundle again.",
-            )
-        if not np.isfinite(logits).all():
-            raise ParityError(
-                f"variant {self.variant.name} answered with a number that is not finite", "Export the bundle again."
-            )
-        return logits
-
-    def _open_session(self) -> Any:
-        """The session. Raises EdgenerError after `close` and in a forked process, where a run would never end."""
-        if self._session is None:
-            raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
-        if self._process != os.getpid():
-            raise EdgenerError(
-                f"the classifier was loaded in process {self._process}, before the fork of {os.getpid()}",
-                "Load the bundle in the forked process, or start it with the spawn method.",
-            )
-        return self._session
-
-    def _scored(self, texts: Sequence[str], padding: int = 0) -> tuple[list[Subwords], Scored]:
-        """The subwords of each text, and what the model says of all of them."""
-        import numpy as np
-
+    def _begin(self, texts: Sequence[str], padding: int = 0) -> Begun:
+        """Tokenise texts and let the engine begin with them."""
         encoded = self._tokenizer.encode(texts)
-        counts = np.array([len(subwords.ids) for subwords in encoded])
-        offsets = [pair for subwords in encoded for pair in subwords.offsets]
-        continues = [goes_on for subwords in encoded for goes_on in subwords.continues]
-        scored = Scored(
-            np.empty((counts.sum(), len(self.labels)), dtype=np.float32),
-            np.array(offsets, dtype=np.int64).reshape(-1, 2),
-            np.array(continues, dtype=bool),
-            counts,
-        )
-        self._fill(scored, rows_of(self._tokenizer, encoded), padding)
-        return encoded, scored
-
-    def _fill(self, scored: Scored, rows: list[Row], padding: int) -> None:
-        """Run the rows and write each subword's logits at its place."""
-        firsts = scored.counts.cumsum() - scored.counts
-        ahead = len(self._tokenizer.prefix)
+        rows = rows_of(self._tokenizer, encoded)
         together = [[row] for row in rows] if self._alone else list(batches(rows, self.tuning.batch_subwords))
-        inputs = (feeds(batch, self.manifest.tokenizer, padding) for batch in together)
-        answers = self._workers.map(self.run, inputs) if self._workers else map(self.run, inputs)
-        for batch, logits in zip(together, answers, strict=True):
-            for row, scores in zip(batch, logits, strict=True):
-                at = firsts[row.text]
-                start, end = row.window.keep_start, row.window.keep_end
-                shift = ahead - row.window.start
-                scored.logits[at + start : at + end] = scores[start + shift : end + shift]
+        answers = self.engine.start(feeds(batch, self.manifest.tokenizer, padding) for batch in together)
+        return Begun(encoded, together, answers, len(self._tokenizer.prefix), len(self.labels))
 
 
 def _chunks(texts: Iterable[str], count: int) -> Iterator[list[str]]:

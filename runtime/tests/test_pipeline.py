@@ -112,7 +112,7 @@ def run_whole(classifier: TokenClassifier, text: str) -> Any:
         "attention_mask": np.ones((1, len(ids)), dtype=np.int64),
         "token_type_ids": np.array([[0, *subwords.classes, 0]]),
     }
-    return classifier._session.run(["logits"], feeds)[0][0, 1:-1]
+    return classifier.engine._session.run(["logits"], feeds)[0][0, 1:-1]
 
 
 def words_of(count: int) -> list[str]:
@@ -208,13 +208,13 @@ def loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch, effects: dict[str, flo
 
 
 def rows_run_together(classifier: TokenClassifier, monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    whole, rows = classifier.run, set[int]()
+    whole, rows = classifier.engine.run, set[int]()
 
     def run(inputs: dict[str, Any]) -> Any:
         rows.add(len(inputs["input_ids"]))
         return whole(inputs)
 
-    monkeypatch.setattr(classifier, "run", run)
+    monkeypatch.setattr(classifier.engine, "run", run)
     classifier.predict_batch(["oil leak", "seal worn", "pump leaks oil"])
     return rows
 
@@ -273,7 +273,7 @@ class StubSession:
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_an_answer_that_is_no_number_is_an_error(number: float, bundle: Path) -> None:
     with TokenClassifier.load(bundle, variant="fp32") as classifier:
-        classifier._session = StubSession(number, 15)
+        classifier.engine._session = StubSession(number, 15)
         with pytest.raises(EdgenerError, match="variant fp32 answered with a number that is not finite") as caught:
             classifier.predict("oil leak")
     assert caught.value.exit_code == 3
@@ -290,7 +290,7 @@ def test_padding_changes_no_answer_of_fp32(bundle: Path) -> None:
 @pytest.mark.parametrize("labels", [1, 14, 16])
 def test_an_answer_for_other_labels_than_the_manifest_s_is_an_error(labels: int, bundle: Path) -> None:
     with TokenClassifier.load(bundle, variant="fp32") as classifier:
-        classifier._session = StubSession(0.5, labels)
+        classifier.engine._session = StubSession(0.5, labels)
         with pytest.raises(BundleError, match=f"scores {labels} labels, the manifest has 15"):
             classifier.predict("oil leak")
 
