@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .errors import EdgenerError, StorageError
+from .errors import DeviceError, EdgenerError, StorageError
 
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 
@@ -41,6 +41,11 @@ class CommandGroup(click.Group):
         except BrokenPipeError:  # who reads our output has had enough
             _give_up_stdout()
             ctx.exit(0)
+        except MemoryError:
+            if debug:
+                raise
+            _say("there is not enough memory left", "Free some memory, or give it less at once.")
+            ctx.exit(DeviceError.exit_code)
         except Exception as error:  # the boundary: whatever is left is a fault of ours
             if debug:
                 raise

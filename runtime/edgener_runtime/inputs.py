@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,11 +14,13 @@ FORMATS = ("auto", "text", "lines", "jsonl")
 STDIN = "-"
 
 
-def read_records(source: str, form: str = "auto") -> Iterator[dict[str, Any]]:
+def read_records(
+    source: str, form: str = "auto", skipped: Callable[[UserInputError], None] | None = None
+) -> Iterator[dict[str, Any]]:
     """Objects with a "text" field, one a file (text), line (lines) or JSON object (jsonl, other fields kept).
 
     `auto` reads `.jsonl` and `.ndjson` files as JSON Lines and the rest as lines; blank lines are left out.
-    Raises UserInputError with file and line.
+    Raises UserInputError with file and line. Where `skipped` is given, it is called with that of a broken line instead.
     """
     form = _guess(source) if form == "auto" else form
     with _open(source) as file:
@@ -26,9 +28,23 @@ def read_records(source: str, form: str = "auto") -> Iterator[dict[str, Any]]:
             yield {"text": _decode(file.read(), source, 1)}
             return
         for number, line in enumerate(file, start=1):
-            text = _decode(line, source, number).rstrip("\r\n")
-            if text.strip():
-                yield _json_record(text, source, number) if form == "jsonl" else {"text": text}
+            try:
+                record = _record(line, source, number, form)
+            except UserInputError as error:
+                if skipped is None:
+                    raise
+                skipped(error)
+            else:
+                if record is not None:
+                    yield record
+
+
+def _record(line: bytes, source: str, number: int, form: str) -> dict[str, Any] | None:
+    """What a line holds, or None where it is blank."""
+    text = _decode(line, source, number).rstrip("\r\n")
+    if not text.strip():
+        return None
+    return _json_record(text, source, number) if form == "jsonl" else {"text": text}
 
 
 def _guess(source: str) -> str:

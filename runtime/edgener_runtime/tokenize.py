@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, cast
 from .casing import case_classes
 from .errors import BundleError
 from .manifest import TokenizerSettings
+from .memory import require_memory
 from .windows import Window, plan
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _SURROGATES = re.compile("[\ud800-\udfff]")  # no UTF-8 has them; U+FFFD keeps the offsets
+_BYTES_A_CHARACTER = 250  # that the tokenizers library takes on the way, measured on words; it dies where it gets none
+_MANY_CHARACTERS = 50_000  # fewer than these need no look at the memory left
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,13 @@ class TextTokenizer:
             )
 
     def encode(self, texts: Sequence[str]) -> list[Subwords]:
-        """Subwords of each text, none cut off; a lone surrogate is read as U+FFFD."""
+        """Subwords of each text, none cut off; a lone surrogate is read as U+FFFD.
+
+        Raises DeviceError where there is known to be too little memory for texts so long.
+        """
+        characters = sum(map(len, texts))
+        if characters > _MANY_CHARACTERS:
+            require_memory(characters * _BYTES_A_CHARACTER, f"cutting {characters:,} characters into subwords")
         clean = [without_surrogates(text) for text in texts]
         encodings = self._tokenizer.encode_batch(clean, add_special_tokens=False)
         return [

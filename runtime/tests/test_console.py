@@ -39,6 +39,7 @@ def ending(error: BaseException | None, *options: str) -> int:
         (BundleError("changed"), 5, "error: changed\n"),
         (EdgenerError("a fault"), 1, "error: a fault\n"),
         (StorageError("full"), 1, "error: full\n"),
+        (MemoryError(), 6, "error: there is not enough memory left\n  Free some memory"),
         (KeyboardInterrupt(), 130, "error: interrupted; nothing half-written was left behind\n"),
         (click.Abort(), 130, "error: interrupted; nothing half-written was left behind\n"),
         (BrokenPipeError(), 0, ""),

@@ -13,12 +13,14 @@ import click
 
 from ..console import write_line
 from ..entity import Decoding
+from ..errors import UserInputError
 from ..inputs import FORMATS, STDIN, read_records
 from .options import decoding_options, loading_options
 
 if TYPE_CHECKING:
     from ..pipeline import TokenClassifier
 
+ON_ERROR = ("stop", "skip")
 _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered as they come
 
 
@@ -31,10 +33,13 @@ _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered as they come
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of the input."
 )
+@click.option(
+    "--on-error", type=click.Choice(ON_ERROR), default="stop", show_default=True, help="At a line that cannot be read."
+)
 @decoding_options
 @loading_options
 def predict(
-    bundle: Path, texts: tuple[str, ...], source: str | None, form: str,
+    bundle: Path, texts: tuple[str, ...], source: str | None, form: str, on_error: str,
     decoding: Decoding, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Find the entities of TEXTS, of a file or of stdin; prints a JSON object a text.
@@ -44,11 +49,18 @@ def predict(
       edgener-runtime predict out/bundle "Pump P-101 leaks at the seal"
       edgener-runtime predict out/bundle --input orders.txt > entities.jsonl
       tail -f alarms.jsonl | edgener-runtime predict out/bundle --input - --format jsonl
+
+    \b
+    With --on-error skip each line that cannot be read is told on stderr, the rest
+    is answered, and the exit code is 2.
     """
     if texts and source:
         raise click.UsageError("give TEXTS or --input, not both")
+    skipped = _Skipped()
     records: Iterator[dict[str, Any]] = (
-        iter([{"text": text} for text in texts]) if texts else read_records(source or STDIN, form)
+        iter([{"text": text} for text in texts])
+        if texts
+        else read_records(source or STDIN, form, skipped if on_error == "skip" else None)
     )
     at_once = 1 if not texts and source in (None, STDIN) else _RECORDS_AT_ONCE
     with load(bundle) as classifier:
@@ -57,3 +69,16 @@ def predict(
             for record, entities in zip(chunk, found, strict=True):
                 rows = [dataclasses.asdict(entity) for entity in entities]
                 write_line(json.dumps({**record, "entities": rows}, ensure_ascii=False))
+    if skipped.count:
+        raise UserInputError(f"{skipped.count} of the lines could not be read and were skipped", "They are told above.")
+
+
+class _Skipped:
+    """Tells of each broken line on stderr, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, error: UserInputError) -> None:
+        self.count += 1
+        click.echo(f"skipped {error.message}", err=True)

@@ -1,0 +1,79 @@
+"""How much memory is left, read from made-up /proc and /sys, and what is said where it is too little."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgener_runtime import memory
+from edgener_runtime.errors import DeviceError
+from edgener_runtime.memory import memory_left, require_memory
+
+from .test_device import tree
+
+MEMINFO = {"proc/meminfo": "MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:  4000 kB\n"}
+CGROUP = "sys/fs/cgroup"
+
+
+def version_2(most: str, used: int, files: int = 0) -> dict[str, str]:
+    stat = f"anon 5\ninactive_file {files}\nactive_file 7\n"
+    return {
+        f"{CGROUP}/memory.max": f"{most}\n",
+        f"{CGROUP}/memory.current": f"{used}\n",
+        f"{CGROUP}/memory.stat": stat,
+    }
+
+
+def version_1(most: int, used: int, files: int) -> dict[str, str]:
+    folder = f"{CGROUP}/memory"
+    return {
+        f"{folder}/memory.limit_in_bytes": f"{most}\n",
+        f"{folder}/memory.usage_in_bytes": f"{used}\n",
+        f"{folder}/memory.stat": f"inactive_file 1\ntotal_inactive_file {files}\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        (MEMINFO, 4_096_000),
+        (version_2("1000", 400), 600),
+        (version_2("1000", 400, files=300), 900),
+        (version_2("max", 400), None),
+        (version_2("1000", 1200), 0),
+        ({**MEMINFO, **version_2("1000", 400)}, 600),
+        ({**MEMINFO, **version_2("max", 400)}, 4_096_000),
+        ({**MEMINFO, **version_2("9000000000", 400)}, 4_096_000),
+        (version_1(1000, 400, files=100), 700),
+        ({f"{CGROUP}/memory.max": "1000\n"}, None),
+    ],
+)
+def test_what_is_left_is_by_the_tightest_limit(files: dict[str, str], expected: int | None, tmp_path: Path) -> None:
+    assert memory_left(tree(tmp_path, files)) == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no RLIMIT_AS")
+def test_a_limit_of_the_address_space_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+    import resource
+
+    page = os.sysconf("SC_PAGE_SIZE")
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (100 * page, 200 * page))
+    assert memory_left(tree(tmp_path, {"proc/self/statm": "30 20 10 1 0 9 0\n"})) == 70 * page
+    assert memory_left(tmp_path / "nowhere") is None
+
+
+def test_too_little_is_an_error_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_left", lambda: 10_000_000)
+    require_memory(10_000_000, "a model")
+    with pytest.raises(DeviceError, match=r"^a model takes about 12 MB of memory, 10 MB are left") as told:
+        require_memory(12_000_000, "a model")
+    assert told.value.hint and "ulimit -v" in told.value.hint
+
+
+def test_where_nothing_tells_all_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_left", lambda: None)
+    require_memory(10**15, "a model")
