@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .batches import SUBWORDS_AT_ONCE
@@ -103,6 +102,8 @@ def read_tuning(file: Path) -> TuningRecord:
 
 
 def _onnxruntime_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # loads email and zipfile: not for every start
+
     for name in ("onnxruntime", "onnxruntime-gpu"):
         try:
             return version(name)
