@@ -45,7 +45,7 @@ class AsyncTokenClassifier:
         self.max_characters = max_characters
         self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for who watches
         self._waiting: deque[_Call] = deque()
-        self._running = 0
+        self._running: list[_Call] = []
         self._arrived = asyncio.Event()
         self._closing = False
         self._thread = ThreadPoolExecutor(1, "edgener-batch")
@@ -54,21 +54,15 @@ class AsyncTokenClassifier:
     @property
     def pending(self) -> int:
         """Texts accepted and not yet answered."""
-        return len(self._waiting) + self._running
+        return len(self._waiting) + sum(not call.answer.done() for call in self._running)
 
     async def predict(self, text: str, decoding: Decoding = PLAIN) -> list[Entity]:
         """The entities of one text, run beside others that wait. Raises what the classifier raises, EdgenerError."""
-        if self._closing:
-            raise EdgenerError("the classifier is closing and takes no more texts")
-        self._worker = self._worker or asyncio.create_task(self._work())
-        call = _Call(text, decoding, asyncio.get_running_loop().create_future())
-        self._waiting.append(call)
-        self._arrived.set()
-        return await call.answer
+        return await self._accept(text, decoding)
 
     async def predict_batch(self, texts: Iterable[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
-        """The entities of each text, in the texts' order."""
-        return list(await asyncio.gather(*(self.predict(text, decoding) for text in texts)))
+        """The entities of each text, in the texts' order; all of them wait before anything else runs."""
+        return list(await asyncio.gather(*[self._accept(text, decoding) for text in texts]))
 
     async def stream(
         self, texts: AsyncIterable[str], decoding: Decoding = PLAIN, look_ahead: int = 64
@@ -84,6 +78,16 @@ class AsyncTokenClassifier:
             while not ahead.empty():
                 if answer := ahead.get_nowait():
                     answer.cancel()
+
+    def _accept(self, text: str, decoding: Decoding) -> asyncio.Future[list[Entity]]:
+        """The answer to come of a text that waits from now on."""
+        if self._closing:
+            raise EdgenerError("the classifier is closing and takes no more texts")
+        self._worker = self._worker or asyncio.create_task(self._work())
+        call = _Call(text, decoding, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        self._arrived.set()
+        return call.answer
 
     async def _feed(
         self, texts: AsyncIterable[str], decoding: Decoding, ahead: asyncio.Queue[asyncio.Future[list[Entity]] | None]
@@ -121,7 +125,9 @@ class AsyncTokenClassifier:
                 await self._arrived.wait()
                 continue
             await self._gather()
-            await self._run(self._next_batch())
+            self._running = self._next_batch()
+            await self._run(self._running)
+            self._running = []
 
     async def _gather(self) -> None:
         """Wait for company, no longer than `max_wait`, and not at all where a batch is full."""
@@ -152,7 +158,6 @@ class AsyncTokenClassifier:
         """Answer a batch; where it fails, each text of it alone, so that one cannot fail those beside it."""
         if not batch:
             return
-        self._running = len(batch)
         loop = asyncio.get_running_loop()
         texts = [call.text for call in batch]
         failed = False
@@ -164,7 +169,6 @@ class AsyncTokenClassifier:
                 batch[0].answer.set_exception(error)
         else:
             _answer(batch, found)
-        self._running = 0
         self.batches.append(BatchRecord(len(batch), sum(map(len, texts)), failed))
         if failed and len(batch) > 1:
             for call in batch:

@@ -10,7 +10,7 @@ import click
 from .. import __version__
 from ..console import CommandGroup
 
-COMMANDS = ("predict", "verify")
+COMMANDS = ("predict", "serve", "verify")
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,15 @@
+"""What a server takes before it says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes of a body, characters of a text, texts that wait at once, and seconds for an answer."""
+
+    body: int = 1 << 20
+    text: int = 20_000
+    queue: int = 256
+    seconds: float = 30

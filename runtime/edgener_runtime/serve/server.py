@@ -1,0 +1,93 @@
+"""The server process: it listens, says so, and stops when all that it accepted is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from ..aio import AsyncTokenClassifier
+from ..pipeline import TokenClassifier
+from .app import create_app
+from .bind import Listener
+from .limits import Limits
+from .service import Service
+
+_log = logging.getLogger(__name__)
+_FORM = "%(asctime)s %(levelname)s %(message)s"
+_SPARE = 5  # seconds beyond the longest answer before connections are cut at the stop
+
+
+class Server(uvicorn.Server):
+    """uvicorn that, on SIGTERM, says it is not ready and goes on for `drain` seconds before it accepts no more.
+
+    SIGINT stops without that wait, a second signal without waiting for answers.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, url: str, drain: float) -> None:
+        super().__init__(config)
+        self.service = service
+        self.url = url
+        self.drain = drain
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        _log.info("listening on %s with %s", self.url, self.service.model)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Own handlers in place of uvicorn's, which would end the process by the signal after a clean stop."""
+        loop = asyncio.get_running_loop()
+        waits = {signal.SIGTERM: self.drain, signal.SIGINT: 0.0}
+        for number, wait in waits.items():
+            loop.add_signal_handler(number, self._stop, wait)
+        try:
+            yield
+        finally:
+            for number in waits:
+                loop.remove_signal_handler(number)
+
+    def _stop(self, wait: float) -> None:
+        if self.service.draining:
+            self.should_exit = self.force_exit = True
+            return
+        self.service.draining = True
+        _log.info("stopping: not ready any more, %d texts wait", self.service.classifier.pending)
+        asyncio.get_running_loop().call_later(wait, setattr, self, "should_exit", True)
+
+
+def run_server(
+    classifier: TokenClassifier, limits: Limits, listener: Listener, token: str | None = None, drain: float = 1
+) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what was accepted; closes the classifier."""
+    logging.basicConfig(level=logging.INFO, format=_FORM)
+    if listener.is_public and not listener.tls:
+        _log.warning("the token goes over the network in the clear: give --tls-certificate and --tls-key")
+    asyncio.run(_serve(classifier, limits, listener, token, drain))
+
+
+async def _serve(
+    classifier: TokenClassifier, limits: Limits, listener: Listener, token: str | None, drain: float
+) -> None:
+    service = Service(AsyncTokenClassifier(classifier), limits)
+    config = uvicorn.Config(
+        create_app(service, token),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        lifespan="on",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(2 * limits.seconds) + _SPARE,
+    )
+    config.load()
+    config.ssl = listener.tls
+    await Server(config, service, listener.url, drain).serve([listener.socket])
+    _log.info("stopped: %d requests accepted, %d answered", service.accepted, service.answered)

@@ -1,0 +1,49 @@
+"""What every endpoint leans on: the classifier behind its queue, the limits, the metrics, and whether it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ..aio import AsyncTokenClassifier
+from ..entity import Decoding, Entity
+from .limits import Limits
+from .metrics import Metrics
+from .problems import RequestError
+
+
+class Service:
+    """A classifier that answers within limits. To be used from one event loop."""
+
+    def __init__(self, classifier: AsyncTokenClassifier, limits: Limits) -> None:
+        self.classifier = classifier
+        self.limits = limits
+        self.metrics = Metrics(classifier)
+        self.model = classifier.classifier.manifest.name
+        self.draining = False
+        self.accepted = self.answered = 0  # requests, for the log's last line
+
+    async def answer(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
+        """The entities of each text. Raises RequestError: 429 where too many wait, 504 where it takes too long."""
+        try:
+            return await asyncio.wait_for(self._admitted(texts, decoding), self.limits.seconds)
+        except asyncio.TimeoutError:
+            raise RequestError(
+                504, f"no answer within {self.limits.seconds:g} s", "Send fewer or shorter texts, or try again later."
+            ) from None
+        finally:
+            self.metrics.take_batches()
+
+    async def _admitted(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
+        """The answers; all texts join the queue before any other request is looked at, or none does."""
+        if self.classifier.pending + len(texts) > self.limits.queue:
+            raise RequestError(
+                429,
+                f"{self.classifier.pending} texts wait, at most {self.limits.queue} may",
+                "Try again.",
+                {"Retry-After": "1"},
+            )
+        self.accepted += 1
+        found = await self.classifier.predict_batch(texts, decoding)
+        self.answered += 1
+        return found

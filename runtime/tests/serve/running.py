@@ -1,0 +1,101 @@
+"""Servers to ask: the command in a process of its own, and the application in this one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgener_runtime import Decoding, Entity, TokenClassifier
+
+COMMAND = [sys.executable, "-c", "from edgener_runtime.cli import main; main(prog_name='edgener-runtime')"]
+SECONDS = 60  # a busy machine is no failure
+
+
+@dataclass
+class Running:
+    """A server process: where it listens, and what it logged."""
+
+    process: subprocess.Popen[str]
+    url: str = ""
+    log: list[str] = field(default_factory=list)
+    reader: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Its exit code and log, once the signal has ended it."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        code = self.process.wait(SECONDS)
+        assert self.reader
+        self.reader.join(SECONDS)
+        return code, "".join(self.log)
+
+
+@contextlib.contextmanager
+def serving(bundle: Path, *options: object, token: str | None = None) -> Iterator[Running]:
+    """The command `serve` on a free port, killed at the end if it still runs."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"} | ({"EDGENER_TOKEN": token} if token else {})
+    process = subprocess.Popen(
+        [*COMMAND, "serve", str(bundle), "--port", "0", "--device", "cpu", "--variant", "fp32", *map(str, options)],
+        stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environment,
+    )  # fmt: skip
+    running = Running(process)
+    try:
+        assert process.stderr
+        for line in process.stderr:
+            running.log.append(line)
+            if found := re.search(r"listening on (\S+)", line):
+                running.url = found[1]
+                break
+        assert running.url, "".join(running.log)
+        running.reader = threading.Thread(target=running.log.extend, args=(process.stderr,))
+        running.reader.start()
+        yield running
+    finally:
+        process.kill()
+        process.wait()
+        if running.reader:
+            running.reader.join()
+        assert process.stderr
+        process.stderr.close()
+
+
+class Held:
+    """A classifier that answers once its gate is open, and outlives the server; notes the batches it is given."""
+
+    def __init__(self, classifier: TokenClassifier) -> None:
+        self.classifier = classifier
+        self.gate = threading.Event()
+        self.gate.set()
+        self.fault: Exception | None = None
+        self.batches: list[list[str]] = []
+        self.entered = threading.Semaphore(0)
+        self.closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.classifier, name)
+
+    def predict_batch(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
+        self.batches.append(list(texts))
+        self.entered.release()
+        assert self.gate.wait(SECONDS)
+        if self.fault:
+            raise self.fault
+        return self.classifier.predict_batch(texts, decoding)
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,131 @@
+"""How a server process ends: nothing that it accepted goes unanswered."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .running import SECONDS, Running, serving
+
+pytest.importorskip("starlette", reason="the extra serve is not installed")
+httpx = pytest.importorskip("httpx", reason="httpx is not installed")
+
+LONG = "oil leak at the feed pump " * 60
+COUNTS = re.compile(r"stopped: (\d+) requests accepted, (\d+) answered")
+
+
+class Clients:
+    """Clients that ask one request after the other until nobody listens, and count what became of each."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self.url = url
+        self.answered: list[int] = []
+        self.broken: list[str] = []
+        self.threads = [threading.Thread(target=self.ask) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def ask(self) -> None:
+        with httpx.Client(timeout=SECONDS) as client:
+            while True:
+                try:
+                    answer = client.post(f"{self.url}/predict", json={"text": LONG})
+                except httpx.ConnectError:
+                    return
+                except httpx.HTTPError as error:
+                    self.broken.append(repr(error))
+                    return
+                self.answered.append(answer.status_code)
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join(SECONDS)
+
+
+@pytest.fixture
+def own(bundle: Path) -> Iterator[Running]:
+    """A server to stop."""
+    with serving(bundle) as running:
+        yield running
+
+
+def wait_until(running: Running, words: str) -> None:
+    """Until a line of the log holds these words."""
+    end = time.monotonic() + SECONDS
+    while not any(words in line for line in running.log):
+        assert time.monotonic() < end, "".join(running.log)
+        time.sleep(0.01)
+
+
+def test_in_the_middle_of_load_every_accepted_request_is_answered(own: Running) -> None:
+    clients = Clients(own.url, 16)
+    while len(clients.answered) < 50:
+        time.sleep(0.01)
+    code, log = own.stop()
+    clients.join()
+    assert code == 0
+    counts = COUNTS.search(log)
+    assert counts, log
+    accepted, answered = map(int, counts.groups())
+    assert accepted == answered == len(clients.answered)
+    assert set(clients.answered) == {200}
+    assert clients.broken == []
+
+
+def test_it_is_not_ready_first_and_goes_on_answering_while_it_drains(bundle: Path) -> None:
+    with serving(bundle, "--drain", 3) as own, httpx.Client(base_url=own.url) as client:
+        assert client.get("/readyz").status_code == 200
+        own.process.send_signal(signal.SIGTERM)
+        wait_until(own, "stopping")
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.headers["Connection"]) == (503, "close")
+        assert client.get("/v2/health/ready").status_code == 503
+        assert client.get("/v2/models/tiny-factory/ready").status_code == 503
+        assert client.get("/healthz").status_code == 200
+        assert client.post("/predict", json={"text": "oil leak"}).status_code == 200
+        assert own.wait()[0] == 0
+
+
+def test_a_request_whose_body_is_still_to_come_is_answered_too(own: Running) -> None:
+    body = b'{"text": "oil leak"}'
+    with socket.create_connection(("127.0.0.1", own.port)) as connection:
+        head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
+        own.process.send_signal(signal.SIGINT)
+        wait_until(own, "stopping")
+        connection.sendall(body[5:])
+        assert connection.makefile("rb").read().startswith(b"HTTP/1.1 200 OK")
+    assert own.wait()[0] == 0
+
+
+def test_a_client_that_says_nothing_does_not_hold_it_up(own: Running) -> None:
+    with socket.create_connection(("127.0.0.1", own.port)):
+        assert own.stop(signal.SIGINT)[0] == 0
+
+
+def test_a_body_that_does_not_come_is_given_up(bundle: Path) -> None:
+    with serving(bundle, "--timeout", 0.3) as own, socket.create_connection(("127.0.0.1", own.port)) as connection:
+        connection.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        )
+        answer = connection.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 408 Request Timeout")
+        assert b"the body did not come within 0.3 s" in answer
+
+
+def test_a_second_signal_ends_it_whatever_waits(own: Running) -> None:
+    with socket.create_connection(("127.0.0.1", own.port)) as connection:
+        connection.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        )
+        own.process.send_signal(signal.SIGINT)
+        wait_until(own, "stopping")
+        own.process.send_signal(signal.SIGINT)
+        own.process.wait(20)  # the body may take 30 s
