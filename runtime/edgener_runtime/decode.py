@@ -81,6 +81,10 @@ class Decoder:
             found[text].append(Entity(names[label], start, end, score, texts[text][start:end]))
         return [_in_units(entities, text, decoding.offsets) for entities, text in zip(found, texts, strict=True)]
 
+    def labels_of_words(self, scored: Scored, decoding: Decoding) -> list[str]:
+        """The label of each word, words beginning where a subword does not go on one."""
+        return [self.labels[number] for number in self._pieces(scored, decoding).labels.tolist()]
+
     def _least(self, decoding: Decoding) -> Floats:
         """The least score of an entity that begins with each label (labels,)."""
         import numpy as np

@@ -21,12 +21,14 @@ from .session import PROVIDERS, load_onnxruntime, pick_device
 from .tokenize import TextTokenizer
 from .tuning import Tuning, tuning_for
 from .verify import verify_bundle
+from .words import join, labels_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 LOOK_AHEAD = 512  # texts; half of them are tokenised and sorted by length together
+OF_WORDS = Decoding("first")
 _CHARACTERS_AHEAD = 250_000  # however long the texts are, so many together or one
 
 
@@ -87,7 +89,7 @@ class TokenClassifier:
         folder = Path(bundle)
         manifest = verify_bundle(folder)
         chosen, why_there = pick_device(device)
-        entry, why_it = _choose(manifest, variant, chosen, reproducible)
+        entry, why_it = choose_variant(manifest, variant, chosen, reproducible)
         tuning, why_so = tuning_for(folder, entry, threads)
         alone = reproducible and not _is_steady(entry)
         why = [why_it, why_there, why_so, *(["each text runs alone, as its answer would depend on others"] * alone)]
@@ -147,6 +149,22 @@ class TokenClassifier:
     def _told(self, texts: list[str], begun: Begun, decoding: Decoding) -> list[list[Entity]]:
         return self._decoder.entities(texts, begun.finish(), decoding)
 
+    def tag(self, words: Sequence[str], decoding: Decoding = OF_WORDS) -> list[str]:
+        """One label a word of a pre-tokenised sentence, O where the tokenizer leaves nothing of it."""
+        return self.tag_batch([words], decoding)[0]
+
+    def tag_batch(self, sentences: Iterable[Sequence[str]], decoding: Decoding = OF_WORDS) -> list[list[str]]:
+        """One label a word of each pre-tokenised sentence, which the model sees with spaces between its words.
+
+        `decoding` may choose among first, average and max, and be strict. Raises UserInputError for other aggregations.
+        """
+        joined = [join(words) for words in sentences]
+        told: list[list[str]] = []
+        for chunk in _chunks((sentence.text for sentence in joined), LOOK_AHEAD // 2):
+            here = joined[len(told) : len(told) + len(chunk)]
+            told += labels_of(here, self._begin(chunk).finish(), self._decoder, decoding)
+        return told
+
     def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
         """What the model says of each subword of each text, in the texts' order, long ones merged from windows.
 
@@ -197,7 +215,9 @@ def _is_steady(entry: VariantEntry) -> bool:
     return entry.parity is not None and entry.parity.batch_effect == 0
 
 
-def _choose(manifest: Manifest, variant: str, device: str, reproducible: bool) -> tuple[VariantEntry, str]:
+def choose_variant(
+    manifest: Manifest, variant: str, device: str, reproducible: bool = False
+) -> tuple[VariantEntry, str]:
     """The variant to run, and why. Raises ProviderError where none runs on the device."""
     if variant != "auto":
         return manifest.variant(variant), "variant as asked for"

@@ -71,6 +71,10 @@ class TextTokenizer:
             for text, encoding in zip(clean, encodings, strict=True)
         ]
 
+    def vocabulary(self) -> list[str]:
+        """Every subword that the tokenizer knows, in the order of the alphabet."""
+        return sorted(self._tokenizer.get_vocab())
+
     def windows(self, subwords: Subwords) -> Iterator[tuple[Window, list[int], list[int]]]:
         """Each window of a text with its input ids and token types, special tokens added."""
         for window in plan(len(subwords.ids), self.size, min(self.settings.stride, self.size - 1)):

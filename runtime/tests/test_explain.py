@@ -1,0 +1,38 @@
+"""Which variant runs where, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgener_runtime import TokenClassifier
+from edgener_runtime.device import isa
+
+
+@pytest.mark.parametrize(
+    ("how", "reasons"),
+    [
+        ({}, ["where the fastest stands first", "device:", "threads: the cores this process may use"]),
+        ({"variant": "fp32"}, ["variant as asked for"]),
+        ({"device": "cpu", "threads": 1}, ["device as asked for", "threads as asked for"]),
+        ({"reproducible": True}, ["without a batch effect"]),
+        ({"variant": "int8-dynamic", "reproducible": True}, ["each text runs alone"]),
+    ],
+)
+def test_every_choice_has_its_reason(how: dict[str, Any], reasons: list[str], bundle: Path) -> None:
+    with TokenClassifier.load(bundle, **how) as classifier:
+        told = classifier.explain()
+        for reason in reasons:
+            assert any(reason in given for given in told.reasons)
+            assert reason in str(told)
+
+
+def test_it_says_what_runs(bundle: Path) -> None:
+    with TokenClassifier.load(bundle, "cpu", "fp32", threads=1) as classifier:
+        told = classifier.explain()
+    assert (told.variant, told.precision, told.provider) == ("fp32", "fp32", "CPUExecutionProvider")
+    assert told.isa == isa()
+    assert told.proven_isas and told.tuning.threads == 1
+    assert all(part in str(told) for part in ("fp32", "CPUExecutionProvider", told.isa, told.onnxruntime))
