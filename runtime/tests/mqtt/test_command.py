@@ -1,0 +1,155 @@
+"""The command as a process of its own: killed, told to stop, and refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("paho", reason="the extra mqtt is not installed")
+
+COMMAND = [sys.executable, "-c", "from edgener_runtime.cli import main; main(prog_name='edgener-runtime')", "mqtt"]
+TOPICS = ("--requests", "in/#", "--answers", "out/entities", "--dead-letters", "out/dead", "--status", "out/status")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "EDGENER_MQTT_PASSWORD"}
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(bundle: Path) -> Iterator[Start]:
+    """`start(broker, "--window", 3)` is the command, connected where nothing speaks against it."""
+    processes = []
+
+    def begin(broker: Any, *options: object, **environment: str) -> subprocess.Popen[str]:
+        where = ("--host", "127.0.0.1", "--port", str(broker.port), "--client-id", "bridge")
+        processes.append(subprocess.Popen(
+            [*COMMAND, str(bundle), *where, *TOPICS, *map(str, options)],
+            stderr=subprocess.PIPE, text=True, encoding="utf-8", env={**ENVIRONMENT, **environment},
+        ))  # fmt: skip
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_no_message_is_lost_when_the_bridge_is_killed_in_the_middle(
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start
+) -> None:
+    broker = mosquitto()
+    asking = peer(broker)
+    first = start(broker)
+    asking.status("online")
+    for number in range(400):
+        asking.ask({"text": f"oil leak {number}", "id": number})
+    answered = {asking.record("out/entities")["id"] for _ in range(20)}
+    first.kill()
+    asking.status("offline")  # its will
+    start(broker)
+    while len(answered) < 400:
+        answered.add(asking.record("out/entities")["id"])
+
+
+def test_sigterm_answers_what_was_begun_and_leaves_the_rest_to_the_broker(
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start
+) -> None:
+    broker = mosquitto()
+    asking = peer(broker)
+    first = start(broker)
+    asking.status("online")
+    for number in range(400):
+        asking.ask({"text": f"oil leak {number}", "id": number})
+    answered = [asking.record("out/entities")["id"] for _ in range(20)]
+    first.send_signal(signal.SIGTERM)
+    asking.status("offline")
+    assert first.wait(30) == 0
+    start(broker)
+    while len(answered) < 400:
+        answered.append(asking.record("out/entities")["id"])
+    assert sorted(answered) == list(range(400))  # each once: nothing was cut off
+
+
+def test_credentials_come_from_a_file_or_the_environment(
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start, tmp_path: Path
+) -> None:
+    users = tmp_path / "users"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", users, "plant7", "hunter2"], check=True)
+    (tmp_path / "password").write_text("hunter2\n")
+    broker = mosquitto("allow_anonymous false", f"password_file {users}")
+    for options, environment in (
+        (("--password-file", tmp_path / "password"), {}),
+        ((), {"EDGENER_MQTT_PASSWORD": "hunter2"}),
+    ):
+        process = start(broker, "--username", "plant7", *options, **environment)
+        assert process.stderr
+        assert process.stderr.readline().startswith("connected to 127.0.0.1")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    refused = start(broker, "--username", "plant7", EDGENER_MQTT_PASSWORD="hunter3")
+    _, told = refused.communicate(timeout=30)
+    assert refused.returncode == 2
+    assert told.startswith(
+        f"error: the broker at 127.0.0.1:{broker.port} refuses client bridge: Not authorized\n  Check"
+    )
+    assert "hunter3" not in told
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl on this machine to make certificates with")
+def test_tls_trusts_only_the_authority_it_was_given(
+    mosquitto: Callable[..., Any], start: Start, tmp_path: Path
+) -> None:
+    certificates = {name: self_signed(tmp_path, name) for name in ("broker", "other")}
+    certificate, key = certificates["broker"]
+    broker = mosquitto("allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
+    trusting = start(broker, "--tls", "--ca-file", certificate)
+    assert trusting.stderr
+    assert trusting.stderr.readline().startswith("connected to 127.0.0.1")
+    for options in (("--ca-file", certificates["other"][0]), ()):
+        wary = start(broker, "--tls", *options)
+        _, told = wary.communicate(timeout=30)
+        assert wary.returncode == 2
+        assert "shows a certificate that is not trusted" in told
+
+
+def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+         "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--ca-file", "ca.pem"], "error: --ca-file without --tls would not be used"),
+        (["--requests", "#"], "error: answers on edgener/answers would come back as requests: # matches it"),
+        (["--password-file", "missing", "--username", "plant7"], "error: cannot read the password in missing"),
+        (["--threshold", "EQUIP=0.5"], "error: there is no label 'EQUIP' to give a threshold"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_is_connected(
+    options: list[str], message: str, bundle: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDGENER_MQTT_PASSWORD", raising=False)
+    done = run("mqtt", bundle, "--host", "no-such-host.invalid", *options)
+    assert done.code == 2
+    assert done.err.startswith(message)
+
+
+def test_without_the_client_library_the_command_names_the_extra(
+    bundle: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = run("mqtt", bundle)
+    assert done.code == 2
+    assert 'pip install "edgener-runtime[mqtt]"' in done.err
