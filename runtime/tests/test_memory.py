@@ -11,10 +11,15 @@ from edgener_runtime import memory
 from edgener_runtime.errors import DeviceError
 from edgener_runtime.memory import memory_left, require_memory
 
-from .test_device import tree
-
 MEMINFO = {"proc/meminfo": "MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:  4000 kB\n"}
 CGROUP = "sys/fs/cgroup"
+
+
+def tree(root: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return root
 
 
 def version_2(most: str, used: int, files: int = 0) -> dict[str, str]:
