@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 
@@ -21,6 +22,7 @@ from .service import Service
 _log = logging.getLogger(__name__)
 _FORM = "%(asctime)s %(levelname)s %(message)s"
 _SPARE = 5  # seconds beyond the longest answer before connections are cut at the stop
+_LAST_WORDS = 0.5  # seconds in which who is connected when the server stops listening may still send its request
 
 
 class Server(uvicorn.Server):
@@ -39,6 +41,26 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         _log.info("listening on %s with %s", self.url, self.service.model)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, and answer all who are connected.
+
+        uvicorn alone turns away who is connected and has sent, where it has not read that yet.
+        """
+        accepted = [connection for listening in sockets or [] for connection in _accept_waiting(listening)]
+        for server in self.servers:
+            server.close()
+        for connection in accepted:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
+        await asyncio.sleep(0 if self.force_exit else _LAST_WORDS)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = kind(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -60,6 +82,16 @@ class Server(uvicorn.Server):
         self.service.draining = True
         _log.info("stopping: not ready any more, %d texts wait", self.service.classifier.pending)
         asyncio.get_running_loop().call_later(wait, setattr, self, "should_exit", True)
+
+
+def _accept_waiting(listening: socket.socket) -> Iterator[socket.socket]:
+    """The connections that the kernel holds for a socket; they are reset where it is closed with them."""
+    asyncio.get_running_loop().remove_reader(listening)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            connection, _ = listening.accept()
+            connection.setblocking(False)
+            yield connection
 
 
 def run_server(

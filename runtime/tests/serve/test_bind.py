@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
 import socket
 import ssl
@@ -15,7 +17,7 @@ import pytest
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.serve.bind import TlsFiles, open_listener
 
-from .running import serving
+from .running import COMMAND, SECONDS, serving
 
 pytest.importorskip("starlette", reason="the extra serve is not installed")
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
@@ -109,8 +111,16 @@ def test_a_key_with_a_password_is_refused_and_no_terminal_is_asked(tls: TlsFiles
     locked = tmp_path / "locked.pem"
     words = [str(OPENSSL), "ec", "-in", str(tls.key), "-aes256", "-passout", "pass:word", "-out", str(locked)]
     subprocess.run(words, check=True, capture_output=True)
-    with pytest.raises(UserInputError, match="cannot use certificate"):
-        open_listener("127.0.0.1", 0, None, TlsFiles(tls.certificate, locked))
+    ours, terminal = pty.openpty()
+    options = ["--tls-certificate", str(tls.certificate), "--tls-key", str(locked)]
+    done = subprocess.run(
+        [*COMMAND, "serve", str(tmp_path), *options], stdin=terminal, stdout=terminal, stderr=subprocess.PIPE,
+        text=True, start_new_session=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot use certificate" in done.stderr
+    os.close(ours)
+    os.close(terminal)
 
 
 def test_files_that_are_not_there_are_refused(tmp_path: Path) -> None:

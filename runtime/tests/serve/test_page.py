@@ -93,9 +93,13 @@ def test_nothing_but_the_page_and_its_server_is_asked_for(open_page: Open) -> No
 
 
 def test_a_text_that_is_markup_is_shown_and_does_nothing(open_page: Open) -> None:
-    page = submit(open_page(), ATTACK)
+    found = {"label": ATTACK, "start": 0, "end": len(ATTACK), "score": 1, "text": ATTACK}
+    page = open_page()
+    page.route("**/predict", lambda route: route.fulfill(json={"entities": [found]}))
+    submit(page, ATTACK)
     assert page.locator("#marked").text_content() == ATTACK
-    assert page.locator("img, #marked b").count() == 0
+    assert page.get_by_role("cell", name=ATTACK).count() == 2
+    assert page.locator("main img, main b").count() == 0
     assert page.title() == "Entities of a text"
 
 
