@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    := out/demo
 BUNDLE ?= $(OUT)/bundle
+DATA   ?= builtin:factory
 PICTURE ?= docs/report.png
 CHROMIUM ?= chromium
 DRAW   = $(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars
@@ -20,7 +21,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture test lint test-slow test-runtime test-optimum clean
+.PHONY: help demo picture report-picture test lint test-slow test-runtime test-optimum bench-mqtt clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +60,9 @@ $(VENV)/.ready: pyproject.toml runtime/pyproject.toml constraints.txt encoders.t
 
 .venv-optimum/.ready: pyproject.toml runtime/pyproject.toml constraints-optimum.txt encoders.txt tools/make_venv.sh
 	tools/make_venv.sh .venv-optimum "$(PYTHON)" "$(TORCH)" constraints-optimum.txt ".[optimum]"
+
+bench-mqtt: $(VENV)/.ready ## 10,000 MQTT messages while broker and bridge are harmed: make bench-mqtt BUNDLE=out/bundle
+	$(BIN)/python benchmarks/mqtt_chaos.py $(BUNDLE) --data $(DATA) --out out/bench-mqtt.json
 
 clean: ## Remove environments, caches and outputs
 	rm -rf .venv .venv-optimum .cache out dist

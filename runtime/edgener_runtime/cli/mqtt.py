@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..entity import Decoding
-from ..errors import UserInputError
+from ..errors import DeviceError, UserInputError
 from .options import decoding_options, loading_options
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def mqtt(
       edgener-runtime mqtt out/bundle --tls --username plant7 --password-file /run/secrets/mqtt --offsets utf8
     """
     if importlib.util.find_spec("paho") is None:
-        raise UserInputError("the MQTT client paho-mqtt is not installed", 'pip install "edgener-runtime[mqtt]"')
+        raise DeviceError("the MQTT client paho-mqtt is not installed", 'pip install "edgener-runtime[mqtt]"')
     import asyncio
 
     from ..mqtt.broker import Broker, Topics, tls_context

@@ -151,5 +151,5 @@ def test_without_the_client_library_the_command_names_the_extra(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = run("mqtt", bundle)
-    assert done.code == 2
+    assert done.code == 6
     assert 'pip install "edgener-runtime[mqtt]"' in done.err
