@@ -1,0 +1,57 @@
+"""Texts one after the other, then close, then load and close again and again.
+
+    python soak.py BUNDLE VARIANT TEXTS LOADS
+
+Prints a JSON object a line: what the process holds (State) and `at` which point, `texts` or `loads` so far. It starts
+with one load and close, as libraries set up threads then that live as long as the process.
+"""
+
+import dataclasses
+import gc
+import json
+import sys
+from itertools import islice
+
+from state import state
+from texts import random_texts
+
+from edgener_runtime import TokenClassifier
+
+
+def say(at: str, count: int = 0) -> None:
+    print(json.dumps({"at": at, "count": count, **dataclasses.asdict(state())}), flush=True)  # noqa: T201
+
+
+def once(bundle: str, variant: str) -> None:
+    with TokenClassifier.load(bundle, "cpu", variant) as classifier:
+        classifier.predict("oil leak")
+    del classifier
+    gc.collect()
+
+
+def soak(bundle: str, variant: str, count: int) -> None:
+    texts = random_texts(count)
+    with TokenClassifier.load(bundle, "cpu", variant) as classifier:
+        done = 0
+        for step in (min(1000, count // 2), *[1000] * (count // 1000)):
+            for text in islice(texts, step):
+                classifier.predict(text)
+                done += 1
+            say("texts", done)
+
+
+def reload(bundle: str, variant: str, times: int) -> None:
+    for time in range(times):
+        once(bundle, variant)
+        if time in (times // 10, times - 1):
+            say("loads", time + 1)
+
+
+bundle, variant, texts, loads = sys.argv[1:]
+say("imported")
+once(bundle, variant)
+say("start")
+soak(bundle, variant, int(texts))
+gc.collect()
+say("closed")
+reload(bundle, variant, int(loads))
