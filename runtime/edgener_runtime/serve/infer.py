@@ -66,7 +66,7 @@ async def infer(request: Request) -> Response:
     tensor = _input(record)
     texts = _texts(tensor, binary, service.limits)
     as_binary = _wants_binary(record, parameters)
-    found = await service.answer(texts, _decoding(parameters))
+    found = await service.answer(texts, _decoding(parameters), request.receive)
     answer: dict[str, Any] = {"model_name": service.model, "model_version": VERSION}
     answer |= {"id": identity} if identity else {}
     return _answer(answer, tensor["shape"], found, as_binary)

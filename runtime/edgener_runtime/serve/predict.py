@@ -24,7 +24,8 @@ async def predict(request: Request) -> Response:
         raise RequestError(415, "the body is to be application/json", "Send the header Content-Type: application/json.")
     record = parse_object(await read_body(request, service.limits))
     texts = _texts(record, service.limits)
-    results = [rows(entities) for entities in await service.answer(texts, decoding_of(record))]
+    found = await service.answer(texts, decoding_of(record), request.receive)
+    results = [rows(entities) for entities in found]
     return json_answer(results[0] if "text" in record else {"results": results})
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from starlette.types import Receive
+
 from ..aio import AsyncTokenClassifier
 from ..entity import Decoding, Entity
 from .limits import Limits
 from .metrics import Metrics
 from .problems import RequestError
+
+_CLIENT_LEFT = 499  # as nginx has it; for the metrics, as nobody reads it
 
 
 class Service:
@@ -23,16 +27,28 @@ class Service:
         self.draining = False
         self.accepted = self.answered = 0  # requests, for the log's last line
 
-    async def answer(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
-        """The entities of each text. Raises RequestError: 429 where too many wait, 504 where it takes too long."""
+    async def answer(self, texts: Sequence[str], decoding: Decoding, client: Receive) -> list[list[Entity]]:
+        """The entities of each text.
+
+        Raises RequestError: 429 where too many wait, 504 where it takes too long, 499 where `client` says that it left.
+        """
+        asked = asyncio.ensure_future(self._admitted(texts, decoding))
+        left = asyncio.ensure_future(_departure(client))
         try:
-            return await asyncio.wait_for(self._admitted(texts, decoding), self.limits.seconds)
-        except asyncio.TimeoutError:
-            raise RequestError(
-                504, f"no answer within {self.limits.seconds:g} s", "Send fewer or shorter texts, or try again later."
-            ) from None
-        finally:
+            done, _ = await asyncio.wait(
+                (asked, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:  # what is not run yet is not run for nobody
+            given_up = asked.cancel()
+            left.cancel()
             self.metrics.take_batches()
+        if not given_up:
+            return asked.result()
+        if left in done:
+            raise RequestError(_CLIENT_LEFT, "the client left before its answer")
+        raise RequestError(
+            504, f"no answer within {self.limits.seconds:g} s", "Send fewer or shorter texts, or try again later."
+        )
 
     async def _admitted(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
         """The answers; all texts join the queue before any other request is looked at, or none does."""
@@ -47,3 +63,9 @@ class Service:
         found = await self.classifier.predict_batch(texts, decoding)
         self.answered += 1
         return found
+
+
+async def _departure(client: Receive) -> None:
+    """Wait until the client, whose body is read, leaves."""
+    while (await client())["type"] != "http.disconnect":
+        pass

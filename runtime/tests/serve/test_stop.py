@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -128,3 +129,22 @@ def test_a_second_signal_ends_it_whatever_waits(own: Running) -> None:
         wait_until(own, "stopping")
         own.process.send_signal(signal.SIGINT)
         own.process.wait(20)  # the body may take 30 s
+
+
+def test_who_leaves_before_the_answer_is_counted_and_what_it_asked_is_not_run(bundle: Path) -> None:
+    body = json.dumps({"texts": ["oil leak at the feed pump " * 300] * 200}).encode()
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with serving(bundle, "--max-body", 1 << 24) as own:
+        with socket.create_connection(("127.0.0.1", own.port)) as connection:
+            connection.sendall(head % len(body) + body)
+            wait_for_metric(own, "edgener_queue_texts 200.0")
+        wait_for_metric(own, 'edgener_errors_total{endpoint="predict",status="499"} 1.0')
+        wait_for_metric(own, "edgener_queue_texts 0.0")
+        assert own.stop()[1].endswith("1 requests accepted, 0 answered\n")
+
+
+def wait_for_metric(running: Running, line: str) -> None:
+    """Until /metrics holds this line."""
+    end = time.monotonic() + SECONDS
+    while line not in httpx.get(f"{running.url}/metrics").text.splitlines():
+        assert time.monotonic() < end
