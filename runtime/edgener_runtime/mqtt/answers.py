@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..aio import AsyncTokenClassifier
 from ..entity import PLAIN, Decoding
@@ -10,6 +10,7 @@ from ..errors import UserInputError
 from .broker import Topics, is_topic
 from .letters import Arrival, Letter, Poison, answer, dead_letter, read_request
 
+GIVE_UP = 5  # connections that ended on the same message
 _PROBE = "probe"  # any text will do
 
 
@@ -29,6 +30,7 @@ class Answerer:
     topics: Topics
     decoding: Decoding = PLAIN
     max_bytes: int = 65536
+    _losses: dict[str, int] = field(default_factory=dict)
 
     async def probe(self) -> None:
         """Answer any text. Raises what the classifier raises where it fails on every text, EdgenerError."""
@@ -36,10 +38,26 @@ class Answerer:
 
     async def letter(self, arrival: Arrival) -> Letter:
         """The answer to a message, or the dead letter. Raises EdgenerError where the model fails on any text."""
+        losses = self._losses.get(arrival.key, 0)
+        if losses >= 2 * GIVE_UP:
+            return self._dead_without_payload(arrival)
         try:
+            if losses >= GIVE_UP:
+                raise Poison("refused", f"{losses} times the broker ended the connection instead of taking the answer")
             return await self._answer(arrival)
         except Poison as poison:
             return self._dead(arrival, poison)
+
+    def lost_with(self, arrival: Arrival) -> None:
+        """Remember that a connection ended while this message's answer was the next to be confirmed.
+
+        Some brokers end it where they refuse a letter: over its size, or a topic that may not be written.
+        """
+        self._losses[arrival.key] = self._losses.get(arrival.key, 0) + 1
+
+    def confirmed(self) -> None:
+        """Forget what was remembered: the broker takes letters."""
+        self._losses.clear()
 
     def instead(self, arrival: Arrival, letter: Letter, refused: Refused) -> Letter:
         """What to publish in place of a letter that the broker refused.

@@ -51,9 +51,19 @@ class Bridge:
         try:
             await connection.subscribe(self.answerer.topics.requests)
             await self._tell_online(connection)
-            kept = "the session was kept" if connection.session_present else "a new session"
+            kept = (
+                "the session was kept"
+                if connection.session_present
+                else "a new session, with nothing that was published before"
+            )
             self.report(f"connected to {self.broker} as {self.broker.client_id}: {kept}")
-            await Pump(connection, self.answerer).run(stop)
+            pump = Pump(connection, self.answerer)
+            try:
+                await pump.run(stop)
+            except Lost:
+                if pump.unconfirmed:
+                    self.answerer.lost_with(pump.unconfirmed)
+                raise
         finally:
             await connection.close(self._status("offline"))
 
@@ -80,6 +90,7 @@ class Pump:
     def __init__(self, connection: Connection, answerer: Answerer) -> None:
         self.connection = connection
         self.answerer = answerer
+        self.unconfirmed: Arrival | None = None
         self._computing: asyncio.Queue[_Computing] = asyncio.Queue()  # `window` of the broker bounds them all
         self._confirming: asyncio.Queue[_Confirming] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Letter]] = set()
@@ -118,6 +129,7 @@ class Pump:
     async def _confirm(self) -> None:
         while True:
             arrival, letter, confirmation = await self._confirming.get()
+            self.unconfirmed = arrival
             while True:
                 try:
                     await confirmation
@@ -125,6 +137,8 @@ class Pump:
                 except Refused as refused:
                     letter = self.answerer.instead(arrival, letter, refused)
                     confirmation = await self.connection.publish(letter)
+            self.unconfirmed = None
+            self.answerer.confirmed()
             self.connection.acknowledge(arrival)
 
 

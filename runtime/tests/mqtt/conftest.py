@@ -27,7 +27,7 @@ MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homeb
 PATIENCE = 30  # seconds until a test gives up; none waits so long where all is well
 
 
-def free_port() -> int:
+def unused_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -76,6 +76,12 @@ def amqtt_command(folder: Path, port: int) -> list[str]:
 
 
 @pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on."""
+    return unused_port()
+
+
+@pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Callable[..., RunningBroker]]:
     """`mosquitto("password_file ...")` starts one with these lines of configuration, or with none that lets all in."""
     if not MOSQUITTO:
@@ -83,7 +89,7 @@ def mosquitto(tmp_path: Path) -> Iterator[Callable[..., RunningBroker]]:
     with contextlib.ExitStack() as running:
 
         def start(*lines: str) -> RunningBroker:
-            port = free_port()
+            port = unused_port()
             broker = RunningBroker(mosquitto_command(tmp_path, port, *lines), port, "5")
             broker.start()
             running.callback(broker.stop)
@@ -108,7 +114,7 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningBr
         pytest.skip("no mosquitto on this machine: apt-get install mosquitto")
     if name == "amqtt" and not importlib.util.find_spec("amqtt"):
         pytest.skip("no amqtt in this environment: pip install amqtt")
-    port = free_port()
+    port = unused_port()
     command = mosquitto_command(tmp_path, port) if name == "mosquitto" else amqtt_command(tmp_path, port)
     running = RunningBroker(command, port, protocol or "5")
     running.start()

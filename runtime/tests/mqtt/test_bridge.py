@@ -212,6 +212,20 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(
 # --- the broker refuses
 
 
+def test_an_answer_that_may_not_go_where_its_request_says_is_a_dead_letter(
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], bridge: Callable[..., Any], tmp_path: Any
+) -> None:
+    (tmp_path / "acl").write_text("user bridge\ntopic read in/#\ntopic write out/#\n\nuser peer\ntopic readwrite #\n")
+    broker = mosquitto("allow_anonymous true", f"acl_file {tmp_path / 'acl'}")
+    bridge(broker, username="bridge")
+    asking = peer(broker)
+    asking.ask({"text": "oil leak"}, ResponseTopic="mine")
+    dead = asking.record("out/dead")
+    assert dead["reason"] == "refused"
+    asking.ask({"text": "oil leak"})
+    assert asking.record("out/entities")["text"] == "oil leak"
+
+
 def test_credentials_that_are_refused_end_the_bridge(mosquitto: Callable[..., Any], bridge: Callable[..., Any]) -> None:
     running = bridge(mosquitto("allow_anonymous false"), username="plant7", password="wrong")
     with pytest.raises(UserInputError, match="refuses client bridge: Not authorized"):

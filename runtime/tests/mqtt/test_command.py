@@ -103,16 +103,20 @@ def test_credentials_come_from_a_file_or_the_environment(
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl on this machine to make certificates with")
 def test_tls_trusts_only_the_authority_it_was_given(
-    mosquitto: Callable[..., Any], start: Start, tmp_path: Path
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start, tmp_path: Path, free_port: int
 ) -> None:
     certificates = {name: self_signed(tmp_path, name) for name in ("broker", "other")}
     certificate, key = certificates["broker"]
-    broker = mosquitto("allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
-    trusting = start(broker, "--tls", "--ca-file", certificate)
-    assert trusting.stderr
-    assert trusting.stderr.readline().startswith("connected to 127.0.0.1")
+    secure = (f"listener {free_port} 127.0.0.1", f"certfile {certificate}", f"keyfile {key}")
+    broker = mosquitto("allow_anonymous true", *secure)
+    asking = peer(broker)
+    start(broker, "--port", free_port, "--tls", "--ca-file", certificate)
+    asking.status("online")
+    for number in range(200):
+        asking.ask({"text": "oil leak " * (number % 50), "id": number})
+    assert [asking.record("out/entities")["id"] for _ in range(200)] == list(range(200))
     for options in (("--ca-file", certificates["other"][0]), ()):
-        wary = start(broker, "--tls", *options)
+        wary = start(broker, "--port", free_port, "--tls", *options)
         _, told = wary.communicate(timeout=30)
         assert wary.returncode == 2
         assert "shows a certificate that is not trusted" in told
