@@ -34,5 +34,7 @@ def case_classes(text: str, starts: Sequence[int]) -> list[int]:
     """The case class of the word in which each character position of `starts` lies (0 outside any word)."""
     classes = [LOWER] * (len(text) + 1)
     for match in _WORD.finditer(text):
-        classes[match.start() : match.end()] = [case_class(match.group())] * (match.end() - match.start())
+        if found := case_class(match.group()):
+            start, end = match.span()
+            classes[start:end] = [found] * (end - start)
     return [classes[start] for start in starts]

@@ -59,6 +59,7 @@ class Decoder:
         self._begins = np.array([label.startswith("B-") for label in labels])
         self._names = [label.split("-", 1)[-1] for label in labels]
         self._outside = np.array([label == OUTSIDE for label in labels])
+        self._nothing = np.zeros(len(labels), dtype=np.float32)
         self._paths = AllowedPaths(labels)
 
     def entities(self, texts: Sequence[str], scored: Scored, decoding: Decoding = PLAIN) -> list[list[Entity]]:
@@ -89,6 +90,8 @@ class Decoder:
         """The least score of an entity that begins with each label (labels,)."""
         import numpy as np
 
+        if not decoding.thresholds:
+            return self._nothing
         for name in decoding.thresholds:
             if name not in self._names:
                 known = sorted(set(self._names) - {OUTSIDE})
