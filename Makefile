@@ -21,7 +21,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture test lint test-slow test-runtime test-optimum bench-mqtt clean
+.PHONY: help demo picture report-picture test lint test-slow test-runtime test-optimum bench-mqtt bench-serve serve-picture clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,12 @@ $(VENV)/.ready: pyproject.toml runtime/pyproject.toml constraints.txt encoders.t
 
 bench-mqtt: $(VENV)/.ready ## 10,000 MQTT messages while broker and bridge are harmed: make bench-mqtt BUNDLE=out/bundle
 	$(BIN)/python benchmarks/mqtt_chaos.py $(BUNDLE) --data $(DATA) --out out/bench-mqtt.json
+
+bench-serve: $(VENV)/.ready ## Load a server, restart it in the middle: make bench-serve BUNDLE=out/bundle DATA=conll2003
+	$(BIN)/python benchmarks/serve_load.py "$(BUNDLE)" --data "$(DATA)" --out out/bench-serve.json
+
+serve-picture: $(VENV)/.ready ## A picture of the server's page: make serve-picture BUNDLE=out/bundle
+	$(BIN)/python tools/serve_picture.py "$(BUNDLE)" docs/serve.png "$(CHROMIUM)"
 
 clean: ## Remove environments, caches and outputs
 	rm -rf .venv .venv-optimum .cache out dist

@@ -13,6 +13,7 @@ import asyncio
 import dataclasses
 import itertools
 import json
+import os
 import platform
 import re
 import signal
@@ -36,7 +37,7 @@ from edgener_runtime.files import write_atomic
 HOST = "127.0.0.1"
 PAUSE = 0.02  # seconds before a client that was refused tries again
 SERVE = [sys.executable, "-c", "from edgener_runtime.cli import main; main()", "serve"]
-LISTENING = re.compile(r"listening on http://[0-9.]+:(\d+)")
+LISTENING = re.compile(r"listening on http://[0-9.]+:(\d+) with (.+)")
 STOPPED = re.compile(r"stopped: (\d+) requests accepted, (\d+) answered")
 
 
@@ -61,11 +62,12 @@ class Stop:
 
 
 class Server:
-    """The server process."""
+    """The server process, and what it says it runs."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, port: int, serves: str) -> None:
         self.process = process
         self.port = port
+        self.serves = serves
 
     @classmethod
     async def start(cls, bundle: Path, variant: str, port: int = 0) -> Server:
@@ -78,7 +80,7 @@ class Server:
         async for line in process.stderr:
             said.append(line.decode())
             if found := LISTENING.search(said[-1]):
-                return cls(process, int(found[1]))
+                return cls(process, int(found[1]), found[2])
         raise click.ClickException(f"the server did not start:\n{''.join(said)}")
 
     async def stop(self) -> Stop:
@@ -151,8 +153,8 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
 
 async def measure(
     bundle: Path, variant: str, texts: Sequence[str], connections: int, seconds: float
-) -> tuple[Tally, list[Stop]]:
-    """Ask for so many seconds, with a restart in the middle."""
+) -> tuple[Tally, list[Stop], str]:
+    """Ask for so many seconds, with a restart in the middle: what became of it, and what was served."""
     server = await Server.start(bundle, variant)
     try:
         clients = Clients(server.port, connections, texts)
@@ -165,7 +167,7 @@ async def measure(
     finally:
         if server.process.returncode is None:
             server.process.kill()
-    return clients.tally, stops
+    return clients.tally, stops, server.serves
 
 
 def summary(tally: Tally, stops: Sequence[Stop], seconds: float) -> dict[str, Any]:
@@ -199,13 +201,19 @@ def summary(tally: Tally, stops: Sequence[Stop], seconds: float) -> dict[str, An
 def main(bundle: Path, data: DataSpec, split: str, variant: str, connections: int, seconds: float, out: Path) -> None:
     """Load a server with requests and restart it in the middle."""
     texts = [sentence.text for sentence in read_split(data, split).sentences]
-    tally, stops = asyncio.run(measure(bundle, variant, texts, connections, seconds))
+    busy = os.getloadavg()[0]  # what else the machine did, which the figures suffer from
+    tally, stops, serves = asyncio.run(measure(bundle, variant, texts, connections, seconds))
     figures = summary(tally, stops, seconds)
     record = {
-        "machine": {"cpu": cpu_model(), "isa": isa(), "cores": usable_cores(), "python": platform.python_version()},
+        "machine": {
+            "cpu": cpu_model(),
+            "isa": isa(),
+            "cores": usable_cores(),
+            "python": platform.python_version(),
+            "load_average_before": busy,
+        },
         "edgener_runtime": __version__,
-        "bundle": bundle.name,
-        "variant": variant,
+        "serves": serves,
         "connections": connections,
         "seconds": seconds,
         **figures,

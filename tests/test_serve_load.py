@@ -40,6 +40,7 @@ def test_a_restart_under_load_loses_nothing(script: ModuleType, tmp_path: Path) 
     done = load(script, BUNDLE, tmp_path / "load.json")
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "load.json").read_text(encoding="utf-8"))
+    assert record["serves"] == "tiny-factory, int8-dynamic on CPUExecutionProvider"
     assert record["requests"] > 20
     assert (record["lost"], record["broken_off"], record["errors"]) == (0, 0, {})
     assert [stop["exit_code"] for stop in record["stops"]] == [0, 0]
@@ -71,7 +72,7 @@ def test_what_was_lost_is_counted_and_fails(
 ) -> None:  # fmt: skip
     async def measured(*_: Any) -> Any:
         tally = script.Tally([0.1, 0.2, 0.3], Counter(statuses), broken_off)
-        return tally, [script.Stop(accepted, accepted, 1.0, 0)]
+        return tally, [script.Stop(accepted, accepted, 1.0, 0)], "a bundle"
 
     monkeypatch.setattr(script, "measure", measured)
     done = load(script, BUNDLE, tmp_path / "load.json")

@@ -40,7 +40,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
-        _log.info("listening on %s with %s", self.url, self.service.model)
+        runs = self.service.classifier.classifier
+        _log.info("listening on %s with %s, %s on %s", self.url, self.service.model, runs.variant.name, runs.provider)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more, and answer all who are connected.
