@@ -72,3 +72,9 @@ serve-picture: $(VENV)/.ready ## A picture of the server's page: make serve-pict
 
 clean: ## Remove environments, caches and outputs
 	rm -rf .venv .venv-optimum .cache out dist
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/.ready ## The same model in other engines: make bench-peers CHECKPOINT=out/checkpoint BUNDLE=out/bundle DATA=conll2003
+	benchmarks/peers/make_envs.sh .cache/peers/envs "$(PYTHON)" "$(TORCH)"
+	$(BIN)/python -m benchmarks.peers "$(CHECKPOINT)" "$(BUNDLE)" --data "$(DATA)" \
+	    --out benchmarks/results/peers/$(notdir $(CHECKPOINT)).json

@@ -1,0 +1,138 @@
+"""The run as one record, as JSON and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from rich.table import Table
+
+from edgener_runtime.manifest import Spread
+
+from .measure import Check, Round
+from .table import Peer
+
+
+@dataclass(frozen=True)
+class Row:
+    """One peer: milliseconds of a text alone, subwords a second together, entity F1 of both, megabytes in memory,
+    seconds from process start to first entities, texts of one run (0: as it sees fit)."""
+
+    name: str
+    form: str
+    environment: str
+    ours: bool
+    case_classes: str
+    batch: int
+    f1_alone: float
+    f1_together: float
+    p50_ms: Spread
+    p95_ms: Spread
+    p99_ms: Spread
+    subwords_per_second: Spread
+    rss_mb: Spread
+    cold_start_s: Spread
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How many times as good our first row is as the best peer's: above 1 it leads."""
+
+    ours: str
+    throughput: float
+    throughput_peer: str
+    p50: float
+    p50_peer: str
+    p95: float
+    p95_peer: str
+
+
+def row_of(
+    peer: Peer, checked: Check, batch: int, rounds: Sequence[Round], starts: Sequence[float], subwords_of_a_text: float
+) -> Row:
+    """A peer's rounds as medians with their smallest and largest."""
+    return Row(
+        peer.name,
+        peer.form,
+        peer.environment,
+        peer.ours,
+        peer.case_classes,
+        batch,
+        checked.f1_alone,
+        checked.f1_together,
+        _spread([found.p50 for found in rounds]),
+        _spread([found.p95 for found in rounds]),
+        _spread([found.p99 for found in rounds]),
+        _spread([found.texts_per_second * subwords_of_a_text for found in rounds]),
+        _spread([found.rss_mb for found in rounds]),
+        _spread(starts),
+    )
+
+
+def lead_of(rows: Sequence[Row]) -> Lead:
+    """Our first row, which a bundle runs unless told otherwise, against the best of the peers in each figure."""
+    ours = next(row for row in rows if row.ours)
+    peers = [row for row in rows if not row.ours]
+    fastest = max(peers, key=lambda row: row.subwords_per_second.median)
+    soonest = min(peers, key=lambda row: row.p50_ms.median)
+    steadiest = min(peers, key=lambda row: row.p95_ms.median)
+    return Lead(
+        ours.name,
+        ours.subwords_per_second.median / fastest.subwords_per_second.median,
+        fastest.name,
+        soonest.p50_ms.median / ours.p50_ms.median,
+        soonest.name,
+        steadiest.p95_ms.median / ours.p95_ms.median,
+        steadiest.name,
+    )
+
+
+_COLUMNS: dict[str, Callable[[Row, Row], str]] = {
+    "p50 ms": lambda row, ours: _shown(row.p50_ms, ".2f"),
+    "p95 ms": lambda row, ours: _shown(row.p95_ms, ".2f"),
+    "p99 ms": lambda row, ours: _shown(row.p99_ms, ".2f"),
+    "subwords/s": lambda row, ours: _shown(row.subwords_per_second, ",.0f"),
+    "texts a run": lambda row, ours: str(row.batch or "own"),
+    "F1 alone": lambda row, ours: f"{row.f1_alone:.4f}",
+    "F1 together": lambda row, ours: f"{row.f1_together:.4f}",
+    "RSS MB": lambda row, ours: f"{row.rss_mb.median:.0f}",
+    "cold s": lambda row, ours: _shown(row.cold_start_s, ".2f"),
+    "p50 of ours": lambda row, ours: f"{row.p50_ms.median / ours.p50_ms.median:.2f}x",
+    "speed of ours": lambda row, ours: f"{row.subwords_per_second.median / ours.subwords_per_second.median:.2f}x",
+}
+
+
+def speed_table(rows: Sequence[Row]) -> Table:
+    """Peers down, figures across: medians with the smallest and largest of the rounds."""
+    ours = next((row for row in rows if row.ours), rows[0])
+    table = Table("peer", *_COLUMNS)
+    for row in rows:
+        table.add_row(row.name, *(show(row, ours) for show in _COLUMNS.values()), style="bold" if row.ours else "")
+    return table
+
+
+def check_table(peers: Sequence[Peer], checks: Sequence[Check]) -> Table:
+    """Entity F1 by peer; the times are those of a first pass and of one start."""
+    table = Table("peer", "F1 alone", "F1 together", "first p50 ms", "first start s")
+    for peer, found in zip(peers, checks, strict=True):
+        figures = (found.f1_alone, found.f1_together, found.p50, found.cold_start)
+        formats = (".4f", ".4f", ".2f", ".1f")
+        table.add_row(peer.name, *(format(value, form) for value, form in zip(figures, formats, strict=True)))
+    return table
+
+
+def lead_line(lead: Lead) -> str:
+    """The lead in a sentence."""
+    return (
+        f"{lead.ours}: {lead.throughput:.2f} times the throughput of the best peer ({lead.throughput_peer}), "
+        f"{lead.p50:.2f} times as soon at p50 ({lead.p50_peer}), {lead.p95:.2f} times at p95 ({lead.p95_peer})"
+    )
+
+
+def _shown(spread: Spread, form: str) -> str:
+    return f"{spread.median:{form}} ({spread.low:{form}}-{spread.high:{form}})"
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(median(values), min(values), max(values))

@@ -1,0 +1,61 @@
+"""Who is measured: the peers as data, and our own variants as the bundle's manifest lists them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgener_runtime.manifest import Manifest
+from edgener_runtime.tuning import tuning_file
+
+BATCHES = (8, 16, 32, 64)  # texts of one run that are tried for each peer beforehand
+CPU = "CPUExecutionProvider"
+_OURS = 3  # fastest variants of the bundle, FP32 beside them
+
+_PIPELINE = "preprocess of the pipeline overridden: case classes as token_type_ids"
+_LOOP = "token_type_ids filled with the case classes beside input_ids"
+_RUNTIME = "by itself: the manifest says that the model has the case channel"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One row: the environment and worker script that run it, the form of the model, how case classes get in.
+
+    `batches` are the texts of one run to try; a peer that batches by itself has one that it does not look at.
+    """
+
+    name: str
+    environment: str
+    script: str
+    form: str
+    case_classes: str
+    batches: tuple[int, ...] = BATCHES
+    ours: bool = False
+
+
+PEERS = (
+    Peer("transformers pipeline, PyTorch FP32", "transformers", "transformers_pipeline", "fp32", _PIPELINE),
+    Peer("transformers pipeline, PyTorch bf16", "transformers", "transformers_pipeline", "bf16", _PIPELINE),
+    Peer("plain loop, PyTorch bf16", "transformers", "pytorch_loop", "bf16", _LOOP),
+    Peer("optimum-onnx pipeline, FP32", "optimum", "optimum_pipeline", "fp32", _PIPELINE),
+    Peer("optimum-onnx pipeline, its INT8", "optimum", "optimum_pipeline", "int8", _PIPELINE),
+    Peer("OpenVINO FP32", "openvino", "openvino_loop", "fp32", _LOOP),
+    Peer("OpenVINO default (bf16 where the CPU has it)", "openvino", "openvino_loop", "default", _LOOP),
+    Peer("OpenVINO INT8 (NNCF)", "openvino", "openvino_loop", "int8", _LOOP),
+    Peer("CTranslate2 float32", "ctranslate2", "ctranslate2_loop", "float32", _LOOP),
+    Peer("CTranslate2 int8", "ctranslate2", "ctranslate2_loop", "int8", _LOOP),
+    Peer("plain onnxruntime, our FP32", "onnxruntime", "onnxruntime_loop", "fp32", _LOOP),
+    Peer("plain onnxruntime, our int8-dynamic", "onnxruntime", "onnxruntime_loop", "int8-dynamic", _LOOP),
+    Peer("plain onnxruntime, optimum's INT8", "onnxruntime", "onnxruntime_loop", "optimum-int8", _LOOP),
+)
+
+
+def our_rows(manifest: Manifest, bundle: Path) -> list[Peer]:
+    """The first variants that the bundle has for CPUs, FP32, and the first as tuned where there is a record of it."""
+    names = [entry.name for entry in manifest.variants if CPU in entry.needs.providers]
+    forms = list(dict.fromkeys([*names[:_OURS], *(name for name in names if name == "fp32")]))
+    if tuning_file(bundle).is_file():
+        forms.insert(1, f"{names[0]}+tuning")
+    return [
+        Peer(f"edgener-runtime {form}", "edgener", "edgener_runtime_api", form, _RUNTIME, (0,), True) for form in forms
+    ]

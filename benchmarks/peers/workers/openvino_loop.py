@@ -1,0 +1,38 @@
+"""OpenVINO on the CPU in a plain loop: FP32, its own default (bfloat16 where the CPU has it), or INT8 by NNCF."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import openvino
+from plain_loop import PlainLoop
+from protocol import Setting, serve
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMS = {
+    "fp32": ("fp32.xml", {"INFERENCE_PRECISION_HINT": "f32"}),
+    "default": ("fp32.xml", {}),
+    "int8": ("int8.xml", {}),
+}
+
+
+def load(setting: Setting) -> PlainLoop:
+    """The checkpoint as an OpenVINO model."""
+    file, precision = FORMS[setting.form]
+    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": setting.threads} | precision
+    compiled = openvino.Core().compile_model(setting.models / "openvino" / file, "CPU", config)
+    request = compiled.create_infer_request()
+
+    def run(ids: NDArray[np.int64], mask: NDArray[np.int64], types: NDArray[np.int64]) -> NDArray[np.float32]:
+        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        logits: NDArray[np.float32] = request.infer(feeds, share_inputs=True, share_outputs=True)[0]
+        return logits
+
+    return PlainLoop(setting.checkpoint, run)
+
+
+if __name__ == "__main__":
+    serve(load)
