@@ -51,10 +51,14 @@ class Server(uvicorn.Server):
         accepted = [connection for listening in sockets or [] for connection in _accept_waiting(listening)]
         for server in self.servers:
             server.close()
-        for connection in accepted:
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
+        connect = asyncio.get_running_loop().connect_accepted_socket
+        connecting = asyncio.gather(  # TLS may fail there, or wait for a client that says nothing
+            *(connect(self._protocol, connection, ssl=self.config.ssl) for connection in accepted),
+            return_exceptions=True,
+        )
         await asyncio.sleep(0 if self.force_exit else _LAST_WORDS)
         await super().shutdown(sockets)
+        connecting.cancel()
 
     def _protocol(self) -> asyncio.Protocol:
         kind: Any = self.config.http_protocol_class

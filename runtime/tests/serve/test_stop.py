@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -13,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from .running import SECONDS, Running, serving
+from edgener_runtime.aio import AsyncTokenClassifier
+from edgener_runtime.serve.limits import Limits
 
-pytest.importorskip("starlette", reason="the extra serve is not installed")
+from .running import SECONDS, Held, Running, serving
+
+uvicorn = pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 
 COUNTS = re.compile(r"stopped: (\d+) requests accepted, (\d+) answered")
@@ -141,6 +145,33 @@ def test_who_leaves_before_the_answer_is_counted_and_what_it_asked_is_not_run(bu
         wait_for_metric(own, 'edgener_errors_total{endpoint="predict",status="499"} 1.0')
         wait_for_metric(own, "edgener_queue_texts 0.0")
         assert own.stop()[1].endswith("1 requests accepted, 0 answered\n")
+
+
+def test_who_connected_just_before_it_stops_listening_is_answered_and_who_says_nothing_does_not_hold_it_up(
+    held: Held,
+) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    from edgener_runtime.serve.app import create_app
+    from edgener_runtime.serve.server import Server
+    from edgener_runtime.serve.service import Service
+
+    async def stop_with_clients_in_the_kernels_queue() -> list[bytes]:
+        service = Service(AsyncTokenClassifier(held), Limits())  # type: ignore[arg-type]
+        config = uvicorn.Config(create_app(service), log_config=None, lifespan="off")
+        config.load()
+        server = Server(config, service, "a url", drain=0)
+        server.lifespan = config.lifespan_class(config)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            await server.startup([listening])
+            clients = [socket.create_connection(listening.getsockname()) for _ in range(3)]  # nobody accepts meanwhile
+            for client in clients[:2]:
+                client.sendall(request)
+            await server.shutdown([listening])
+        return [client.recv(15) for client in clients]
+
+    found = asyncio.run(stop_with_clients_in_the_kernels_queue())
+    assert found == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b""]
 
 
 def wait_for_metric(running: Running, line: str) -> None:
