@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 OUT    := out/demo
 BUNDLE ?= $(OUT)/bundle
 DATA   ?= builtin:factory
+VARIANT ?= int8-dynamic
+TEXTS  ?= 50000
 PICTURE ?= docs/report.png
 CHROMIUM ?= chromium
 DRAW   = $(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars
@@ -21,10 +23,10 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture test lint test-slow test-runtime test-optimum bench-mqtt bench-serve serve-picture clean
+.PHONY: help demo picture report-picture test lint test-slow test-matrix test-arm64 test-optimum bench-runtime bench-mqtt bench-serve serve-picture clean
 
 help: ## Show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.ready ## Fine-tune, export, check and run on the built-in factory data
 	$(BIN)/python examples/demo.py $(OUT)
@@ -48,12 +50,18 @@ lint: $(VENV)/.ready
 test-slow: $(VENV)/.ready ## BERT-base through every builder, each in less than 8 GB of memory
 	$(BIN)/python -m pytest -m slow
 
-test-runtime: $(VENV)/.ready ## The runtime's suite with only its wheel, on every Python found; variants on the oldest
-	tools/test_runtime.sh
+test-matrix: $(VENV)/.ready ## The runtime's wheel on old and new Pythons and onnxruntimes; variants on the oldest
+	tools/test_matrix.sh
 	$(BIN)/python -m pytest tests/exporters/test_oldest_runtime.py
+
+test-arm64: $(VENV)/.ready ## The runtime's suite and answers on arm64, emulated by qemu
+	tools/test_arm64.sh
 
 test-optimum: .venv-optimum/.ready ## The build side on transformers 4.57 with optimum's exporter
 	.venv-optimum/bin/python -m pytest tests
+
+bench-runtime: $(VENV)/.ready ## Size, cold start and soak against what is promised: make bench-runtime BUNDLE=...
+	$(BIN)/python benchmarks/runtime/run.py $(BUNDLE) --variant $(VARIANT) --texts $(TEXTS) --out out/bench-runtime.json
 
 $(VENV)/.ready: pyproject.toml runtime/pyproject.toml constraints.txt encoders.txt tools/make_venv.sh
 	tools/make_venv.sh $(VENV) "$(PYTHON)" "$(TORCH)" constraints.txt .

@@ -1,6 +1,6 @@
 """Every variant's graph loads on the oldest onnxruntime that the table promises, and answers as on the newest.
 
-`make test-runtime` sets up an environment with it and runs this.
+`make test-matrix` sets up an environment with it and runs this.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from .running import logits_of
 from .test_builders import ARCHITECTURES, BUILT, build
 
 OLDEST = "1.23"
-PYTHON = (
-    Path(__file__).resolve().parents[2] / ".cache" / "runtime" / "venv-3.10" / "bin" / "python"
-)  # its last is 1.23.2
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".cache" / "runtime" / "venv-3.10-1.23-plain" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("run_alone.py")
 
 
@@ -33,7 +32,7 @@ SCRIPT = Path(__file__).with_name("run_alone.py")
 def oldest() -> Path:
     """A Python that has the oldest onnxruntime."""
     if not PYTHON.exists():
-        pytest.skip(f"no environment with onnxruntime {OLDEST} stands in .cache: make test-runtime")
+        pytest.skip(f"no environment with onnxruntime {OLDEST} stands in .cache: make test-matrix")
     code = "import onnxruntime; print(onnxruntime.__version__)"
     version = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     if not version.startswith(f"{OLDEST}."):

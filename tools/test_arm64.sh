@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# The runtime on arm64 without such a machine: its suite, and its answers beside those of this machine, under qemu's user
+# emulation. This shows that it is right there, never how fast.
+#
+# A root folder is laid out from Debian's and the package index's arm64 files below .cache/arm64, and kept. Nothing is
+# installed on this system but qemu itself: the packages are unpacked as plain files (no script of theirs runs, no owner
+# or setuid bit is taken over), and what runs in the root runs as nobody. It has no /proc and no /sys on purpose:
+# onnxruntime dies of the host's under emulation, and the runtime has to do without.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache=$PWD/.cache/arm64
+root=$cache/root
+suite=bookworm
+debs="libc6 libgcc-s1 libstdc++6 gcc-12-base zlib1g libbz2-1.0 liblzma5 libssl3 libffi8 libexpat1 libsqlite3-0
+      libuuid1 libnsl2 libtirpc3 libreadline8 libtinfo6 libncursesw6 libdb5.3 libcrypt1 media-types
+      python3.11-minimal libpython3.11-minimal libpython3.11-stdlib"
+wheels="onnxruntime numpy tokenizers click pytest pytest-timeout hypothesis"
+
+skip() {
+    echo "SKIPPED the runtime on arm64: $1"
+    exit 0
+}
+
+find_qemu() { # prints where the static emulator is, installed if need be
+    command -v qemu-aarch64-static && return
+    { apt-get install -y -qq qemu-user-static || { apt-get update -qq && apt-get install -y -qq qemu-user-static; }; } \
+        >/dev/null 2>&1 || return 1
+    command -v qemu-aarch64-static
+}
+
+apt_arm64() { # apt-get with lists, cache and package state of its own
+    mkdir -p "$cache"/apt/{lists/partial,archives/partial,sources}
+    : >"$cache/apt/status"
+    printf 'Types: deb\nURIs: %s\nSuites: %s %s-updates\nComponents: main\nSigned-By: %s\n' \
+        http://deb.debian.org/debian $suite $suite /usr/share/keyrings/debian-archive-keyring.gpg \
+        >"$cache/apt/sources/debian.sources"
+    apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root \
+        -o Dir::State="$cache/apt" -o Dir::State::lists="$cache/apt/lists" -o Dir::State::status="$cache/apt/status" \
+        -o Dir::Cache="$cache/apt" -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$cache/apt/sources" "$@"
+}
+
+lay_out_root() {
+    local deb
+    rm -rf "$root" "$cache/debs" && mkdir -p "$root"/{tmp,work} "$cache/debs"
+    apt_arm64 update
+    (cd "$cache/debs" && apt_arm64 download $debs)
+    for deb in "$cache"/debs/*.deb; do
+        dpkg-deb --fsys-tarfile "$deb" | tar -x --no-same-owner --no-same-permissions -C "$root"
+    done
+    .venv/bin/python -m pip install --quiet --target "$root/work/site" --only-binary=:all: --implementation cp \
+        --python-version 3.11 --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 $wheels
+    chmod 1777 "$root/tmp"
+    rm -rf "$cache/debs" "$cache/apt"
+}
+
+on_arm64() { # a Python program's arguments, run in the root
+    local become=()
+    ((EUID == 0)) && become=(--userspec=65534:65534)
+    # one core: threads that spin while they wait for each other take longest of all under emulation
+    enter taskset --cpu-list "$(taskset -cp $$ | grep -oE '[0-9]+' | tail -1)" chroot "${become[@]}" "$root" \
+        /qemu-aarch64-static -E PYTHONPATH=/work/site:/work/tools -E PYTHONDONTWRITEBYTECODE=1 -E HOME=/tmp \
+        -E HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis /usr/bin/python3.11 "$@"
+}
+
+enter() { # who is not root becomes it in a namespace of their own, where changing the root is allowed
+    if ((EUID == 0)); then "$@"; else unshare --map-root-user "$@"; fi
+}
+
+[[ $(uname -m) == x86_64 ]] || skip "this machine is $(uname -m), not x86-64: run the suite on it as it is"
+qemu=$(find_qemu) || skip "no qemu-aarch64-static, and apt-get cannot install qemu-user-static here"
+enter true 2>/dev/null || skip "neither root nor a user namespace is to be had, and one of them has to change the root"
+
+wanted=$(echo "$suite" $debs $wheels | sha256sum)
+if [[ $(cat "$cache/ready" 2>/dev/null) != "$wanted" ]]; then
+    rm -f "$cache/ready"
+    lay_out_root
+    echo "$wanted" >"$cache/ready"
+fi
+
+# the runtime as its wheel and source distribution hold it, new at every run
+rm -rf "$cache/built" "$root"/work/{runtime,tests,tools} "$root"/work/site/{bin,edgener_runtime*} && mkdir -p "$cache/built"
+.venv/bin/python -m build --no-isolation --outdir "$cache/built" runtime >"$cache/build.log" 2>&1 || { cat "$cache/build.log"; exit 1; }
+.venv/bin/python -m pip install --quiet --no-deps --target "$root/work/site" "$cache"/built/*.whl
+cp -R runtime/tests "$root/work/tests"
+cp -R tools/arm64 "$root/work/tools"
+cp "$qemu" "$root/qemu-aarch64-static"
+: >"$root/work/pytest.ini"
+mkdir -p "$root/dev" && install -m 666 /dev/null "$root/dev/null" # an empty file: only root may make the device
+chmod -R a+rX "$root/work"
+
+echo "runtime on $(on_arm64 -c "import platform, onnxruntime; print(platform.machine(), 'Python', platform.python_version(), 'onnxruntime', onnxruntime.__version__)")"
+# the tokenizer takes minutes for ten megabytes here
+on_arm64 -m pytest -c /work/pytest.ini --rootdir /work/tests -p no:cacheprovider --import-mode=importlib \
+    -p emulated --timeout 900 -q -ra -k "not ten_megabytes" /work/tests
+on_arm64 /work/tools/entities.py /work/tests >"$cache/arm64.jsonl"
+.venv/bin/python tools/arm64/entities.py runtime/tests >"$cache/x86-64.jsonl"
+.venv/bin/python tools/arm64/compare.py "$cache/x86-64.jsonl" "$cache/arm64.jsonl"
