@@ -36,7 +36,7 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"
 @click.option("--password-file", type=click.Path(path_type=Path), help="File with the password.")
 @click.option("--tls", is_flag=True, help="Encrypt, and check the broker's certificate.")
 @click.option("--ca-file", type=click.Path(path_type=Path), help="Authorities to trust instead of the system's.")
-@click.option("--window", type=click.IntRange(1, 65535), default=64, show_default=True, help="Messages held at once.")
+@click.option("--window", type=click.IntRange(1, 65535), default=256, show_default=True, help="Messages held at once.")
 @click.option("--max-bytes", type=click.IntRange(1), default=65536, show_default=True, help="Longest message taken.")
 @decoding_options
 @loading_options

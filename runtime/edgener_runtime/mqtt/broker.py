@@ -29,7 +29,7 @@ class Broker:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
-    window: int = 64
+    window: int = 256
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:

@@ -62,7 +62,7 @@ def test_sigterm_answers_what_was_begun_and_leaves_the_rest_to_the_broker(
 ) -> None:
     broker = mosquitto()
     asking = peer(broker)
-    first = start(broker)
+    first = start(broker, "--window", 1000)  # more than there are, whatever the broker makes of it
     asking.status("online")
     for number in range(400):
         asking.ask({"text": f"oil leak {number}", "id": number})
@@ -70,7 +70,7 @@ def test_sigterm_answers_what_was_begun_and_leaves_the_rest_to_the_broker(
     first.send_signal(signal.SIGTERM)
     asking.status("offline")
     assert first.wait(30) == 0
-    start(broker)
+    start(broker, "--window", 1000)
     while len(answered) < 400:
         answered.append(asking.record("out/entities")["id"])
     assert sorted(answered) == list(range(400))  # each once: nothing was cut off
@@ -110,7 +110,7 @@ def test_tls_trusts_only_the_authority_it_was_given(
     secure = (f"listener {free_port} 127.0.0.1", f"certfile {certificate}", f"keyfile {key}")
     broker = mosquitto("allow_anonymous true", *secure)
     asking = peer(broker)
-    start(broker, "--port", free_port, "--tls", "--ca-file", certificate)
+    start(broker, "--port", free_port, "--tls", "--ca-file", certificate, "--window", 1000)
     asking.status("online")
     for number in range(200):
         asking.ask({"text": "oil leak " * (number % 50), "id": number})
