@@ -98,8 +98,8 @@ _COLUMNS: dict[str, Callable[[Row, Row], str]] = {
     "F1 together": lambda row, ours: f"{row.f1_together:.4f}",
     "RSS MB": lambda row, ours: f"{row.rss_mb.median:.0f}",
     "cold s": lambda row, ours: _shown(row.cold_start_s, ".2f"),
-    "p50 of ours": lambda row, ours: f"{row.p50_ms.median / ours.p50_ms.median:.2f}x",
-    "speed of ours": lambda row, ours: f"{row.subwords_per_second.median / ours.subwords_per_second.median:.2f}x",
+    "p50 / ours": lambda row, ours: f"{row.p50_ms.median / ours.p50_ms.median:.2f}x",
+    "speed / ours": lambda row, ours: f"{row.subwords_per_second.median / ours.subwords_per_second.median:.2f}x",
 }
 
 

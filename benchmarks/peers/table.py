@@ -21,7 +21,8 @@ _RUNTIME = "by itself: the manifest says that the model has the case channel"
 class Peer:
     """One row: the environment and worker script that run it, the form of the model, how case classes get in.
 
-    `batches` are the texts of one run to try; a peer that batches by itself has one that it does not look at.
+    `streams`: instead of one run on all threads, as many runs at once as there are threads, for throughput. `batches`
+    are the texts of one run to try; a peer that batches by itself has one that it does not look at.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Peer:
     script: str
     form: str
     case_classes: str
+    streams: bool = False
     batches: tuple[int, ...] = BATCHES
     ours: bool = False
 
@@ -42,8 +44,11 @@ PEERS = (
     Peer("OpenVINO FP32", "openvino", "openvino_loop", "fp32", _LOOP),
     Peer("OpenVINO default (bf16 where the CPU has it)", "openvino", "openvino_loop", "default", _LOOP),
     Peer("OpenVINO INT8 (NNCF)", "openvino", "openvino_loop", "int8", _LOOP),
+    Peer("OpenVINO default, streams", "openvino", "openvino_loop", "default", _LOOP, streams=True),
+    Peer("OpenVINO INT8 (NNCF), streams", "openvino", "openvino_loop", "int8", _LOOP, streams=True),
     Peer("CTranslate2 float32", "ctranslate2", "ctranslate2_loop", "float32", _LOOP),
     Peer("CTranslate2 int8", "ctranslate2", "ctranslate2_loop", "int8", _LOOP),
+    Peer("CTranslate2 int8, streams", "ctranslate2", "ctranslate2_loop", "int8", _LOOP, streams=True),
     Peer("plain onnxruntime, our FP32", "onnxruntime", "onnxruntime_loop", "fp32", _LOOP),
     Peer("plain onnxruntime, our int8-dynamic", "onnxruntime", "onnxruntime_loop", "int8-dynamic", _LOOP),
     Peer("plain onnxruntime, optimum's INT8", "onnxruntime", "onnxruntime_loop", "optimum-int8", _LOOP),
@@ -56,6 +61,9 @@ def our_rows(manifest: Manifest, bundle: Path) -> list[Peer]:
     forms = list(dict.fromkeys([*names[:_OURS], *(name for name in names if name == "fp32")]))
     if tuning_file(bundle).is_file():
         forms.insert(1, f"{names[0]}+tuning")
-    return [
-        Peer(f"edgener-runtime {form}", "edgener", "edgener_runtime_api", form, _RUNTIME, (0,), True) for form in forms
-    ]
+    return [_ours(form) for form in forms]
+
+
+def _ours(form: str) -> Peer:
+    name = f"edgener-runtime {form}"
+    return Peer(name, "edgener", "edgener_runtime_api", form, _RUNTIME, batches=(0,), ours=True)

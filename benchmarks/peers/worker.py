@@ -37,7 +37,7 @@ class Worker:
 
     def __init__(self, peer: Peer, place: Workplace) -> None:
         self.peer = peer
-        self._log = place.cache / "logs" / f"{peer.script}-{peer.form}.txt"
+        self._log = place.cache / "logs" / f"{peer.name}.txt"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         begun = time.perf_counter()
         with self._log.open("wb") as log:
@@ -112,7 +112,8 @@ def _command(peer: Peer, place: Workplace) -> list[str]:
     fields = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(place).items()}
     fields.pop("cache")
     script = HERE / "workers" / f"{peer.script}.py"
-    return [str(python_of(place.cache, peer.environment)), str(script), json.dumps(fields | {"form": peer.form})]
+    runs = {"threads": 1, "streams": place.threads} if peer.streams else {"streams": 1}
+    return [str(python_of(place.cache, peer.environment)), str(script), json.dumps(fields | {"form": peer.form} | runs)]
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "runtime" / "tests" / "bundle"
 SENTENCE = Sentence("Anna sees New York", ((0, 4), (5, 9), (10, 13), (14, 18)), (Span("PER", 0, 1), Span("LOC", 2, 4)))
 FOUND = [("PER", 0, 4), ("LOC", 10, 18)]
-FAKE = Peer("fake", "fake", "fake", "right", "none", (8, 16))
+FAKE = Peer("fake", "fake", "fake", "right", "none", batches=(8, 16))
 
 # A peer that knows the sentence; each of its forms fails in a way of its own.
 FAKE_WORKER = f"""
@@ -174,6 +174,23 @@ def test_a_worker_that_dies_is_told_with_its_last_word(place: worker.Workplace) 
             found.ask("latency")
 
 
+def test_streams_share_the_threads_among_runs(place: worker.Workplace) -> None:
+    two = replace(place, threads=2)
+    assert settings_of(FAKE, two) == (2, 1)
+    assert settings_of(replace(FAKE, streams=True), two) == (1, 2)
+
+
+def settings_of(peer: Peer, place: worker.Workplace) -> tuple[int, int]:
+    """Threads and streams that the worker's command line asks for."""
+    with worker.Worker(peer, place) as found:
+        fields = json.loads(Path(f"/proc/{found._process.pid}/cmdline").read_bytes().split(b"\0")[2])
+    return fields["threads"], fields["streams"]
+
+
+def test_names_of_peers_differ() -> None:
+    assert len({peer.name for peer in PEERS}) == len(PEERS)
+
+
 def test_a_missing_environment_is_told_with_the_command_that_makes_it(place: worker.Workplace) -> None:
     with pytest.raises(DeviceError, match="make bench-peers"):
         worker.Worker(replace(FAKE, environment="absent"), place)
@@ -204,8 +221,8 @@ def test_a_peer_that_nobody_knows_is_refused() -> None:
 
 def test_ours_run_beside_the_peers_that_are_chosen() -> None:
     ours = our_rows(verify_bundle(BUNDLE), BUNDLE)
-    chosen = run.choose_peers((*PEERS, *ours), ["CTranslate2"])
-    assert [peer.name for peer in chosen] == ["CTranslate2 float32", "CTranslate2 int8", *(peer.name for peer in ours)]
+    chosen = run.choose_peers((*PEERS, *ours), ["OpenVINO FP32"])
+    assert [peer.name for peer in chosen] == ["OpenVINO FP32", *(peer.name for peer in ours)]
 
 
 def test_more_threads_than_cores_are_refused() -> None:
@@ -278,6 +295,7 @@ def test_the_plain_loop_finds_what_the_runtime_finds(
         assert sum(map(len, expected)) > 20
         assert [loop.predict(text) for text in texts] == expected
         assert loop.predict_batch(texts, 16) == expected
+        assert workers_folder("plain_loop").PlainLoop(tmp_path, logits, 2).predict_batch(texts, 16) == expected
 
 
 def test_a_text_that_is_too_long_for_a_peer_is_refused(

@@ -17,7 +17,11 @@ def load(setting: Setting) -> PlainLoop:
     """The checkpoint as a CTranslate2 encoder and its head."""
     folder = setting.models / "ctranslate2"
     encoder = ctranslate2.Encoder(
-        str(folder / "model"), device="cpu", compute_type=setting.form, inter_threads=1, intra_threads=setting.threads
+        str(folder / "model"),
+        device="cpu",
+        compute_type=setting.form,
+        inter_threads=setting.streams,
+        intra_threads=setting.threads,
     )
     head = np.load(folder / "head.npz")
     weight, bias = head["weight"].T.copy(), head["bias"]
@@ -29,7 +33,7 @@ def load(setting: Setting) -> PlainLoop:
         logits: NDArray[np.float32] = np.asarray(output.last_hidden_state) @ weight + bias
         return logits
 
-    return PlainLoop(setting.checkpoint, run)
+    return PlainLoop(setting.checkpoint, run, setting.streams)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import openvino
@@ -22,16 +23,18 @@ FORMS = {
 def load(setting: Setting) -> PlainLoop:
     """The checkpoint as an OpenVINO model."""
     file, precision = FORMS[setting.form]
-    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": setting.threads} | precision
-    compiled = openvino.Core().compile_model(setting.models / "openvino" / file, "CPU", config)
-    request = compiled.create_infer_request()
+    cores = {"INFERENCE_NUM_THREADS": setting.threads * setting.streams, "NUM_STREAMS": setting.streams}
+    compiled = openvino.Core().compile_model(setting.models / "openvino" / file, "CPU", cores | precision)
+    requests = threading.local()
 
     def run(ids: NDArray[np.int64], mask: NDArray[np.int64], types: NDArray[np.int64]) -> NDArray[np.float32]:
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-        logits: NDArray[np.float32] = request.infer(feeds, share_inputs=True, share_outputs=True)[0]
+        if not hasattr(requests, "own"):  # a request serves one thread at a time
+            requests.own = compiled.create_infer_request()
+        logits: NDArray[np.float32] = requests.own.infer(feeds, share_inputs=True, share_outputs=True)[0]
         return logits
 
-    return PlainLoop(setting.checkpoint, run)
+    return PlainLoop(setting.checkpoint, run, setting.streams)
 
 
 if __name__ == "__main__":

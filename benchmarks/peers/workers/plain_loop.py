@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,12 @@ Run = Callable[["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"], 
 
 
 class PlainLoop:
-    """Text in, entities out around `run`; `folder` is the checkpoint that the model came from."""
+    """Text in, entities out around `run`; `folder` is the checkpoint that the model came from.
 
-    def __init__(self, folder: Path, run: Run) -> None:
+    So many `streams` of batches run at once: several threads call `run` then.
+    """
+
+    def __init__(self, folder: Path, run: Run, streams: int = 1) -> None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self._labels = [config["id2label"][str(number)] for number in range(len(config["id2label"]))]
         self._longest = config["max_position_embeddings"]
@@ -30,6 +35,7 @@ class PlainLoop:
         self._tokenizer.no_padding()
         self._case_classes = load_case_classes()
         self._run = run
+        self._map = ThreadPoolExecutor(streams).map if streams > 1 else map
 
     def predict(self, text: str) -> list[Found]:
         """The entities of one text."""
@@ -39,12 +45,15 @@ class PlainLoop:
         """The entities of each text, in the texts' order; texts of like length run together, padded to the longest."""
         encodings = self._tokenizer.encode_batch(list(texts))
         order = sorted(range(len(texts)), key=lambda index: len(encodings[index].ids))
+        batches = [order[at : at + batch] for at in range(0, len(order), batch)]
+        answers = self._map(
+            self._together,
+            ([texts[index] for index in some] for some in batches),
+            ([encodings[index] for index in some] for some in batches),
+        )
         found: list[list[Found]] = [[] for _ in texts]
-        for at in range(0, len(order), batch):
-            some = order[at : at + batch]
-            answers = self._together([texts[i] for i in some], [encodings[i] for i in some])
-            for index, entities in zip(some, answers, strict=True):
-                found[index] = entities
+        for index, entities in zip(order, chain.from_iterable(answers), strict=True):
+            found[index] = entities
         return found
 
     def _together(self, texts: Sequence[str], encodings: Sequence[Encoding]) -> list[list[Found]]:

@@ -20,13 +20,15 @@ Found = tuple[str, int, int]  # an entity's label, first and past-the-end charac
 
 @dataclass(frozen=True)
 class Setting:
-    """What to run and how; `models` is the folder of what prepare/ made of the checkpoint, `form` one of its forms."""
+    """What to run and how: `models` is the folder of what prepare/ made of the checkpoint, `form` one of its forms,
+    `streams` how many batches run at once, each on so many threads."""
 
     checkpoint: Path
     bundle: Path
     models: Path
     form: str
     threads: int
+    streams: int
     first_text: str
 
 
@@ -88,8 +90,9 @@ def _latency(peer: Peer, texts: Sequence[str], command: dict[str, Any]) -> dict[
 
 def _throughput(peer: Peer, texts: Sequence[str], command: dict[str, Any]) -> dict[str, Any]:
     """Seconds of all texts together, with the entities if asked for."""
+    taken = texts[:: command.get("every", 1)]
     begun = time.perf_counter()
-    entities = peer.predict_batch(texts, command["batch"])
+    entities = peer.predict_batch(taken, command["batch"])
     seconds = time.perf_counter() - begun
     return {"seconds": seconds} | ({"entities": entities} if command.get("entities") else {})
 
