@@ -165,6 +165,18 @@ def test_what_comes_while_the_bridge_is_away_is_answered_when_it_is_back(
     assert asking.record("out/entities")["text"] == "oil leak"
 
 
+def test_a_retained_request_is_answered_once_however_often_the_bridge_comes_back(
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], bridge: Callable[..., Any]
+) -> None:
+    broker = mosquitto()
+    asking = peer(broker)
+    asking.client.publish("in/text", b'{"text": "pump"}', 1, retain=True)
+    bridge(broker).stop()
+    bridge(broker)
+    asking.ask({"text": "oil leak"})
+    assert [asking.record("out/entities")["text"] for _ in range(2)] == ["pump", "oil leak"]
+
+
 def test_no_more_than_the_window_is_held_and_all_is_answered(
     keeping_broker: Any, peer: Callable[..., Any], bridge: Callable[..., Any], classifier: TokenClassifier
 ) -> None:
