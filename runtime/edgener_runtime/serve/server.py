@@ -22,7 +22,8 @@ from .service import Service
 _log = logging.getLogger(__name__)
 _FORM = "%(asctime)s %(levelname)s %(message)s"
 _SPARE = 5  # seconds beyond the longest answer before connections are cut at the stop
-_LAST_WORDS = 0.5  # seconds in which who is connected when the server stops listening may still send its request
+_LAST_WORDS = 2  # seconds at most in which who is connected when the server stops listening may still ask
+_LOOK = 0.05  # seconds between two looks at whether anyone can
 
 
 class Server(uvicorn.Server):
@@ -56,9 +57,24 @@ class Server(uvicorn.Server):
             *(connect(self._protocol, connection, ssl=self.config.ssl) for connection in accepted),
             return_exceptions=True,
         )
-        await asyncio.sleep(0 if self.force_exit else _LAST_WORDS)
+        for _ in range(round(_LAST_WORDS / _LOOK)):
+            await asyncio.sleep(_LOOK)
+            if self.force_exit or (connecting.done() and not self._someone_may_ask()):
+                break
+        if self.force_exit:
+            self._cut()
         await super().shutdown(sockets)
         connecting.cancel()
+
+    def _someone_may_ask(self) -> bool:
+        """Whether a connection is open that waits for no answer: uvicorn would close it while a request comes in."""
+        connections: set[Any] = set(self.server_state.connections)
+        return any(connection.cycle is None or connection.cycle.response_complete for connection in connections)
+
+    def _cut(self) -> None:
+        """End the connections: from Python 3.12 on a closed asyncio server waits for them."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     def _protocol(self) -> asyncio.Protocol:
         kind: Any = self.config.http_protocol_class
@@ -83,6 +99,7 @@ class Server(uvicorn.Server):
     def _stop(self, wait: float) -> None:
         if self.service.draining:
             self.should_exit = self.force_exit = True
+            self._cut()
             return
         self.service.draining = True
         _log.info("stopping: not ready any more, %d texts wait", self.service.classifier.pending)
@@ -118,6 +135,7 @@ async def _serve(
         log_config=None,
         log_level="warning",
         access_log=False,
+        http="h11",
         ws="none",
         lifespan="on",
         server_header=False,
