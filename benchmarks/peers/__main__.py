@@ -8,6 +8,7 @@ rounds are interleaved, so that what else the machine does meets all alike.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -100,6 +101,7 @@ def _subwords(checkpoint: Path, texts: Sequence[str]) -> int:
 
 def main() -> None:
     """The command, with errors as people read them."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stopped workers would outlive a driver that just dies
     try:
         bench()
     except EdgenerError as error:
