@@ -89,9 +89,9 @@ mkdir -p "$root/dev" && install -m 666 /dev/null "$root/dev/null" # an empty fil
 chmod -R a+rX "$root/work"
 
 echo "runtime on $(on_arm64 -c "import platform, onnxruntime; print(platform.machine(), 'Python', platform.python_version(), 'onnxruntime', onnxruntime.__version__)")"
-# the tokenizer takes minutes for ten megabytes here
-on_arm64 -m pytest -c /work/pytest.ini --rootdir /work/tests -p no:cacheprovider --import-mode=importlib \
-    -p emulated --timeout 900 -q -ra -k "not ten_megabytes" /work/tests
 on_arm64 /work/tools/entities.py /work/tests >"$cache/arm64.jsonl"
 .venv/bin/python tools/arm64/entities.py runtime/tests >"$cache/x86-64.jsonl"
 .venv/bin/python tools/arm64/compare.py "$cache/x86-64.jsonl" "$cache/arm64.jsonl"
+# two tests of very long texts take minutes each here
+on_arm64 -m pytest -c /work/pytest.ini --rootdir /work/tests -p no:cacheprovider --import-mode=importlib \
+    -p emulated --timeout 900 -q -ra -k "not ten_megabytes and not never_cut" /work/tests

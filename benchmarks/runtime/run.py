@@ -14,7 +14,6 @@ import dataclasses
 import datetime
 import json
 import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -52,7 +51,8 @@ def main(bundle: Path, variant: str, texts: int, loads: int, runs: int, python: 
     began = time.monotonic()
     with _only(bundle, variant) as small:
         record = _measure(python, small, variant, texts, loads, runs)
-    record |= {"seconds": round(time.monotonic() - began), "command": _command(), "machine": _machine()}
+    command = f"make bench-runtime BUNDLE=... VARIANT={variant} TEXTS={texts}"
+    record |= {"seconds": round(time.monotonic() - began), "command": command, "machine": _machine()}
     write_atomic(out, json.dumps(record, indent=1) + "\n")
     _print(record)
     sys.exit(0 if all(verdict["kept"] for verdict in record["promises"].values()) else 1)
@@ -97,10 +97,6 @@ def _machine() -> dict[str, Any]:
         "load_average": [round(load, 1) for load in os.getloadavg()],
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
-
-
-def _command() -> str:
-    return shlex.join(["python", "benchmarks/runtime/run.py", *sys.argv[1:]])
 
 
 def _print(record: dict[str, Any]) -> None:

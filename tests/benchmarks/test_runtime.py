@@ -54,6 +54,7 @@ def test_a_run_measures_all_that_is_promised(tmp_path: Path) -> None:
     assert set(promises) == set(module("promises").PROMISES)
     assert done.returncode == (0 if all(one["kept"] for one in promises.values()) else 1)
     assert all(promises[key]["kept"] for key in promises if key.endswith("_left"))
+    assert [line["count"] for line in record["soak"] if line["at"] == "texts"] == [2, 4]
     assert record["texts"] == {"ran": 4, "promised": 50_000}
     assert record["installed_bytes"]["onnxruntime"] > 10e6
     assert record["bundle_bytes"] < 250_000  # one variant of the two

@@ -10,7 +10,7 @@ import dataclasses
 import gc
 import json
 import sys
-from itertools import islice
+from itertools import islice, pairwise
 
 from state import state
 from texts import random_texts
@@ -32,12 +32,11 @@ def once(bundle: str, variant: str) -> None:
 def soak(bundle: str, variant: str, count: int) -> None:
     texts = random_texts(count)
     with TokenClassifier.load(bundle, "cpu", variant) as classifier:
-        done = 0
-        for step in (min(1000, count // 2), *[1000] * (count // 1000)):
-            for text in islice(texts, step):
+        first = min(1000, count // 2)
+        for start, end in pairwise([0, *range(first, count, 1000), count]):
+            for text in islice(texts, end - start):
                 classifier.predict(text)
-                done += 1
-            say("texts", done)
+            say("texts", end)
 
 
 def reload(bundle: str, variant: str, times: int) -> None:
