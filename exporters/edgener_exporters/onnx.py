@@ -12,6 +12,7 @@ from edgener_runtime.errors import ExportError, UserInputError
 from .checks import check_graph
 from .foreign import export_errors
 from .quiet import quieten_libraries
+from .shapes import use_constant_shapes
 
 OPSET = 19  # the first that scales INT8 in FP16; TensorRT reads up to 20
 LARGEST = 2_000_000_000  # bytes of weights; protobuf ends at 2 GiB, and the nodes need some of it
@@ -25,10 +26,15 @@ def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
     sequence, labels). `exporter` is `torch` or `optimum`. Raises UserInputError where the checkpoint cannot be loaded,
     ExportError where the export or a check fails.
     """
+    import onnx
+
     model = load_reference(checkpoint)
     _refuse_large(model)
     with export_errors(f"{exporter} cannot export {checkpoint}"):
         EXPORTERS[exporter](model, checkpoint, out)
+        graph = onnx.load(out)
+        use_constant_shapes(graph)
+        onnx.save(graph, out)
     check_graph(out, model, input_names(model))
 
 
@@ -99,6 +105,10 @@ def _export_with_torch(model: Any, checkpoint: Path, out: Path) -> None:
 def _logits_module(model: Any, names: tuple[str, ...]) -> Any:
     """The model with positional inputs and bare logits, as the tracer wants it."""
     import torch
+    import transformers
+
+    # transformers 5 leaves forty nodes that work out a mask from one of two dimensions, and takes one of four as it is
+    takes_whole_mask = int(transformers.__version__.split(".")[0]) >= 5
 
     class Logits(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -106,7 +116,11 @@ def _logits_module(model: Any, names: tuple[str, ...]) -> Any:
             self.model = model
 
         def forward(self, *values: Any) -> Any:
-            return self.model(**dict(zip(names, values, strict=True))).logits
+            inputs = dict(zip(names, values, strict=True))
+            if takes_whole_mask:
+                seen = inputs["attention_mask"][:, None, None, :] != 0
+                inputs["attention_mask"] = torch.where(seen, 0.0, torch.finfo(torch.float32).min)
+            return self.model(**inputs).logits
 
     return Logits()
 
