@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.batches import batches, feeds, rows_of
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.session import load_onnxruntime
 from edgener_runtime.tokenize import TextTokenizer
 
 from .kept import read_kept, write_kept
@@ -117,7 +118,7 @@ class Calibration:
         return narrowed(model, seen, self.feeds("histograms of activations"), threshold) if threshold else seen
 
     def _key(self, model: Any, *rest: Any) -> str:
-        import onnxruntime
+        onnxruntime = load_onnxruntime()
 
         digest = hashlib.sha256(model.SerializeToString(deterministic=True))
         digest.update(json.dumps([self.sha256, *rest, onnxruntime.__version__]).encode())

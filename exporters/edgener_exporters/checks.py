@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener_runtime.errors import ExportError
+from edgener_runtime.session import load_onnxruntime
 
 from .foreign import export_errors
 
@@ -23,7 +24,7 @@ def check_graph(file: Path, model: Any, names: Sequence[str]) -> None:
     `names` are the inputs it must have. Raises ExportError with the case where the declaration, a logit or a label
     differs or a number is not finite.
     """
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     check_declaration(file, names, len(model.config.id2label))
     options = onnxruntime.SessionOptions()

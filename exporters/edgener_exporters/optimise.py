@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from edgener_runtime.session import load_onnxruntime
+
 from .foreign import export_errors
 from .graph import save_graph
 
@@ -18,7 +20,8 @@ def optimise_for_cpu(file: Path, disabled_optimizers: Sequence[str]) -> None:
     variants that run on the CPU alone. Raises ExportError where onnxruntime cannot load the graph.
     """
     import onnx
-    import onnxruntime
+
+    onnxruntime = load_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

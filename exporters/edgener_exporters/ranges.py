@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.device import usable_cores
 from edgener_runtime.errors import ExportError
+from edgener_runtime.session import load_onnxruntime
 
 from .foreign import export_errors
 from .graph import copy_of
@@ -136,7 +137,7 @@ def run_batches(model: Any, feeds: Iterable[Feeds]) -> Iterator[tuple[int, list[
 
     Raises ExportError where onnxruntime cannot run it.
     """
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

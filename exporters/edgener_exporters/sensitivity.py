@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.device import usable_cores
+from edgener_runtime.session import load_onnxruntime
 
 from .forms import FP32
 from .graph import Emit, copy_of, rewrite, weights_of
@@ -104,7 +105,8 @@ def _in_turns(sessions: Mapping[Any, Callable[[], float]], step: Callable[[], No
 def _bare(product: Product, emit: Emit | None, weights: dict[str, Any]) -> Callable[[], float]:
     """Seconds of one run of nothing but the product, on random activations."""
     import numpy as np
-    import onnxruntime
+
+    onnxruntime = load_onnxruntime()
     from onnx import TensorProto, helper
 
     k, n = weights[product.weight].dims

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgener_runtime.session import load_onnxruntime
+
 COPY = 0  # in Reshape's target: the input's dimension at the same place
 
 Shape = list[str | int]
@@ -29,6 +31,7 @@ def use_constant_shapes(model: Any) -> None:
 
 def _symbolic_shapes(model: Any) -> dict[str, Shape]:
     """Dimensions of each value that is known: numbers, or symbols of those that the inputs have."""
+    load_onnxruntime()  # before its tools import it
     from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 
     graph = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph

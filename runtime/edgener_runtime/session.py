@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import BundleError, DeviceError, ProviderError, UserInputError
 from .manifest import VariantEntry
+from .memory import require_memory
 from .tuning import Tuning
 
 if TYPE_CHECKING:
@@ -20,10 +22,14 @@ _INSTALL = {
     "CPUExecutionProvider": 'pip install "edgener-runtime[cpu]"',
     "CUDAExecutionProvider": 'pip uninstall onnxruntime && pip install "edgener-runtime[cuda]"',
 }
+_COPIES = 2  # of a model in memory while it is loaded: the file's and the one laid out for this CPU
 
 
 def load_onnxruntime() -> Any:
     """The onnxruntime module. Raises ProviderError with the install line where there is none."""
+    # Since 1.32 or earlier (not in 1.23) it sends events to Microsoft, and keeps them in the user's cache until then,
+    # unless this is set before the import. We make no network calls.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError as error:
@@ -47,7 +53,8 @@ def pick_device(device: str) -> tuple[str, str]:
 def open_session(file: Path, variant: VariantEntry, device: str, tuning: Tuning) -> Any:
     """An onnxruntime.InferenceSession of a variant on `device`.
 
-    Raises ProviderError where the variant or this machine cannot run there, BundleError where the file is no model.
+    Raises ProviderError where the variant or this machine cannot run there, BundleError where the file is no model,
+    DeviceError where there is too little memory for it.
     """
     provider = PROVIDERS[device]
     if provider not in variant.needs.providers:
@@ -79,6 +86,7 @@ def run_session(session: Any, feeds: dict[str, NDArray[np.int64]]) -> NDArray[np
 
 
 def _create(onnxruntime: Any, file: Path, variant: VariantEntry, provider: str, tuning: Tuning) -> Any:
+    require_memory(_COPIES * variant.file.size, f"loading {file}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = tuning.threads
     options.inter_op_num_threads = 1
@@ -89,6 +97,10 @@ def _create(onnxruntime: Any, file: Path, variant: VariantEntry, provider: str, 
             str(file), options, providers=[provider], disabled_optimizers=list(variant.disabled_optimizers)
         )
     except Exception as error:  # onnxruntime raises a class of its own for every status
+        if "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
+            raise DeviceError(
+                f"there is not enough memory to load {file}", "Free some memory, or try a smaller variant."
+            ) from None
         raise BundleError(
             f"onnxruntime {onnxruntime.__version__} cannot load {file}: {error}",
             f"It needs onnxruntime {variant.needs.onnxruntime} or newer; else export the bundle again.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import onnxruntime
 import pytest
@@ -194,3 +197,42 @@ def test_a_text_longer_than_the_model_takes_is_an_error_not_a_guess(edit: Callab
         pytest.raises(EdgenerError, match="broke off"),
     ):
         classifier.predict("泵" * 90)
+
+
+# --- no network, and little memory
+
+ALONE = """
+import sys
+from edgener_runtime import TokenClassifier
+with TokenClassifier.load(sys.argv[1], "cpu", "fp32") as classifier:
+    print(len(classifier.predict("oil leak")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where it would be kept is as on Linux")
+def test_onnxruntime_keeps_no_events_to_send(bundle: Path, tmp_path: Path) -> None:
+    unset = {"ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset} | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, bundle], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_model_that_is_known_to_fit_no_memory_is_told_before(
+    file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgener_runtime.memory.memory_left", lambda: 1000)
+    with pytest.raises(DeviceError, match=r"^loading .*fp32\.onnx takes about 0 MB of memory"):
+        open_session(file, fp32, "cpu", Tuning(1))
+
+
+@pytest.mark.parametrize("said", ["failed:std::bad_alloc", "Failed to allocate memory for requested buffer"])
+def test_a_model_that_found_no_memory_is_not_said_to_be_damaged(
+    said: str, file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_onnxruntime(monkeypatch, [CPU], [CPU])
+    monkeypatch.setattr(session.load_onnxruntime(), "InferenceSession", Mock(side_effect=RuntimeError(said)))
+    with pytest.raises(DeviceError, match="not enough memory to load"):
+        open_session(file, fp32, "cpu", Tuning(1))
