@@ -1,0 +1,187 @@
+"""What each lever on an INT8 variant's speed is worth on this machine, one at a time against the variant as it ships.
+
+    python benchmarks/levers.py out/bundle --out benchmarks/results/levers/int8-dynamic.json
+
+Graphs and session options in turns, round by round; medians, as times of the variant's own. How texts are put together
+(threads, runs at once, subwords a run, spinning) is what `edgener-runtime tune --json` measures.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import click
+import numpy as np
+import onnx
+from lever_graphs import (
+    gelu_as,
+    int32_inputs,
+    merged_products,
+    multi_head,
+    multi_head_unmasked,
+    quantised_attention,
+    unchanged,
+)
+from rich.console import Console
+from rich.table import Table
+
+from edgener.progress import tracked
+from edgener_runtime.device import cpu_model, isa, usable_cores
+from edgener_runtime.session import load_onnxruntime
+from edgener_runtime.verify import verify_bundle
+
+SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (12, 20), (24, 20))  # texts of subwords
+SKIP_LAYER_NORM = "SkipLayerNormFusion"
+SECONDS = 0.05  # about how long one lever runs in a round
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One change: of the graph, of the session's options, or of how a run gets its buffers."""
+
+    change: Callable[[Any], Any] = unchanged
+    options: dict[str, Any] = field(default_factory=dict)
+    fusions_off: tuple[str, ...] = (SKIP_LAYER_NORM,)
+    bound: bool = False
+
+
+LEVERS = {
+    "as shipped": Lever(),
+    "SkipLayerNorm fused": Lever(fusions_off=()),
+    "attention: MultiHeadAttention": Lever(multi_head),
+    "attention: MultiHeadAttention without a mask": Lever(multi_head_unmasked),
+    "attention: QAttention": Lever(quantised_attention),
+    "query, key and value in one product": Lever(merged_products),
+    "GELU: FastGelu": Lever(gelu_as("FastGelu")),
+    "GELU: none (Relu, a limit)": Lever(gelu_as("Relu")),
+    "int32 inputs": Lever(int32_inputs),
+    "memory arena off": Lever(options={"enable_cpu_mem_arena": False}),
+    "memory pattern off": Lever(options={"enable_mem_pattern": False}),
+    "spinning off": Lever(options={"spinning": False}),
+    "one thread": Lever(options={"threads": 1}),
+    "reused buffers (IO binding)": Lever(bound=True),
+}
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--variant", default="int8-dynamic", show_default=True, help="One with dynamic INT8 products.")
+@click.option("--before", type=click.Path(path_type=Path), help="An older export's graph, measured beside.")
+@click.option("--threads", default=usable_cores(), show_default=True, help="Of a run.")
+@click.option("--rounds", type=click.IntRange(2), default=25, show_default=True, help="Of all levers in turns.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the figures there as JSON.")
+def main(bundle: Path, variant: str, before: Path | None, threads: int, rounds: int, out: Path | None) -> None:
+    """Measure the levers on a variant of BUNDLE."""
+    file = bundle / verify_bundle(bundle).variant(variant).file.path
+    sessions = {name: (_session(file, lever, threads), lever) for name, lever in LEVERS.items()}
+    if before:
+        sessions["an older export"] = (_session(before, Lever(), threads), Lever())
+    same = {name: _largest_difference(sessions, name) for name in sessions}
+    with tracked() as track:
+        step = track("rounds", len(SHAPES) * rounds)
+        rows = {f"{shape[0]} x {shape[1]}": _measure(sessions, shape, rounds, step) for shape in SHAPES}
+    _show(rows, same)
+    if out:
+        machine = {"cpu": cpu_model(), "isa": isa(), "threads": threads, "onnxruntime": load_onnxruntime().__version__}
+        record = {"variant": variant, **machine, "rounds": rounds, "logits": same, "milliseconds": rows}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _measure(
+    sessions: dict[str, Any], shape: tuple[int, int], rounds: int, step: Callable[[], None]
+) -> dict[str, dict[str, float]]:
+    """Median and quartiles of a run's milliseconds by lever, and the median of its ratio to the shipped one's."""
+    runs = {name: _run(session, lever, *shape) for name, (session, lever) in sessions.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in range(rounds):
+        for name, run in runs.items():
+            times[name].append(_milliseconds(run))
+        step()
+    base = times["as shipped"]
+    return {
+        name: {
+            "median": median(own), "low": quantiles(own)[0], "high": quantiles(own)[2],
+            "ratio": median(one / other for one, other in zip(own, base, strict=True)),
+        }
+        for name, own in times.items()
+    }  # fmt: skip
+
+
+def _milliseconds(run: Callable[[], object]) -> float:
+    """Of one run, by as many as fit the time."""
+    run()
+    begun, count = time.perf_counter(), 0
+    while time.perf_counter() - begun < SECONDS or not count:
+        run()
+        count += 1
+    return 1000 * (time.perf_counter() - begun) / count
+
+
+def _run(session: Any, lever: Lever, texts: int, subwords: int) -> Callable[[], object]:
+    fed = _feeds(session, texts, subwords)
+    if not lever.bound:
+        return partial(session.run, ["logits"], fed)
+    binding = session.io_binding()
+    for name, array in fed.items():
+        binding.bind_cpu_input(name, array)
+    labels = session.get_outputs()[0].shape[-1]
+    buffer = load_onnxruntime().OrtValue.ortvalue_from_shape_and_type((texts, subwords, labels), np.float32)
+    binding.bind_ortvalue_output("logits", buffer)
+    return partial(session.run_with_iobinding, binding)
+
+
+def _largest_difference(sessions: dict[str, Any], name: str) -> float:
+    """Of logits to the shipped graph's, on texts without padding."""
+    found, expected = (
+        sessions[which][0].run(["logits"], _feeds(sessions[which][0], 4, 24))[0] for which in (name, "as shipped")
+    )
+    return float(np.abs(found - expected).max())
+
+
+def _feeds(session: Any, texts: int, subwords: int) -> dict[str, Any]:
+    chance = np.random.default_rng(1)
+    arrays = {
+        "input_ids": chance.integers(1000, 20_000, (texts, subwords)),
+        "attention_mask": np.ones((texts, subwords), dtype=np.int64),
+        "token_type_ids": chance.integers(0, 2, (texts, subwords)),
+    }
+    types = {value.name: value.type for value in session.get_inputs()}
+    return {name: arrays[name].astype(np.int32 if "int32" in kind else np.int64) for name, kind in types.items()}
+
+
+def _session(file: Path, lever: Lever, threads: int) -> Any:
+    onnxruntime = load_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    wanted = dict(lever.options)
+    options.intra_op_num_threads = wanted.pop("threads", threads)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(wanted.pop("spinning", True))))
+    for name, value in wanted.items():
+        setattr(options, name, value)
+    graph = lever.change(onnx.load(file)).SerializeToString()
+    return onnxruntime.InferenceSession(
+        graph, options, ["CPUExecutionProvider"], disabled_optimizers=list(lever.fusions_off)
+    )
+
+
+def _show(rows: dict[str, dict[str, dict[str, float]]], same: dict[str, float]) -> None:
+    table = Table("lever", *(f"{shape} ms" for shape in rows), "logits differ by")
+    for name, difference in same.items():
+        cells = (f"{row[name]['median']:.2f} ({row[name]['ratio']:.2f})" for row in rows.values())
+        table.add_row(name, *cells, f"{difference:.2g}")
+    Console(width=190).print(table)
+
+
+if __name__ == "__main__":
+    main()
