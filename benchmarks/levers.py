@@ -40,6 +40,7 @@ from edgener_runtime.verify import verify_bundle
 SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (12, 20), (24, 20))  # texts of subwords
 SKIP_LAYER_NORM = "SkipLayerNormFusion"
 SECONDS = 0.05  # about how long one lever runs in a round
+SETTLE = 0.1  # seconds before it: the threads of the lever before spin on for a while
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def _measure(
 
 def _milliseconds(run: Callable[[], object]) -> float:
     """Of one run, by as many as fit the time."""
+    time.sleep(SETTLE)
     run()
     begun, count = time.perf_counter(), 0
     while time.perf_counter() - begun < SECONDS or not count:
