@@ -100,6 +100,26 @@ def rewrite(model: Any, plan: Mapping[str, Emit]) -> None:
     changed.take_place(model)
 
 
+def drop_unused(graph: Any) -> None:
+    """Remove the nodes whose outputs nobody reads any more, and the weights that only they read."""
+    while unused := _unused(graph):
+        for node in unused:
+            graph.node.remove(node)
+    read = _read(graph)
+    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+def _unused(graph: Any) -> list[Any]:
+    read = _read(graph)
+    return [node for node in graph.node if not read & set(node.output)]
+
+
+def _read(graph: Any) -> set[str]:
+    return {value.name for value in graph.output} | {name for node in graph.node for name in node.input}
+
+
 class Rewriting:
     """The nodes and weights of a graph in the making; what has been made under a name is not made again."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgener_runtime.errors import UserInputError
 
-from .graph import Emit, Rewriting, rewrite, save_graph, weights_of
+from .graph import Emit, Rewriting, drop_unused, rewrite, save_graph, weights_of
 from .ranges import Range
 from .roles import Product, find_embeddings, find_products
 from .weights import quantize_embedding, quantized, safe_column_scales
@@ -21,9 +21,12 @@ Form = Callable[[Product, dict[str, Any]], Emit]
 """From a product and the graph's weights to what emits it in INT8."""
 
 
-def quantize_products(model: Any, out: Path, form: Form, keep: Collection[str] = ()) -> None:
+def quantize_products(
+    model: Any, out: Path, form: Form, keep: Collection[str] = (), instead: Mapping[str, Emit] | None = None
+) -> None:
     """Write a graph that is open in FP32 with its products in another form and its embeddings in INT8.
 
+    `instead` says what else takes the place of nodes, by their output; products that then lead nowhere go.
     The classifier and the products whose roles stand in `keep` stay in FP32, as do products of two activations: those
     have no weight to quantise beforehand. Raises UserInputError where it is no encoder of BERT's family.
     """
@@ -31,7 +34,8 @@ def quantize_products(model: Any, out: Path, form: Form, keep: Collection[str] =
     plan = {product.output: form(product, weights) for product in encoder_products(model, keep)}
     for embedding in find_embeddings(model):
         plan |= quantize_embedding(embedding, weights)
-    rewrite(model, plan)
+    rewrite(model, plan | dict(instead or {}))
+    drop_unused(model.graph)
     save_graph(model, out)
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .graph import Emit, Rewriting, open_graph
+from .fused_attention import find_attentions, fused
+from .graph import Emit, Rewriting, open_graph, weights_of
 from .int8 import int8_weight, quantize_products
 from .roles import Product
 
 
 def quantize_dynamic(fp32: Path, out: Path) -> None:
-    """Write the dynamic INT8 form of an FP32 graph, in the pattern that onnxruntime fuses to DynamicQuantizeMatMul."""
-    quantize_products(open_graph(fp32), out, dynamic_product)
+    """Write the dynamic INT8 form of an FP32 graph, attention fused where it is of the plain kind.
+
+    Other products stand in the pattern that onnxruntime fuses to DynamicQuantizeMatMul.
+    """
+    model = open_graph(fp32)
+    weights = weights_of(model)
+    attentions = {attention.output: fused(attention, weights) for attention in find_attentions(model)}
+    quantize_products(model, out, dynamic_product, instead=attentions)
 
 
 def dynamic_product(product: Product, weights: dict[str, Any]) -> Emit:

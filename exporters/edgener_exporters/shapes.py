@@ -6,6 +6,8 @@ from typing import Any
 
 from edgener_runtime.session import load_onnxruntime
 
+from .graph import drop_unused
+
 COPY = 0  # in Reshape's target: the input's dimension at the same place
 
 Shape = list[str | int]
@@ -26,7 +28,7 @@ def use_constant_shapes(model: Any) -> None:
             name = f"{node.output[0]}/shape"
             model.graph.initializer.append(numpy_helper.from_array(np.array(target, dtype=np.int64), name))
             node.input[1] = name
-    _drop_unused(model.graph)
+    drop_unused(model.graph)
 
 
 def _symbolic_shapes(model: Any) -> dict[str, Shape]:
@@ -50,12 +52,3 @@ def _target(before: Shape | None, after: Shape | None) -> list[int] | None:
         for place, size in enumerate(after)
     ]
     return [size for size in target if size is not None] if None not in target else None
-
-
-def _drop_unused(graph: Any) -> None:
-    """Remove the nodes whose outputs nobody reads any more."""
-    read = {value.name for value in graph.output} | {name for node in graph.node for name in node.input}
-    while unused := [node for node in graph.node if not read & set(node.output)]:
-        for node in unused:
-            graph.node.remove(node)
-        read = {value.name for value in graph.output} | {name for node in graph.node for name in node.input}
