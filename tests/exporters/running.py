@@ -10,16 +10,16 @@ import onnx
 import onnxruntime
 
 
-def session_of(graph: Path | onnx.ModelProto) -> onnxruntime.InferenceSession:
+def session_of(graph: Path | onnx.ModelProto, disabled: tuple[str, ...] = ()) -> onnxruntime.InferenceSession:
     source = str(graph) if isinstance(graph, Path) else graph.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(source, options, ["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(source, options, ["CPUExecutionProvider"], disabled_optimizers=list(disabled))
 
 
-def logits_of(graph: Path | onnx.ModelProto, feeds: dict[str, Any]) -> Any:
-    return session_of(graph).run(["logits"], feeds)[0]
+def logits_of(graph: Path | onnx.ModelProto, feeds: dict[str, Any], disabled: tuple[str, ...] = ()) -> Any:
+    return session_of(graph, disabled).run(["logits"], feeds)[0]
 
 
 def operators_run(graph: Path, folder: Path, disabled: tuple[str, ...] = ()) -> Counter[str]:

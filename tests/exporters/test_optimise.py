@@ -34,7 +34,7 @@ def pair(request: pytest.FixtureRequest, cased: Encoder, tmp_path_factory: pytes
 
 def test_it_answers_as_before(pair: tuple[Path, Path], cased: Encoder) -> None:
     feeds = next(cased.calibration.feeds())
-    before, after = (logits_of(file, feeds) for file in pair)
+    before, after = (logits_of(file, feeds, ("SkipLayerNormFusion",)) for file in pair)  # as variants are run
     np.testing.assert_allclose(after, before, atol=1e-4)
 
 
