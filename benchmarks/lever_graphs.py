@@ -1,4 +1,4 @@
-"""An INT8 graph changed in one way each, to see what the change is worth: what levers.py tries on a variant."""
+"""An INT8 graph changed in one way each, to see what the change is worth: what levers.py tries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Attention:
 
 
 def unchanged(model: Any) -> Any:
-    """The graph as it ships."""
+    """The graph as it stands."""
     return model
 
 
@@ -40,17 +40,6 @@ def multi_head(model: Any, mask: bool = True) -> Any:
 def multi_head_unmasked(model: Any) -> Any:
     """The same without a mask: right only where no text is padded."""
     return multi_head(model, mask=False)
-
-
-def quantised_attention(model: Any) -> Any:
-    """The three products and the attention behind them by onnxruntime's QAttention."""
-    for attention in _attentions(model):
-        products = [_producer(model, name) for name in (attention.query, attention.key, attention.value)]
-        rows, scale, zero_point = products[0].input[0], products[0].input[2], products[0].input[4]
-        weight, scales, bias = _merged(model, products, attention.context)
-        inputs = [rows, weight, bias, scale, scales, MASK, zero_point, _zero(model)]
-        _produce(model, attention.context, "QAttention", inputs, num_heads=attention.heads)
-    return _finished(model, mask=True)
 
 
 def merged_products(model: Any) -> Any:
@@ -126,12 +115,6 @@ def _merged(model: Any, products: list[Any], name: str) -> tuple[str, str, str]:
         names.append(f"{name}/{part}")
         model.graph.initializer.append(numpy_helper.from_array(np.concatenate(arrays, axis=-1), names[-1]))
     return names[0], names[1], names[2]
-
-
-def _zero(model: Any) -> str:
-    if "zero/int8" not in _weights(model):
-        model.graph.initializer.append(numpy_helper.from_array(np.array(0, dtype=np.int8), "zero/int8"))
-    return "zero/int8"
 
 
 def _produce(model: Any, output: str, operator: str, inputs: list[str], **attributes: Any) -> None:

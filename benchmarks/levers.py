@@ -1,8 +1,8 @@
-"""What each lever on an INT8 variant's speed is worth on this machine, one at a time against the variant as it ships.
+"""What each lever on int8-dynamic's speed is worth on this machine, one at a time against the plain graph.
 
-    python benchmarks/levers.py out/bundle --out benchmarks/results/levers/int8-dynamic.json
+    python benchmarks/levers.py out/checkpoint --out benchmarks/results/levers/int8-dynamic.json
 
-Graphs and session options in turns, round by round; medians, as times of the variant's own. How texts are put together
+Graphs and session options in turns, round by round; medians, as times of the plain graph's. How texts are put together
 (threads, runs at once, subwords a run, spinning) is what `edgener-runtime tune --json` measures.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -26,39 +27,45 @@ from lever_graphs import (
     merged_products,
     multi_head,
     multi_head_unmasked,
-    quantised_attention,
     unchanged,
 )
 from rich.console import Console
 from rich.table import Table
 
 from edgener.progress import tracked
+from edgener_exporters.graph import open_graph
+from edgener_exporters.int8 import quantize_products
+from edgener_exporters.int8_dynamic import dynamic_product, quantize_dynamic
+from edgener_exporters.onnx import export_onnx
+from edgener_exporters.optimise import optimise_for_cpu
 from edgener_runtime.device import cpu_model, isa, usable_cores
 from edgener_runtime.session import load_onnxruntime
-from edgener_runtime.verify import verify_bundle
 
 SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (12, 20), (24, 20))  # texts of subwords
 SKIP_LAYER_NORM = "SkipLayerNormFusion"
 SECONDS = 0.05  # about how long one lever runs in a round
+BASE = "plain"
+PLAIN, SHIPPED = "plain.onnx", "shipped.onnx"
 SETTLE = 0.1  # seconds before it: the threads of the lever before spin on for a while
 
 
 @dataclass(frozen=True)
 class Lever:
-    """One change: of the graph, of the session's options, or of how a run gets its buffers."""
+    """One change: of the plain graph, of the session's options, or of how a run gets its buffers."""
 
     change: Callable[[Any], Any] = unchanged
+    graph: str = PLAIN
     options: dict[str, Any] = field(default_factory=dict)
     fusions_off: tuple[str, ...] = (SKIP_LAYER_NORM,)
     bound: bool = False
 
 
 LEVERS = {
-    "as shipped": Lever(),
+    BASE: Lever(),
     "SkipLayerNorm fused": Lever(fusions_off=()),
     "attention: MultiHeadAttention": Lever(multi_head),
     "attention: MultiHeadAttention without a mask": Lever(multi_head_unmasked),
-    "attention: QAttention": Lever(quantised_attention),
+    "attention: QAttention (as shipped)": Lever(graph=SHIPPED),
     "query, key and value in one product": Lever(merged_products),
     "GELU: FastGelu": Lever(gelu_as("FastGelu")),
     "GELU: none (Relu, a limit)": Lever(gelu_as("Relu")),
@@ -72,18 +79,19 @@ LEVERS = {
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--variant", default="int8-dynamic", show_default=True, help="One with dynamic INT8 products.")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--before", type=click.Path(path_type=Path), help="An older export's graph, measured beside.")
 @click.option("--threads", default=usable_cores(), show_default=True, help="Of a run.")
-@click.option("--rounds", type=click.IntRange(2), default=25, show_default=True, help="Of all levers in turns.")
+@click.option("--rounds", type=click.IntRange(2), default=9, show_default=True, help="Of all levers in turns.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the figures there as JSON.")
-def main(bundle: Path, variant: str, before: Path | None, threads: int, rounds: int, out: Path | None) -> None:
-    """Measure the levers on a variant of BUNDLE."""
-    file = bundle / verify_bundle(bundle).variant(variant).file.path
-    sessions = {name: (_session(file, lever, threads), lever) for name, lever in LEVERS.items()}
+def main(checkpoint: Path, before: Path | None, threads: int, rounds: int, out: Path | None) -> None:
+    """Measure the levers on the dynamic INT8 form of CHECKPOINT."""
+    with TemporaryDirectory() as folder:
+        _make_graphs(checkpoint, Path(folder))
+        sessions = {name: (_session(Path(folder), lever, threads), lever) for name, lever in LEVERS.items()}
     if before:
-        sessions["an older export"] = (_session(before, Lever(), threads), Lever())
+        older = Lever(graph=before.name)
+        sessions["an older export"] = (_session(before.parent, older, threads), older)
     same = {name: _largest_difference(sessions, name) for name in sessions}
     with tracked() as track:
         step = track("rounds", len(SHAPES) * rounds)
@@ -91,7 +99,7 @@ def main(bundle: Path, variant: str, before: Path | None, threads: int, rounds: 
     _show(rows, same)
     if out:
         machine = {"cpu": cpu_model(), "isa": isa(), "threads": threads, "onnxruntime": load_onnxruntime().__version__}
-        record = {"variant": variant, **machine, "rounds": rounds, "logits": same, "milliseconds": rows}
+        record = {**machine, "rounds": rounds, "logits": same, "milliseconds": rows}
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -99,7 +107,7 @@ def main(bundle: Path, variant: str, before: Path | None, threads: int, rounds: 
 def _measure(
     sessions: dict[str, Any], shape: tuple[int, int], rounds: int, step: Callable[[], None]
 ) -> dict[str, dict[str, float]]:
-    """Median and quartiles of a run's milliseconds by lever, and the median of its ratio to the shipped one's."""
+    """Median and quartiles of a run's milliseconds by lever, and the median of its ratio to the plain one's."""
     runs = {name: _run(session, lever, *shape) for name, (session, lever) in sessions.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
@@ -108,7 +116,7 @@ def _measure(
         for name, run in runs.items():
             times[name].append(_milliseconds(run))
         step()
-    base = times["as shipped"]
+    base = times[BASE]
     return {
         name: {
             "median": median(own), "low": quantiles(own)[0], "high": quantiles(own)[2],
@@ -143,9 +151,9 @@ def _run(session: Any, lever: Lever, texts: int, subwords: int) -> Callable[[], 
 
 
 def _largest_difference(sessions: dict[str, Any], name: str) -> float:
-    """Of logits to the shipped graph's, on texts without padding."""
+    """Of logits to the plain graph's, on texts without padding."""
     found, expected = (
-        sessions[which][0].run(["logits"], _feeds(sessions[which][0], 4, 24))[0] for which in (name, "as shipped")
+        sessions[which][0].run(["logits"], _feeds(sessions[which][0], 4, 24))[0] for which in (name, BASE)
     )
     return float(np.abs(found - expected).max())
 
@@ -161,7 +169,16 @@ def _feeds(session: Any, texts: int, subwords: int) -> dict[str, Any]:
     return {name: arrays[name].astype(np.int32 if "int32" in kind else np.int64) for name, kind in types.items()}
 
 
-def _session(file: Path, lever: Lever, threads: int) -> Any:
+def _make_graphs(checkpoint: Path, folder: Path) -> None:
+    """Both forms: products and attention as they stand, and as int8-dynamic ships."""
+    export_onnx(checkpoint, folder / "fp32.onnx")
+    quantize_products(open_graph(folder / "fp32.onnx"), folder / PLAIN, dynamic_product)
+    quantize_dynamic(folder / "fp32.onnx", folder / SHIPPED)
+    for name in (PLAIN, SHIPPED):
+        optimise_for_cpu(folder / name, (SKIP_LAYER_NORM,))
+
+
+def _session(folder: Path, lever: Lever, threads: int) -> Any:
     onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     wanted = dict(lever.options)
@@ -171,7 +188,7 @@ def _session(file: Path, lever: Lever, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(wanted.pop("spinning", True))))
     for name, value in wanted.items():
         setattr(options, name, value)
-    graph = lever.change(onnx.load(file)).SerializeToString()
+    graph = lever.change(onnx.load(folder / lever.graph)).SerializeToString()
     return onnxruntime.InferenceSession(
         graph, options, ["CPUExecutionProvider"], disabled_optimizers=list(lever.fusions_off)
     )

@@ -32,7 +32,7 @@ from edgener_runtime.verify import verify_bundle
 
 SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (24, 20), (8, 64))  # texts of subwords
 ROUNDS, RUNS = 30, 10
-PRODUCTS = {"MatMulIntegerToFloat": 1, "DynamicQuantizeMatMul": 1, "MatMulInteger": 1}  # operator, input of the weight
+PRODUCTS = ("MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QAttention")  # their second input is the weight
 
 
 @click.command()
@@ -59,7 +59,7 @@ def main(bundle: Path, variant: str, threads: int, out: Path | None) -> None:
 def products_alone(model: Any) -> Any:
     """The graph's INT8 products with their weights, each on a row of ready-made uint8, and nothing else."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    chosen = [weights[node.input[PRODUCTS[node.op_type]]] for node in model.graph.node if node.op_type in PRODUCTS]
+    chosen = [weights[node.input[1]] for node in model.graph.node if node.op_type in PRODUCTS]
     nodes, inputs, outputs = [], {}, []
     for number, weight in enumerate(chosen):
         width, height = weight.dims
