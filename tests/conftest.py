@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from edgener.data.types import Dataset
 settings.register_profile("edgener", deadline=None)  # busy machines are slow machines
 settings.load_profile("edgener")
 
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -28,6 +32,22 @@ def real_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets (../shared/data) are not on this machine")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def benchmark_script() -> Callable[[str], ModuleType]:
+    """`benchmark_script("serve_load")` is that program of benchmarks/, which is a folder of programs and no package."""
+
+    @cache
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(Path(name).stem, BENCHMARKS / f"{name}.py")
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(spec.name, module)  # dataclasses look their module up
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

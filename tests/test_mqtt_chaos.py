@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -25,14 +23,8 @@ EXPECTED = [[("EQUIPMENT", 0, 4, "pump")], []]
 
 
 @pytest.fixture(scope="module")
-def script() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("mqtt_chaos", ROOT / "benchmarks" / "mqtt_chaos.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def script(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script("mqtt_chaos")
 
 
 @pytest.mark.skipif(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,19 +20,12 @@ from edgener_exporters.variants import VARIANTS
 from edgener_runtime import TokenClassifier
 from edgener_runtime.entity import AGGREGATIONS
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "pipeline_equality.py"
 STRANGE = ("Größe 42 µm,Ø 8", "泵 P-101 漏油", "🙂 e\u0301te\u0301", "x\u200by  z", "P-101/4711-2(a)", "A" * 60)
 
 
 @pytest.fixture(scope="module")
-def equality() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("pipeline_equality", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def equality(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script("pipeline_equality")
 
 
 @pytest.fixture(scope="module")
