@@ -28,10 +28,16 @@ class Attention:
 
 
 def find_attentions(model: Any) -> Iterator[Attention]:
-    """The layers whose attention is of the plain kind: each product with a bias, heads of a constant size."""
+    """The layers whose attention is of the plain kind: each product with a bias, heads of a constant size.
+
+    None where attention is more than scores and weighted values, as with relative positions: QAttention has only those.
+    """
     products = {product.role: product for product in find_products(model)}
+    layers = sum(role.endswith(".query") for role in products)
+    if _products_of_activations(model) != 2 * layers:
+        return
     biases, heads = dict(_biases(model)), dict(_heads(model))
-    for layer in range(sum(role.endswith(".query") for role in products)):
+    for layer in range(layers):
         three = [products[f"layer.{layer}.{part}"] for part in ("query", "key", "value")]
         added = [biases[product.output] for product in three if product.output in biases]
         counts = [heads[total] for _, total in added if total in heads]
@@ -67,6 +73,14 @@ def fused(attention: Attention, weights: dict[str, Any]) -> Emit:
         changed.node("QAttention", inputs, to, domain="com.microsoft", num_heads=attention.heads)
 
     return emit
+
+
+def _products_of_activations(model: Any) -> int:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return sum(
+        node.op_type == "Einsum" or (node.op_type == "MatMul" and not weights & set(node.input))
+        for node in model.graph.node
+    )
 
 
 def _biases(model: Any) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -100,3 +100,32 @@ def test_a_layer_of_another_kind_stays_plain(change: Callable[[Any], None], bert
     assert operators(tmp_path / "int8.onnx")["Softmax"] == 1
     found, expected = (logits_of(tmp_path / name, padded(bert_onnx)) for name in ("int8.onnx", "fp32.onnx"))
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+def with_relative_positions(model: Any) -> None:
+    """Add to the first layer's scores a product of its queries and keys, as relative positions do."""
+    softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
+    nodes = {name: node for node in model.graph.node for name in node.output}
+    scores = next(
+        node
+        for node in model.graph.node
+        if node.op_type == "MatMul" and nodes.get(node.input[0]) and nodes.get(node.input[1]) and "layer.0" in node.name
+    )
+    at = list(model.graph.node).index(softmax)
+    more, total = f"{scores.output[0]}/more", f"{scores.output[0]}/total"
+    model.graph.node.insert(at, onnx.helper.make_node("Einsum", scores.input, [more], equation="bhqd,bhdk->bhqk"))
+    model.graph.node.insert(at + 1, onnx.helper.make_node("Add", [softmax.input[0], more], [total]))
+    softmax.input[0] = total
+
+
+def test_attention_that_is_more_than_scores_stays_plain(bert_onnx: Path, tmp_path: Path) -> None:
+    model = open_graph(bert_onnx)
+    with_relative_positions(model)
+    save_graph(model, tmp_path / "fp32.onnx")
+    quantize_dynamic(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
+    quantize_products(open_graph(tmp_path / "fp32.onnx"), tmp_path / "plain.onnx", dynamic_product)
+    assert "QAttention" not in operators(tmp_path / "int8.onnx")
+    fed = padded(bert_onnx)
+    found, expected = (logits_of(tmp_path / name, fed) for name in ("int8.onnx", "plain.onnx"))
+    np.testing.assert_array_equal(found, expected)
+    assert np.abs(found - logits_of(bert_onnx, fed)).max() > 0.5  # the planted positions matter
