@@ -37,7 +37,11 @@ class Engine:
 
     @property
     def session(self) -> Any:
-        """Raises EdgenerError after `close`, and in a forked process, where no run would end."""
+        """The session. Raises EdgenerError after `close`, and in a forked process, where no run would end."""
+        self._refuse_if_unusable()
+        return self._session
+
+    def _refuse_if_unusable(self) -> None:
         if self._session is None:
             raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
         if self._process != os.getpid():
@@ -45,7 +49,6 @@ class Engine:
                 f"the classifier was loaded in process {self._process}, before the fork of {os.getpid()}",
                 "Load the bundle in the forked process, or start it with the spawn method.",
             )
-        return self._session
 
     def run(self, inputs: Feeds) -> Logits:
         """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
@@ -69,7 +72,8 @@ class Engine:
     def start(self, batches: Iterable[Feeds]) -> list[Callable[[], Logits]]:
         """What gives each batch's logits when called; with several workers, the batches run from now on."""
         waiting = list(batches)
-        if self._workers and len(waiting) > 1 and self.session:
+        if self._workers and len(waiting) > 1:
+            self._refuse_if_unusable()  # here and not in a worker, which a forked process has none of
             return [self._workers.submit(self.run, inputs).result for inputs in waiting]
         return [partial(self.run, inputs) for inputs in waiting]
 
