@@ -51,11 +51,12 @@ SETTLE = 0.1  # seconds before it: the threads of the lever before spin on for a
 
 @dataclass(frozen=True)
 class Lever:
-    """One change: of the plain graph, of the session's options, or of how a run gets its buffers."""
+    """One change: of the plain graph, of the session's options or configuration, or of how a run gets its buffers."""
 
     change: Callable[[Any], Any] = unchanged
     graph: str = PLAIN
     options: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, str] = field(default_factory=dict)
     fusions_off: tuple[str, ...] = (SKIP_LAYER_NORM,)
     bound: bool = False
 
@@ -72,7 +73,8 @@ LEVERS = {
     "int32 inputs": Lever(int32_inputs),
     "memory arena off": Lever(options={"enable_cpu_mem_arena": False}),
     "memory pattern off": Lever(options={"enable_mem_pattern": False}),
-    "spinning off": Lever(options={"spinning": False}),
+    "spinning off": Lever(config={"session.intra_op.allow_spinning": "0"}),
+    "spinning ends with the run": Lever(config={"session.force_spinning_stop": "1"}),
     "one thread": Lever(options={"threads": 1}),
     "reused buffers (IO binding)": Lever(bound=True),
 }
@@ -185,7 +187,8 @@ def _session(folder: Path, lever: Lever, threads: int) -> Any:
     options.intra_op_num_threads = wanted.pop("threads", threads)
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(wanted.pop("spinning", True))))
+    for key, value in lever.config.items():
+        options.add_session_config_entry(key, value)
     for name, value in wanted.items():
         setattr(options, name, value)
     graph = lever.change(onnx.load(folder / lever.graph)).SerializeToString()

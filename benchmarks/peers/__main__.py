@@ -28,7 +28,7 @@ from edgener_runtime.verify import verify_bundle
 
 from .models import CALIBRATION, make_models
 from .record import to_json
-from .report import check_table, lead_line, lead_of, speed_table
+from .report import check_table, lead_line, leads_of, speed_table
 from .run import Plan, check_all, choose_peers, measure, pin
 from .table import PEERS, our_rows
 from .worker import Workplace
@@ -90,7 +90,8 @@ def _measure(plan: Plan, out: Path | None, begun: float) -> None:
         write_atomic(out, to_json(plan, rows, time.perf_counter() - begun))
     console = Console(width=max(WIDTH, Console().width))
     console.print(speed_table(rows))
-    console.print(lead_line(lead_of(rows)), highlight=False)
+    for lead in leads_of(rows).values():
+        console.print(lead_line(lead), highlight=False)
 
 
 def _subwords(checkpoint: Path, texts: Sequence[str]) -> int:

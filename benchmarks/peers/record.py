@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgener_runtime.device import cpu_model, isa
 
-from .report import Row, lead_of
+from .report import Row, leads_of
 from .run import COLD_STARTS, Plan
 from .worker import python_of
 
@@ -40,7 +40,7 @@ def to_json(plan: Plan, rows: Sequence[Row], seconds: float) -> str:
         "rounds": plan.rounds,
         "cold_starts": COLD_STARTS,
         "versions": {name: versions(plan.place.cache, name) for name in sorted({p.environment for p in plan.peers})},
-        "lead": dataclasses.asdict(lead_of(rows)),
+        "leads": {name: dataclasses.asdict(lead) for name, lead in leads_of(rows).items()},
         "rows": [dataclasses.asdict(row) for row in rows],
     }
     return json.dumps(record, indent=2) + "\n"

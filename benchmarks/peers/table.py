@@ -22,7 +22,8 @@ class Peer:
     """One row: the environment and worker script that run it, the form of the model, how case classes get in.
 
     `streams`: instead of one run on all threads, as many runs at once as there are threads, for throughput. `batches`
-    are the texts of one run to try; a peer that batches by itself has one that it does not look at.
+    are the texts of one run to try; a peer that batches by itself has one that it does not look at. `our_graph`: what
+    it runs is a variant of our bundle, so it shows what the runtime adds, and is nobody's product beside ours.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Peer:
     streams: bool = False
     batches: tuple[int, ...] = BATCHES
     ours: bool = False
+    our_graph: bool = False
 
 
 PEERS = (
@@ -49,8 +51,10 @@ PEERS = (
     Peer("CTranslate2 float32", "ctranslate2", "ctranslate2_loop", "float32", _LOOP),
     Peer("CTranslate2 int8", "ctranslate2", "ctranslate2_loop", "int8", _LOOP),
     Peer("CTranslate2 int8, streams", "ctranslate2", "ctranslate2_loop", "int8", _LOOP, streams=True),
-    Peer("plain onnxruntime, our FP32", "onnxruntime", "onnxruntime_loop", "fp32", _LOOP),
-    Peer("plain onnxruntime, our int8-dynamic", "onnxruntime", "onnxruntime_loop", "int8-dynamic", _LOOP),
+    Peer("plain onnxruntime, our FP32", "onnxruntime", "onnxruntime_loop", "fp32", _LOOP, our_graph=True),
+    Peer(
+        "plain onnxruntime, our int8-dynamic", "onnxruntime", "onnxruntime_loop", "int8-dynamic", _LOOP, our_graph=True
+    ),
     Peer("plain onnxruntime, optimum's INT8", "onnxruntime", "onnxruntime_loop", "optimum-int8", _LOOP),
 )
 

@@ -18,7 +18,7 @@ import pytest
 from benchmarks.peers import measure, models, run, worker
 from benchmarks.peers.measure import Check, Round
 from benchmarks.peers.record import to_json
-from benchmarks.peers.report import Row, lead_of, row_of, speed_table
+from benchmarks.peers.report import Row, leads_of, row_of, speed_table
 from benchmarks.peers.table import PEERS, Peer, our_rows
 from benchmarks.peers.tags import f1_of, tags_of
 from rich.console import Console
@@ -246,10 +246,17 @@ def test_a_tuning_beside_the_bundle_has_a_row_of_its_own(tmp_path: Path) -> None
 
 def test_the_lead_is_over_the_best_peer_of_each_figure() -> None:
     rows = [row("quick", False, 2.0, 9.0, 100), row("steady", False, 3.0, 6.0, 300), row("ours", True, 1.0, 2.0, 600)]
-    lead = lead_of(rows)
+    lead = leads_of(rows)["ours"]
     assert (lead.p50_peer, lead.p50) == ("quick", 2.0)
     assert (lead.p95_peer, lead.p95) == ("steady", 3.0)
     assert (lead.throughput_peer, lead.throughput) == ("steady", 2.0)
+
+
+def test_our_graph_in_plain_onnxruntime_is_no_peer_but_shows_what_the_runtime_adds() -> None:
+    graph = replace(row("our graph", False, 1.5, 4.0, 500), our_graph=True)
+    leads = leads_of([row("peer", False, 2.0, 8.0, 300), graph, row("ours", True, 1.0, 2.0, 600)])
+    assert (leads["ours"].p50_peer, leads["ours"].p50) == ("peer", 2.0)
+    assert (leads["the runtime alone"].p50_peer, leads["the runtime alone"].throughput) == ("our graph", 1.2)
 
 
 def test_the_table_has_every_peer_with_its_spread() -> None:
@@ -269,7 +276,7 @@ def test_the_record_says_what_it_holds_for_and_names_no_folder_of_this_machine(
     record = json.loads(text)
     assert record["command"] == "python -m benchmarks.peers minilm --every 4"
     assert record["latency_of"] == "every 4th sentence, in order"
-    assert {"cpu", "isa", "threads", "versions", "date", "seconds", "lead"} <= set(record)
+    assert {"cpu", "isa", "threads", "versions", "date", "seconds", "leads"} <= set(record)
     assert "private" not in text and str(place.cache) not in text
 
 
