@@ -1,0 +1,1 @@
+"""What a device can do, found out on it: checks in order, one report, one page."""

@@ -1,0 +1,74 @@
+"""Checks of what is answered: the same again, as on this CPU, and as on another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import ParityError
+from .answers import Comparison, answer_all, band_of, compare
+from .bench import Bench, Outcome, skip
+from .report import Answer
+
+_NO_REFERENCE = "{} on the CPU is the reference itself; hold it against another machine's report with --against"
+_NEXT = "Try another variant on this device, or export the bundle again."
+
+
+def repeat(bench: Bench) -> Outcome:
+    """Ask all texts twice. Raises ParityError where an answer changes."""
+    first, again = (answer_all(bench.classifier, bench.texts) for _ in range(2))
+    changed = sum(one != other for one, other in zip(first, again, strict=True))
+    if changed:
+        raise ParityError(f"{changed} of {len(first)} texts were answered otherwise when asked again", _NEXT)
+    bench.answers = first
+    subwords = sum(len(answer.labels.split()) for answer in first)
+    return Outcome(f"{len(first)} texts, {subwords} subwords, twice the same numbers")
+
+
+def labels(bench: Bench) -> Outcome:
+    """Hold the labels against the reference on this CPU. Raises ParityError where a decided one differs."""
+    if bench.reference is None:
+        return skip(_NO_REFERENCE.format(bench.variant.name))
+    entry, answers = bench.reference
+    return _labels_of(bench, answers, f"{entry.name} on this CPU")
+
+
+def logits(bench: Bench) -> Outcome:
+    """Hold the logits against the reference on this CPU. Raises ParityError where one is out of its band."""
+    if bench.reference is None:
+        return skip(_NO_REFERENCE.format(bench.variant.name))
+    entry, answers = bench.reference
+    return _logits_of(bench, answers, f"{entry.name} on this CPU")
+
+
+def against(bench: Bench) -> Outcome:
+    """Hold labels and logits against another machine's. Raises ParityError, or UserInputError for other texts."""
+    report = bench.request.against
+    if report is None:
+        return skip("no other machine's report was given (--against)")
+    other = f"{report.variant} on {report.machine.name}"
+    found = (_labels_of(bench, report.answers, other), _logits_of(bench, report.answers, other))
+    figures = {f"against_{name}": value for outcome in found for name, value in outcome.figures.items()}
+    return Outcome("; ".join(outcome.detail for outcome in found), figures)
+
+
+def _labels_of(bench: Bench, known: Sequence[Answer], reference: str) -> Outcome:
+    found = compare(bench.answers, known, band_of(bench.variant))
+    wrong = found.differing - found.undecided
+    told = f"{_agreeing(found)} of {found.subwords} labels are those of {reference}"
+    if wrong:
+        raise ParityError(f"{told}; {wrong} of the others were not near a tie", _NEXT)
+    ties = f"; {found.undecided} were near a tie" if found.undecided else ""
+    return Outcome(told + ties, {"equal_labels": _agreeing(found) / max(1, found.subwords)})
+
+
+def _logits_of(bench: Bench, known: Sequence[Answer], reference: str) -> Outcome:
+    band = band_of(bench.variant)
+    found = compare(bench.answers, known, band)
+    told = f"logits within {found.largest:.2g} of {reference}, {band:.2g} allowed"
+    if found.largest > band:
+        raise ParityError(told, _NEXT)
+    return Outcome(told, {"largest_logit_difference": found.largest})
+
+
+def _agreeing(found: Comparison) -> int:
+    return found.subwords - found.differing

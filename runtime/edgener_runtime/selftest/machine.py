@@ -1,0 +1,62 @@
+"""What a report says of the machine: a few facts for people, and all that the probe found."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..device import cpu_model, isa, usable_cores
+from .report import Machine
+
+_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "numpy", "tokenizers", "tensorrt")
+
+
+def probe_all() -> dict[str, Any]:
+    """What the probe finds, as JSON would have it."""
+    from ..probe.cuda import cuda_driver
+
+    return {"driver": asdict(cuda_driver())}
+
+
+def describe(probe: dict[str, Any], name: str | None, emulated_by: str | None) -> Machine:
+    """This machine; its name is the one given, else a Jetson's model, else the CPU's."""
+    jetson = probe.get("jetson") or {}
+    cpu = cpu_model()
+    return Machine(
+        name=name or jetson.get("model") or (cpu if cpu != "unknown" else platform.machine()),
+        architecture=platform.machine(),
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        cpu=cpu,
+        isa=isa(),
+        cores=usable_cores(),
+        memory=_memory(),
+        emulated_by=emulated_by,
+        probe=probe,
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions of what answers depend on; of packages, those that are installed."""
+    from importlib.metadata import PackageNotFoundError, version  # loads email and zipfile: not for every start
+
+    from .. import __version__
+
+    found = {"edgener-runtime": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _memory(root: Path = Path("/")) -> int | None:
+    """Bytes of memory that the machine has. `root` holds /proc."""
+    try:
+        lines = (root / "proc" / "meminfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")), None)

@@ -1,0 +1,81 @@
+"""Checks that measure: latency and memory of the loaded variant."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+
+from .bench import Bench, Outcome, skip
+
+_MEGA = 1e6
+_LEAST_CALLS = 20
+
+
+def latency(bench: Bench) -> Outcome:
+    """Time texts one by one, after as many that warm up, and then all together."""
+    classifier, texts = bench.classifier, bench.texts
+    for text in texts:
+        classifier.predict(text)
+    took = [_seconds_of(bench, text) for text in _until(bench.request.seconds, texts)]
+    begun = time.perf_counter()
+    classifier.predict_batch(texts)
+    together = len(texts) / (time.perf_counter() - begun)
+    p50, p99 = (1000 * percentile(took, share) for share in (0.5, 0.99))
+    return Outcome(
+        f"{p50:.2f} ms a text, {p99:.2f} ms for 99 of 100, over {len(took)} texts one by one",
+        {"p50_ms": p50, "p99_ms": p99, "calls": float(len(took)), "texts_per_second": together},
+    )
+
+
+def memory(bench: Bench) -> Outcome:
+    """Resident memory of this process now and at its highest, before the reference on the CPU is loaded."""
+    steady, peak = resident(), peak_resident()
+    figures = {"rss_mb": steady, "peak_rss_mb": peak}
+    found = {name: value / _MEGA for name, value in figures.items() if value is not None}
+    if not found:
+        return skip("this system does not tell what a process holds")
+    return Outcome(", ".join(f"{name} {value:.0f}" for name, value in found.items()), found)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of all do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def resident(root: Path = Path("/")) -> int | None:
+    """Bytes of this process in memory, or None where the system does not tell. `root` holds /proc."""
+    try:
+        pages = (root / "proc" / "self" / "statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_resident() -> int | None:
+    """Bytes of this process in memory at most so far, or None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # kilobytes on Linux
+
+
+def _seconds_of(bench: Bench, text: str) -> float:
+    begun = time.perf_counter()
+    bench.classifier.predict(text)
+    return time.perf_counter() - begun
+
+
+def _until(seconds: float, texts: Sequence[str]) -> Iterator[str]:
+    """Texts over and over, at least a few, until the time is out."""
+    deadline = time.perf_counter() + seconds
+    for done, text in enumerate(cycle(texts)):
+        if done >= _LEAST_CALLS and time.perf_counter() > deadline:
+            return
+        yield text

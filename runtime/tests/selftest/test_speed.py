@@ -1,0 +1,46 @@
+"""What is measured: percentiles, and the memory of a process as the system tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgener_runtime.selftest.bench import Bench, Request
+from edgener_runtime.selftest.speed import memory, peak_resident, percentile, resident
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [
+        ([3.0, 1.0, 2.0], 0.5, 2.0),
+        ([float(n) for n in range(1, 101)], 0.99, 99.0),
+        ([float(n) for n in range(1, 101)], 0.5, 50.0),
+        ([7.0], 0.99, 7.0),
+        ([1.0, 2.0], 0.99, 2.0),
+        ([1.0, 2.0], 0.0, 1.0),
+    ],
+)
+def test_a_percentile_is_a_value_that_was_seen(values: list[float], share: float, expected: float) -> None:
+    assert percentile(values, share) == expected
+
+
+def test_resident_memory_is_in_pages_of_statm(tmp_path: Path) -> None:
+    import os
+
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "statm").write_text("9 5 1 1 0 1 0\n")
+    assert resident(tmp_path) == 5 * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_system_that_does_not_tell_is_skipped(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resident(tmp_path) is None
+    monkeypatch.setattr("edgener_runtime.selftest.speed.resident", lambda: None)
+    monkeypatch.setattr("edgener_runtime.selftest.speed.peak_resident", lambda: None)
+    outcome = memory(Bench(Request(bundle)))
+    assert (outcome.status, outcome.figures) == ("skipped", {})
+
+
+def test_the_peak_is_at_least_what_numpy_takes() -> None:
+    peak = peak_resident()
+    assert peak is None or 10e6 < peak < 1e12
