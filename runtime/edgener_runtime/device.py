@@ -13,7 +13,7 @@ _ISA_FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_
 def usable_cores(root: Path = Path("/")) -> int:
     """Cores this process may use: the CPU affinity, cut to the cgroup's quota; at least 1. `root` holds /sys."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_quota(root / "sys" / "fs" / "cgroup")
+    quota = cgroup_quota(root)
     return max(1, min(allowed, math.ceil(quota))) if quota else allowed
 
 
@@ -37,8 +37,9 @@ def _cpu_info(root: Path, names: tuple[str, ...]) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(names)), "")
 
 
-def _cgroup_quota(folder: Path) -> float | None:
-    """Cores by the CPU bandwidth controller (version 2, then 1), or None where there is no limit."""
+def cgroup_quota(root: Path = Path("/")) -> float | None:
+    """Cores by the CPU bandwidth controller (version 2, then 1), or None where there is no limit. `root` holds /sys."""
+    folder = root / "sys" / "fs" / "cgroup"
     try:
         quota, period = (folder / "cpu.max").read_text().split()
     except (OSError, ValueError):

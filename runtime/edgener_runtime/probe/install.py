@@ -1,0 +1,59 @@
+"""The next command for a machine that lacks something: made of the table of platforms, for what was found there."""
+
+from __future__ import annotations
+
+from .cuda import CudaDriver
+from .jetson import Jetson
+from .packages import Packages
+from .platforms import JETSON_INDEX, SOCS, JetPack, jetpack_line, toolkit_for
+
+_DRIVER_FIRST = "Install NVIDIA's driver until nvidia-smi answers, then: "
+_JETSON_TENSORRT = "sudo apt install nvidia-tensorrt python3-libnvinfer"
+_SEES_SYSTEM = "python3 -m venv --system-site-packages venv"
+_DLA_COMPILER = "sudo apt install nvidia-l4t-dla-compiler"
+
+
+def cpu_line(installed: Packages) -> str:
+    """How to get an onnxruntime for the CPU alone."""
+    return f'{_without(installed)}pip install "edgener-runtime[cpu]"'
+
+
+def cuda_line(driver: CudaDriver, board: Jetson | None, installed: Packages) -> str:
+    """How to get an onnxruntime that runs on this machine's GPU."""
+    if not board:
+        first = "" if driver.gpus else _DRIVER_FIRST
+        return f'{first}{_without(installed)}pip install "{toolkit_for(driver.version).onnxruntime}"'
+    line = jetpack_line(board.l4t or "")
+    if not line or line.too_old:
+        return _flash(board, line)
+    folder = line.gpu_wheels.get(board.soc or "")
+    if folder:
+        return f"{_without(installed)}pip install onnxruntime-gpu --index-url {JETSON_INDEX}/{folder}"
+    family = SOCS[board.soc].family if board.soc else "this board"
+    return f"There is no built onnxruntime-gpu for {family} on JetPack {line.name}: ask for --device tensorrt."
+
+
+def tensorrt_line(driver: CudaDriver, board: Jetson | None, missing: tuple[str, ...]) -> str:
+    """How to get TensorRT and its Python bindings; on a Jetson they come with the system."""
+    if not board:
+        return f'{"" if driver.gpus else _DRIVER_FIRST}pip install "{toolkit_for(driver.version).tensorrt}"'
+    line = jetpack_line(board.l4t or "")
+    if not line or line.too_old:
+        return _flash(board, line)
+    if any("libnvdla_compiler" in lack for lack in missing):
+        return _DLA_COMPILER
+    if any("does not see" in lack for lack in missing):
+        return _SEES_SYSTEM
+    return f"{_JETSON_TENSORRT} && {_SEES_SYSTEM}"
+
+
+def _flash(board: Jetson, line: JetPack | None) -> str:
+    if line:
+        return f"Flash JetPack 6.1 or newer: JetPack {line.name} is not run, as {line.too_old}."
+    return f"Flash JetPack 6.1 or newer: Jetson Linux {board.l4t or 'of unknown release'} is not known here."
+
+
+def _without(installed: Packages) -> str:
+    """Every onnxruntime goes first: a second one would overwrite its files."""
+    names = " ".join(package.name for package in installed.onnxruntime)
+    return f"pip uninstall -y {names} && " if names else ""

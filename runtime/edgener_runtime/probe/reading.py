@@ -1,0 +1,36 @@
+"""Small files of /proc, /sys and the device tree, of which none has to be there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path("/")
+
+
+def read_text(file: Path) -> str:
+    """A file's text without the NULs and blanks around it; empty where it cannot be read, as of a sleeping sensor."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").strip("\0 \t\n")
+    except OSError:
+        return ""
+
+
+def read_number(file: Path) -> int | None:
+    """The whole number in a file, or None."""
+    try:
+        return int(read_text(file))
+    except ValueError:
+        return None
+
+
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """What a folder has by this pattern, in order; nothing where it cannot be read."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+def is_here(root: Path) -> bool:
+    """Whether `root` is this machine's own and not a copy of another's files."""
+    return root.resolve() == HERE
