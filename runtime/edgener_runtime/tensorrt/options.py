@@ -22,7 +22,7 @@ class EngineOptions:
     """
 
     pools: dict[str, int] = field(default_factory=dict)
-    optimisation_level: int | None = None
+    builder_optimization_level: int | None = None
     hardware_compatibility: str = "none"
     version_compatible: bool = False
     exclude_lean_runtime: bool = False
@@ -32,9 +32,9 @@ class EngineOptions:
     sparse_weights: bool = False
     dla_core: int | None = None
     gpu_fallback: bool = False
-    verbosity: str = "layer-names"
-    aux_streams: int | None = None
-    timing_iterations: int | None = None
+    profiling_verbosity: str = "layer-names"
+    max_aux_streams: int | None = None
+    average_timings: int | None = None
 
 
 FLAGS: Mapping[str, Get] = {
@@ -91,13 +91,13 @@ def apply_options(trt: Any, builder: Any, config: Any, options: EngineOptions) -
         config.set_memory_pool_limit(POOLS[name](trt), size)
     if options.hardware_compatibility != "none":
         config.hardware_compatibility_level = COMPATIBILITY[options.hardware_compatibility](trt)
-    config.profiling_verbosity = VERBOSITY[options.verbosity](trt)
-    if options.optimisation_level is not None:
-        config.builder_optimization_level = options.optimisation_level
-    if options.aux_streams is not None:
-        config.max_aux_streams = options.aux_streams
-    if options.timing_iterations is not None:
-        config.avg_timing_iterations = options.timing_iterations
+    config.profiling_verbosity = VERBOSITY[options.profiling_verbosity](trt)
+    if options.builder_optimization_level is not None:
+        config.builder_optimization_level = options.builder_optimization_level
+    if options.max_aux_streams is not None:
+        config.max_aux_streams = options.max_aux_streams
+    if options.average_timings is not None:
+        config.avg_timing_iterations = options.average_timings
     if options.dla_core is not None:
         _use_dla(trt, builder, config, options.dla_core)
 
@@ -117,12 +117,12 @@ def check_options(options: EngineOptions) -> None:
     for what, found, table in (
         ("memory pool", [*options.pools], POOLS),
         ("hardware compatibility", [options.hardware_compatibility], COMPATIBILITY),
-        ("profiling verbosity", [options.verbosity], VERBOSITY),
+        ("profiling verbosity", [options.profiling_verbosity], VERBOSITY),
     ):
         if unknown := [name for name in found if name not in table]:
             raise UserInputError(f"there is no {what} {unknown[0]!r}", f"Choose one of: {', '.join(table)}")
-    if options.optimisation_level is not None and options.optimisation_level not in LEVELS:
-        raise UserInputError(f"the optimisation level is {options.optimisation_level}, expected 0 to {LEVELS[-1]}")
+    if options.builder_optimization_level is not None and options.builder_optimization_level not in LEVELS:
+        raise UserInputError(f"--builder-optimization-level is {options.builder_optimization_level}, expected 0 to 5")
     for wrong, message, hint in _conflicts(options):
         if wrong:
             raise UserInputError(message, hint)

@@ -33,7 +33,7 @@ def layers_file(engine: Path) -> Path:
     return engine.with_name(f"{engine.name}.layers.json")
 
 
-def timing_cache_file(bundle: Path, version: str, gpu: str) -> Path:
+def timing_cache_file(folder: Path, version: str, gpu: str) -> Path:
     """Timings that later builds take up again; they hold for one TensorRT and one GPU."""
     name = re.sub(r"[^a-z0-9.]+", "-", f"{gpu}-{version}".lower())
-    return engines_folder(bundle) / f"timing-{name}.cache"
+    return folder / f"timing-{name}.cache"

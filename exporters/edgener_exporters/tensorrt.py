@@ -1,0 +1,30 @@
+"""A bundle's graph to a TensorRT engine on the build side: linted first, then built as a device builds its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgener_runtime.manifest import VariantEntry
+from edgener_runtime.tensorrt.build import Wanted, build_engine, check_variant, ignore
+from edgener_runtime.tensorrt.job import Follow
+from edgener_runtime.tensorrt.profiles import Profile
+from edgener_runtime.tensorrt.sidecar import Sidecar
+
+from .lint import check_for_tensorrt
+
+
+def lint_variant(bundle: Path, entry: VariantEntry) -> None:
+    """Raises ProviderError where a variant is not made for TensorRT, ExportError naming the node it would refuse."""
+    import onnx
+
+    check_variant(entry)
+    check_for_tensorrt(onnx.load(bundle / entry.file.path, load_external_data=False))
+
+
+def build_linted_engine(
+    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], wanted: Wanted, follow: Follow = ignore
+) -> Sidecar:
+    """`edgener_runtime.tensorrt.build.build_engine` of a graph that passed the lint. Raises EdgenerError."""
+    lint_variant(bundle, entry)
+    return build_engine(bundle, entry, profiles, wanted, follow)

@@ -1,0 +1,57 @@
+"""`edgener-runtime prepare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .engines import Shapes, engine_options
+
+if TYPE_CHECKING:
+    from ..tensorrt.build import Wanted
+
+DEVICES = ("tensorrt", "jetson")
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--device", type=click.Choice(DEVICES), default="tensorrt", show_default=True, help="Where it will run.")
+@click.option("--variant", default="auto", show_default=True, help="Variant of the bundle; auto, or all that fit.")
+@engine_options
+@click.option("--verbose", is_flag=True, help="Show TensorRT's warnings.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
+def prepare(
+    bundle: Path, device: str, variant: str, shapes: Shapes, wanted: Wanted, verbose: bool, as_json: bool
+) -> None:
+    """Build BUNDLE's TensorRT engine on this device, so that no build happens when texts come.
+
+    Engine and sidecar are written beside the bundle, as BUNDLE.engines/VARIANT.engine. An engine belongs to one GPU,
+    one TensorRT and one model: on any other it is refused, and this command is named. Exit 6 where there is no GPU or
+    no TensorRT. Building has been tried with TensorRT for RTX on machines without a GPU; it was not run on a device
+    yet.
+
+    \b
+    Examples:
+      edgener-runtime prepare out/bundle
+      edgener-runtime prepare out/bundle --variant fp16 --input orders.txt --batch 16 --workspace 512M
+      edgener-runtime prepare out/bundle --min-shapes 1x1 --opt-shapes 1x32 --max-shapes 1x128
+    """
+    from ..verify import verify_bundle
+    from .engines import build_all, chosen_variants, profiles_of, tell_engines
+
+    manifest = verify_bundle(bundle)
+    entries = chosen_variants(manifest, variant)
+    profiles = profiles_of(bundle, manifest, shapes)
+    if device == "jetson":
+        _require_jetson()
+    tell_engines(bundle, build_all(bundle, entries, profiles, wanted, verbose), as_json)
+
+
+def _require_jetson() -> None:
+    from ..errors import ProviderError
+    from ..probe import probe
+
+    if not probe().jetson:
+        raise ProviderError("this machine is no Jetson by its system files", "Take --device tensorrt")

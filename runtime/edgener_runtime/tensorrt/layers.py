@@ -1,0 +1,23 @@
+"""The layers of a finished engine as TensorRT's inspector tells them; not run on a device yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import ProviderError
+from ..files import write_atomic
+from .backend import make
+
+
+def dump_layers(trt: Any, logger: Any, plan: Any, file: Path) -> None:
+    """Load an engine on the GPU it was built for, and write its layers as JSON. Raises ProviderError where it fails."""
+    runtime = make(trt.Runtime, logger)
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise ProviderError(
+            "the engine was built and cannot be loaded on this GPU",
+            "See what this machine has: edgener-runtime devices",
+        )
+    inspector = engine.create_engine_inspector()
+    write_atomic(file, inspector.get_engine_information(trt.LayerInformationFormat.JSON))
