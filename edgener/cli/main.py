@@ -10,7 +10,7 @@ import click
 import edgener
 from edgener_runtime.console import CommandGroup
 
-COMMANDS = ("data", "train", "evaluate", "search", "export", "variants")
+COMMANDS = ("data", "train", "evaluate", "search", "export", "build-engine", "variants")
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,8 +27,8 @@ def main() -> None:
 
 
 def _add_commands(group: click.Group) -> None:
-    for name in COMMANDS:
-        command: Any = getattr(importlib.import_module(f"edgener.cli.{name}"), name)
+    for module in (name.replace("-", "_") for name in COMMANDS):
+        command: Any = getattr(importlib.import_module(f"edgener.cli.{module}"), module)
         group.add_command(command)
 
 
