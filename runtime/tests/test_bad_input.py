@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from edgener_runtime import Decoding, DeviceError, Entity, TokenClassifier
 from edgener_runtime import tokenize as tokenize_module
+from edgener_runtime.shapes import ANY
 
 Run = Callable[..., Any]
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of memory are told as on Linux")
@@ -121,13 +122,20 @@ def test_nothing_to_skip_is_no_error(bundle: Path, run: Run) -> None:
 class Scores:
     """In place of a session: the last label everywhere."""
 
+    provider = library = "a stub"
+    shapes = ANY
+    notes = ()
+
     def __init__(self, labels: int) -> None:
         self.labels = labels
 
-    def run(self, outputs: list[str], feeds: dict[str, Any]) -> list[Any]:
+    def run(self, feeds: dict[str, Any]) -> Any:
         logits = np.zeros((*feeds["input_ids"].shape, self.labels), dtype=np.float32)
         logits[..., -1] = 9
-        return [logits]
+        return logits
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize("strict", [False, True])

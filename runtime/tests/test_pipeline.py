@@ -16,6 +16,7 @@ from edgener_runtime import BundleError, EdgenerError, Entity, TokenClassifier, 
 from edgener_runtime import pipeline as pipeline_module
 from edgener_runtime.entity import AGGREGATIONS, Decoding
 from edgener_runtime.manifest import read_manifest
+from edgener_runtime.shapes import ANY
 from edgener_runtime.windows import plan
 
 WORDS = (
@@ -112,7 +113,7 @@ def run_whole(classifier: TokenClassifier, text: str) -> Any:
         "attention_mask": np.ones((1, len(ids)), dtype=np.int64),
         "token_type_ids": np.array([[0, *subwords.classes, 0]]),
     }
-    return classifier.engine._session.run(["logits"], feeds)[0][0, 1:-1]
+    return classifier.engine.session.run(feeds)[0, 1:-1]
 
 
 def words_of(count: int) -> list[str]:
@@ -263,11 +264,18 @@ def test_a_closed_classifier_is_told(bundle: Path) -> None:
 class StubSession:
     """In place of a session: answers one number everywhere."""
 
+    provider = library = "a stub"
+    shapes = ANY
+    notes = ()
+
     def __init__(self, number: float, labels: int) -> None:
         self.number, self.labels = number, labels
 
-    def run(self, outputs: list[str], feeds: dict[str, Any]) -> list[Any]:
-        return [np.full((*feeds["input_ids"].shape, self.labels), self.number, dtype=np.float32)]
+    def run(self, feeds: dict[str, Any]) -> Any:
+        return np.full((*feeds["input_ids"].shape, self.labels), self.number, dtype=np.float32)
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])

@@ -1,8 +1,13 @@
-"""A session runs on the device that was asked for, or there is an error; CUDA was not at hand: its part is played."""
+"""A session runs on the device that was asked for, or there is an error.
+
+No GPU was at hand: in place of onnxruntime's CUDA stands a stub that says which providers came up, and of the driver
+one that answers.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,10 +20,15 @@ import onnxruntime
 import pytest
 
 from edgener_runtime import TokenClassifier, session
+from edgener_runtime.choose import pick_device
 from edgener_runtime.device import usable_cores
+from edgener_runtime.devices import PROVIDERS
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
-from edgener_runtime.manifest import Manifest, VariantEntry
-from edgener_runtime.session import load_onnxruntime, open_session, pick_device, run_session
+from edgener_runtime.manifest import Manifest
+from edgener_runtime.ort import OnnxSession, run_bound
+from edgener_runtime.ort_options import CUDA_OPTIONS
+from edgener_runtime.probe.cuda import CudaDriver, Gpu
+from edgener_runtime.session import Model, load_onnxruntime, open_session
 from edgener_runtime.tuning import Tuning, tuning_for
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -27,29 +37,46 @@ without_cuda = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def fp32(manifest: Manifest) -> VariantEntry:
-    return manifest.variant("fp32")
+DRIVER = CudaDriver("12.6", (Gpu("Made-up GPU", "8.7", 8 << 30),), None)
+NO_DRIVER = CudaDriver(None, (), "no CUDA driver (libcuda.so.1) is installed")
+
+
+def model_of(bundle: Path, manifest: Manifest, name: str = "fp32") -> Model:
+    settings = manifest.tokenizer
+    return Model(bundle, manifest.variant(name), settings.inputs, settings.max_length)
 
 
 @pytest.fixture
-def file(bundle: Path, fp32: VariantEntry) -> Path:
-    return bundle / fp32.file.path
+def fp32(bundle: Path, manifest: Manifest) -> Model:
+    return model_of(bundle, manifest)
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that answers, which there is not."""
+    monkeypatch.setattr("edgener_runtime.probe.cuda.cuda_driver", lambda: DRIVER)
 
 
 def stub_onnxruntime(monkeypatch: pytest.MonkeyPatch, built_for: list[str], comes_up: list[str]) -> list[Any]:
     """In place of onnxruntime: sessions that only say which providers came up. Returns what they are opened with."""
     opened: list[Any] = []
+    steps: list[str] = []
 
     def open_stub(file: str, options: Any, **settings: Any) -> Any:
-        opened.append(SimpleNamespace(file=file, options=options, **settings))
+        steps.append("session")
+        opened.append(SimpleNamespace(file=file, options=options, steps=steps, **settings))
         return SimpleNamespace(get_providers=lambda: comes_up)
+
+    def preload_stub() -> None:
+        steps.append("preload")
+        print("Failed to load libcublasLt.so.13: it is not there")  # noqa: T201  # as onnxruntime prints it
 
     module = SimpleNamespace(
         __version__="0", SessionOptions=onnxruntime.SessionOptions, InferenceSession=open_stub,
-        get_available_providers=lambda: built_for,
+        get_available_providers=lambda: built_for, preload_dlls=preload_stub,
     )  # fmt: skip
-    monkeypatch.setattr(session, "load_onnxruntime", lambda: module)
+    for place in ("session", "ort"):
+        monkeypatch.setattr(f"edgener_runtime.{place}.load_onnxruntime", lambda: module)
     return opened
 
 
@@ -60,10 +87,10 @@ def stub_onnxruntime(monkeypatch: pytest.MonkeyPatch, built_for: list[str], come
 def test_a_device_that_there_is_not_is_told(device: str) -> None:
     with pytest.raises(UserInputError, match="there is no device") as told:
         pick_device(device)
-    assert told.value.hint == "Choose one of: auto, cpu, cuda"
+    assert told.value.hint == "Choose one of: auto, cpu, cuda, tensorrt, tensorrt-ort, jetson"
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("device", PROVIDERS)
 def test_a_device_that_was_named_is_taken(device: str) -> None:
     assert pick_device(device)[0] == device
 
@@ -76,16 +103,8 @@ def test_auto_is_cuda_where_it_was_built_in_and_a_driver_answers(
     built_for: list[str], driver: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub_onnxruntime(monkeypatch, built_for, built_for)
-    monkeypatch.setattr(session, "_cuda_driver_answers", lambda: driver)
+    monkeypatch.setattr("edgener_runtime.probe.cuda.cuda_driver", lambda: DRIVER if driver else NO_DRIVER)
     assert pick_device("auto")[0] == expected
-
-
-def test_a_driver_library_that_is_not_there_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise OSError(f"{name}: cannot open shared object file")
-
-    monkeypatch.setattr("ctypes.CDLL", missing)
-    assert not session._cuda_driver_answers()
 
 
 # --- what came up is what was asked for
@@ -103,19 +122,70 @@ def test_cuda_without_a_build_for_it_is_an_error_with_the_line_to_type(bundle: P
 
 @pytest.mark.parametrize("comes_up", [[CPU], ["AzureExecutionProvider", CPU]])
 def test_a_session_that_fell_back_is_an_error(
-    comes_up: list[str], file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
+    comes_up: list[str], driver: None, fp32: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stub_onnxruntime(monkeypatch, [CUDA, CPU], comes_up)
-    with pytest.raises(ProviderError, match=f"{CUDA} was asked for, {comes_up[0]} came up"):
-        open_session(file, fp32, "cuda", Tuning(1))
+    with pytest.raises(ProviderError, match=rf"{CUDA} was asked for, {comes_up[0]} came up: .*libcublasLt\.so\.13"):
+        open_session(fp32, "cuda", Tuning(1))
+    assert capsys.readouterr().out == ""  # it is for results
 
 
 def test_a_session_that_came_up_as_asked_is_returned(
-    file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
+    driver: None, fp32: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA, CPU])
-    assert open_session(file, fp32, "cuda", Tuning(1)).get_providers()[0] == CUDA
-    assert [call.providers for call in opened] == [[CUDA]]  # no other to fall back to
+    assert open_session(fp32, "cuda", Tuning(1)).provider == CUDA
+    assert [call.providers for call in opened] == [[(CUDA, CUDA_OPTIONS)]]  # no other to fall back to
+    assert [call.enable_fallback for call in opened] == [False]
+    assert opened[0].steps == ["preload", "session"]  # NVIDIA's wheels are loaded before they are looked for
+
+
+def test_no_session_is_opened_where_no_driver_answers(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA, CPU])
+    monkeypatch.setattr("edgener_runtime.probe.cuda.cuda_driver", lambda: NO_DRIVER)
+    with pytest.raises(ProviderError, match=r"cuda cannot run here: no CUDA driver \(libcuda\.so\.1\)") as told:
+        open_session(fp32, "cuda", Tuning(1))
+    assert told.value.hint and "nvidia-smi" in told.value.hint
+    assert opened == []
+
+
+def test_all_that_is_missing_is_told_at_once(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub_onnxruntime(monkeypatch, [CPU], [CPU])
+    monkeypatch.setattr("edgener_runtime.probe.cuda.cuda_driver", lambda: NO_DRIVER)
+    both = ["onnxruntime", "onnxruntime-gpu"]
+    monkeypatch.setattr("edgener_runtime.needs.onnxruntime_packages", lambda: both)
+    with pytest.raises(ProviderError) as told:
+        open_session(fp32, "cuda", Tuning(1))
+    for part in ("onnxruntime and onnxruntime-gpu are both installed", "built without", "no CUDA driver"):
+        assert part in told.value.message
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (type("InvalidProtobuf", (Exception,), {})("no protobuf"), BundleError),
+        (RuntimeError("Please install TensorRT libraries"), ProviderError),
+        (RuntimeError("CUDA failure 2: out of memory"), DeviceError),
+    ],
+)
+def test_the_gpu_s_faults_are_told_from_the_file_s(
+    raised: Exception, expected: type[EdgenerError], driver: None, fp32: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA])
+    monkeypatch.setattr(session.load_onnxruntime(), "InferenceSession", Mock(side_effect=raised))
+    with pytest.raises(expected, match=re.escape(str(raised)) if expected is not DeviceError else "not enough") as told:
+        open_session(fp32, "cuda", Tuning(1))
+    assert type(told.value) is expected
+
+
+def test_bound_memory_gives_the_same_logits(bundle: Path, manifest: Manifest, fp32: Model) -> None:
+    """As on a GPU, but on the CPU: logits written straight to where they are read."""
+    import numpy as np
+
+    feeds = {name: np.arange(1, 25, dtype=np.int64).reshape(3, 8) % 4 for name in fp32.inputs}
+    opened = open_session(fp32, "cpu", Tuning(1))
+    assert isinstance(opened, OnnxSession)
+    assert np.array_equal(run_bound(opened._session, feeds), opened.run(feeds))
 
 
 def test_a_variant_that_is_not_for_the_device_is_told(bundle: Path) -> None:
@@ -141,12 +211,10 @@ def test_without_onnxruntime_the_line_to_type_is_told(
 # --- settings
 
 
-def test_threads_are_the_usable_cores_unless_told(
-    file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_are_the_usable_cores_unless_told(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = stub_onnxruntime(monkeypatch, [CPU], [CPU])
     for threads in (None, 1, 7):
-        open_session(file, fp32, "cpu", tuning_for(file.parent, fp32, threads)[0])
+        open_session(fp32, "cpu", tuning_for(fp32.bundle, fp32.variant, threads)[0])
     assert [call.options.intra_op_num_threads for call in opened] == [usable_cores(), 1, 7]
 
 
@@ -161,8 +229,7 @@ def test_fusions_that_the_variant_was_measured_without_are_off(
     bundle: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = stub_onnxruntime(monkeypatch, [CPU], [CPU])
-    variant = manifest.variant("int8-dynamic")
-    open_session(bundle / variant.file.path, variant, "cpu", Tuning(1))
+    open_session(model_of(bundle, manifest, "int8-dynamic"), "cpu", Tuning(1))
     assert [call.disabled_optimizers for call in opened] == [["SkipLayerNormFusion"]]
 
 
@@ -170,25 +237,25 @@ def test_fusions_that_the_variant_was_measured_without_are_off(
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07" * 100])
-def test_a_file_that_is_no_model_is_told(content: bytes, fp32: VariantEntry, tmp_path: Path) -> None:
-    (tmp_path / "fp32.onnx").write_bytes(content)
+def test_a_file_that_is_no_model_is_told(content: bytes, copy: Path, manifest: Manifest) -> None:
+    (copy / "variants" / "fp32.onnx").write_bytes(content)
     with pytest.raises(BundleError, match=r"cannot load .*fp32\.onnx") as told:
-        open_session(tmp_path / "fp32.onnx", fp32, "cpu", Tuning(1))
+        open_session(model_of(copy, manifest), "cpu", Tuning(1))
     assert told.value.hint and "onnxruntime 1.23 or newer" in told.value.hint
 
 
-def test_a_model_cut_short_is_told(file: Path, fp32: VariantEntry, tmp_path: Path) -> None:
-    data = file.read_bytes()
+def test_a_model_cut_short_is_told(fp32: Model, copy: Path, manifest: Manifest) -> None:
+    data = fp32.file.read_bytes()
     for length in range(0, len(data), len(data) // 7):
-        (tmp_path / "fp32.onnx").write_bytes(data[:length])
+        (copy / "variants" / "fp32.onnx").write_bytes(data[:length])
         with pytest.raises(BundleError, match="cannot load"):
-            open_session(tmp_path / "fp32.onnx", fp32, "cpu", Tuning(1))
+            open_session(model_of(copy, manifest), "cpu", Tuning(1))
 
 
-def test_a_run_that_breaks_off_is_told(file: Path, fp32: VariantEntry) -> None:
-    opened = open_session(file, fp32, "cpu", Tuning(1))
+def test_a_run_that_breaks_off_is_told(fp32: Model) -> None:
+    opened = open_session(fp32, "cpu", Tuning(1))
     with pytest.raises(DeviceError, match="onnxruntime broke off: "):
-        run_session(opened, {})
+        opened.run({})
 
 
 def test_a_text_longer_than_the_model_takes_is_an_error_not_a_guess(edit: Callable[..., Path]) -> None:
@@ -220,19 +287,17 @@ def test_onnxruntime_keeps_no_events_to_send(bundle: Path, tmp_path: Path) -> No
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_model_that_is_known_to_fit_no_memory_is_told_before(
-    file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_is_known_to_fit_no_memory_is_told_before(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgener_runtime.memory.memory_left", lambda: 1000)
     with pytest.raises(DeviceError, match=r"^loading .*fp32\.onnx takes about 0 MB of memory"):
-        open_session(file, fp32, "cpu", Tuning(1))
+        open_session(fp32, "cpu", Tuning(1))
 
 
 @pytest.mark.parametrize("said", ["failed:std::bad_alloc", "Failed to allocate memory for requested buffer"])
 def test_a_model_that_found_no_memory_is_not_said_to_be_damaged(
-    said: str, file: Path, fp32: VariantEntry, monkeypatch: pytest.MonkeyPatch
+    said: str, fp32: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub_onnxruntime(monkeypatch, [CPU], [CPU])
     monkeypatch.setattr(session.load_onnxruntime(), "InferenceSession", Mock(side_effect=RuntimeError(said)))
     with pytest.raises(DeviceError, match="not enough memory to load"):
-        open_session(file, fp32, "cpu", Tuning(1))
+        open_session(fp32, "cpu", Tuning(1))
