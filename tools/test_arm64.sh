@@ -92,6 +92,13 @@ echo "runtime on $(on_arm64 -c "import platform, onnxruntime; print(platform.mac
 on_arm64 /work/tools/entities.py /work/tests >"$cache/arm64.jsonl"
 .venv/bin/python tools/arm64/entities.py runtime/tests >"$cache/x86-64.jsonl"
 .venv/bin/python tools/arm64/compare.py "$cache/x86-64.jsonl" "$cache/arm64.jsonl"
+# the same selftest on both, the second held against the first; benchmarks/devices keeps such a pair
+.venv/bin/edgener-runtime selftest runtime/tests/bundle --device cpu --seconds 1 --out "$cache/x86-64.json"
+cp "$cache/x86-64.json" "$root/work/x86-64.json"
+rm -f "$root"/tmp/selftest.*
+on_arm64 -c "from edgener_runtime.cli import main; main()" selftest /work/tests/bundle --device cpu --name arm64 \
+    --emulated-by qemu --against /work/x86-64.json --out /tmp/selftest.json
+mv "$root/tmp/selftest.json" "$cache/arm64.json"
 # these tests of very long texts and of many threads take minutes each here
 on_arm64 -m pytest -c /work/pytest.ini --rootdir /work/tests -p no:cacheprovider --import-mode=importlib \
     -p emulated --timeout 900 -q -ra \

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import accuracy, basics, speed
+from . import accuracy, basics, power, speed
 from .bench import Bench, Outcome
 
 
@@ -30,6 +30,7 @@ CHECKS = (
     Check("repeat", "the same texts get the same numbers again", accuracy.repeat, ("device",)),
     Check("speed", "how fast it answers", speed.latency, ("device",), timed=True),
     Check("memory", "how much memory the process holds", speed.memory, ("device",), timed=True),
+    Check("power", "how much power the board draws meanwhile", power.power, ("device",), timed=True),
     Check("labels", "labels are those of the reference on this CPU", accuracy.labels, ("device", "repeat")),
     Check("logits", "logits are near those of the reference on this CPU", accuracy.logits, ("device", "repeat")),
     Check("against", "labels and logits are those of another machine", accuracy.against, ("device", "repeat")),

@@ -14,10 +14,13 @@ _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "numpy", "tokenizers", "tensorrt"
 
 
 def probe_all() -> dict[str, Any]:
-    """What the probe finds, as JSON would have it."""
-    from ..probe.cuda import cuda_driver
+    """What the probe finds, as JSON would have it; of files only the names, as folders may name people."""
+    from ..probe import probe
 
-    return {"driver": asdict(cuda_driver())}
+    found = asdict(probe())
+    for library in found["libraries"]:
+        library["file"] = Path(library["file"]).name
+    return found
 
 
 def describe(probe: dict[str, Any], name: str | None, emulated_by: str | None) -> Machine:
@@ -27,7 +30,7 @@ def describe(probe: dict[str, Any], name: str | None, emulated_by: str | None) -
     return Machine(
         name=name or jetson.get("model") or (cpu if cpu != "unknown" else platform.machine()),
         architecture=platform.machine(),
-        system=f"{platform.system()} {platform.release()}",
+        system=" ".join(filter(None, (platform.system(), *platform.libc_ver()))),
         python=platform.python_version(),
         cpu=cpu,
         isa=isa(),

@@ -15,27 +15,32 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 def page(report: SelftestReport) -> str:
     """A report as HTML: the verdict, every check, every figure, and the machine."""
-    title = escape(summary(report))
     parts = (
-        _table("Checks", ("check", "proves", "", "what was found"), map(_check_row, report.checks)),
-        _table("Figures", ("figure", "value"), _figure_rows(report.checks)),
-        _table("Machine", ("what", "value"), _rows(_machine(report))),
-        _table("Versions", ("package", "version"), _rows(report.versions.items())),
+        table("Checks", ("check", "proves", "", "what was found"), map(_check_row, report.checks)),
+        table("Figures", ("figure", "value"), _figure_rows(report.checks)),
+        table("Machine", ("what", "value"), _rows(_machine(report))),
+        table("Versions", ("package", "version"), _rows(report.versions.items())),
     )
+    return document(summary(report), report.verdict, "".join(parts))
+
+
+def document(title: str, verdict: str, body: str) -> str:
+    """A page of its own around markup that is escaped already; `verdict` colours its heading."""
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>{title}</title>
+<title>{escape(title)}</title>
 <style>
 {_STYLE.read_text(encoding="utf-8")}</style>
-<h1 class="{escape(report.verdict)}">{title}</h1>
-{"".join(parts)}</html>
+<h1 class="{escape(verdict)}">{escape(title)}</h1>
+{body}</html>
 """
 
 
-def _table(caption: str, columns: Iterable[str], rows: Iterable[str]) -> str:
+def table(caption: str, columns: Iterable[str], rows: Iterable[str]) -> str:
+    """A table with a caption, of rows that are markup already."""
     heads = "".join(f"<th scope=col>{escape(column)}</th>" for column in columns)
     return f"<table>\n<caption>{escape(caption)}</caption>\n<tr>{heads}</tr>\n{''.join(rows)}</table>\n"
 

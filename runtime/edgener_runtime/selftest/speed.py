@@ -21,7 +21,7 @@ def latency(bench: Bench) -> Outcome:
     classifier, texts = bench.classifier, bench.texts
     for text in texts:
         classifier.predict(text)
-    took = [_seconds_of(bench, text) for text in _until(bench.request.seconds, texts)]
+    took = [_seconds_of(bench, text) for text in until(bench.request.seconds, texts)]
     begun = time.perf_counter()
     classifier.predict_batch(texts)
     together = len(texts) / (time.perf_counter() - begun)
@@ -35,11 +35,12 @@ def latency(bench: Bench) -> Outcome:
 def memory(bench: Bench) -> Outcome:
     """Resident memory of this process now and at its highest, before the reference on the CPU is loaded."""
     steady, peak = resident(), peak_resident()
-    figures = {"rss_mb": steady, "peak_rss_mb": peak}
-    found = {name: value / _MEGA for name, value in figures.items() if value is not None}
-    if not found:
+    if peak is None:
         return skip("this system does not tell what a process holds")
-    return Outcome(", ".join(f"{name} {value:.0f}" for name, value in found.items()), found)
+    most = max(peak, steady or 0)  # the kernel adds up its count of the peak with some delay
+    figures = {"peak_rss_mb": most / _MEGA} | ({"rss_mb": steady / _MEGA} if steady is not None else {})
+    now = "unknown now" if steady is None else f"{steady / _MEGA:.0f} MB now"
+    return Outcome(f"{now}, {most / _MEGA:.0f} MB at most", figures)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -72,8 +73,8 @@ def _seconds_of(bench: Bench, text: str) -> float:
     return time.perf_counter() - begun
 
 
-def _until(seconds: float, texts: Sequence[str]) -> Iterator[str]:
-    """Texts over and over, at least a few, until the time is out."""
+def until(seconds: float, texts: Sequence[str]) -> Iterator[str]:
+    """Texts over and over, at least a few times, for so many seconds."""
     deadline = time.perf_counter() + seconds
     for done, text in enumerate(cycle(texts)):
         if done >= _LEAST_CALLS and time.perf_counter() > deadline:

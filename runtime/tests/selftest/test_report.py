@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgener_runtime import UserInputError
+from edgener_runtime.selftest.machine import probe_all
 from edgener_runtime.selftest.page import page
 from edgener_runtime.selftest.report import Answer, CheckResult, Machine, SelftestReport, read_report
 from edgener_runtime.serde import from_json, to_json
@@ -67,3 +68,13 @@ def test_the_page_escapes_everything_and_loads_nothing() -> None:
 def test_the_page_of_an_emulated_machine_says_so() -> None:
     html = page(replace(REPORT, machine=replace(MACHINE, emulated_by="qemu", memory=None)))
     assert "qemu: answers, not speed" in html and "unknown" in html
+
+
+def test_no_folder_of_this_machine_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "home" / "somebody" / "lib"
+    folder.mkdir(parents=True)
+    (folder / "libcudart.so.12.6.77").write_bytes(b"")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
+    [library] = [found for found in probe_all()["libraries"] if found["file"] == "libcudart.so.12.6.77"]
+    assert library["name"] == "libcudart"
+    assert "somebody" not in str(probe_all()["libraries"])

@@ -35,10 +35,16 @@ def test_resident_memory_is_in_pages_of_statm(tmp_path: Path) -> None:
 
 def test_a_system_that_does_not_tell_is_skipped(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resident(tmp_path) is None
-    monkeypatch.setattr("edgener_runtime.selftest.speed.resident", lambda: None)
-    monkeypatch.setattr("edgener_runtime.selftest.speed.peak_resident", lambda: None)
+    told: dict[str, int | None] = {"resident": None, "peak_resident": None}
+    for name in told:
+        monkeypatch.setattr(f"edgener_runtime.selftest.speed.{name}", lambda name=name: told[name])
     outcome = memory(Bench(Request(bundle)))
     assert (outcome.status, outcome.figures) == ("skipped", {})
+    told["peak_resident"] = 5_000_000
+    assert memory(Bench(Request(bundle))).figures == {"peak_rss_mb": 5.0}
+    told["resident"] = 6_000_000  # the count of the peak may lag behind
+    outcome = memory(Bench(Request(bundle)))
+    assert (outcome.detail, outcome.figures) == ("6 MB now, 6 MB at most", {"peak_rss_mb": 6.0, "rss_mb": 6.0})
 
 
 def test_the_peak_is_at_least_what_numpy_takes() -> None:

@@ -1,0 +1,127 @@
+"""What was proven where: the selftests of many machines as one matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+from edgener_runtime.errors import UserInputError
+from edgener_runtime.selftest.answers import compare
+from edgener_runtime.selftest.report import PASS, SelftestReport
+
+COLUMNS = ("machine", "ran on", "model", "labels", "ms a text", "99 of 100", "MB", "W", "verdict")
+_NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One selftest as tables show it, a text for each of COLUMNS."""
+
+    machine: str
+    ran_on: str
+    model: str
+    labels: str
+    median_ms: str
+    p99_ms: str
+    megabytes: str
+    watts: str
+    verdict: str
+
+    def cells(self) -> tuple[str, ...]:
+        """The texts in the order of COLUMNS."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A row a selftest, and the kinds of device on which none has passed yet."""
+
+    rows: tuple[Row, ...]
+    not_run: tuple[str, ...]
+    schema_version: int = 1
+
+
+def _on(provider: str) -> Callable[[SelftestReport], bool]:
+    return lambda report: provider in (report.provider or "").lower()
+
+
+# Kinds of device, and whether a selftest ran on one.
+KINDS: dict[str, Callable[[SelftestReport], bool]] = {
+    "CPU": _on("cpu"),
+    "CUDA": _on("cuda"),
+    "TensorRT": _on("tensorrt"),
+    "Jetson": lambda report: bool(report.machine.probe.get("jetson")),
+}
+
+
+def merge(reports: Sequence[SelftestReport]) -> Matrix:
+    """The matrix of reports in their order, emulated machines last. Raises UserInputError where there are none."""
+    if not reports:
+        raise UserInputError("there are no reports to merge", "edgener report --merge benchmarks/devices/*.json")
+    reports = sorted(reports, key=lambda report: report.machine.emulated_by is not None)
+    proven = [report for report in reports if report.verdict == PASS and not report.machine.emulated_by]
+    not_run = tuple(kind for kind, ran in KINDS.items() if not any(map(ran, proven)))
+    return Matrix(tuple(_row(report, _reference(report, reports)) for report in reports), not_run)
+
+
+def not_run_line(matrix: Matrix) -> str:
+    """The sentence that says what no selftest has passed on yet; empty where there is nothing to say."""
+    return f"Not run on a device yet: {', '.join(matrix.not_run)}." if matrix.not_run else ""
+
+
+def _reference(report: SelftestReport, reports: Sequence[SelftestReport]) -> SelftestReport | None:
+    """The first report of the same model that passed, to hold the others' labels against."""
+    same = (other for other in reports if other.model == report.model and other.answers and other.verdict == PASS)
+    return next(same, None)
+
+
+def _row(report: SelftestReport, reference: SelftestReport | None) -> Row:
+    machine = report.machine
+    emulated = f", emulated by {machine.emulated_by}: answers, not speed" if machine.emulated_by else ""
+    return Row(
+        machine=f"{machine.name} ({machine.architecture}{emulated})",
+        ran_on=_ran_on(report),
+        model=f"{report.variant} of {report.bundle}" if report.variant else report.bundle,
+        labels=_labels(report, reference),
+        median_ms=_figure(report, "p50_ms", ".2f"),
+        p99_ms=_figure(report, "p99_ms", ".2f"),
+        megabytes=_figure(report, "peak_rss_mb", ".0f"),
+        watts=_figure(report, "mean_watts", ".1f"),
+        verdict=_verdict(report),
+    )
+
+
+def _ran_on(report: SelftestReport) -> str:
+    """The provider as people say it, with the version of the library that was it."""
+    if report.provider is None:
+        return f"nothing; {report.device} was asked for"
+    kind = next((kind for kind in KINDS if _on(kind.lower())(report)), report.provider)
+    library = "tensorrt" if kind == "TensorRT" and "tensorrt" in report.versions else "onnxruntime"
+    version = report.versions.get(library) or report.versions.get(f"{library}-gpu") or "unknown"
+    return f"{kind}, {library} {version}"
+
+
+def _labels(report: SelftestReport, reference: SelftestReport | None) -> str:
+    """How many labels are those of the first machine with this model; on that one, of FP32 on its CPU."""
+    if not report.answers:
+        return _NOTHING
+    if reference is None or reference is report:
+        share = report.figure("equal_labels")
+        return "the reference" if share is None else f"{share:.2%} of its own CPU's reference"
+    try:
+        found = compare(report.answers, reference.answers, 0)
+    except UserInputError:
+        return f"other texts than {reference.machine.name}"
+    return f"{1 - found.differing / max(1, found.subwords):.2%} of {reference.machine.name}'s"
+
+
+def _figure(report: SelftestReport, name: str, form: str) -> str:
+    value = report.figure(name)
+    return _NOTHING if value is None else format(value, form)
+
+
+def _verdict(report: SelftestReport) -> str:
+    failed = report.failed
+    if failed is None:
+        return report.verdict
+    return f"{report.verdict} ({failed.exit_code}), {failed.name}: {failed.detail}"

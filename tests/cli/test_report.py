@@ -1,0 +1,68 @@
+"""`edgener report`, and the README's table of what was proven where."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edgener.cli.main import main
+from edgener_runtime.selftest.report import read_report
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVICES = sorted((ROOT / "benchmarks" / "devices").glob("*.json"))
+TABLE = re.compile(r"<!-- proven where: begin -->\n(.*)<!-- proven where: end -->\n", re.DOTALL)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, ["report", *map(str, arguments)])
+
+
+def test_the_readme_has_the_table_of_what_lies_in_the_repository() -> None:
+    [table] = TABLE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert table == run("--merge", "--markdown", *DEVICES).output, (
+        "edgener report --merge --markdown benchmarks/devices/*.json"
+    )
+
+
+@pytest.mark.parametrize("file", DEVICES, ids=lambda file: file.stem)
+def test_what_lies_in_the_repository_passed_and_names_no_path(file: Path) -> None:
+    report = read_report(file)
+    assert report.verdict == "pass" and report.answers
+    assert not re.search(r'"/(home|work|root|tmp|Users)/', file.read_text(encoding="utf-8"))
+    if report.machine.emulated_by:
+        assert report.figure("p50_ms") is None and {check.seconds for check in report.checks} == {None}
+
+
+def test_every_form_tells_of_every_machine() -> None:
+    rows = json.loads(run("--merge", "--json", *DEVICES).output)["rows"]
+    assert len(rows) == len(DEVICES) >= 2
+    plain, markdown, html = (run("--merge", *form, *DEVICES).output for form in ((), ("--markdown",), ("--html",)))
+    for row in rows:
+        name = row["machine"].partition(" (")[0]
+        assert all(name in text for text in (" ".join(plain.split()), markdown, html))
+    assert all("Not run on a device yet" in text for text in (plain, markdown, html))
+
+
+def test_a_name_is_no_mark_up_of_the_terminal(tmp_path: Path) -> None:
+    text = DEVICES[0].read_text(encoding="utf-8")
+    name = json.loads(text)["machine"]["name"]
+    (tmp_path / "r.json").write_text(text.replace(json.dumps(name), json.dumps("[red]board[/red]")), encoding="utf-8")
+    assert "[red]board[/red]" in run("--merge", tmp_path / "r.json").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--merge"], "Missing argument 'FILE...'"),
+        ([DEVICES[0] if DEVICES else ""], "say what to do with the files: --merge"),
+        (["--merge", ROOT / "README.md"], "is no report of a selftest"),
+        (["--merge", "missing.json"], "cannot read missing.json"),
+    ],
+)
+def test_a_wrong_call_is_2(arguments: list[object], message: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2 and message in done.output
