@@ -13,8 +13,8 @@ from .power import total_milliwatts
 from .providers import Provider
 from .record import Probe
 
-NOT_RUN = "cuda, tensorrt and jetson: not run on a device yet; ready means that nothing they need was missed"
-_WIDTH, _COLUMN = 120, 12
+_NOT_RUN = "{}: not run on a device yet; ready means that no part they need is missing"
+_WIDTH, _COLUMN = 120, 14
 
 
 def describe(found: Probe) -> list[str]:
@@ -30,7 +30,8 @@ def describe(found: Probe) -> list[str]:
         *(_board(found.jetson) if found.jetson else [("jetson", "no")]),
     ]
     devices = [(provider.name, line) for provider in found.providers for line in _provider(provider)]
-    return [line for name, text in topics for line in rows(name, text)] + ["", *_table(devices), "", NOT_RUN]
+    not_run = _NOT_RUN.format(", ".join(provider.name for provider in found.providers if not provider.proven))
+    return [line for name, text in topics for line in rows(name, text)] + ["", *_table(devices), "", not_run]
 
 
 def rows(name: str, text: str) -> Iterator[str]:

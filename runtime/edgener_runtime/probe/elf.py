@@ -20,7 +20,7 @@ def needed_libraries(file: Path) -> tuple[str, ...]:
     try:
         with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return tuple(_needed(data)) if data[: len(_MAGIC)] == _MAGIC else ()
-    except (OSError, ValueError, struct.error):  # ValueError: an empty file cannot be mapped
+    except (OSError, ValueError, OverflowError, struct.error):  # an empty file cannot be mapped; others are damaged
         return ()
 
 

@@ -33,10 +33,10 @@ def cuda_line(driver: CudaDriver, board: Jetson | None, installed: Packages) -> 
     return f"There is no built onnxruntime-gpu for {family} on JetPack {line.name}: ask for --device tensorrt."
 
 
-def tensorrt_line(driver: CudaDriver, board: Jetson | None, missing: tuple[str, ...]) -> str:
-    """How to get TensorRT and its Python bindings; on a Jetson they come with the system."""
+def tensorrt_line(driver: CudaDriver, board: Jetson | None, missing: tuple[str, ...], most: str = "") -> str:
+    """How to get TensorRT and its Python bindings, `most` limits the version; on a Jetson they come with the system."""
     if not board:
-        return f'{"" if driver.gpus else _DRIVER_FIRST}pip install "{toolkit_for(driver.version).tensorrt}"'
+        return f'{"" if driver.gpus else _DRIVER_FIRST}pip install "{toolkit_for(driver.version).tensorrt}{most}"'
     line = jetpack_line(board.l4t or "")
     if not line or line.too_old:
         return _flash(board, line)

@@ -1,8 +1,8 @@
 """THE table of what runs on which JetPack and CUDA, and where its wheels come from.
 
-`devices`, `doctor`, the hints of errors and docs/devices.md are made of it. What is marked as looked up was read off the
-package index (that it has a wheel, and what the wheel asks for); the rest is from documentation and issue threads. None
-of it was run on a GPU.
+`devices`, `doctor`, the hints of errors and docs/devices.md are made of it. What is marked as looked up was read off
+the package index: that it has a wheel, and what the wheel asks for. The rest is from documentation and issue threads.
+None of it was run on a GPU.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class JetPack:
     """A line of JetPacks: its Jetson Linux, what comes with it, and the onnxruntimes there are for it.
 
     `l4t` are beginnings of Jetson Linux's release; `cpu_wheel` is the newest onnxruntime on the package index for its
-    Python, and `looked_up` whether that was seen there; `gpu_wheels` is a folder of NVIDIA's index by chip; `too_old` says
-    why we do not run there.
+    Python, and `looked_up` whether that was seen there; `gpu_wheels` is a folder of NVIDIA's index by chip; `too_old`
+    says why we do not run there.
     """
 
     name: str
@@ -85,6 +85,8 @@ TOOLKITS = (
     Toolkit(12, "onnxruntime-gpu[cuda,cudnn]>=1.23,<1.27", "tensorrt-cu12>=10.3"),
     Toolkit(13, "onnxruntime-gpu[cuda,cudnn]>=1.27", "tensorrt-cu13>=10.13"),
 )
+
+ORT_TENSORRT = ",<11"  # onnxruntime's TensorRT provider links libnvinfer.so.10
 
 # The JetPack that a release of Jetson Linux came with, where it is known exactly.
 _RELEASES = {

@@ -13,10 +13,10 @@ from .install import cpu_line, cuda_line, tensorrt_line
 from .jetson import Jetson
 from .libraries import Folder, missing_libraries
 from .packages import COPIED_SITES, Packages, name_all
-from .platforms import jetpack_line
+from .platforms import ORT_TENSORRT, jetpack_line
 from .reading import listed
 
-_CUDA_PROVIDER = "onnxruntime/capi/libonnxruntime_providers_cuda.so"
+_PROVIDER = "onnxruntime/capi/libonnxruntime_providers_{}.so"
 _BINDINGS = ("tensorrt/*.so", "tensorrt_bindings/*.so")
 _OLDEST_TENSORRT = 10
 _PROVEN = ("cpu",)
@@ -61,19 +61,28 @@ def _cpu_lacks(found: Found) -> Iterator[str]:
 
 
 def _cuda_lacks(found: Found) -> Iterator[str]:
+    return _onnxruntime_lacks(found, "CUDA")
+
+
+def _tensorrt_ort_lacks(found: Found) -> Iterator[str]:
+    return _onnxruntime_lacks(found, "TensorRT")
+
+
+def _onnxruntime_lacks(found: Found, provider: str) -> Iterator[str]:
+    """What onnxruntime's own provider lacks; it lies in a library of its own, which tells what it needs."""
     yield from found.packages.faults
-    file = next((site / _CUDA_PROVIDER for site in found.sites if (site / _CUDA_PROVIDER).is_file()), None)
+    file = _first(found.sites, (_PROVIDER.format(provider.lower()),))
     if not file and found.packages.onnxruntime:
-        yield f"{name_all(found.packages.onnxruntime)} is built without CUDA"
+        yield f"{name_all(found.packages.onnxruntime)} is built without {provider}"
     yield from filter(None, [found.driver.why])
     if file:
         yield from _library_lacks(file, found)
 
 
 def _tensorrt_lacks(found: Found) -> Iterator[str]:
-    bindings = _bindings(found.sites)
+    bindings = _first(found.sites, _BINDINGS)
     if not bindings:
-        system = _bindings([path for pattern in COPIED_SITES for path in listed(found.root, pattern)])
+        system = _first([path for pattern in COPIED_SITES for path in listed(found.root, pattern)], _BINDINGS)
         yield (
             "TensorRT's Python bindings are installed for the system, and this environment does not see them"
             if system
@@ -107,7 +116,7 @@ def _library_lacks(file: Path, found: Found) -> Iterator[str]:
         yield f"the driver serves CUDA {serves}, {file.name} needs {cuda}"
     tensorrt = _major("libnvinfer", needed)
     if tensorrt and tensorrt < _OLDEST_TENSORRT:
-        yield f"TensorRT {tensorrt} is older than {_OLDEST_TENSORRT}, the oldest that this runtime works with"
+        yield f"{file.name} is for TensorRT {tensorrt}; this runtime works with {_OLDEST_TENSORRT} and newer"
 
 
 def _major(stem: str, names: tuple[str, ...]) -> int | None:
@@ -115,11 +124,18 @@ def _major(stem: str, names: tuple[str, ...]) -> int | None:
     return next((int(match[1]) for match in found if match), None)
 
 
-def _bindings(sites: list[Path]) -> Path | None:
-    return next((file for site in sites for pattern in _BINDINGS for file in listed(site, pattern)), None)
+def _first(sites: list[Path], patterns: tuple[str, ...]) -> Path | None:
+    return next((file for site in sites for pattern in patterns for file in listed(site, pattern)), None)
 
 
-def _no_jetson_line(found: Found, missing: tuple[str, ...]) -> str:
+def _tensorrt_ort_line(found: Found, missing: tuple[str, ...]) -> str:
+    """Where only TensorRT's libraries are missing, those of the TensorRT that this onnxruntime was built for."""
+    if not found.board and any("libnvinfer" in lack for lack in missing):
+        return tensorrt_line(found.driver, None, missing, most=ORT_TENSORRT)
+    return cuda_line(found.driver, found.board, found.packages)
+
+
+def _jetson_line(found: Found, missing: tuple[str, ...]) -> str:
     if not found.board:
         return "Ask for --device cpu, cuda or tensorrt."
     return tensorrt_line(found.driver, found.board, missing)
@@ -130,6 +146,7 @@ _DEVICES: dict[str, tuple[Callable[[Found], Iterator[str]], Callable[[Found, tup
     "cpu": (_cpu_lacks, lambda found, missing: cpu_line(found.packages)),
     "cuda": (_cuda_lacks, lambda found, missing: cuda_line(found.driver, found.board, found.packages)),
     "tensorrt": (_tensorrt_lacks, lambda found, missing: tensorrt_line(found.driver, found.board, missing)),
-    "jetson": (_jetson_lacks, _no_jetson_line),
+    "tensorrt-ort": (_tensorrt_ort_lacks, _tensorrt_ort_line),
+    "jetson": (_jetson_lacks, _jetson_line),
 }
 DEVICES = tuple(_DEVICES)

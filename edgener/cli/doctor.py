@@ -1,0 +1,33 @@
+"""`edgener doctor`: what this machine has for building and for running."""
+
+from __future__ import annotations
+
+import click
+
+from edgener_runtime.probe.providers import DEVICES
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--device", type=click.Choice(DEVICES), help="Exit 6 where this cannot be used, and say what is missing.")
+def doctor(as_json: bool, device: str | None) -> None:
+    """Show what `edgener-runtime devices` shows, and the packages of the build side; exit 6 where one does not fit.
+
+    What it says of cuda, tensorrt and jetson was not run on a device yet.
+
+    \b
+    Examples:
+      edgener doctor
+      edgener doctor --device cuda
+    """
+    from edgener.doctor import describe_build, examine
+    from edgener_runtime.console import write_line
+    from edgener_runtime.probe.describe import describe
+    from edgener_runtime.serde import to_json
+
+    found = examine()
+    lines = [*describe_build(found), "", *describe(found.probe)]
+    write_line(to_json(found).rstrip("\n") if as_json else "\n".join(lines))
+    found.require_build()
+    if device:
+        found.probe.require(device)

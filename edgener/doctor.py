@@ -1,0 +1,80 @@
+"""What this machine has for building and for running: the runtime's probe, and the packages of the build side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
+
+from edgener_runtime.errors import DeviceError
+from edgener_runtime.probe import Probe, probe
+from edgener_runtime.probe.describe import rows
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A package that edgener needs: its name, as pip is asked for it, what is installed, and whether that fits."""
+
+    name: str
+    requirement: str
+    installed: str | None
+    fits: bool
+
+
+@dataclass(frozen=True)
+class Examination:
+    """edgener's version, the packages it needs, and all that the runtime's probe found."""
+
+    edgener: str
+    build: tuple[Needed, ...]
+    probe: Probe
+    schema_version: int = 1
+
+    def require_build(self) -> None:
+        """Raise DeviceError where a package of the build side is missing or of a version that does not fit."""
+        unfit = [package for package in self.build if not package.fits]
+        if unfit:
+            found = "; ".join(f"{package.requirement}, found {package.installed or 'none'}" for package in unfit)
+            line = " ".join(f'"{package.requirement}"' for package in unfit)
+            raise DeviceError(f"edgener {self.edgener} needs {found}", f"pip install {line}")
+
+
+def examine() -> Examination:
+    """Look at this environment and this machine; nothing heavy is imported."""
+    return Examination(version("edgener"), needed_by(requires("edgener") or []), probe())
+
+
+def needed_by(requirements: list[str]) -> tuple[Needed, ...]:
+    """What is installed for these requirements, without those of extras."""
+    from packaging.requirements import Requirement  # transformers brings it
+
+    parsed = [Requirement(text) for text in requirements]
+    return tuple(_needed(entry) for entry in parsed if not entry.marker or entry.marker.evaluate({"extra": ""}))
+
+
+def _needed(entry: Requirement) -> Needed:
+    try:
+        found = version(entry.name)
+    except PackageNotFoundError:
+        return Needed(entry.name, _asked(entry), None, False)
+    return Needed(entry.name, _asked(entry), found, entry.specifier.contains(found, prereleases=True))
+
+
+def _asked(entry: Requirement) -> str:
+    extras = f"[{','.join(sorted(entry.extras))}]" if entry.extras else ""
+    return f"{entry.name}{extras}{entry.specifier}"
+
+
+def describe_build(found: Examination) -> list[str]:
+    """The build side's packages as lines for a person."""
+    unfit = [package for package in found.build if not package.fits]
+    fitting = ", ".join(f"{package.name} {package.installed}" for package in found.build if package.fits)
+    lacks = [f"missing: {package.requirement}, found {package.installed or 'none'}" for package in unfit]
+    return [
+        *rows("edgener", found.edgener),
+        *rows("build", fitting),
+        *(line for lack in lacks for line in rows("", lack)),
+    ]

@@ -1,0 +1,44 @@
+"""`edgener-runtime devices`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..console import write_line
+from ..probe.providers import DEVICES
+
+
+@click.command()
+@click.option("--json", "form", flag_value="json", help="Print what was found as JSON.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print the tables of platforms of docs/devices.md.")
+@click.option("--device", type=click.Choice(DEVICES), help="Exit 6 where this cannot be used, and say what is missing.")
+@click.option(
+    "--root",
+    default="/",
+    type=click.Path(path_type=Path),
+    help="Read a copy of another machine's files.",
+)
+def devices(form: str | None, device: str | None, root: Path) -> None:
+    """Show this machine's CPU, GPUs, driver, libraries, packages and Jetson, and what each device lacks.
+
+    What it says of cuda, tensorrt and jetson was not run on a device yet.
+
+    \b
+    Examples:
+      edgener-runtime devices
+      edgener-runtime devices --json > orin.json
+      edgener-runtime devices --device tensorrt && edgener-runtime prepare out/bundle
+    """
+    from ..probe import probe
+    from ..probe.describe import describe, platforms_page
+    from ..serde import to_json
+
+    if form == "markdown":
+        write_line(platforms_page())
+        return
+    found = probe(root)
+    write_line(to_json(found).rstrip("\n") if form == "json" else "\n".join(describe(found)))
+    if device:
+        found.require(device)
