@@ -1,0 +1,120 @@
+"""systemd's units: verified and rated by systemd-analyze; none is installed here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgener_runtime.cli import main
+from edgener_runtime.errors import BundleError, ProviderError, UserInputError
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = ROOT / "recipes"
+UNITS = sorted(RECIPES.glob("*.service"))
+RUNTIME = "/opt/edgener/bin/edgener-runtime"
+MOST_EXPOSED = 15  # of 100; one that says nothing of what it may do has 96
+REFUSE_EXECUTABLE = "import ctypes; assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0"  # PR_SET_MDWE
+
+each = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+
+
+def analyze(*arguments: object) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not on this machine")
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def installed(unit: Path, folder: Path, change: tuple[str, str] = ("", ""), gpu: bool = False) -> Path:
+    """The unit with a runtime that is there, as systemd-analyze wants it, and something changed."""
+    copy = folder / unit.name
+    text = unit.read_text(encoding="utf-8").replace(RUNTIME, str(Path(sys.executable).with_name("edgener-runtime")))
+    copy.write_text(text.replace(*change) if change[0] else text, encoding="utf-8")
+    if gpu:
+        below = folder / f"{unit.name}.d"
+        below.mkdir()
+        shutil.copy(RECIPES / "edgener-gpu.conf", below / "gpu.conf")
+    return copy
+
+
+def options(unit: Path) -> list[tuple[str, str]]:
+    lines = unit.read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("=") for line in lines if re.match(r"[A-Za-z]+=", line))
+    return [(name, value) for name, _, value in pairs]
+
+
+@each
+@pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "gpu"])
+def test_systemd_takes_it_as_it_is(unit: Path, gpu: bool, tmp_path: Path) -> None:
+    done = analyze("verify", installed(unit, tmp_path, gpu=gpu))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_systemd_finds_a_fault(tmp_path: Path) -> None:
+    done = analyze("verify", installed(UNITS[0], tmp_path, ("Restart=on-failure", "Restart=maybe")))
+    assert "Failed to parse service restart specifier" in done.stderr
+
+
+@each
+def test_it_may_do_little(unit: Path, tmp_path: Path) -> None:
+    rate = ("security", "--offline=true", f"--threshold={MOST_EXPOSED}")
+    if analyze("security", "--help").stdout.find("--offline") < 0:
+        pytest.skip("this systemd-analyze rates no files")
+    assert analyze(*rate, installed(unit, tmp_path)).returncode == 0
+    weak = installed(unit, tmp_path, ("DynamicUser=yes\n", "User=root\n"))
+    assert analyze(*rate, weak).returncode == 1
+
+
+@each
+def test_its_head_says_that_it_was_not_installed(unit: Path) -> None:
+    assert unit.read_text(encoding="utf-8").startswith("# Linted, not installed here")
+    assert (
+        (RECIPES / "edgener-gpu.conf")
+        .read_text(encoding="utf-8")
+        .startswith("# Linted, not installed here, and not run on a GPU or a Jetson.")
+    )
+
+
+@each
+def test_its_command_is_one_that_we_have(unit: Path) -> None:
+    [command] = [value for name, value in options(unit) if name == "ExecStart"]
+    program, name, bundle, rest = command.split()
+    assert (program, bundle, rest) == (RUNTIME, "/srv/edgener/bundle", "$OPTIONS")
+    assert main.commands[name].make_context(name, [bundle]).params["bundle"] == Path(bundle)
+
+
+@each
+def test_it_is_not_restarted_where_that_mends_nothing(unit: Path) -> None:
+    found = dict(options(unit))
+    ended = {int(code) for code in found["RestartPreventExitStatus"].split()}
+    assert ended == {UserInputError.exit_code, BundleError.exit_code}
+    assert ProviderError.exit_code not in ended  # a driver may be loaded later
+    assert found["Restart"] == "on-failure" and "WatchdogSec" not in found
+
+
+def test_the_server_is_given_time_to_answer_who_waits() -> None:
+    stop = dict(options(RECIPES / "edgener-serve.service"))["TimeoutStopSec"]
+    context = main.commands["serve"].make_context("serve", ["bundle"])
+    assert int(stop) > context.params["drain"] + 2 * context.params["timeout"]
+
+
+def test_the_runtime_does_without_memory_that_is_written_and_executed() -> None:
+    """MemoryDenyWriteExecute=, as the kernel has it since 6.3; systemd asks for the same by a filter of calls."""
+    bundle = ROOT / "runtime" / "tests" / "bundle"
+    call = "from edgener_runtime.cli import main; main(['predict', {!r}, 'oil leak at pump P-101'])"
+    if subprocess.run([sys.executable, "-c", REFUSE_EXECUTABLE], capture_output=True, check=False).returncode:
+        pytest.skip("this kernel has no PR_SET_MDWE")
+    code = f"{REFUSE_EXECUTABLE}; {call.format(str(bundle))}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 0 and '"FAULT"' in done.stdout, done.stderr
+
+
+def test_every_recipe_is_in_the_list() -> None:
+    listed = set(re.findall(r"\]\(([^)/]+)\)", (RECIPES / "README.md").read_text(encoding="utf-8")))
+    assert listed == {file.name for file in RECIPES.iterdir()} - {"README.md"}
