@@ -8,9 +8,9 @@ from .packages import Packages
 from .platforms import JETSON_INDEX, SOCS, JetPack, jetpack_line, toolkit_for
 
 _DRIVER_FIRST = "Install NVIDIA's driver until nvidia-smi answers, then: "
-_JETSON_TENSORRT = "sudo apt install nvidia-tensorrt python3-libnvinfer"
+_JETSON_TENSORRT = "sudo apt-get install tensorrt python3-libnvinfer"
 _SEES_SYSTEM = "python3 -m venv --system-site-packages venv"
-_DLA_COMPILER = "sudo apt install nvidia-l4t-dla-compiler"
+_DLA_COMPILER = "sudo apt-get install nvidia-l4t-dla-compiler"
 
 
 def cpu_line(installed: Packages) -> str:

@@ -16,13 +16,13 @@ from .reading import is_here, listed, read_text
 
 STEMS = (
     "libcudart", "libcublas", "libcublasLt", "libcufft", "libcurand", "libcudnn", "libnvinfer", "libnvinfer_plugin",
-    "libnvonnxparser", "libnvdla_compiler",
+    "libnvonnxparser", "libnvdla_compiler", "libtensorrt_rtx", "libtensorrt_onnxparser_rtx",
 )  # fmt: skip
 _FILE = re.compile(rf"({'|'.join(STEMS)})\.so(?:\.([0-9.]+))?")
 
 LOADED, WHEEL, UNLISTED = "loader", "wheel", "not where the loader looks"
 _ALWAYS = ("lib", "usr/lib", "lib64", "usr/lib64")
-_WHEELS = ("nvidia/*/lib", "tensorrt_libs")  # in site-packages
+_WHEELS = ("nvidia/*/lib", "tensorrt_libs", "tensorrt_rtx_libs")  # in site-packages
 _TOOLKITS = ("usr/local/cuda*/lib64", "usr/local/cuda*/targets/*/lib")
 
 

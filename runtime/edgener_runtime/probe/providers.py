@@ -17,7 +17,7 @@ from .platforms import ORT_TENSORRT, jetpack_line
 from .reading import listed
 
 _PROVIDER = "onnxruntime/capi/libonnxruntime_providers_{}.so"
-_BINDINGS = ("tensorrt/*.so", "tensorrt_bindings/*.so")
+_BINDINGS = ("tensorrt/*.so", "tensorrt_bindings/*.so", "tensorrt_rtx_bindings/*.so")
 _OLDEST_TENSORRT = 10
 _PROVEN = ("cpu",)
 

@@ -147,6 +147,16 @@ def test_bindings_without_libraries_are_told(module: str, machine: Machine) -> N
     assert machine.judge(CUDA_130)["tensorrt"].ready
 
 
+def test_tensorrt_for_rtx_has_libraries_of_its_own(machine: Machine) -> None:
+    needs = ("libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1")
+    library(machine.site / "tensorrt_rtx_bindings" / "tensorrt_rtx.so", *needs)
+    assert machine.judge(CUDA_130)["tensorrt"].missing == (
+        f"{', '.join(needs)} not found, which tensorrt_rtx.so needs",
+    )
+    libraries(machine.site / "tensorrt_rtx_libs", *needs)
+    assert machine.judge(CUDA_130)["tensorrt"].ready
+
+
 def test_a_tensorrt_that_is_too_old_is_told(machine: Machine) -> None:
     tensorrt(machine.site, 8)
     libraries(machine.lib, "libnvinfer.so.8", "libnvonnxparser.so.8")
@@ -189,7 +199,7 @@ def test_onnxruntime_for_a_jetson(name: str, release: str | None, line: str, jet
 def test_tensorrt_on_a_jetson_comes_with_the_system(jetsons: Callable[[str], Machine]) -> None:
     machine = jetsons("orin-nano")
     assert machine.judge(CUDA_126)["tensorrt"].install == (
-        "sudo apt install nvidia-tensorrt python3-libnvinfer && python3 -m venv --system-site-packages venv"
+        "sudo apt-get install tensorrt python3-libnvinfer && python3 -m venv --system-site-packages venv"
     )
     tensorrt(machine.root / "usr" / "lib" / "python3.10" / "dist-packages")
     judged = machine.judge(CUDA_126)["tensorrt"]
@@ -206,7 +216,7 @@ def test_a_dla_compiler_that_is_missing_is_a_package_of_its_own(jetsons: Callabl
     libraries(machine.lib, "libnvonnxparser.so.10")
     judged = machine.judge(CUDA_126)["tensorrt"]
     assert judged.missing == ("libnvdla_compiler.so not found, which tensorrt.so needs",)
-    assert judged.install == "sudo apt install nvidia-l4t-dla-compiler"
+    assert judged.install == "sudo apt-get install nvidia-l4t-dla-compiler"
 
 
 def test_a_jetson_is_ready_with_either(jetsons: Callable[[str], Machine]) -> None:
