@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .decode import Scored
 from .manifest import TokenizerSettings
+from .shapes import ANY, Shapes
 from .tokenize import Subwords, TextTokenizer
 from .windows import Window
 
@@ -77,12 +78,17 @@ def batches(rows: Iterable[Row], subwords: int = SUBWORDS_AT_ONCE) -> Iterator[l
         yield batch
 
 
-def feeds(batch: Sequence[Row], settings: TokenizerSettings, padding: int = 0) -> dict[str, NDArray[np.int64]]:
-    """The graph's inputs, each int64 (rows, longest), with `padding` more positions as far as the model has them."""
+def feeds(
+    batch: Sequence[Row], settings: TokenizerSettings, padding: int = 0, shapes: Shapes = ANY
+) -> dict[str, NDArray[np.int64]]:
+    """The graph's inputs, each int64 (rows, longest), with `padding` more positions as far as the model has them.
+
+    `shapes` says what lengths the session takes.
+    """
     import numpy as np
 
     longest = max(len(row.ids) for row in batch)
-    longest = max(longest, min(longest + padding, settings.max_length))
+    longest = shapes.padded(max(longest, min(longest + padding, settings.max_length)))
     arrays = {
         "input_ids": np.full((len(batch), longest), settings.pad_id, dtype=np.int64),
         "attention_mask": np.zeros((len(batch), longest), dtype=np.int64),

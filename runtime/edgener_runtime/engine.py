@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import BundleError, EdgenerError, ParityError
-from .manifest import VariantEntry
-from .session import open_session, run_session
+from .session import Model, Session, open_session
+from .shapes import Shapes
 from .tuning import Tuning
 
 if TYPE_CHECKING:
@@ -28,20 +27,17 @@ class Engine:
     A process forked from the one that made it may not: the threads that run the model do not live on in it.
     """
 
-    def __init__(self, file: Path, variant: VariantEntry, labels: int, device: str, tuning: Tuning) -> None:
-        self.variant = variant
+    def __init__(self, model: Model, labels: int, device: str, tuning: Tuning) -> None:
+        self.variant = model.variant
         self._labels = labels
         self._process = os.getpid()
-        self._session: Any = open_session(file, variant, device, tuning)
+        self._session: Session | None = open_session(model, device, tuning)
+        self.shapes: Shapes = self._session.shapes
         self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
 
     @property
-    def session(self) -> Any:
+    def session(self) -> Session:
         """The session. Raises EdgenerError after `close`, and in a forked process, where no run would end."""
-        self._refuse_if_unusable()
-        return self._session
-
-    def _refuse_if_unusable(self) -> None:
         if self._session is None:
             raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
         if self._process != os.getpid():
@@ -49,6 +45,7 @@ class Engine:
                 f"the classifier was loaded in process {self._process}, before the fork of {os.getpid()}",
                 "Load the bundle in the forked process, or start it with the spawn method.",
             )
+        return self._session
 
     def run(self, inputs: Feeds) -> Logits:
         """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
@@ -57,7 +54,7 @@ class Engine:
         """
         import numpy as np
 
-        logits = run_session(self.session, inputs)
+        logits = _run_in_parts(self.session, inputs)
         if logits.shape[-1] != self._labels:
             raise BundleError(
                 f"variant {self.variant.name} scores {logits.shape[-1]} labels, the manifest has {self._labels}",
@@ -73,12 +70,26 @@ class Engine:
         """What gives each batch's logits when called; with several workers, the batches run from now on."""
         waiting = list(batches)
         if self._workers and len(waiting) > 1:
-            self._refuse_if_unusable()  # here and not in a worker, which a forked process has none of
+            _ = self.session  # refused here and not in a worker, which a forked process has none of
             return [self._workers.submit(self.run, inputs).result for inputs in waiting]
         return [partial(self.run, inputs) for inputs in waiting]
 
     def close(self) -> None:
         """Free the model's memory and threads; the engine cannot be used afterwards."""
-        self._session = None
+        session, self._session = self._session, None
         if self._workers:
             self._workers.shutdown(cancel_futures=True)
+        if session and self._process == os.getpid():
+            session.close()
+
+
+def _run_in_parts(session: Session, inputs: Feeds) -> Logits:
+    """A batch with more rows than the session takes runs in several parts."""
+    import numpy as np
+
+    rows, subwords = next(iter(inputs.values())).shape if inputs else (0, 0)
+    most = session.shapes.most_rows(subwords, rows)
+    if most == rows:
+        return session.run(inputs)
+    parts = [{name: array[at : at + most] for name, array in inputs.items()} for at in range(0, rows, most)]
+    return np.concatenate([session.run(part) for part in parts])

@@ -11,7 +11,8 @@ from .tuning import Tuning
 class Explanation:
     """What a loaded classifier runs: variant, precision, provider, tuning, this CPU's ISA, and a reason for each.
 
-    `proven_isas` are those on which the variant's parity was measured; INT8 answers depend on the ISA.
+    `provider` is what the loaded session says of itself, `library` what runs it, with its version. `proven_isas` are
+    those on which the variant's parity was measured; INT8 answers depend on the ISA.
     """
 
     bundle: str
@@ -21,15 +22,21 @@ class Explanation:
     tuning: Tuning
     isa: str
     proven_isas: tuple[str, ...]
-    onnxruntime: str
+    library: str
     reasons: tuple[str, ...]
+
+    @property
+    def onnxruntime(self) -> str:
+        """Its version, empty where another library runs the variant."""
+        name, _, version = self.library.partition(" ")
+        return version if name == "onnxruntime" else ""
 
     def __str__(self) -> str:
         tuning = self.tuning
         facts = {
             "bundle": self.bundle,
             "variant": f"{self.variant} ({self.precision})",
-            "provider": f"{self.provider}, onnxruntime {self.onnxruntime}",
+            "provider": f"{self.provider}, {self.library}",
             "threads": f"{tuning.threads} a run, {tuning.workers} runs at once, {tuning.batch_subwords} subwords a run",
             "isa": f"{self.isa}; parity was measured on {', '.join(self.proven_isas) or 'none'}",
         }

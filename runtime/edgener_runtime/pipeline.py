@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .batches import Begun, batches, feeds, rows_of
+from .choose import pick_device
 from .decode import Decoder
 from .device import isa
+from .devices import DEVICES, PROVIDERS
 from .engine import Engine
 from .entity import PLAIN, Decoding, Entity
 from .errors import ProviderError, UserInputError
 from .explain import Explanation
 from .manifest import Manifest, VariantEntry
-from .session import PROVIDERS, load_onnxruntime, pick_device
+from .needs import Wanted, prepared
+from .session import Model
 from .tokenize import TextTokenizer
 from .tuning import Tuning, tuning_for
 from .verify import verify_bundle
@@ -61,13 +64,14 @@ class TokenClassifier:
         self.manifest = manifest
         self.variant = variant
         self.labels = manifest.labels
-        self.provider = PROVIDERS[device]
         self.tuning = tuning
         self._why = tuple(why)
         self._alone = alone
         self._tokenizer = TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer)
         self._decoder = Decoder(manifest.labels)
-        self.engine = Engine(bundle / variant.file.path, variant, len(manifest.labels), device, tuning)
+        model = Model(bundle, variant, manifest.tokenizer.inputs, manifest.tokenizer.max_length)
+        self.engine = Engine(model, len(manifest.labels), device, tuning)
+        self.provider = self.engine.session.provider
 
     @classmethod
     def load(
@@ -88,25 +92,27 @@ class TokenClassifier:
         """
         folder = Path(bundle)
         manifest = verify_bundle(folder)
-        chosen, why_there = pick_device(device)
-        entry, why_it = choose_variant(manifest, variant, chosen, reproducible)
-        tuning, why_so = tuning_for(folder, entry, threads)
+        wanted = manifest.variants if variant == "auto" else (manifest.variant(variant),)
+        chosen, why_there = pick_device(device, Wanted(folder, wanted))
+        entry, why_it = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
+        tuning, why_so = tuning_for(folder, entry, threads, chosen)
         alone = reproducible and not _is_steady(entry)
-        why = [why_it, why_there, why_so, *(["each text runs alone, as its answer would depend on others"] * alone)]
+        why = [why_it, *why_there, why_so, *(["each text runs alone, as its answer would depend on others"] * alone)]
         return cls(folder, manifest, entry, chosen, tuning, why, alone)
 
     def explain(self) -> Explanation:
         """Which variant runs where, with how many threads, and why."""
+        session = self.engine.session
         return Explanation(
             bundle=self.manifest.name,
             variant=self.variant.name,
             precision=self.variant.precision,
-            provider=self.engine.session.get_providers()[0],
+            provider=session.provider,
             tuning=self.tuning,
             isa=isa(),
             proven_isas=tuple(sorted({proof.isa for proof in self.variant.proven})),
-            onnxruntime=load_onnxruntime().__version__,
-            reasons=self._why,
+            library=session.library,
+            reasons=(*self._why, *session.notes),
         )
 
     def __enter__(self) -> TokenClassifier:
@@ -192,7 +198,9 @@ class TokenClassifier:
         encoded = self._tokenizer.encode(texts)
         rows = rows_of(self._tokenizer, encoded)
         together = [[row] for row in rows] if self._alone else list(batches(rows, self.tuning.batch_subwords))
-        answers = self.engine.start(feeds(batch, self.manifest.tokenizer, padding) for batch in together)
+        answers = self.engine.start(
+            feeds(batch, self.manifest.tokenizer, padding, self.engine.shapes) for batch in together
+        )
         return Begun(encoded, together, answers, len(self._tokenizer.prefix), len(self.labels))
 
 
@@ -215,10 +223,18 @@ def _is_steady(entry: VariantEntry) -> bool:
     return entry.parity is not None and entry.parity.batch_effect == 0
 
 
+def _engines(bundle: Path, device: str) -> Sequence[str]:
+    """The variants that have an engine beside the bundle, where the device runs engines."""
+    return prepared(bundle) if DEVICES[device].opener == "engine" else ()
+
+
 def choose_variant(
-    manifest: Manifest, variant: str, device: str, reproducible: bool = False
+    manifest: Manifest, variant: str, device: str, reproducible: bool = False, engines: Sequence[str] = ()
 ) -> tuple[VariantEntry, str]:
-    """The variant to run, and why. Raises ProviderError where none runs on the device."""
+    """The variant to run, and why; of several that may run on the device, one in `engines` where any is.
+
+    Raises ProviderError where none runs on the device.
+    """
     if variant != "auto":
         return manifest.variant(variant), "variant as asked for"
     runnable = [entry for entry in manifest.variants if PROVIDERS[device] in entry.needs.providers]
@@ -227,6 +243,7 @@ def choose_variant(
         raise ProviderError(
             f"no variant of bundle {manifest.name} runs on {device}; it has {names}", "Choose another device."
         )
+    runnable = [entry for entry in runnable if entry.name in engines] or runnable
     steady = [entry for entry in runnable if _is_steady(entry)]
     if reproducible and steady:
         return steady[0], f"variant: the first in the manifest for {device} without a batch effect"

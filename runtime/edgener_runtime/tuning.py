@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .batches import SUBWORDS_AT_ONCE
 from .device import cpu_model, isa, usable_cores
+from .devices import DEVICES
 from .errors import UserInputError
 from .manifest import VariantEntry
 from .serde import SchemaError, from_json
@@ -71,16 +72,21 @@ def fingerprint(variant: VariantEntry) -> Fingerprint:
     return Fingerprint(cpu_model(), isa(), usable_cores(), _onnxruntime_version(), variant.file.sha256)
 
 
-def tuning_for(bundle: Path, variant: VariantEntry, threads: int | None = None) -> tuple[Tuning, str]:
+def tuning_for(
+    bundle: Path, variant: VariantEntry, threads: int | None = None, device: str = "cpu"
+) -> tuple[Tuning, str]:
     """How a variant is to run here, and why: as asked, as tuned on this machine, or on the cores it may use.
 
-    Raises UserInputError where `threads` is below 1, or the record cannot be read.
+    Records are of CPUs; a GPU takes the subwords of the table of devices. Raises UserInputError where `threads` is
+    below 1, or the record cannot be read.
     """
-    if threads is not None:
-        if threads < 1:
-            raise UserInputError(f"threads is {threads}, expected at least 1")
-        return Tuning(threads), "threads as asked for"
+    if threads is not None and threads < 1:
+        raise UserInputError(f"threads is {threads}, expected at least 1")
     default = Tuning()
+    if subwords := DEVICES[device].subwords:
+        return Tuning(threads or default.threads, 1, subwords), f"{subwords} subwords a run, for a GPU; not tuned there"
+    if threads is not None:
+        return Tuning(threads), "threads as asked for"
     file = tuning_file(bundle)
     if not file.is_file():
         return default, "threads: the cores this process may use (edgener-runtime tune finds better)"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..devices import DEVICES
 from ..entity import AGGREGATIONS, Decoding
 from ..offsets import OFFSETS
-from ..session import DEVICES
 
 if TYPE_CHECKING:
     from ..pipeline import TokenClassifier
@@ -33,7 +33,13 @@ _DECODING = (
 _LOADING = (
     click.option("--variant", default="auto", show_default=True, help="Variant of the bundle."),
     click.option("--reproducible", is_flag=True, help="No answer may depend on the texts beside it."),
-    click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run."),
+    click.option(
+        "--device",
+        type=click.Choice(list(DEVICES)),
+        default="auto",
+        show_default=True,
+        help="Where to run, and nowhere else.",
+    ),
     click.option(
         "--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or the cores this process may use]."
     ),

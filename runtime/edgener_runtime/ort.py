@@ -1,0 +1,145 @@
+"""A session of onnxruntime that runs on the provider asked for and on no other."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .devices import CPU, Device
+from .errors import BundleError, DeviceError, EdgenerError, ProviderError
+from .memory import require_memory
+from .ort_options import context_file, provider_options
+from .session import Model, load_onnxruntime
+from .tuning import Tuning
+
+if TYPE_CHECKING:
+    from .session import Feeds, Logits
+
+OUTPUT = "logits"
+_COPIES = 2  # of a model in memory while it is loaded: the file's and the one laid out for this CPU
+_NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
+# The classes onnxruntime raises where the file is at fault, and not the provider.
+_OF_THE_FILE = {"InvalidProtobuf", "InvalidGraph", "NoModel", "NoSuchFile"}
+
+
+class OnnxSession:
+    """An onnxruntime.InferenceSession on one provider; on a GPU its inputs and logits are bound, so none moves twice.
+
+    Raises BundleError where the file is no model, ProviderError where another provider came up, DeviceError where there
+    is too little memory. The GPU's part was not run on a device yet.
+    """
+
+    def __init__(self, model: Model, device: Device, tuning: Tuning) -> None:
+        onnxruntime = load_onnxruntime()
+        self.library = f"onnxruntime {onnxruntime.__version__}"
+        self.shapes, options = provider_options(model, device)
+        self.notes: tuple[str, ...] = ()
+        said = _preload(onnxruntime) if device.provider != CPU else ""
+        self._session: Any = _create(onnxruntime, model, device, tuning, options)
+        self._numpy_run = device.provider == CPU
+        if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
+            raise ProviderError(_came_up(device.provider, self.provider, said), _CHECK)
+
+    @property
+    def provider(self) -> str:
+        """The one that came up, asked of the session."""
+        return str(self._session.get_providers()[0])
+
+    def run(self, feeds: Feeds) -> Logits:
+        """The logits (batch, subwords, labels). Raises DeviceError where the run breaks off."""
+        try:
+            return self._run(feeds) if self._numpy_run else run_bound(self._session, feeds)
+        except Exception as error:  # onnxruntime raises a class of its own for every status
+            raise DeviceError(
+                f"onnxruntime broke off: {error}", "Free some memory, or try another variant or device."
+            ) from error
+
+    def _run(self, feeds: Feeds) -> Logits:
+        logits: Logits = self._session.run([OUTPUT], feeds)[0]
+        return logits
+
+    def close(self) -> None:
+        """Let go of the session; onnxruntime frees its memory."""
+        self._session = None
+
+
+def run_bound(session: Any, feeds: Feeds) -> Logits:
+    """The logits of a run whose inputs go to the GPU from where they are, and whose logits come to where they are read.
+
+    With plain `run` onnxruntime would bring them into memory of its own first, and copy them from there.
+    """
+    import numpy as np
+
+    (output,) = [each for each in session.get_outputs() if each.name == OUTPUT]
+    shape = (*next(iter(feeds.values())).shape, int(output.shape[-1]))
+    logits = np.empty(shape, dtype=_DTYPES[output.type])
+    binding = session.io_binding()
+    for name, array in feeds.items():
+        binding.bind_cpu_input(name, np.ascontiguousarray(array))
+    binding.bind_output(OUTPUT, "cpu", 0, logits.dtype.type, logits.shape, logits.ctypes.data)
+    session.run_with_iobinding(binding)
+    return logits.astype(np.float32, copy=False)
+
+
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+_CHECK = "Check the driver (nvidia-smi) and the CUDA and cuDNN libraries, or ask for --device cpu."
+
+
+def _preload(onnxruntime: Any) -> str:
+    """Load the CUDA and cuDNN libraries of NVIDIA's wheels, which no loader finds, before the provider wants them.
+
+    Returns what onnxruntime says of those it does not find; it would print it among our results.
+    """
+    said = io.StringIO()
+    if preload := getattr(onnxruntime, "preload_dlls", None):
+        with contextlib.redirect_stdout(said):
+            preload()
+    return said.getvalue()
+
+
+def _came_up(asked: str, came: str, said: str) -> str:
+    failed = [line for line in said.splitlines() if line.startswith("Failed to load")]
+    why = failed[0] if failed else "its libraries or the driver are missing"
+    return f"{asked} was asked for, {came} came up: {why}"
+
+
+def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, options: dict[str, str]) -> Any:
+    require_memory(_COPIES * model.variant.file.size, f"loading {model.file}")
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = tuning.threads
+    settings.inter_op_num_threads = 1
+    settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
+    settings.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            str(_file(model, device)), settings,
+            providers=[(device.provider, options)] if options else [device.provider],
+            disabled_optimizers=list(model.variant.disabled_optimizers),
+            enable_fallback=False,  # to the CPU, when it is opened and in the midst of a run
+        )  # fmt: skip
+    except Exception as error:  # onnxruntime raises a class of its own for every status
+        raise _told(error, onnxruntime.__version__, model, device) from error
+
+
+def _file(model: Model, device: Device) -> Path:
+    """The variant, or what the TensorRT provider made of it when it was last loaded here."""
+    if device.name != "tensorrt-ort":
+        return model.file
+    context = context_file(model)
+    context.parent.mkdir(parents=True, exist_ok=True)
+    return context if context.is_file() else model.file
+
+
+def _told(error: Exception, version: str, model: Model, device: Device) -> EdgenerError:
+    if any(said in str(error) for said in _NO_MEMORY):
+        return DeviceError(
+            f"there is not enough memory to load {model.file}", "Free some memory, or try a smaller variant."
+        )
+    if device.provider != CPU and type(error).__name__ not in _OF_THE_FILE:
+        return ProviderError(f"{device.provider} did not come up for {model.file}: {error}", _CHECK)
+    return BundleError(
+        f"onnxruntime {version} cannot load {model.file}: {error}",
+        f"It needs onnxruntime {model.variant.needs.onnxruntime} or newer; else export the bundle again.",
+    )
