@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from .devices import DEVICES, Device, device_named
 from .errors import ProviderError
 from .needs import NEEDS, Lack, Wanted, lacks
