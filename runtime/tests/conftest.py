@@ -22,8 +22,17 @@ from edgener_runtime.cli import main
 from edgener_runtime.manifest import Manifest, read_manifest
 
 HERE = Path(__file__).parent
+MARKERS = (
+    "gpu: needs an NVIDIA GPU and its driver", "tensorrt: needs an NVIDIA GPU and TensorRT", "jetson: needs a Jetson",
+)  # fmt: skip
 settings.register_profile("edgener-runtime", deadline=None)  # a busy machine is no failure
 settings.load_profile("edgener-runtime")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The suite also runs where the repository's settings are not at hand."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,19 @@ class Probe:
     jetson: Jetson | None
     schema_version: int = 1
 
+    def provider(self, device: str) -> Provider:
+        """What `device` lacks here. Raises UserInputError with the names there are."""
+        found = next((provider for provider in self.providers if provider.name == device), None)
+        if found is None:
+            names = ", ".join(provider.name for provider in self.providers)
+            raise UserInputError(f"there is no device {device!r}", f"Choose one of: {names}")
+        return found
+
     def require(self, device: str) -> None:
         """Raise ProviderError with all that `device` lacks and the next command, where it lacks anything."""
-        for provider in self.providers:
-            if provider.name == device and not provider.ready:
-                raise ProviderError(f"{device} cannot be used here: {'; '.join(provider.missing)}", provider.install)
+        provider = self.provider(device)
+        if not provider.ready:
+            raise ProviderError(f"{device} cannot be used here: {'; '.join(provider.missing)}", provider.install)
 
 
 def probe(root: Path = HERE) -> Probe:

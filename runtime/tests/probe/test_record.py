@@ -117,6 +117,12 @@ def test_a_device_is_required_by_name() -> None:
             assert told.value.hint == provider.install and told.value.exit_code == 6
 
 
+def test_a_device_that_there_is_not_is_told_with_those_there_are() -> None:
+    with pytest.raises(UserInputError, match="there is no device 'gpu'") as told:
+        probe().require("gpu")
+    assert told.value.hint == "Choose one of: cpu, cuda, tensorrt, tensorrt-ort, jetson"
+
+
 def test_the_tables_have_a_row_a_line(run: Run) -> None:
     page = platforms_page()
     assert run("devices", "--markdown").out == f"{page}\n"
