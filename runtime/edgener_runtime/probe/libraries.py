@@ -15,8 +15,8 @@ from .elf import needed_libraries
 from .reading import is_here, listed, read_text
 
 STEMS = (
-    "libcudart", "libcublas", "libcublasLt", "libcufft", "libcurand", "libcudnn", "libnvinfer", "libnvinfer_plugin",
-    "libnvonnxparser", "libnvdla_compiler", "libtensorrt_rtx", "libtensorrt_onnxparser_rtx",
+    "libcudart", "libcublas", "libcublasLt", "libcufft", "libcurand", "libnvrtc", "libcudnn", "libnvinfer",
+    "libnvinfer_plugin", "libnvonnxparser", "libnvdla_compiler", "libtensorrt_rtx", "libtensorrt_onnxparser_rtx",
 )  # fmt: skip
 _FILE = re.compile(rf"({'|'.join(STEMS)})\.so(?:\.([0-9.]+))?")
 

@@ -95,5 +95,9 @@ def _package(entry: Distribution) -> Package:
 
 
 def _name(entry: Distribution) -> str:
-    """In the spelling of the package index; a damaged distribution may have none."""
-    return re.sub(r"[-_.]+", "-", str(entry.metadata["Name"] or "")).lower()
+    """In the spelling of the package index; empty where it is damaged, which Pythons tell in various ways."""
+    try:
+        name = str(entry.metadata["Name"] or "")
+    except (KeyError, OSError, TypeError):
+        return ""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -24,13 +24,13 @@ def read_number(file: Path) -> int | None:
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:
-    """What a folder has by this pattern, in order; nothing where it cannot be read."""
+    """What a folder has by this pattern, in order; nothing where it cannot be read, or the pattern is none."""
     try:
         return sorted(folder.glob(pattern))
-    except OSError:
+    except (OSError, ValueError, NotImplementedError):
         return []
 
 
 def is_here(root: Path) -> bool:
     """Whether `root` is this machine's own and not a copy of another's files."""
-    return root.resolve() == HERE
+    return root.resolve() == HERE.resolve()  # a drive of its own on Windows

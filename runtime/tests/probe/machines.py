@@ -56,7 +56,9 @@ def onnxruntime(site: Path, name: str = "onnxruntime", version: str = "1.32.0") 
     distribution(site, name, version, ["onnxruntime/__init__.py"], "onnxruntime")
 
 
-CUDA_13 = ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcufft.so.12", "libcudnn.so.9")
+# What the providers of onnxruntime-gpu 1.31.1 ask the loader for, read from its wheel.
+CUDA_13 = ("libcublasLt.so.13", "libcublas.so.13", "libcurand.so.10", "libcudart.so.13")
+TENSORRT_10 = ("libcublas.so.13", "libnvinfer.so.10", "libnvonnxparser.so.10", "libcudart.so.13", "libcudnn.so.9")
 
 
 def onnxruntime_gpu(site: Path, version: str = "1.31.1", needs: Iterable[str] = CUDA_13) -> None:
@@ -64,9 +66,7 @@ def onnxruntime_gpu(site: Path, version: str = "1.31.1", needs: Iterable[str] = 
     onnxruntime(site, "onnxruntime-gpu", version)
     capi = site / "onnxruntime" / "capi"
     library(capi / "libonnxruntime_providers_cuda.so", "libc.so.6", *needs)
-    library(
-        capi / "libonnxruntime_providers_tensorrt.so", "libcudart.so.13", "libnvinfer.so.10", "libnvonnxparser.so.10"
-    )
+    library(capi / "libonnxruntime_providers_tensorrt.so", *TENSORRT_10, "libc.so.6")
 
 
 def tensorrt(site: Path, major: int = 10, module: str = "tensorrt") -> None:

@@ -70,4 +70,4 @@ def test_a_copy_is_not_here(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read_are_empty(tmp_path: Path) -> None:
     assert read_text(tmp_path) == read_text(tmp_path / "none") == ""
     assert read_number(tmp_path / "none") is None
-    assert listed(tmp_path / "none", "*") == []
+    assert listed(tmp_path / "none", "*") == listed(tmp_path, "") == listed(tmp_path, "/x") == []

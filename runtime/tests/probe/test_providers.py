@@ -96,7 +96,7 @@ def test_libraries_that_are_missing_are_named(machine: Machine) -> None:
     onnxruntime_gpu(machine.site)
     libraries(machine.site / "nvidia" / "cu13" / "lib", "libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13")
     assert machine.judge(CUDA_130)["cuda"].missing == (
-        "libcufft.so.12, libcudnn.so.9 not found, which libonnxruntime_providers_cuda.so needs",
+        "libcurand.so.10 not found, which libonnxruntime_providers_cuda.so needs",
     )
 
 
@@ -120,10 +120,12 @@ def test_cuda_is_ready_with_all_of_it(machine: Machine) -> None:
     judged = machine.judge(CUDA_130)
     assert judged["cuda"].ready
     assert judged["tensorrt-ort"].missing == (
-        "libnvinfer.so.10, libnvonnxparser.so.10 not found, which libonnxruntime_providers_tensorrt.so needs",
+        "libnvinfer.so.10, libnvonnxparser.so.10, libcudnn.so.9 not found, "
+        "which libonnxruntime_providers_tensorrt.so needs",
     )
     assert judged["tensorrt-ort"].install == 'pip install "tensorrt-cu13>=10.13,<11"'
     libraries(machine.site / "tensorrt_libs", "libnvinfer.so.10", "libnvonnxparser.so.10")
+    libraries(machine.site / "nvidia" / "cudnn" / "lib", "libcudnn.so.9")
     assert machine.judge(CUDA_130)["tensorrt-ort"].ready
 
 
