@@ -87,7 +87,9 @@ def _run_in_parts(session: Session, inputs: Feeds) -> Logits:
     """A batch with more rows than the session takes runs in several parts."""
     import numpy as np
 
-    rows, subwords = next(iter(inputs.values())).shape if inputs else (0, 0)
+    if not session.shapes.batches:
+        return session.run(inputs)
+    rows, subwords = next(iter(inputs.values())).shape
     most = session.shapes.most_rows(subwords, rows)
     if most == rows:
         return session.run(inputs)

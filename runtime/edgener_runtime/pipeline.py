@@ -13,7 +13,7 @@ from .batches import Begun, batches, feeds, rows_of
 from .choose import pick_device
 from .decode import Decoder
 from .device import isa
-from .devices import DEVICES, PROVIDERS
+from .devices import DEVICES, NOT_RUN, PROVIDERS
 from .engine import Engine
 from .entity import PLAIN, Decoding, Entity
 from .errors import ProviderError, UserInputError
@@ -97,7 +97,8 @@ class TokenClassifier:
         entry, why_it = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
         tuning, why_so = tuning_for(folder, entry, threads, chosen)
         alone = reproducible and not _is_steady(entry)
-        why = [why_it, *why_there, why_so, *(["each text runs alone, as its answer would depend on others"] * alone)]
+        why = [why_it, *why_there, *_unproven(chosen), why_so]
+        why += ["each text runs alone, as its answer would depend on others"] * alone
         return cls(folder, manifest, entry, chosen, tuning, why, alone)
 
     def explain(self) -> Explanation:
@@ -221,6 +222,12 @@ def _chunks(texts: Iterable[str], count: int) -> Iterator[list[str]]:
 def _is_steady(entry: VariantEntry) -> bool:
     """Whether no entity changed with the batch where the variant was judged."""
     return entry.parity is not None and entry.parity.batch_effect == 0
+
+
+def _unproven(device: str) -> tuple[str, ...]:
+    if DEVICES[device].proven:
+        return ()
+    return (f"{device}: {NOT_RUN} by whoever made this release; prove it here: edgener-runtime selftest",)
 
 
 def _engines(bundle: Path, device: str) -> Sequence[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BundleError, DeviceError, EdgenerError
+from ..errors import BundleError, DeviceError, EdgenerError, UserInputError
 from .backend import find_backend, load_backend, require_gpu
 from .buffers import Buffer
 from .cudart import Cudart, load_cudart
@@ -104,20 +104,28 @@ class DirectSession:
     def run(self, feeds: Feeds) -> Logits:
         """The logits (batch, subwords, labels) of a batch that one of the profiles takes.
 
-        Raises DeviceError where none does, or the run breaks off.
+        Raises DeviceError where none does, or the run breaks off; UserInputError for inputs of several shapes.
         """
+        shape = self._shape_of(feeds)
+        with self._lock:
+            if self._held is None:
+                raise EdgenerError("the session was closed", "Open it again.")
+            return self._run(feeds, *shape)
+
+    def _shape_of(self, feeds: Feeds) -> Shape:
         missing = sorted(set(self.form.inputs) - set(feeds))
         if missing:
             raise BundleError(
                 f"the engine also takes {', '.join(missing)}, which the bundle does not give", self._rebuild
             )
-        with self._lock:
-            if self._held is None:
-                raise EdgenerError("the session was closed", "Open it again.")
-            return self._run(feeds)
+        shapes = {name: feeds[name].shape for name in self.form.inputs}
+        if len(set(shapes.values())) > 1:
+            told = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+            raise UserInputError(f"the inputs differ in shape: {told}", "All inputs of one run have the same shape.")
+        rows, subwords = next(iter(shapes.values()))
+        return rows, subwords
 
-    def _run(self, feeds: Feeds) -> Logits:
-        rows, subwords = feeds[next(iter(self.form.inputs))].shape
+    def _run(self, feeds: Feeds, rows: int, subwords: int) -> Logits:
         lane, shape = self._lane_for(rows, subwords)
         lane.take(shape)
         for name, buffer in self._rails.inputs.items():
