@@ -111,6 +111,8 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     settings.intra_op_num_threads = tuning.threads
     settings.inter_op_num_threads = 1
     settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
+    # else its threads go on spinning after a run, and take a core from whoever is next
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
     settings.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(
