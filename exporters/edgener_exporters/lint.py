@@ -42,6 +42,18 @@ def _opset(model: Any) -> Iterator[Finding]:
         yield Finding("the graph", f"opset {version}, TensorRT 10.3 reads {NEWEST_OPSET}", mend)
 
 
+def _axes(model: Any) -> Iterator[Finding]:
+    """An engine's profiles give every input (rows, subwords); another axis of any size would have none."""
+    for value in _inputs(model):
+        sizes = [axis.dim_value or "any" for axis in value.type.tensor_type.shape.dim]
+        if "any" in sizes and sizes != ["any", "any"]:
+            yield Finding(
+                value.name,
+                f"its axes are ({', '.join(map(str, sizes))}), and profiles give (rows, subwords) of any size",
+                "Export with dynamic axes for batch and sequence alone: edgener export",
+            )
+
+
 def _foreign_operators(model: Any) -> Iterator[Finding]:
     for node in model.graph.node:
         if node.domain not in ("", "ai.onnx"):
@@ -104,6 +116,7 @@ def _weights(model: Any) -> Iterator[Finding]:
 
 RULES: tuple[Callable[[Any], Iterator[Finding]], ...] = (
     _opset,
+    _axes,
     _foreign_operators,
     _dynamic_quantisation,
     _zero_points,
@@ -120,6 +133,12 @@ def _beyond_32_bits(tensor: Any) -> bool:
 
 def _version(model: Any) -> int:
     return next(int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
+def _inputs(model: Any) -> list[Any]:
+    """What has to be given at a run; older graphs list their weights among the inputs."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
 
 
 def _quantisers(model: Any) -> list[Any]:

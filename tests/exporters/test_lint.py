@@ -106,9 +106,22 @@ def weight_elsewhere(model: Model) -> None:
     onnx.external_data_helper.set_external_data(model.graph.initializer[-1], "weights.bin")
 
 
+def one_more_axis(model: Model) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim.add().dim_param = "width"
+
+
+def one_axis_fixed(model: Model) -> None:
+    del model.graph.input[0].type.tensor_type.shape.dim[:]
+    for size in ("batch", 16):
+        axis = model.graph.input[0].type.tensor_type.shape.dim.add()
+        setattr(axis, "dim_value" if isinstance(size, int) else "dim_param", size)
+
+
 # Fault, place, what is said of it, and a word of the way out.
 FAULTS: list[tuple[Callable[[Model], None], str, str, str]] = [
     (newer_opset, "the graph", "opset 21", "opset 20"),
+    (one_more_axis, "x", "its axes are (2, any)", "dynamic axes"),
+    (one_axis_fixed, "x", "its axes are (any, 16)", "dynamic axes"),
     (onnxruntimes_operator, "gelu", "com.microsoft.Gelu", "fp32, fp16 or int8-qdq"),
     (dynamic_quantisation, "dynamic", "DynamicQuantizeLinear", "int8-qdq"),
     (integer_product, "product", "MatMulInteger", "int8-qdq"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -84,3 +86,32 @@ def api(environment: Callable[[str], Environment], stub: Path) -> Callable[[str]
         return dict(found["api"])
 
     return read
+
+
+@pytest.fixture
+def rtx(environment: Callable[[str], Environment], monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """TensorRT for RTX, at hand for every process that a test starts."""
+    found = environment("rtx")
+    monkeypatch.setenv("PYTHONPATH", str(found.packages))
+    return found
+
+
+@pytest.fixture
+def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`command("edgener", "build-engine", ...)` is a command as it is installed, in a process of its own."""
+
+    def call(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [str(Path(sys.executable).with_name(program)), *map(str, arguments)]
+        return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+
+    return call
+
+
+@pytest.fixture
+def no_gpu() -> None:
+    """Skips a test of what is told without a GPU on a machine that has one."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return
+    pytest.skip("this machine has a CUDA driver")

@@ -17,7 +17,8 @@ _DEVICES = "See what this machine has: edgener-runtime devices"
 
 @dataclass(frozen=True)
 class Backend:
-    """A library with TensorRT's interface: its module, the module of its bindings alone, and how it is installed.
+    """A library with TensorRT's interface: its module, the module of its bindings alone, and how it is installed
+    (None: as the probe says, which knows JetPacks).
 
     One that builds `ahead` needs no GPU to build for a compute capability; one that `keeps_timings` has a cache of
     them. `ignored` are options that it takes and does nothing with, with the reason: they are refused. `on_gpu_only`
@@ -28,7 +29,7 @@ class Backend:
     title: str
     module: str
     bindings: str
-    install: str
+    install: str | None
     ahead: bool = False
     keeps_timings: bool = False
     ignored: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +45,7 @@ BACKENDS = {
             "TensorRT",
             "tensorrt",
             "tensorrt_bindings",
-            "On a Jetson: sudo apt-get install tensorrt python3-libnvinfer; else: pip install tensorrt-cu12",
+            None,
             keeps_timings=True,
         ),
         Backend(
@@ -78,18 +79,19 @@ def load_backend(name: str, needs_gpu: bool = True) -> Any:
     """
     backend = find_backend(name)
     if needs_gpu:
-        require_gpu(backend.title)
+        require_gpu(backend)
     try:
         return _import(backend)
     except ImportError as error:
-        raise ProviderError(f"{backend.title} cannot be loaded: {_told(error, backend)}", backend.install) from None
+        raise ProviderError(f"{backend.title} cannot be loaded: {_told(error, backend)}", _install(backend)) from None
 
 
-def require_gpu(what: str) -> tuple[CudaDriver, Gpu]:
+def require_gpu(backend: Backend) -> tuple[CudaDriver, Gpu]:
     """The driver and the GPU that CUDA takes first. Raises ProviderError where there is none."""
     driver = cuda_driver()
     if driver.why or not driver.gpus:
-        raise ProviderError(f"{what} needs an NVIDIA GPU, and {driver.why or 'there is none'}", _DEVICES)
+        why = driver.why or "there is none"
+        raise ProviderError(f"{backend.title} needs an NVIDIA GPU, and {why}", f"{_install(backend)}\n{_DEVICES}")
     return driver, driver.gpus[0]
 
 
@@ -132,6 +134,16 @@ def _import(backend: Backend) -> ModuleType:
         if error.name != backend.module:
             raise
         return importlib.import_module(backend.bindings)  # the wheel of the bindings has no other module
+
+
+def _install(backend: Backend) -> str:
+    """The next command for this machine."""
+    if backend.install:
+        return backend.install
+    from ..probe import probe
+
+    found = next(provider for provider in probe().providers if provider.name == backend.name)
+    return found.install or _DEVICES
 
 
 def _told(error: ImportError, backend: Backend) -> str:

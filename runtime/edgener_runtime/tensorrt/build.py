@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ..devices import TENSORRT
 from ..errors import ProviderError, StorageError
 from ..files import sha256_of, write_atomic
 from ..manifest import VariantEntry
@@ -26,7 +27,6 @@ from .process import run_process
 from .profiles import Profile
 from .sidecar import Sidecar
 
-TENSORRT = "TensorrtExecutionProvider"  # in a variant's needs: TensorRT takes its graph
 WORKER = (sys.executable, "-m", "edgener_runtime.tensorrt.worker")
 
 
@@ -59,7 +59,7 @@ def build_engine(
     check_options(wanted.options)
     check_backend(backend, wanted.options, wanted.compute_capabilities)
     check_variant(entry)
-    driver, gpu = (None, None) if wanted.compute_capabilities else require_gpu(backend.title)
+    driver, gpu = (None, None) if wanted.compute_capabilities else require_gpu(backend)
     engine = engine_file(bundle, entry.name)
     with _staging(engine) as staging:
         job = _job(bundle / entry.file.path, staging, profiles, wanted, backend, gpu)

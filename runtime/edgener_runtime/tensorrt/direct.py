@@ -51,7 +51,7 @@ def open_engine(bundle: Path, variant: VariantEntry) -> DirectSession:
     rebuild = rebuild_command(bundle, variant.name)
     engine = engine_file(bundle, variant.name)
     backend = find_backend(read_sidecar(engine, rebuild).backend)
-    _, gpu = require_gpu(backend.title)
+    _, gpu = require_gpu(backend)
     trt = load_backend(backend.name)
     here = Here(backend.name, trt.__version__, gpu.name, gpu.compute_capability)
     sidecar = check_sidecar(bundle, variant, here)

@@ -52,7 +52,7 @@ def build(job: Job, tell: Follow) -> Built:
     """Build an engine and write it to `job.engine`. Raises EdgenerError."""
     begun = time.monotonic()
     trt = load_backend(job.backend, needs_gpu=not job.compute_capabilities)
-    tell({"event": "started", "version": trt.__version__})
+    tell({"event": "started", "version": trt.__version__, "process": os.getpid()})
     logger = make_logger(trt, tell)
     builder = make(trt.Builder, logger)
     network, parser = parse_graph(trt, builder, logger, Path(job.onnx))

@@ -43,11 +43,12 @@ def test_without_a_driver_nothing_of_tensorrt_is_touched(
     module(tmp_path, BACKENDS[name].module, "raise SystemError('touched')", monkeypatch)
     with pytest.raises(ProviderError, match="needs an NVIDIA GPU, and no CUDA driver") as caught:
         load_backend(name)
-    assert caught.value.hint == "See what this machine has: edgener-runtime devices"
+    assert "pip install" in str(caught.value.hint)
+    assert str(caught.value.hint).endswith("See what this machine has: edgener-runtime devices")
 
 
 def test_the_driver_and_the_first_gpu(driver: CudaDriver) -> None:
-    assert require_gpu("TensorRT") == (driver, GPU)
+    assert require_gpu(BACKENDS["tensorrt"]) == (driver, GPU)
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -66,7 +67,7 @@ def test_what_is_not_installed_is_told_with_the_way_to_install_it(
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(ProviderError, match="TensorRT cannot be loaded") as caught:
         load_backend("tensorrt")
-    assert "python3-libnvinfer" in str(caught.value.hint)
+    assert "install" in str(caught.value.hint)  # the line is the probe's, which knows the machine
 
 
 def test_bindings_without_libraries_are_told(

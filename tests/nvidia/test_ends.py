@@ -1,0 +1,123 @@
+"""A build by TensorRT for RTX that is broken off, killed, or has no room ends in a clear error, with nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgener_runtime.errors import DeviceError, EdgenerError, ProviderError, StorageError
+from edgener_runtime.manifest import VariantEntry, read_manifest
+from edgener_runtime.tensorrt import build
+from edgener_runtime.tensorrt.build import WORKER, Wanted, build_engine
+from edgener_runtime.tensorrt.job import Job
+from edgener_runtime.tensorrt.places import engines_folder
+from edgener_runtime.tensorrt.profiles import profiles_for
+from edgener_runtime.tensorrt.worker import CANCELLED
+
+from .conftest import ROOT, Environment
+
+PROFILES = profiles_for([], 64)
+AHEAD = Wanted("tensorrt-rtx", compute_capabilities=("8.6",))
+
+
+@pytest.fixture
+def bundle(rtx: Environment, tmp_path: Path) -> Path:
+    """The runtime's own small bundle, on a machine with TensorRT for RTX."""
+    import shutil
+
+    return Path(shutil.copytree(ROOT / "runtime" / "tests" / "bundle", tmp_path / "bundle"))
+
+
+@pytest.fixture
+def entry(bundle: Path) -> VariantEntry:
+    return read_manifest(bundle).variant("fp32")
+
+
+def test_a_build_that_nobody_wants_any_more_ends_by_itself_at_the_next_step(
+    bundle: Path, entry: VariantEntry, tmp_path: Path
+) -> None:
+    out = tmp_path / "engine"
+    job = Job("tensorrt-rtx", str(bundle / entry.file.path), str(out), PROFILES, compute_capabilities=("8.6",))
+    with subprocess.Popen(WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(json.dumps(asdict(job)) + "\n")
+        process.stdin.flush()
+        begun = next(line for line in process.stdout if json.loads(line)["event"] == "step")
+        process.stdin.close()
+        after = [json.loads(line) for line in process.stdout]
+    assert process.returncode == CANCELLED and begun
+    assert [event for event in after if event["event"] in ("failed", "built")] == []
+    assert not out.exists()
+
+
+def harm(number: signal.Signals) -> Callable[[dict[str, Any]], None]:
+    """Follows a build, and sends its process a signal once it has begun."""
+    processes: list[int] = []
+
+    def follow(event: dict[str, Any]) -> None:
+        if event["event"] == "started":
+            processes.append(event["process"])
+        elif event["event"] == "step" and processes:
+            os.kill(processes.pop(), number)
+
+    return follow
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (signal.SIGKILL, DeviceError, "was killed .SIGKILL., as the system does where memory runs out"),
+        (signal.SIGSEGV, ProviderError, "TensorRT for RTX crashed .SIGSEGV."),
+        (signal.SIGABRT, ProviderError, "TensorRT for RTX crashed .SIGABRT."),
+    ],
+)
+def test_a_crash_is_a_clear_error(
+    number: signal.Signals, kind: type[EdgenerError], words: str, bundle: Path, entry: VariantEntry
+) -> None:
+    with pytest.raises(kind, match=words):
+        build_engine(bundle, entry, PROFILES, AHEAD, harm(number))
+    assert not engines_folder(bundle).exists()
+
+
+def limited(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """Build below a limit of the shell's ulimit."""
+    monkeypatch.setattr(build, "WORKER", ("bash", "-c", f'ulimit {limit}; exec "$0" "$@"', *WORKER))
+
+
+def test_a_disk_without_room_is_told(bundle: Path, entry: VariantEntry, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited(monkeypatch, "-f 200")  # blocks of 1 KiB that a file may take
+    with pytest.raises(StorageError, match=r"cannot write .*: File too large"):
+        build_engine(bundle, entry, PROFILES, AHEAD)
+    assert not engines_folder(bundle).exists()
+
+
+def test_too_little_memory_is_a_clear_error(bundle: Path, entry: VariantEntry, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited(monkeypatch, "-v 400000")  # KiB of addresses
+    with pytest.raises(DeviceError, match="bad_alloc") as caught:
+        build_engine(bundle, entry, PROFILES, AHEAD)
+    assert "Free some memory" in str(caught.value.hint)
+    assert not engines_folder(bundle).exists()
+
+
+def test_ctrl_c_ends_the_command_with_130_and_leaves_nothing(bundle: Path) -> None:
+    program = Path(sys.executable).with_name("edgener-runtime")
+    words = [program, "prepare", bundle, "--backend", "tensorrt-rtx", "--compute-capability", "8.6"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not engines_folder(bundle).exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "interrupted; nothing half-written was left behind" in err and "Traceback" not in err
+    assert not engines_folder(bundle).exists()
