@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Packages that are worth telling of, by the beginning of their names.
 _TOLD = re.compile(r"edgener|numpy$|tokenizers$|click$|onnxruntime|ort[-_]nightly|tensorrt|nvidia[-_]")
+_MODULE = "onnxruntime/__init__.py"
 COPIED_SITES = ("usr/lib/python3*/dist-packages", "usr/local/lib/python3*/*-packages", "usr/lib/python3*/site-packages")
 
 
@@ -75,8 +76,7 @@ def _faults(ours: list[Distribution]) -> list[str]:
         return ["no onnxruntime is installed"]
     if len(ours) > 1:
         return [f"{named} are installed together and overwrite each other's files"]
-    initial = [file for file in ours[0].files or () if file.as_posix() == "onnxruntime/__init__.py"]
-    gone = [file for file in initial if not Path(str(file.locate())).is_file()]
+    gone = _registers_module(ours[0]) and not Path(str(ours[0].locate_file(_MODULE))).is_file()
     return [f"{named} is registered, but its files are gone"] if gone else []
 
 
@@ -87,7 +87,12 @@ def _is_onnxruntime(entry: Distribution) -> bool:
     top = entry.read_text("top_level.txt")
     if top is not None:
         return "onnxruntime" in top.split()
-    return any(file.as_posix() == "onnxruntime/__init__.py" for file in entry.files or ())
+    return _registers_module(entry)
+
+
+def _registers_module(entry: Distribution) -> bool:
+    """By the record itself: `files` leaves out what is gone, from Python 3.12 on."""
+    return any(line.startswith(f"{_MODULE},") for line in (entry.read_text("RECORD") or "").splitlines())
 
 
 def _package(entry: Distribution) -> Package:
@@ -97,7 +102,7 @@ def _package(entry: Distribution) -> Package:
 def _name(entry: Distribution) -> str:
     """In the spelling of the package index; empty where it is damaged, which Pythons tell in various ways."""
     try:
-        name = str(entry.metadata["Name"] or "")
-    except (KeyError, OSError, TypeError):
+        names = entry.metadata.get_all("Name") or [""]
+    except (OSError, AttributeError):
         return ""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return re.sub(r"[-_.]+", "-", str(names[0])).lower()
