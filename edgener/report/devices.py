@@ -92,13 +92,11 @@ def _row(report: SelftestReport, reference: SelftestReport | None) -> Row:
 
 
 def _ran_on(report: SelftestReport) -> str:
-    """The provider as people say it, with the version of the library that was it."""
+    """The provider as people say it, and the library that was it."""
     if report.provider is None:
         return f"nothing; {report.device} was asked for"
     kind = next((kind for kind in KINDS if _on(kind.lower())(report)), report.provider)
-    library = "tensorrt" if kind == "TensorRT" and "tensorrt" in report.versions else "onnxruntime"
-    version = report.versions.get(library) or report.versions.get(f"{library}-gpu") or "unknown"
-    return f"{kind}, {library} {version}"
+    return f"{kind}, {report.library}"
 
 
 def _labels(report: SelftestReport, reference: SelftestReport | None) -> str:
@@ -123,5 +121,5 @@ def _figure(report: SelftestReport, name: str, form: str) -> str:
 def _verdict(report: SelftestReport) -> str:
     failed = report.failed
     if failed is None:
-        return report.verdict
+        return report.verdict if not report.exit_code else f"{report.verdict} ({report.exit_code})"
     return f"{report.verdict} ({failed.exit_code}), {failed.name}: {failed.detail}"

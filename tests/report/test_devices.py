@@ -17,14 +17,16 @@ MACHINE = Machine("laptop", "x86_64", "Linux 6.1", "3.11.7", "EPYC", "avx2", 2, 
 SPEED = CheckResult("speed", "", "pass", "", 5.0, {"p50_ms": 1.234, "p99_ms": 2.5, "peak_rss_mb": 78.4})
 LABELS = CheckResult("labels", "", "pass", "", 0.1, {"equal_labels": 0.995})
 LAPTOP = SelftestReport(
-    verdict="pass", exit_code=0, device="cpu", provider="CPUExecutionProvider", bundle="factory", variant="int8",
-    precision="int8", model="aa", machine=MACHINE, versions={"onnxruntime": "1.32.0", "tensorrt": "10.3.0"},
+    verdict="pass", exit_code=0, device="cpu", provider="CPUExecutionProvider", library="onnxruntime 1.32.0",
+    bundle="factory", variant="int8",
+    precision="int8", model="aa", machine=MACHINE, versions={"numpy": "2.4.6"},
     checks=(SPEED, LABELS), answers=(Answer("t", "0 1 0 2", "1 1 1 1", "1 1 1 1"),), created="2026-01-01",
 )  # fmt: skip
 ORIN = replace(
     LAPTOP,
     device="jetson",
-    provider="TensorrtExecutionProvider",
+    provider="TensorRT",
+    library="TensorRT 10.3.0",
     machine=replace(MACHINE, name="Orin", architecture="aarch64", probe={"jetson": {"model": "Orin"}}),
     answers=(replace(LAPTOP.answers[0], labels="0 1 0 0"),),
     checks=(SPEED, CheckResult("power", "", "pass", "", 5.0, {"mean_watts": 7.25})),
@@ -49,7 +51,7 @@ def test_a_row_says_what_ran_where_and_how_fast() -> None:
 
 def test_labels_are_held_against_the_first_machine_with_the_model() -> None:
     row = row_of(LAPTOP, ORIN)
-    assert (row.labels, row.ran_on, row.watts) == ("75.00% of laptop's", "TensorRT, tensorrt 10.3.0", "7.2")
+    assert (row.labels, row.ran_on, row.watts) == ("75.00% of laptop's", "TensorRT, TensorRT 10.3.0", "7.2")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,12 @@ def test_a_device_that_was_not_there_is_a_row_without_figures() -> None:
     row = row_of(ABSENT)
     assert row.ran_on == "nothing; cuda was asked for" and row.verdict == "fail (6), device: no CUDA driver"
     assert {row.labels, row.median_ms, row.megabytes} == {"-"}
+
+
+def test_answers_that_nothing_was_held_against_prove_nothing() -> None:
+    matrix = merge([replace(ORIN, verdict="inconclusive", exit_code=4)])
+    assert matrix.rows[0].verdict == "inconclusive (4)"
+    assert "TensorRT" in matrix.not_run
 
 
 def test_an_emulated_machine_says_so_and_comes_last() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..console import write_line
+from ..errors import UserInputError
 from ..inputs import FORMATS, read_records
 from ..serde import to_json
 from ..session import DEVICES
@@ -45,8 +46,9 @@ def selftest(
 ) -> None:  # fmt: skip
     """Check that BUNDLE runs right on a device of this machine, and measure how fast, in one report.
 
-    Exit codes: 0 all checks passed or were skipped with a reason, 3 labels or logits differ, 5 the bundle is damaged,
-    6 the device is not there. Devices other than cpu were not run on their hardware yet.
+    Exit codes: 0 all checks passed or were skipped with a reason, 3 labels or logits differ, 4 a GPU's answers were
+    held against nothing, 5 the bundle is damaged, 6 the device is not there. No device but cpu was run on its hardware
+    yet.
 
     \b
     Examples:
@@ -59,7 +61,7 @@ def selftest(
 
     if out and out.suffix == ".html":
         raise click.UsageError("--out names the report, such as report.json; the page is written beside it")
-    texts = tuple(record["text"] for record in islice(read_records(source, form), _TEXTS)) if source else None
+    texts = _texts(source, form) if source else None
     known = read_report(against) if against else None
     request = Request(bundle, device, variant, threads, texts, known, emulated_by, seconds, name)
     report = run_selftest(request, _say)
@@ -69,12 +71,19 @@ def selftest(
     context.exit(report.exit_code)
 
 
+def _texts(source: str, form: str) -> tuple[str, ...]:
+    texts = tuple(record["text"] for record in islice(read_records(source, form), _TEXTS))
+    if not texts:
+        raise UserInputError(f"{source} holds no texts", "Leave --input out for made-up ones.")
+    return texts
+
+
 def _say(result: CheckResult) -> None:
     """A line of progress for each check that ended."""
     click.secho(f"{result.status:<8}", fg=_COLOURS[result.status], nl=False, err=True)
     click.echo(f"{result.name:<14}{result.detail}", err=True)
-    if result.hint:
-        click.echo(f"{'':<22}{result.hint}", err=True)
+    for line in (result.hint or "").splitlines():
+        click.echo(f"{'':<22}{line}", err=True)
 
 
 def _write(report: SelftestReport, out: Path) -> None:

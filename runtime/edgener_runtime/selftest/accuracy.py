@@ -5,39 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import ParityError
-from .answers import Comparison, answer_all, band_of, compare
+from .answers import SAME, Comparison, answer_all, band_of, compare
 from .bench import Bench, Outcome, skip
 from .report import Answer
 
-_NO_REFERENCE = "{} on the CPU is the reference itself; hold it against another machine's report with --against"
 _NEXT = "Try another variant on this device, or export the bundle again."
 
 
 def repeat(bench: Bench) -> Outcome:
-    """Ask all texts twice. Raises ParityError where an answer changes."""
+    """Ask all texts twice. Raises ParityError where an answer changes by more than the order of sums gives."""
     first, again = (answer_all(bench.classifier, bench.texts) for _ in range(2))
-    changed = sum(one != other for one, other in zip(first, again, strict=True))
-    if changed:
-        raise ParityError(f"{changed} of {len(first)} texts were answered otherwise when asked again", _NEXT)
+    found = compare(again, first, SAME)
+    if found.differing > found.undecided or found.largest > SAME:
+        raise ParityError(
+            f"asked again, {found.differing} of {found.subwords} labels changed, and logits by {found.largest:.2g}",
+            _NEXT,
+        )
     bench.answers = first
-    subwords = sum(len(answer.labels.split()) for answer in first)
-    return Outcome(f"{len(first)} texts, {subwords} subwords, twice the same numbers")
+    return Outcome(f"{len(first)} texts, {found.subwords} subwords: twice the same, within {found.largest:.2g}")
 
 
 def labels(bench: Bench) -> Outcome:
     """Hold the labels against the reference on this CPU. Raises ParityError where a decided one differs."""
     if bench.reference is None:
-        return skip(_NO_REFERENCE.format(bench.variant.name))
-    entry, answers = bench.reference
-    return _labels_of(bench, answers, f"{entry.name} on this CPU")
+        return skip(bench.why_no_reference)
+    name, answers = bench.reference
+    return _labels_of(bench, answers, f"{name} on this CPU")
 
 
 def logits(bench: Bench) -> Outcome:
     """Hold the logits against the reference on this CPU. Raises ParityError where one is out of its band."""
     if bench.reference is None:
-        return skip(_NO_REFERENCE.format(bench.variant.name))
-    entry, answers = bench.reference
-    return _logits_of(bench, answers, f"{entry.name} on this CPU")
+        return skip(bench.why_no_reference)
+    name, answers = bench.reference
+    return _logits_of(bench, answers, f"{name} on this CPU")
 
 
 def against(bench: Bench) -> Outcome:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..devices import CPU
 from ..errors import UserInputError
 from ..manifest import Manifest, VariantEntry
 from .report import Answer
@@ -14,13 +15,13 @@ from .report import Answer
 if TYPE_CHECKING:
     from ..pipeline import TokenClassifier
 
-CPU = "CPUExecutionProvider"
 TEXTS = 24  # made-up ones, of 4 to 40 words
 
-# How far a logit may be from the reference's before that is a fault, by precision. GPUs round FP32 products to TF32
-# (10 bits of mantissa) and FP16 ones to 10 bits too; not held against a device yet.
+# How far a logit may be from the reference's before that is a fault, by precision: FP32 is summed in another order,
+# FP16 has 10 bits of mantissa. Not held against a device yet.
 FLOORS = {"fp32": 0.01, "fp16": 0.05}
 _OTHER_FLOOR = 0.1
+SAME = 1e-3  # how far logits may be apart of one machine that is asked twice: GPUs sum in no fixed order
 
 
 @dataclass(frozen=True)

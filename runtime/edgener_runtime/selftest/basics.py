@@ -27,7 +27,7 @@ def verify(bench: Bench) -> Outcome:
 
 
 def load(bench: Bench) -> Outcome:
-    """Load the variant, engines made first where the device needs them. Raises ProviderError, DeviceError."""
+    """Load the variant where it was asked to run, and let it answer once. Raises ProviderError, DeviceError."""
     from ..pipeline import TokenClassifier
 
     request = bench.request
@@ -43,15 +43,25 @@ def load(bench: Bench) -> Outcome:
 
 
 def provider(bench: Bench) -> Outcome:
-    """Compare what runs with what was meant to. Raises ProviderError."""
+    """Compare what the loaded session says that it runs on with what was asked for. Raises ProviderError."""
     told = bench.classifier.explain()
-    meant = bench.classifier.provider
-    if told.provider != meant:
+    meant = providers_of(bench.request.device)
+    if told.provider not in meant:
         raise ProviderError(
-            f"{meant} was to run {told.variant}, {told.provider} runs it",
+            f"{bench.request.device} was asked for, which is {' or '.join(meant)}; {told.provider} runs {told.variant}",
             "See what is missing: edgener-runtime devices",
         )
-    return Outcome(f"{told.provider}, onnxruntime {told.onnxruntime}")
+    return Outcome(f"{told.provider}, {told.library}; {'; '.join(told.reasons)}")
+
+
+def providers_of(device: str) -> tuple[str, ...]:
+    """What a session on a device may say of itself, one for each device that this one stands for."""
+    from ..devices import DEVICES, device_named
+    from ..tensorrt.direct import PROVIDER
+
+    asked = device_named(device)
+    places = [DEVICES[name] for name in asked.stands_for] or [asked]
+    return tuple(PROVIDER if place.opener == "engine" else place.provider for place in places)
 
 
 def _told(probe: dict[str, Any]) -> str:

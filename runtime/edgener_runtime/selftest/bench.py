@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import EdgenerError
+from ..errors import EdgenerError, ProviderError
 from .report import FAIL, PASS, SKIPPED, Answer, CheckResult, SelftestReport
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from ..pipeline import TokenClassifier
 
 SECONDS = 5.0
+_AGAINST = "hold it against another machine's report with --against"
 Thing = TypeVar("Thing")
 
 
@@ -58,6 +61,7 @@ class Bench:
         self.results: list[CheckResult] = []
         self.probe: dict[str, Any] = {}
         self.answers: tuple[Answer, ...] = ()
+        self.why_no_reference = ""
         self._manifest: Manifest | None = None
         self._classifier: TokenClassifier | None = None
 
@@ -97,17 +101,39 @@ class Bench:
         settings = self.manifest.tokenizer
         return tuple(made_up_texts(TextTokenizer(self.request.bundle / settings.file, settings), TEXTS))
 
-    @cached_property
-    def reference(self) -> tuple[VariantEntry, tuple[Answer, ...]] | None:
-        """A variant on the CPU and its answers, to hold those of the device against; None where there is none."""
-        from ..pipeline import TokenClassifier
-        from .answers import answer_all, reference_of
+    @contextmanager
+    def open_reference(self) -> Iterator[TokenClassifier | None]:
+        """What to hold the device's answers against, loaded on the CPU meanwhile; None where there is nothing."""
+        classifier = self._reference()
+        try:
+            yield classifier
+        finally:
+            if classifier is not None:
+                classifier.close()
 
+    def _reference(self) -> TokenClassifier | None:
+        """None with the reason: a Jetson may run TensorRT without an onnxruntime, and FP32 on a CPU has no better."""
+        from ..pipeline import TokenClassifier
+        from .answers import reference_of
+
+        request = self.request
         entry = reference_of(self.manifest, self.variant, self.classifier.provider)
         if entry is None:
+            self.why_no_reference = f"nothing on this CPU is nearer to PyTorch than {self.variant.name}; {_AGAINST}"
             return None
-        with TokenClassifier.load(self.request.bundle, "cpu", entry.name, self.request.threads) as classifier:
-            return entry, answer_all(classifier, self.texts)
+        try:
+            return TokenClassifier.load(request.bundle, "cpu", entry.name, request.threads)
+        except ProviderError as error:
+            self.why_no_reference = f"no reference on this CPU: {error.message}; {_AGAINST}"
+            return None
+
+    @cached_property
+    def reference(self) -> tuple[str, tuple[Answer, ...]] | None:
+        """The name of the variant that is the reference and its answers; None where there is none."""
+        from .answers import answer_all
+
+        with self.open_reference() as classifier:
+            return (classifier.variant.name, answer_all(classifier, self.texts)) if classifier else None
 
     @property
     def loaded(self) -> bool:

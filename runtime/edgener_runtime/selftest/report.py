@@ -10,7 +10,7 @@ from ..errors import UserInputError
 from ..serde import SchemaError, load_json
 
 SCHEMA_VERSION = 1
-PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
+PASS, FAIL, SKIPPED, INCONCLUSIVE = "pass", "fail", "skipped", "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,16 @@ class Machine:
 
 @dataclass(frozen=True)
 class SelftestReport:
-    """All that a selftest found; `model` is the SHA-256 of the variant's file, `provider` what really ran it."""
+    """All that a selftest found.
+
+    `provider` and `library` (with its version) are what really ran the variant, `model` the SHA-256 of its file.
+    """
 
     verdict: str
     exit_code: int
     device: str
     provider: str | None
+    library: str | None
     bundle: str
     variant: str | None
     precision: str | None

@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 
+from ..devices import CPU
 from ..errors import EdgenerError, UserInputError
 from .bench import Bench, Outcome, Request, skip
 from .checks import CHECKS, Check
 from .machine import describe, versions
-from .report import FAIL, PASS, SKIPPED, CheckResult, SelftestReport
+from .report import FAIL, INCONCLUSIVE, PASS, SKIPPED, CheckResult, SelftestReport
 
-_HINT = "Run again with --debug before the command."
+_INCONCLUSIVE = 4
+_OURS = "This is a fault of edgener: please report it, together with this report."
 
 
 def run_selftest(
     request: Request,
     step: Callable[[CheckResult], None] = lambda result: None,
     checks: Sequence[Check] = CHECKS,
-    debug: bool = False,
 ) -> SelftestReport:
     """Make all checks in order and report of them; `step` is told of each as it ends.
 
     A check that fails is in the report and raises nothing, but for what nobody can test: a wrong `request`
-    (UserInputError from before the model is loaded). With `debug` a fault of ours goes through.
+    (UserInputError from before the model is loaded).
     """
     with Bench(request) as bench:
         for check in checks:
-            result = _result(check, bench, debug)
+            result = _result(check, bench)
             bench.results.append(result)
             step(result)
         return _report(bench)
 
 
-def _result(check: Check, bench: Bench, debug: bool) -> CheckResult:
+def _result(check: Check, bench: Bench) -> CheckResult:
     begun = time.perf_counter()
     failed: EdgenerError | None = None
     try:
@@ -43,16 +46,28 @@ def _result(check: Check, bench: Bench, debug: bool) -> CheckResult:
         if isinstance(error, UserInputError) and not bench.loaded:
             raise
         outcome, failed = Outcome(error.message, status=FAIL), error
-    except Exception as error:  # a report of what broke is worth most where it broke
-        if debug:
-            raise
-        failed = EdgenerError(f"internal error: {type(error).__name__}: {error}", _HINT)
+    except Exception as error:  # noqa: BLE001 - a report of what broke is worth most where it broke
+        failed = EdgenerError(f"internal error at {_place(error)}: {type(error).__name__}: {error}", _OURS)
         outcome = Outcome(failed.message, status=FAIL)
     seconds = None if bench.request.emulated_by else round(time.perf_counter() - begun, 3)
     hint, code = (failed.hint, failed.exit_code) if failed else (None, 0)
+    detail, hint = (_without_folders(text, bench.request.bundle) for text in (outcome.detail, hint or ""))
     return CheckResult(
-        check.name, check.proves, outcome.status, outcome.detail, seconds, dict(outcome.figures), hint, code
+        check.name, check.proves, outcome.status, detail, seconds, dict(outcome.figures), hint or None, code
     )
+
+
+def _place(error: Exception) -> str:
+    """File and line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
+
+
+def _without_folders(text: str, bundle: Path) -> str:
+    """A text that names the bundle and not where it lies: reports are sent on, and folders may name people."""
+    for folder in (bundle.resolve(), bundle.absolute(), bundle):
+        text = text.replace(str(folder), bundle.resolve().name)
+    return text
 
 
 def _why_not(check: Check, bench: Bench) -> Outcome | None:
@@ -60,21 +75,21 @@ def _why_not(check: Check, bench: Bench) -> Outcome | None:
     missing = [name for name in check.needs if not bench.passed(name)]
     if missing:
         return skip(f"needs {missing[0]}, which did not pass")
-    if check.devices and bench.request.device not in check.devices:
-        return skip(f"for {' and '.join(check.devices)} only")
     if check.timed and bench.request.emulated_by:
         return skip(f"emulated by {bench.request.emulated_by}: answers, not speed")
     return None
 
 
 def _report(bench: Bench) -> SelftestReport:
-    request, failed = bench.request, bench.failed
-    variant = bench.variant if bench.loaded else None
+    request = bench.request
+    verdict, code = _verdict(bench)
+    variant, told = (bench.variant, bench.classifier.explain()) if bench.loaded else (None, None)
     return SelftestReport(
-        verdict=FAIL if failed else PASS,
-        exit_code=failed.exit_code if failed else 0,
+        verdict=verdict,
+        exit_code=code,
         device=request.device,
-        provider=bench.classifier.provider if variant else None,
+        provider=told.provider if told else None,
+        library=told.library if told else None,
         bundle=bench.manifest.name if bench.passed("bundle") else request.bundle.name,
         variant=variant.name if variant else None,
         precision=variant.precision if variant else None,
@@ -85,6 +100,16 @@ def _report(bench: Bench) -> SelftestReport:
         answers=bench.answers,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+
+
+def _verdict(bench: Bench) -> tuple[str, int]:
+    """The first that failed decides; off the CPU, answers that nothing was held against prove nothing."""
+    if bench.failed:
+        return FAIL, bench.failed.exit_code
+    compared = bench.passed("labels") or bench.passed("against")
+    if bench.loaded and bench.classifier.provider != CPU and not compared:
+        return INCONCLUSIVE, _INCONCLUSIVE
+    return PASS, 0
 
 
 def summary(report: SelftestReport) -> str:

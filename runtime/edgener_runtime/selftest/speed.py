@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
+from ..devices import CPU
 from .bench import Bench, Outcome, skip
 
 _MEGA = 1e6
@@ -33,14 +34,18 @@ def latency(bench: Bench) -> Outcome:
 
 
 def memory(bench: Bench) -> Outcome:
-    """Resident memory of this process now and at its highest, before the reference on the CPU is loaded."""
+    """Resident memory of this process now and at its highest, before the reference on the CPU is loaded.
+
+    A GPU's own memory is not part of it, nor what CUDA takes of a Jetson's.
+    """
     steady, peak = resident(), peak_resident()
     if peak is None:
         return skip("this system does not tell what a process holds")
     most = max(peak, steady or 0)  # the kernel adds up its count of the peak with some delay
     figures = {"peak_rss_mb": most / _MEGA} | ({"rss_mb": steady / _MEGA} if steady is not None else {})
     now = "unknown now" if steady is None else f"{steady / _MEGA:.0f} MB now"
-    return Outcome(f"{now}, {most / _MEGA:.0f} MB at most", figures)
+    besides = "" if bench.classifier.provider == CPU else "; what the GPU takes is not counted"
+    return Outcome(f"{now}, {most / _MEGA:.0f} MB at most{besides}", figures)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from edgener_runtime import TokenClassifier, UserInputError
+from edgener_runtime.devices import CPU
 from edgener_runtime.manifest import Manifest
-from edgener_runtime.selftest.answers import CPU, Comparison, answer_all, band_of, compare, reference_of
+from edgener_runtime.selftest.answers import Comparison, answer_all, band_of, compare, reference_of
 from edgener_runtime.selftest.report import Answer
 
 KNOWN = (Answer("a", "0 3 4", "5.0 2.0 1.0", "4.0 0.3 0.1"), Answer("b", "1", "9.0", "9.0"))

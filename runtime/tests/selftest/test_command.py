@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def test_cuda_that_is_not_there_is_6_and_written_down(bundle: Path, tmp_path: Pa
         (["--variant", "int4"], "has no variant 'int4'"),
         (["--against", "missing.json"], "cannot read missing.json"),
         (["--input", "missing.txt"], "cannot read missing.txt"),
+        (["--input", os.devnull], "holds no texts"),
         (["--seconds", "0"], "Invalid value for '--seconds'"),
     ],
 )

@@ -15,7 +15,8 @@ from edgener_runtime.serde import from_json, to_json
 
 MACHINE = Machine("<b>board</b>", "aarch64", "Linux 5.15", "3.10.12", "0xd42", "asimddp", 6, 8 << 30, None, {"a": 1})
 REPORT = SelftestReport(
-    verdict="fail", exit_code=3, device="cuda", provider="CUDAExecutionProvider", bundle="b", variant="fp32",
+    verdict="fail", exit_code=3, device="cuda", provider="CUDAExecutionProvider", library="onnxruntime 1.23.2",
+    bundle="b", variant="fp32",
     precision="fp32", model="00", machine=MACHINE, versions={"onnxruntime": "1.23.2"},
     checks=(
         CheckResult("speed", "how fast", "pass", "1 ms", 0.5, {"p50_ms": 1.0}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,18 +34,32 @@ def test_resident_memory_is_in_pages_of_statm(tmp_path: Path) -> None:
     assert resident(tmp_path) == 5 * os.sysconf("SC_PAGE_SIZE")
 
 
+@dataclass
+class Loaded:
+    """A double of a classifier that is loaded."""
+
+    provider: str = "CPUExecutionProvider"
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
 def test_a_system_that_does_not_tell_is_skipped(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resident(tmp_path) is None
+    bench = Bench(Request(bundle))
+    bench.classifier = Loaded()  # type: ignore[assignment]
     told: dict[str, int | None] = {"resident": None, "peak_resident": None}
     for name in told:
         monkeypatch.setattr(f"edgener_runtime.selftest.speed.{name}", lambda name=name: told[name])
-    outcome = memory(Bench(Request(bundle)))
+    outcome = memory(bench)
     assert (outcome.status, outcome.figures) == ("skipped", {})
     told["peak_resident"] = 5_000_000
-    assert memory(Bench(Request(bundle))).figures == {"peak_rss_mb": 5.0}
+    assert memory(bench).figures == {"peak_rss_mb": 5.0}
     told["resident"] = 6_000_000  # the count of the peak may lag behind
-    outcome = memory(Bench(Request(bundle)))
+    outcome = memory(bench)
     assert (outcome.detail, outcome.figures) == ("6 MB now, 6 MB at most", {"peak_rss_mb": 6.0, "rss_mb": 6.0})
+    bench.classifier = Loaded("TensorRT")  # type: ignore[assignment]
+    assert memory(bench).detail.endswith("; what the GPU takes is not counted")
 
 
 def test_the_peak_is_at_least_what_numpy_takes() -> None:
