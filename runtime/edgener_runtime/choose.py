@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .devices import DEVICES, Device, device_named
 from .errors import ProviderError
-from .needs import NEEDS, Lack, Wanted, lacks
+from .needs import NEEDS, Lack, Wanted, lacks, next_command
 
 
 def pick_device(name: str, wanted: Wanted | None = None) -> tuple[str, tuple[str, ...]]:
@@ -23,19 +23,17 @@ def pick_device(name: str, wanted: Wanted | None = None) -> tuple[str, tuple[str
         if lack is None:
             return candidate.name, _reasons(device, candidate, passed_over)
         passed_over.append((candidate, lack))
-    raise ProviderError(
-        f"{name} cannot run here: {'; '.join(_passed(*each) for each in passed_over)}", passed_over[-1][1].mend
-    )
+    last, lack = passed_over[-1]
+    what = "; ".join(_passed(*each) for each in passed_over)
+    raise ProviderError(f"{name} cannot run here: {what}", next_command(last, [lack]))
 
 
 def require(device: Device, wanted: Wanted | None = None) -> None:
     """Raises ProviderError naming all that this machine lacks for a device, and what to type."""
     missing = list(lacks(device, wanted))
     if missing:
-        mends = dict.fromkeys(lack.mend for lack in missing)
-        raise ProviderError(
-            f"{device.name} cannot run here: {'; '.join(lack.what for lack in missing)}", "\n".join(mends)
-        )
+        what = "; ".join(lack.what for lack in missing)
+        raise ProviderError(f"{device.name} cannot run here: {what}", next_command(device, missing))
 
 
 def _reasons(asked: Device, taken: Device, passed_over: list[tuple[Device, Lack]]) -> tuple[str, ...]:

@@ -15,16 +15,15 @@ class Device:
     """One place to run a bundle.
 
     A variant runs there if its `needs.providers` names `provider`. `needs` are keys of `needs.NEEDS`, what the machine
-    must have, asked in this order; `install` is the next command where it has no software for it. `opener` is a key of
-    `session.OPENERS`. `stands_for` others: the first of them that this machine has is taken. `subwords` is how many
-    padded ones of one run keep the device busy, None where that is the tuning's to say.
+    must have, asked in this order. `opener` is a key of `session.OPENERS`. `stands_for` others: the first of them that
+    this machine has is taken. `subwords` is how many padded ones of one run keep the device busy, None where that is
+    the tuning's to say. Only what is `proven` was run on such a device.
     """
 
     name: str
     description: str
     provider: str = ""
     needs: tuple[str, ...] = ()
-    install: str = ""
     opener: str = "onnxruntime"
     stands_for: tuple[str, ...] = ()
     subwords: int | None = None
@@ -32,8 +31,6 @@ class Device:
 
 
 _GPU_SUBWORDS = 4096  # eight windows of 512: a GPU is idle with less. An estimate, as no GPU was at hand
-_ONNXRUNTIME_GPU = 'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "edgener-runtime[cuda]"'
-_TENSORRT_INSTALL = "pip install tensorrt, or on a Jetson: apt-get install python3-libnvinfer"
 
 DEVICES = {
     device.name: device
@@ -49,15 +46,13 @@ DEVICES = {
             "onnxruntime on this machine's cores",
             provider=CPU,
             needs=("provider",),
-            install='pip install "edgener-runtime[cpu]"',
             proven=True,
         ),
         Device(
             "cuda",
             "onnxruntime on an NVIDIA GPU",
             provider=CUDA,
-            needs=("one onnxruntime", "provider", "driver"),
-            install=_ONNXRUNTIME_GPU,
+            needs=("provider", "driver", "one onnxruntime"),
             subwords=_GPU_SUBWORDS,
         ),
         Device(
@@ -65,7 +60,6 @@ DEVICES = {
             "a TensorRT engine that `edgener-runtime prepare` built on this GPU, without onnxruntime",
             provider=TENSORRT,
             needs=("driver", "tensorrt", "engine"),
-            install=_TENSORRT_INSTALL,
             opener="engine",
             subwords=_GPU_SUBWORDS,
         ),
@@ -73,8 +67,7 @@ DEVICES = {
             "tensorrt-ort",
             "onnxruntime's TensorRT provider, which builds its engine at the first load",
             provider=TENSORRT,
-            needs=("one onnxruntime", "provider", "driver", "nvinfer"),
-            install=_ONNXRUNTIME_GPU,
+            needs=("provider", "driver", "one onnxruntime"),
             subwords=_GPU_SUBWORDS,
         ),
         Device(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from .manifest import VariantEntry
 
 @dataclass(frozen=True)
 class Lack:
-    """What is missing for a device, and the next command."""
+    """What is missing for a device, and the next command; None where that is to install something."""
 
     what: str
-    mend: str
+    mend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,33 @@ def lacks(device: Device, wanted: Wanted | None = None) -> Iterator[Lack]:
             yield lack
 
 
+def next_command(device: Device, missing: Sequence[Lack]) -> str:
+    """What to type for what is missing, a line each; what to install depends on the machine, which is looked at."""
+    lines = [lack.mend or install_command(device) for lack in missing]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def install_command(device: Device) -> str:
+    """How to get the software that a device needs onto this machine, by what is found here."""
+    from .probe import probe
+
+    return probe().provider(device.name).install or "See what this machine has: edgener-runtime devices"
+
+
 def _provider(device: Device, wanted: Wanted | None) -> Lack | None:
     """A list of what onnxruntime was compiled with, so that it says nothing of the machine."""
     from .session import load_onnxruntime
 
     if device.provider in load_onnxruntime().get_available_providers():
         return None
-    return Lack(f"this onnxruntime was built without {device.provider}", device.install)
+    return Lack(f"this onnxruntime was built without {device.provider}")
 
 
 def _one_onnxruntime(device: Device, wanted: Wanted | None) -> Lack | None:
     found = onnxruntime_packages()
     if len(found) < 2:
         return None
-    return Lack(f"{' and '.join(found)} are both installed and overwrite each other's files", device.install)
+    return Lack(f"{' and '.join(found)} are both installed and overwrite each other's files")
 
 
 def onnxruntime_packages() -> list[str]:
@@ -67,16 +80,19 @@ def _driver(device: Device, wanted: Wanted | None) -> Lack | None:
     from .probe.cuda import cuda_driver
 
     why = cuda_driver().why
-    return Lack(why, "Install NVIDIA's driver and try nvidia-smi, or take --device cpu") if why else None
+    return Lack(why) if why else None
 
 
 def _tensorrt(device: Device, wanted: Wanted | None) -> Lack | None:
     """Looked for without importing it."""
     from importlib.util import find_spec
 
-    if any(find_spec(name) for name in ("tensorrt", "tensorrt_rtx")):
+    from .tensorrt.backend import BACKENDS
+
+    modules = (name for backend in BACKENDS.values() for name in (backend.module, backend.bindings))
+    if any(find_spec(name) for name in modules):
         return None
-    return Lack("TensorRT's Python module (tensorrt) is not installed", device.install)
+    return Lack("TensorRT's Python module (tensorrt) is not installed")
 
 
 def _engine(device: Device, wanted: Wanted | None) -> Lack | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .devices import CPU, Device
-from .errors import BundleError, DeviceError, EdgenerError, ProviderError
+from .errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError
 from .memory import require_memory
-from .ort_options import context_file, provider_options
+from .needs import install_command
+from .ort_options import CACHE, provider_options
 from .session import Model, load_onnxruntime
 from .tuning import Tuning
 
@@ -40,7 +42,7 @@ class OnnxSession:
         self._session: Any = _create(onnxruntime, model, device, tuning, options)
         self._numpy_run = device.provider == CPU
         if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
-            raise ProviderError(_came_up(device.provider, self.provider, said), _CHECK)
+            raise ProviderError(_came_up(device.provider, self.provider, said), install_command(device))
 
     @property
     def provider(self) -> str:
@@ -61,8 +63,7 @@ class OnnxSession:
         return logits
 
     def close(self) -> None:
-        """Let go of the session; onnxruntime frees its memory."""
-        self._session = None
+        """Nothing to do: onnxruntime frees the session when its last run has ended and nobody holds it."""
 
 
 def run_bound(session: Any, feeds: Feeds) -> Logits:
@@ -84,7 +85,6 @@ def run_bound(session: Any, feeds: Feeds) -> Logits:
 
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
-_CHECK = "Check the driver (nvidia-smi) and the CUDA and cuDNN libraries, or ask for --device cpu."
 
 
 def _preload(onnxruntime: Any) -> str:
@@ -106,6 +106,8 @@ def _came_up(asked: str, came: str, said: str) -> str:
 
 
 def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, options: dict[str, str]) -> Any:
+    if folder := options.get(CACHE):
+        _make_folder(Path(folder))
     require_memory(_COPIES * model.variant.file.size, f"loading {model.file}")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = tuning.threads
@@ -116,31 +118,39 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     settings.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(
-            str(_file(model, device)), settings,
+            str(model.file), settings,
             providers=[(device.provider, options)] if options else [device.provider],
             disabled_optimizers=list(model.variant.disabled_optimizers),
             enable_fallback=False,  # to the CPU, when it is opened and in the midst of a run
         )  # fmt: skip
     except Exception as error:  # onnxruntime raises a class of its own for every status
-        raise _told(error, onnxruntime.__version__, model, device) from error
+        raise _told(error, onnxruntime.__version__, model, device, options) from error
 
 
-def _file(model: Model, device: Device) -> Path:
-    """The variant, or what the TensorRT provider made of it when it was last loaded here."""
-    if device.name != "tensorrt-ort":
-        return model.file
-    context = context_file(model)
-    context.parent.mkdir(parents=True, exist_ok=True)
-    return context if context.is_file() else model.file
+def _make_folder(folder: Path) -> None:
+    """onnxruntime makes the last of the path alone."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {folder}: {error.strerror}", "Engines are kept there: free its way."
+        ) from None
 
 
-def _told(error: Exception, version: str, model: Model, device: Device) -> EdgenerError:
+def _told(error: Exception, version: str, model: Model, device: Device, options: dict[str, str]) -> EdgenerError:
     if any(said in str(error) for said in _NO_MEMORY):
         return DeviceError(
             f"there is not enough memory to load {model.file}", "Free some memory, or try a smaller variant."
         )
     if device.provider != CPU and type(error).__name__ not in _OF_THE_FILE:
-        return ProviderError(f"{device.provider} did not come up for {model.file}: {error}", _CHECK)
+        kept = (
+            f"\nOr, if an engine that was kept is damaged: rm -r {shlex.quote(options[CACHE])}"
+            if CACHE in options
+            else ""
+        )
+        return ProviderError(
+            f"{device.provider} did not come up for {model.file}: {error}", install_command(device) + kept
+        )
     return BundleError(
         f"onnxruntime {version} cannot load {model.file}: {error}",
         f"It needs onnxruntime {model.variant.needs.onnxruntime} or newer; else export the bundle again.",

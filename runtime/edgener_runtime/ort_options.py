@@ -21,12 +21,13 @@ CUDA_OPTIONS = {
     "use_tf32": "0",  # 10 bits of mantissa would break FP32's promise of PyTorch's own labels
     "arena_extend_strategy": "kSameAsRequested",  # doubling takes memory that a Jetson's CPU cores need too
 }
+CACHE = "trt_engine_cache_path"
 TENSORRT_OPTIONS = {
     "device_id": "0",
     "trt_engine_cache_enable": "1",
     "trt_timing_cache_enable": "1",
-    "trt_dump_ep_context_model": "1",
-    "trt_ep_context_embed_mode": "1",  # one file, which leads to no other by a path
+    # It would be a model that no manifest vouches for; an engine for a device is prepared for --device tensorrt.
+    "trt_dump_ep_context_model": "0",
     "trt_fp16_enable": "0",  # precision stands in the graph, and TensorRT 11 has no such flag
     "trt_int8_enable": "0",
 }
@@ -44,15 +45,8 @@ def _tensorrt(model: Model) -> tuple[Shapes, dict[str, str]]:
     from .tensorrt.shapes import shapes_of
 
     profiles = profiles_for([], model.max_length)[-1:]  # onnxruntime builds a graph's engine of one profile here
-    folder = cache_folder(model)
-    paths = {
-        "trt_engine_cache_path": folder,
-        "trt_timing_cache_path": folder,
-        "trt_ep_context_file_path": context_file(model),
-    }
-    options = {name: str(path) for name, path in paths.items()}
-    ends = profile_options(profiles, model.inputs)
-    return shapes_of(profiles), TENSORRT_OPTIONS | options | ends
+    paths = dict.fromkeys((CACHE, "trt_timing_cache_path"), str(cache_folder(model)))
+    return shapes_of(profiles), TENSORRT_OPTIONS | paths | profile_options(profiles, model.inputs)
 
 
 def profile_options(profiles: Sequence[Profile], inputs: Sequence[str]) -> dict[str, str]:
@@ -91,8 +85,3 @@ def nvinfer_version() -> int:
         return int(ctypes.CDLL("libnvinfer.so.10").getInferLibVersion())  # onnxruntime 1.31 links this one
     except (OSError, AttributeError):
         return 0
-
-
-def context_file(model: Model) -> Path:
-    """The model that holds the finished engine, which onnxruntime writes at the first load."""
-    return cache_folder(model) / f"{model.variant.name}_ctx.onnx"

@@ -75,7 +75,7 @@ def load_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ProviderError(f"onnxruntime cannot be loaded: {error}", device_named("cpu").install) from None
+        raise ProviderError(f"onnxruntime cannot be loaded: {error}", 'pip install "edgener-runtime[cpu]"') from None
     return onnxruntime
 
 

@@ -22,16 +22,17 @@ import pytest
 from edgener_runtime import TokenClassifier, session
 from edgener_runtime.choose import pick_device
 from edgener_runtime.device import usable_cores
-from edgener_runtime.devices import PROVIDERS
-from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
+from edgener_runtime.devices import CPU, CUDA, PROVIDERS, TENSORRT
+from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, UserInputError
 from edgener_runtime.manifest import Manifest
 from edgener_runtime.ort import OnnxSession, run_bound
-from edgener_runtime.ort_options import CUDA_OPTIONS
+from edgener_runtime.ort_options import CACHE, CUDA_OPTIONS
 from edgener_runtime.probe.cuda import CudaDriver, Gpu
 from edgener_runtime.session import Model, load_onnxruntime, open_session
+from edgener_runtime.tensorrt.places import engines_folder
 from edgener_runtime.tuning import Tuning, tuning_for
+from edgener_runtime.verify import verify_bundle
 
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 without_cuda = pytest.mark.skipif(
     CUDA in load_onnxruntime().get_available_providers(), reason="this onnxruntime was built for CUDA"
 )
@@ -114,10 +115,10 @@ def test_auto_is_cuda_where_it_was_built_in_and_a_driver_answers(
 def test_cuda_without_a_build_for_it_is_an_error_with_the_line_to_type(bundle: Path, run: Callable[..., Any]) -> None:
     with pytest.raises(ProviderError, match=f"built without {CUDA}") as told:
         TokenClassifier.load(bundle, "cuda")
-    assert told.value.hint and 'pip install "edgener-runtime[cuda]"' in told.value.hint
+    assert told.value.hint and "onnxruntime-gpu" in told.value.hint
     done = run("predict", bundle, "--device", "cuda", "oil leak")
     assert (done.code, done.out) == (6, "")
-    assert "edgener-runtime[cuda]" in done.err
+    assert "onnxruntime-gpu" in done.err
 
 
 @pytest.mark.parametrize("comes_up", [[CPU], ["AzureExecutionProvider", CPU]])
@@ -158,6 +159,30 @@ def test_all_that_is_missing_is_told_at_once(fp32: Model, monkeypatch: pytest.Mo
         open_session(fp32, "cuda", Tuning(1))
     for part in ("onnxruntime and onnxruntime-gpu are both installed", "built without", "no CUDA driver"):
         assert part in told.value.message
+
+
+def test_the_tensorrt_provider_keeps_its_engines_beside_the_bundle(
+    driver: None, copy: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = stub_onnxruntime(monkeypatch, [TENSORRT, CPU], [TENSORRT, CPU])
+    model = model_of(copy, manifest)
+    assert open_session(model, "tensorrt-ort", Tuning(1)).provider == TENSORRT
+    ((_, options),) = opened[0].providers
+    assert Path(options[CACHE]).is_dir() and copy not in Path(options[CACHE]).parents
+    verify_bundle(copy)  # nothing was written into it
+    monkeypatch.setattr(session.load_onnxruntime(), "InferenceSession", Mock(side_effect=RuntimeError("no engine")))
+    with pytest.raises(ProviderError, match=f"{TENSORRT} did not come up .*: no engine") as told:
+        open_session(model, "tensorrt-ort", Tuning(1))
+    assert told.value.hint and f"rm -r {options[CACHE]}" in told.value.hint
+
+
+def test_a_place_for_engines_that_cannot_be_written_is_told(
+    driver: None, copy: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_onnxruntime(monkeypatch, [TENSORRT, CPU], [TENSORRT, CPU])
+    engines_folder(copy).write_bytes(b"a file where the folder should be")
+    with pytest.raises(StorageError, match="cannot write"):
+        open_session(model_of(copy, manifest), "tensorrt-ort", Tuning(1))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..devices import DEVICES
+from ..devices import DEVICES, NOT_RUN
 from ..entity import AGGREGATIONS, Decoding
 from ..offsets import OFFSETS
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 
+_NOT_RUN = ", ".join(device.name for device in DEVICES.values() if not device.proven)
 _DECODING = (
     click.option(
         "--aggregation", type=click.Choice(AGGREGATIONS), default="simple", show_default=True, help="Of subwords."
@@ -38,7 +39,7 @@ _LOADING = (
         type=click.Choice(list(DEVICES)),
         default="auto",
         show_default=True,
-        help="Where to run, and nowhere else.",
+        help=f"Where to run, and nowhere else. {_NOT_RUN}: {NOT_RUN}.",
     ),
     click.option(
         "--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or the cores this process may use]."

@@ -1,0 +1,94 @@
+"""What runs where there is a GPU, TensorRT or a Jetson, and is skipped elsewhere with what is missing.
+
+Not run on a device yet.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgener_runtime import TokenClassifier
+from edgener_runtime.devices import DEVICES
+from edgener_runtime.entity import Entity
+from edgener_runtime.manifest import Manifest
+from edgener_runtime.needs import Wanted, lacks
+
+# A text alone, an empty one, windows, more rows than a profile takes, and every length between.
+TEXTS = ["oil leak at the pump", "", "Bearing worn, replaced. " * 40, *(f"{'leak ' * n}at P-10{n}" for n in range(60))]
+SCORES = 2e-3  # FP32 on a GPU adds up in another order
+
+on_gpu = pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param("cuda", marks=pytest.mark.gpu),
+        pytest.param("tensorrt", marks=pytest.mark.tensorrt),
+        pytest.param("tensorrt-ort", marks=pytest.mark.tensorrt),
+        pytest.param("jetson", marks=pytest.mark.jetson),
+    ],
+)
+
+
+@pytest.fixture
+def prepared(device: str, copy: Path, manifest: Manifest, run: Callable[..., Any]) -> Path:
+    """The bundle on a device that is here, with its engine where it runs engines."""
+    wanted = Wanted(copy, (manifest.variant("fp32"),))
+    if missing := [lack.what for lack in lacks(DEVICES[device], wanted) if "engine" not in lack.what]:
+        pytest.skip(f"{device} is not here: {'; '.join(missing)}")
+    if device in ("tensorrt", "jetson"):
+        done = run("prepare", copy, "--variant", "fp32", "--device", device)
+        assert done.code == 0, done.err
+    return copy
+
+
+@pytest.fixture(scope="session")
+def expected(classifier: TokenClassifier) -> list[list[Entity]]:
+    """The CPU's answers."""
+    return classifier.predict_batch(TEXTS)
+
+
+def assert_alike(found: list[list[Entity]], expected: list[list[Entity]]) -> None:
+    for ours, theirs in zip(found, expected, strict=True):
+        assert [(each.label, each.start, each.end) for each in ours] == [
+            (each.label, each.start, each.end) for each in theirs
+        ]
+        assert [each.score for each in ours] == pytest.approx([each.score for each in theirs], abs=SCORES)
+
+
+@on_gpu
+def test_answers_are_the_cpu_s_and_come_from_the_device(
+    device: str, prepared: Path, expected: list[list[Entity]]
+) -> None:
+    with TokenClassifier.load(prepared, device, "fp32") as classifier:
+        told = classifier.explain()
+        assert told.provider != "CPUExecutionProvider", told
+        assert not any("no CUDA graph" in reason for reason in told.reasons), told
+        assert_alike(classifier.predict_batch(TEXTS), expected)
+        assert_alike([classifier.predict(text) for text in TEXTS], expected)
+
+
+@on_gpu
+def test_threads_share_a_session(device: str, prepared: Path, expected: list[list[Entity]]) -> None:
+    found: dict[int, list[list[Entity]]] = {}
+    with TokenClassifier.load(prepared, device, "fp32") as classifier:
+        threads = [
+            threading.Thread(target=lambda n=n: found.update({n: classifier.predict_batch(TEXTS)})) for n in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(found) == 4
+    for answers in found.values():
+        assert_alike(answers, expected)
+
+
+@on_gpu
+def test_a_bundle_is_loaded_and_closed_over_and_over(device: str, prepared: Path) -> None:
+    for _ in range(5):
+        with TokenClassifier.load(prepared, device, "fp32") as classifier:
+            assert classifier.predict("oil leak at the pump")
