@@ -32,4 +32,5 @@ for requirements in tests/nvidia/requirements/*.txt; do
     esac
 done
 
-$python -m pytest tests/nvidia "$@"
+# those of BERT-base too, which make test-slow comes too early for
+$python -m pytest tests/nvidia -m "slow or not slow" "$@"

@@ -41,11 +41,9 @@ def build_engine(
     """
     if device and wanted.compute_capabilities:
         raise click.UsageError("--device is the GPU of this machine, --compute-capability one that is not here")
-    from edgener_exporters.tensorrt import lint_variant
+    from edgener_exporters.tensorrt import build_linted_engine
 
     manifest = verify_bundle(bundle)
     entries = chosen_variants(manifest, variant)
     profiles = profiles_of(bundle, manifest, shapes)
-    for entry in entries:
-        lint_variant(bundle, entry)
-    tell_engines(bundle, build_all(bundle, entries, profiles, wanted, verbose), as_json)
+    tell_engines(bundle, build_all(bundle, entries, profiles, wanted, verbose, build_linted_engine), as_json)

@@ -14,17 +14,15 @@ from edgener_runtime.tensorrt.sidecar import Sidecar
 from .lint import check_for_tensorrt
 
 
-def lint_variant(bundle: Path, entry: VariantEntry) -> None:
-    """Raises ProviderError where a variant is not made for TensorRT, ExportError naming the node it would refuse."""
+def build_linted_engine(
+    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], wanted: Wanted, follow: Follow = ignore
+) -> Sidecar:
+    """`edgener_runtime.tensorrt.build.build_engine` of a graph that passed the lint.
+
+    Raises ExportError with the node that TensorRT would refuse and the way out, and what that function raises.
+    """
     import onnx
 
     check_variant(entry)
     check_for_tensorrt(onnx.load(bundle / entry.file.path, load_external_data=False))
-
-
-def build_linted_engine(
-    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], wanted: Wanted, follow: Follow = ignore
-) -> Sidecar:
-    """`edgener_runtime.tensorrt.build.build_engine` of a graph that passed the lint. Raises EdgenerError."""
-    lint_variant(bundle, entry)
     return build_engine(bundle, entry, profiles, wanted, follow)

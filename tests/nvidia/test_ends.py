@@ -121,3 +121,12 @@ def test_ctrl_c_ends_the_command_with_130_and_leaves_nothing(bundle: Path) -> No
     assert (process.returncode, out) == (130, "")
     assert "interrupted; nothing half-written was left behind" in err and "Traceback" not in err
     assert not engines_folder(bundle).exists()
+
+
+def test_a_file_in_the_folder_that_it_is_called_in_is_not_run(
+    bundle: Path, entry: VariantEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "tensorrt_rtx"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of someone else was run')")
+    monkeypatch.chdir(tmp_path)
+    build_engine(bundle, entry, PROFILES, AHEAD)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,10 +35,13 @@ from ..tensorrt.profiles import (
 )
 from ..tensorrt.sidecar import Sidecar
 
+if TYPE_CHECKING:
+    from ..tensorrt.direct import Warmed
+
 Command = Callable[..., Any]
 Options = tuple[Callable[[Command], Command], ...]
 _TEXTS = 2048  # of an input file
-_PLAIN = EngineOptions()
+_NOT_RUN: Mapping[str, tuple[Warmed, ...]] = MappingProxyType({})
 _FLAG_HELPS = {
     "version_compatible": "Load with later TensorRTs of the same major, too.",
     "exclude_lean_runtime": "Leave the lean runtime out of a version-compatible engine.",
@@ -180,24 +184,34 @@ def _lengths(bundle: Path, manifest: Manifest, shapes: Shapes) -> list[int]:
 
 
 def build_all(
-    bundle: Path, entries: Sequence[VariantEntry], profiles: Sequence[Profile], wanted: Wanted, verbose: bool
-) -> list[Sidecar]:
-    """Build the engine of each variant, with a progress bar on stderr."""
+    bundle: Path, entries: Sequence[VariantEntry], profiles: Sequence[Profile], wanted: Wanted, verbose: bool,
+    build: Callable[..., Sidecar] = build_engine,
+) -> list[Sidecar]:  # fmt: skip
+    """Build the engine of each variant with `build`, and a progress bar on stderr."""
     built = []
     for entry in entries:
         with _Progress(f"building {entry.name}", verbose) as progress:
-            built.append(build_engine(bundle, entry, profiles, wanted, progress.follow))
+            built.append(build(bundle, entry, profiles, wanted, progress.follow))
     return built
 
 
-def tell_engines(bundle: Path, built: Sequence[Sidecar], as_json: bool) -> None:
-    """Print what was built: the sidecars as JSON, or a few lines each."""
+def tell_engines(
+    bundle: Path, built: Sequence[Sidecar], as_json: bool, warmed: Mapping[str, tuple[Warmed, ...]] = _NOT_RUN
+) -> None:
+    """Print what was built and which shapes were run, by variant: as JSON, or a few lines each."""
     if as_json:
-        write_line(json.dumps([asdict(sidecar) for sidecar in built], indent=2))
+        ran = {name: [asdict(shape) for shape in shapes] for name, shapes in warmed.items()}
+        rows = [{**asdict(sidecar), "warmed": ran.get(sidecar.variant, [])} for sidecar in built]
+        write_line(json.dumps(rows, indent=2))
         return
     for sidecar in built:
-        for line in _lines(bundle, sidecar):
+        for line in (*_lines(bundle, sidecar), *map(_ran, warmed.get(sidecar.variant, ()))):
             write_line(line)
+
+
+def _ran(shape: Warmed) -> str:
+    why = f"; no CUDA graph: {shape.no_graph}" if shape.no_graph else ""
+    return f"  ran {shape.rows}x{shape.subwords} in {shape.ms:.2f} ms, at first in {shape.first_ms:.0f} ms{why}"
 
 
 def _lines(bundle: Path, sidecar: Sidecar) -> list[str]:
@@ -212,6 +226,8 @@ def _lines(bundle: Path, sidecar: Sidecar) -> list[str]:
     lines += [f"  profile {number}: {profile}" for number, profile in enumerate(sidecar.profiles)]
     if sidecar.dla:
         lines.append(f"  DLA core {sidecar.dla.core} takes {sidecar.dla.on_dla} of {sidecar.dla.layers} layers")
+    if sidecar.options.strip_weights:
+        lines.append("  not run: it has no weights until it is refitted")
     if not sidecar.gpu:
         lines.append("  parsed and built, not run: prove it on the device with edgener-runtime selftest")
     return lines

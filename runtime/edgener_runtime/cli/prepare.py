@@ -10,7 +10,9 @@ import click
 from .engines import Shapes, engine_options
 
 if TYPE_CHECKING:
+    from ..manifest import VariantEntry
     from ..tensorrt.build import Wanted
+    from ..tensorrt.direct import Warmed
 
 DEVICES = ("tensorrt", "jetson")
 
@@ -25,7 +27,7 @@ DEVICES = ("tensorrt", "jetson")
 def prepare(
     bundle: Path, device: str, variant: str, shapes: Shapes, wanted: Wanted, verbose: bool, as_json: bool
 ) -> None:
-    """Build BUNDLE's TensorRT engine on this device, so that no build happens when texts come.
+    """Build BUNDLE's TensorRT engine on this device and run each of its shapes once: nothing is built when texts come.
 
     Engine and sidecar are written beside the bundle, as BUNDLE.engines/VARIANT.engine. An engine belongs to one GPU,
     one TensorRT and one model: on any other it is refused, and this command is named. Exit 6 where there is no GPU or
@@ -46,7 +48,17 @@ def prepare(
     profiles = profiles_of(bundle, manifest, shapes)
     if device == "jetson":
         _require_jetson()
-    tell_engines(bundle, build_all(bundle, entries, profiles, wanted, verbose), as_json)
+    built = build_all(bundle, entries, profiles, wanted, verbose)
+    runs_here = not wanted.compute_capabilities and not wanted.options.strip_weights
+    here = entries if runs_here else ()
+    tell_engines(bundle, built, as_json, {entry.name: _warmed(bundle, entry) for entry in here})
+
+
+def _warmed(bundle: Path, entry: VariantEntry) -> tuple[Warmed, ...]:
+    """Run every shape once, so that a fault of the engine is seen now and not when texts come."""
+    from ..tensorrt.direct import warm_up
+
+    return warm_up(bundle, entry)
 
 
 def _require_jetson() -> None:

@@ -27,7 +27,13 @@ from .process import run_process
 from .profiles import Profile
 from .sidecar import Sidecar
 
-WORKER = (sys.executable, "-m", "edgener_runtime.tensorrt.worker")
+# not -m: it would look for modules in the folder that we are called in, and a file there must not be run
+WORKER = (
+    sys.executable,
+    "-c",
+    "import sys; sys.path[:] = filter(None, sys.path)\n"
+    "from edgener_runtime.tensorrt.worker import main\nsys.exit(main())",
+)
 
 
 @dataclass(frozen=True)

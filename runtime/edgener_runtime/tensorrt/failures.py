@@ -32,7 +32,7 @@ KNOWN = (
         "See what this machine has: edgener-runtime devices",
     ),
     Known(
-        "out of memory|OutOfMemory|cudaErrorMemoryAllocation|insufficient memory|bad_alloc",
+        "out of memory|OutOfMemory|cudaErrorMemoryAllocation|insufficient memory|bad_alloc|MemoryError",
         DeviceError,
         "Free some memory, or lower --workspace, --batch or the largest shapes.",
     ),
@@ -59,17 +59,19 @@ def failure(title: str, ended: Ended, events: Sequence[Event]) -> EdgenerError:
         return _told(told, logged)
     if ended.code < 0:
         return _killed(title, -ended.code, logged)
-    last = ended.said.splitlines()[-1:] or ["it said nothing"]
-    return EdgenerError(f"the process that builds with {title} ended with code {ended.code}: {last[0]}")
+    last = (ended.said.splitlines() or ["it said nothing"])[-1]
+    message = f"the process that builds with {title} ended with code {ended.code}: {last}"
+    known = _known(last)
+    return known.kind(message, known.hint) if known else EdgenerError(message, "Run again with --verbose.")
 
 
 def _told(event: Event, logged: Sequence[str]) -> EdgenerError:
-    kind = getattr(errors, event["kind"], EdgenerError)
+    kind: type[EdgenerError] = getattr(errors, event["kind"], EdgenerError)
     if event["hint"] is not None:
-        return _made(kind, event["message"], event["hint"])
+        return kind(event["message"], event["hint"])
     message = ": ".join([event["message"], *(["; ".join(logged[:_MOST])] if logged else [])])
     known = _known(message)
-    return _made(known.kind, message, known.hint) if known else _made(kind, message, _OTHER)
+    return known.kind(message, known.hint) if known else kind(message, _OTHER)
 
 
 def _killed(title: str, number: int, logged: Sequence[str]) -> EdgenerError:
@@ -83,10 +85,6 @@ def _killed(title: str, number: int, logged: Sequence[str]) -> EdgenerError:
     known = _known(last)
     hint = known.hint if known else "See what this machine has: edgener-runtime devices"
     return ProviderError(f"{title} crashed ({name}) and took its process along; nothing was written{last}", hint)
-
-
-def _made(kind: type[EdgenerError], message: str, hint: str) -> EdgenerError:
-    return kind(message, hint)
 
 
 def _known(words: str) -> Known | None:

@@ -13,6 +13,7 @@ from .backend import make
 def dump_layers(trt: Any, logger: Any, plan: Any, file: Path) -> None:
     """Load an engine on the GPU it was built for, and write its layers as JSON. Raises ProviderError where it fails."""
     runtime = make(trt.Runtime, logger)
+    runtime.engine_host_code_allowed = True  # a version-compatible one brings code; it is of our own making
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise ProviderError(

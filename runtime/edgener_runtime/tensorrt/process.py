@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from ..errors import DeviceError
 from .job import Follow
 
 GRACE = 10.0  # seconds to end in once nobody wants the result any more
@@ -31,11 +32,7 @@ def run_process(command: Sequence[str], job: str, follow: Follow, grace: float =
     raised meanwhile, Ctrl-C too, ends the process, within `grace` seconds by force.
     """
     with tempfile.TemporaryFile() as stderr:
-        # in a session of its own, so that Ctrl-C in the terminal reaches us alone
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8",
-            start_new_session=True,
-        )  # fmt: skip
+        process = _start(command, stderr)
         try:
             _give(process, job)
             _follow(process, follow)
@@ -46,6 +43,17 @@ def run_process(command: Sequence[str], job: str, follow: Follow, grace: float =
         finally:
             _close(process)
         return Ended(code, _tail(stderr))
+
+
+def _start(command: Sequence[str], stderr: IO[bytes]) -> subprocess.Popen[str]:
+    """In a session of its own, so that Ctrl-C in the terminal reaches us alone."""
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8",
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise DeviceError(f"cannot start {command[0]}: {error.strerror}", "Free some memory, and try again.") from None
 
 
 def _give(process: subprocess.Popen[str], job: str) -> None:

@@ -110,7 +110,3 @@ def _events() -> Follow:
         channel.write(json.dumps(event) + "\n")
 
     return tell
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -72,6 +72,7 @@ FAILURES = [
     ("os.kill(os.getpid(), signal.SIGSEGV)", ProviderError, "crashed .SIGSEGV."),
     (NO_MEMORY + "os.kill(os.getpid(), signal.SIGSEGV)", ProviderError, "its last message: .Error. OutOfMemory"),
     ("raise SystemExit('no such thing')", EdgenerError, "ended with code 1: no such thing"),
+    ("raise MemoryError", DeviceError, "ended with code 1: MemoryError"),
     ("sys.exit(0)", EdgenerError, "ended with code 0: it said nothing"),
     (ZERO_POINT + NONE, ExportError, "builds no engine of x.onnx: Non-zero zero point is not supported$"),
     (NO_MEMORY + NONE, DeviceError, "OutOfMemory"),

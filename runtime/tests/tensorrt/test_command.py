@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgener_runtime.probe.cuda import CudaDriver
-from edgener_runtime.tensorrt import backend, build
+from edgener_runtime.probe.cuda import CudaDriver, Gpu
+from edgener_runtime.tensorrt import backend, direct
+from edgener_runtime.tensorrt.direct import Warmed
 from edgener_runtime.tensorrt.places import engine_file, engines_folder
 
 from .conftest import WRITES, Plant
@@ -21,9 +22,7 @@ AHEAD = ("--backend", "tensorrt-rtx", "--compute-capability", "8.6")
 @pytest.fixture(autouse=True)
 def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every machine is one without a driver here."""
-    for module in (backend,):
-        monkeypatch.setattr(module, "cuda_driver", lambda: CudaDriver(None, (), "no CUDA driver is installed"))
-    assert build.require_gpu is backend.require_gpu
+    monkeypatch.setattr(backend, "cuda_driver", lambda: CudaDriver(None, (), "no CUDA driver is installed"))
 
 
 def test_without_a_gpu_it_exits_6_with_the_reason_and_the_next_command(run: Run, copy: Path) -> None:
@@ -47,7 +46,24 @@ def test_json_is_the_sidecar(run: Run, copy: Path, plant: Plant) -> None:
     plant(WRITES)
     done = run("prepare", copy, *AHEAD, "--variant", "all", "--json")
     (sidecar,) = json.loads(done.out)
+    assert sidecar.pop("warmed") == []  # no GPU to run it on
     assert sidecar == json.loads(engine_file(copy, "fp32").with_suffix(".engine.json").read_text())
+
+
+def test_on_a_gpu_every_shape_is_run_once(run: Run, copy: Path, plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GPU, build and run are stand-ins."""
+    gpu = CudaDriver("12.6", (Gpu("Orin", "8.7", 8 << 30),), None)
+    monkeypatch.setattr(backend, "cuda_driver", lambda: gpu)
+    shapes = (Warmed(1, 8, 31.0, 0.5), Warmed(8, 64, 40.0, 2.25, "the stream is busy"))
+    monkeypatch.setattr(direct, "warm_up", lambda bundle, entry: shapes)
+    plant(WRITES)
+    done = run("prepare", copy)
+    assert "built by TensorRT 1.7 on Orin" in done.out and "not run" not in done.out
+    assert "ran 1x8 in 0.50 ms, at first in 31 ms\n" in done.out
+    assert "ran 8x64 in 2.25 ms, at first in 40 ms; no CUDA graph: the stream is busy" in done.out
+    (row,) = json.loads(run("prepare", copy, "--json").out)
+    assert (row["gpu"], row["driver"], row["compute_capabilities"]) == ("Orin", "12.6", ["8.7"])
+    assert [shape["ms"] for shape in row["warmed"]] == [0.5, 2.25]
 
 
 def test_lengths_of_texts_make_the_profiles(run: Run, copy: Path, plant: Plant, tmp_path: Path) -> None:

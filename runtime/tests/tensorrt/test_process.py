@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from edgener_runtime.errors import DeviceError
 from edgener_runtime.tensorrt.process import run_process
 
 
@@ -38,6 +39,11 @@ def test_a_crash_is_told_by_its_signal(number: signal.Signals) -> None:
 
 def test_a_process_that_dies_before_its_job_is_told_too() -> None:
     assert ended("os._exit(3)")[0] == 3
+
+
+def test_a_program_that_is_not_there_is_told() -> None:
+    with pytest.raises(DeviceError, match=r"cannot start /no/such/program: No such file"):
+        run_process(["/no/such/program"], "{}", lambda event: None)
 
 
 def test_half_a_line_is_no_event() -> None:
