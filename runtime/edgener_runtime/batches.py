@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SUBWORDS_AT_ONCE = 512  # padded subwords of one run; with more, activations outgrow the cache of a core
+SUBWORDS_AT_ONCE = 256  # padded subwords of one run; with more, activations outgrow the cache of a core
 
 
 @dataclass(frozen=True)

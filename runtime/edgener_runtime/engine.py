@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .errors import BundleError, EdgenerError, ParityError
+from .errors import BundleError, DeviceError, EdgenerError, ParityError
 from .session import Model, Session, open_session
 from .shapes import Shapes
 from .tuning import Tuning
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """A session of a variant with `labels` labels. Any number of threads may run it at once.
+    """A variant with `labels` labels, in a session for one batch alone and one for several at once, where the tuning
+    wants that. Any number of threads may run it.
 
     A process forked from the one that made it may not: the threads that run the model do not live on in it.
     """
@@ -33,6 +36,10 @@ class Engine:
         self._process = os.getpid()
         self._session: Session | None = open_session(model, device, tuning)
         self.shapes: Shapes = self._session.shapes
+        self._notes: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+        self._each: Session | None = self._session if tuning.threads == tuning.threads_each else None
+        self._open_each = partial(open_session, model, device, replace(tuning, threads=tuning.threads_each))
         self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
 
     @property
@@ -47,14 +54,45 @@ class Engine:
             )
         return self._session
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how it runs."""
+        return (*self.session.notes, *self._notes)
+
     def run(self, inputs: Feeds) -> Logits:
         """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
 
         Raises BundleError where the labels are not as many as they should be, ParityError where one is not finite.
         """
+        return self._run_on(self.session, inputs)
+
+    def start(self, batches: Iterable[Feeds]) -> list[Callable[[], Logits]]:
+        """What gives each batch's logits when called; with several workers, the batches run from now on."""
+        waiting = list(batches)
+        if self._workers and len(waiting) > 1 and (session := self._session_for_each()):
+            return [self._workers.submit(self._run_on, session, inputs).result for inputs in waiting]
+        return [partial(self.run, inputs) for inputs in waiting]
+
+    def _session_for_each(self) -> Session | None:
+        """One with fewer threads for several runs at once, opened when it is first needed.
+
+        None where memory is short of another copy of the model: then one batch runs after the other, as `notes` say.
+        """
+        _ = self.session  # refused here and not in a worker, which a forked process has none of
+        with self._lock:
+            if self._each is None and not self._notes:
+                try:
+                    self._each = self._open_each()
+                except DeviceError as error:
+                    self._notes = (f"one run at a time: {error.message}",)
+            return self._each
+
+    def _run_on(self, session: Session, inputs: Feeds) -> Logits:
+        return self._checked(_run_in_parts(session, inputs))
+
+    def _checked(self, logits: Logits) -> Logits:
         import numpy as np
 
-        logits = _run_in_parts(self.session, inputs)
         if logits.shape[-1] != self._labels:
             raise BundleError(
                 f"variant {self.variant.name} scores {logits.shape[-1]} labels, the manifest has {self._labels}",
@@ -66,21 +104,15 @@ class Engine:
             )
         return logits
 
-    def start(self, batches: Iterable[Feeds]) -> list[Callable[[], Logits]]:
-        """What gives each batch's logits when called; with several workers, the batches run from now on."""
-        waiting = list(batches)
-        if self._workers and len(waiting) > 1:
-            _ = self.session  # refused here and not in a worker, which a forked process has none of
-            return [self._workers.submit(self.run, inputs).result for inputs in waiting]
-        return [partial(self.run, inputs) for inputs in waiting]
-
     def close(self) -> None:
         """Free the model's memory and threads; the engine cannot be used afterwards."""
-        session, self._session = self._session, None
+        opened = {id(session): session for session in (self._session, self._each) if session}
+        self._session = self._each = None
         if self._workers:
             self._workers.shutdown(cancel_futures=True)
-        if session and self._process == os.getpid():
-            session.close()
+        if self._process == os.getpid():
+            for session in opened.values():
+                session.close()
 
 
 def _run_in_parts(session: Session, inputs: Feeds) -> Logits:

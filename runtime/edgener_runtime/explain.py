@@ -32,12 +32,11 @@ class Explanation:
         return version if name == "onnxruntime" else ""
 
     def __str__(self) -> str:
-        tuning = self.tuning
         facts = {
             "bundle": self.bundle,
             "variant": f"{self.variant} ({self.precision})",
             "provider": f"{self.provider}, {self.library}",
-            "threads": f"{tuning.threads} a run, {tuning.workers} runs at once, {tuning.batch_subwords} subwords a run",
+            "threads": str(self.tuning),
             "isa": f"{self.isa}; parity was measured on {', '.join(self.proven_isas) or 'none'}",
         }
         lines = [f"{name:<10}{value}" for name, value in facts.items()]

@@ -113,7 +113,7 @@ class TokenClassifier:
             isa=isa(),
             proven_isas=tuple(sorted({proof.isa for proof in self.variant.proven})),
             library=session.library,
-            reasons=(*self._why, *session.notes),
+            reasons=(*self._why, *self.engine.notes),
         )
 
     def __enter__(self) -> TokenClassifier:

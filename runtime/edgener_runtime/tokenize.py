@@ -16,7 +16,7 @@ from .memory import require_memory
 from .windows import Window, plan
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 _SURROGATES = re.compile("[\ud800-\udfff]")  # no UTF-8 has them; U+FFFD keeps the offsets
 _BYTES_A_CHARACTER = 250  # that the tokenizers library takes on the way, measured on words; it dies where it gets none
@@ -59,7 +59,7 @@ class TextTokenizer:
         if characters > _MANY_CHARACTERS:
             require_memory(characters * _BYTES_A_CHARACTER, f"cutting {characters:,} characters into subwords")
         clean = [without_surrogates(text) for text in texts]
-        encodings = self._tokenizer.encode_batch(clean, add_special_tokens=False)
+        encodings = self._encodings(clean)
         return [
             Subwords(
                 text,
@@ -70,6 +70,12 @@ class TextTokenizer:
             )
             for text, encoding in zip(clean, encodings, strict=True)
         ]
+
+    def _encodings(self, texts: list[str]) -> list[Encoding]:
+        """A text alone does not go through the library's threads: to wake one takes longer than most texts do."""
+        if len(texts) == 1:
+            return [self._tokenizer.encode(texts[0], add_special_tokens=False)]
+        return self._tokenizer.encode_batch(texts, add_special_tokens=False)
 
     def vocabulary(self) -> list[str]:
         """Every subword that the tokenizer knows, in the order of the alphabet."""

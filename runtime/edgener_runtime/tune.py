@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from itertools import cycle
 from statistics import median
 from typing import TYPE_CHECKING
@@ -33,18 +34,26 @@ COSTS: dict[str, Callable[[Trial], float]] = {
 
 def candidates(goal: str, cores: int) -> list[Tuning]:
     """The tunings worth trying on so many cores; for latency, texts come one by one and batches do not matter."""
-    threads = [*(2**power for power in range(cores.bit_length()) if 2**power < cores), cores]
-    ways = [(count, workers, spins) for count in threads for workers, spins in _ways(goal, count, cores)]
-    batches = BATCHES if goal != "latency" else BATCHES[1:2]
-    return [Tuning(count, workers, batch, spins) for count, workers, spins in ways for batch in batches]
+    counts = [*(2**power for power in range(cores.bit_length()) if 2**power < cores), cores]
+    if goal == "latency":
+        return [replace(way, batch_subwords=BATCHES[0]) for way in _one_by_one(counts)]
+    ways = [*_one_by_one(counts), *_several_at_once(counts, cores, spinning=goal != "power")]
+    return [replace(way, batch_subwords=batch) for way in ways for batch in BATCHES]
 
 
-def _ways(goal: str, threads: int, cores: int) -> Iterator[tuple[int, bool]]:
-    """Runs at once, and spinning, which one thread alone never does."""
-    most = cores // threads if goal != "latency" else 1
-    for workers in sorted({1, most}):
-        for spins in (False, True)[: 1 if threads == 1 else 2]:
-            yield workers, spins
+def _one_by_one(counts: Sequence[int]) -> Iterator[Tuning]:
+    """One batch after the other; one thread alone never waits, and so never spins."""
+    for threads in counts:
+        yield Tuning(threads, 1, spinning=False)
+        if threads > 1:
+            yield Tuning(threads, 1, spinning=True)
+
+
+def _several_at_once(counts: Sequence[int], cores: int, spinning: bool) -> Iterator[Tuning]:
+    """All cores shared among batches; one that runs alone still gets them all."""
+    for each in counts:
+        if cores // each > 1:
+            yield Tuning(cores, cores // each, spinning=spinning, threads_each=each)
 
 
 def tune(

@@ -17,15 +17,28 @@ GOALS = ("latency", "throughput", "power")
 
 @dataclass(frozen=True)
 class Tuning:
-    """Threads of one run, runs at once, padded subwords of a run, and whether idle threads spin while they wait.
+    """Threads of a batch that runs alone, and whether idle ones of them spin while they wait; how many batches run at
+    once where several wait, with how many threads each; padded subwords of a batch.
 
-    The default takes all cores that this process may use for one run.
+    The default gives all cores that this process may use to one batch, or a core each to as many.
     """
 
     threads: int = field(default_factory=usable_cores)
-    workers: int = 1
+    workers: int = field(default_factory=usable_cores)
     batch_subwords: int = SUBWORDS_AT_ONCE
     spinning: bool = True
+    threads_each: int = 1
+
+    @classmethod
+    def of(cls, threads: int) -> Tuning:
+        """So many threads for one batch, or one each for as many."""
+        return cls(threads, threads)
+
+    def __str__(self) -> str:
+        several = f"{self.workers} runs at once of {self.threads_each} each, " if self.workers > 1 else ""
+        return (
+            f"{self.threads} threads a run{' alone' if several else ''}, {several}{self.batch_subwords} subwords a run"
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ def tuning_for(
     if subwords := DEVICES[device].subwords:
         return Tuning(threads or default.threads, 1, subwords), f"{subwords} subwords a run, for a GPU; not tuned there"
     if threads is not None:
-        return Tuning(threads), "threads as asked for"
+        return Tuning.of(threads), "threads as asked for"
     file = tuning_file(bundle)
     if not file.is_file():
         return default, "threads: the cores this process may use (edgener-runtime tune finds better)"

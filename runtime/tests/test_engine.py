@@ -11,7 +11,7 @@ import pytest
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.engine import Engine
-from edgener_runtime.errors import EdgenerError
+from edgener_runtime.errors import DeviceError, EdgenerError
 from edgener_runtime.manifest import Manifest
 from edgener_runtime.session import Model
 from edgener_runtime.shapes import ANY, Shapes
@@ -86,3 +86,58 @@ def test_the_session_is_closed_once(opened: Any) -> None:
     assert session.closed == 1
     with pytest.raises(EdgenerError, match="was closed"):
         engine.run({})
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> dict[int, Narrow]:
+    """What is opened, by its threads."""
+    made: dict[int, Narrow] = {}
+    monkeypatch.setattr(
+        "edgener_runtime.engine.open_session", lambda model, device, how: made.setdefault(how.threads, Narrow(ANY))
+    )
+    return made
+
+
+def engine_of(bundle: Path, manifest: Manifest, tuning: Tuning) -> Engine:
+    settings = manifest.tokenizer
+    return Engine(Model(bundle, manifest.variant("fp32"), settings.inputs, settings.max_length), 15, "cpu", tuning)
+
+
+def batch(rows: int) -> dict[str, Any]:
+    return {"input_ids": np.ones((rows, 4), dtype=np.int64)}
+
+
+def test_one_batch_gets_all_threads_and_several_share_them(
+    bundle: Path, manifest: Manifest, sessions: dict[int, Narrow]
+) -> None:
+    engine = engine_of(bundle, manifest, Tuning(4, 2, threads_each=2))
+    assert [answer().shape for answer in engine.start([batch(1)])] == [(1, 4, 15)]
+    assert list(sessions) == [4]  # the other one only where it is needed
+    assert [answer().shape[0] for answer in engine.start([batch(2), batch(3)])] == [2, 3]
+    assert [answer().shape[0] for answer in engine.start([batch(5), batch(6)])] == [5, 6]
+    assert sessions[4].ran == [(1, 4)] and sorted(sessions[2].ran) == [(2, 4), (3, 4), (5, 4), (6, 4)]
+    engine.close()
+    assert (sessions[4].closed, sessions[2].closed) == (1, 1)
+
+
+def test_one_session_serves_both_where_the_threads_are_the_same(
+    bundle: Path, manifest: Manifest, sessions: dict[int, Narrow]
+) -> None:
+    engine = engine_of(bundle, manifest, Tuning(1, 2))
+    assert [answer().shape[0] for answer in engine.start([batch(2), batch(3)])] == [2, 3]
+    engine.close()
+    assert list(sessions) == [1] and sessions[1].closed == 1
+
+
+def test_where_memory_is_short_of_a_second_copy_batches_run_one_by_one_and_that_is_told(
+    bundle: Path, manifest: Manifest, sessions: dict[int, Narrow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(bundle, manifest, Tuning(2, 2))
+
+    def short(*how: object) -> Narrow:
+        raise DeviceError("there is not enough memory")
+
+    monkeypatch.setattr(engine, "_open_each", short)
+    assert [answer().shape[0] for answer in engine.start([batch(2), batch(3)])] == [2, 3]
+    assert sessions[2].ran == [(2, 4), (3, 4)]
+    assert engine.notes == ("one run at a time: there is not enough memory",)

@@ -209,13 +209,13 @@ def loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch, effects: dict[str, flo
 
 
 def rows_run_together(classifier: TokenClassifier, monkeypatch: pytest.MonkeyPatch) -> set[int]:
-    whole, rows = classifier.engine.run, set[int]()
+    whole, rows = classifier.engine._run_on, set[int]()
 
-    def run(inputs: dict[str, Any]) -> Any:
+    def run(session: Any, inputs: dict[str, Any]) -> Any:
         rows.add(len(inputs["input_ids"]))
-        return whole(inputs)
+        return whole(session, inputs)
 
-    monkeypatch.setattr(classifier.engine, "run", run)
+    monkeypatch.setattr(classifier.engine, "_run_on", run)
     classifier.predict_batch(["oil leak", "seal worn", "pump leaks oil"])
     return rows
 

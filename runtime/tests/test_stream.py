@@ -83,11 +83,11 @@ def test_many_threads_may_ask_at_once(tuned: TokenClassifier) -> None:
 def test_an_error_in_one_of_many_runs_reaches_the_caller(
     bundle: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(engine: Engine, inputs: object) -> None:
+    def fail(engine: Engine, session: object, inputs: object) -> None:
         raise EdgenerError("planted")
 
     with TokenClassifier(bundle, manifest, manifest.variant("fp32"), "cpu", Tuning(1, 2, 64)) as classifier:
-        monkeypatch.setattr(Engine, "run", fail)
+        monkeypatch.setattr(Engine, "_run_on", fail)
         with pytest.raises(EdgenerError, match="planted"):
             classifier.predict_batch(TEXTS)
 

@@ -46,14 +46,15 @@ def tuned(copy: Path, variant: VariantEntry) -> Path:
 # --- which tuning is taken
 
 
-def test_the_default_is_one_run_on_all_cores_that_may_be_used(copy: Path, variant: VariantEntry) -> None:
+def test_the_default_gives_all_cores_to_one_batch_or_one_each_to_several(copy: Path, variant: VariantEntry) -> None:
     found, why = tuning_for(copy, variant)
-    assert found == Tuning(usable_cores()) == Tuning()
+    assert found == Tuning() == Tuning.of(usable_cores())
+    assert (found.threads, found.workers, found.threads_each) == (usable_cores(), usable_cores(), 1)
     assert "edgener-runtime tune finds better" in why
 
 
 def test_threads_that_were_asked_for_are_taken(tuned: Path, variant: VariantEntry) -> None:
-    assert tuning_for(tuned, variant, 3) == (Tuning(3), "threads as asked for")
+    assert tuning_for(tuned, variant, 3) == (Tuning(3, 3), "threads as asked for")
 
 
 @pytest.mark.parametrize("threads", [0, -1])
@@ -109,8 +110,9 @@ def test_candidates_stay_within_the_cores_and_differ(goal: str, cores: int) -> N
     tunings = candidates(goal, cores)
     assert len(set(tunings)) == len(tunings)
     assert {1, cores} <= {tuning.threads for tuning in tunings}
-    assert all(tuning.threads * tuning.workers <= cores for tuning in tunings)
+    assert all(tuning.threads <= cores and tuning.workers * tuning.threads_each <= cores for tuning in tunings)
     assert not any(tuning.spinning for tuning in tunings if tuning.threads == 1)
+    assert goal == "latency" or cores == 1 or any(tuning.workers == cores for tuning in tunings)
 
 
 def test_every_tuning_is_tried_and_the_better_half_again() -> None:

@@ -84,7 +84,6 @@ def _find(bundle: Path, goal: str, seconds: float, source: str | None, form: str
 def _row(trial: Trial) -> str:
     tuning = trial.tuning
     return (
-        f"{tuning.threads} threads a run, {tuning.workers} runs at once, {tuning.batch_subwords:4} subwords a run, "
-        f"{'spinning' if tuning.spinning else 'waiting '}  {trial.latency_ms:7.2f} ms a text alone  "
+        f"{tuning}, {'spinning' if tuning.spinning else 'waiting '}  {trial.latency_ms:7.2f} ms a text alone  "
         f"{trial.texts_per_second:7.0f} texts/s  {trial.cpu_ms:6.2f} CPU ms a text"
     )
