@@ -9,6 +9,7 @@ Graphs and session options in turns, round by round; medians, as times of the pl
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (12, 20), (24, 20))  # texts of sub
 SKIP_LAYER_NORM = "SkipLayerNormFusion"
 SECONDS = 0.05  # about how long one lever runs in a round
 BASE = "plain"
-PLAIN, SHIPPED = "plain.onnx", "shipped.onnx"
+PLAIN, SHIPPED, RAW = "plain.onnx", "shipped.onnx", "raw.onnx"  # raw: as shipped, before it is optimised at export
 SETTLE = 0.1  # seconds before it: the threads of the lever before spin on for a while
 
 
@@ -91,6 +92,7 @@ def main(checkpoint: Path, before: Path | None, threads: int, rounds: int, out: 
     with TemporaryDirectory() as folder:
         _make_graphs(checkpoint, Path(folder))
         sessions = {name: (_session(Path(folder), lever, threads), lever) for name, lever in LEVERS.items()}
+        loads = _loads(Path(folder), threads, rounds)
     if before:
         older = Lever(graph=before.name)
         sessions["an older export"] = (_session(before.parent, older, threads), older)
@@ -99,11 +101,23 @@ def main(checkpoint: Path, before: Path | None, threads: int, rounds: int, out: 
         step = track("rounds", len(SHAPES) * rounds)
         rows = {f"{shape[0]} x {shape[1]}": _measure(sessions, shape, rounds, step) for shape in SHAPES}
     _show(rows, same)
+    Console().print("ms to load: " + ", ".join(f"{graph} {spent:.0f}" for graph, spent in loads.items()))
     if out:
         machine = {"cpu": cpu_model(), "isa": isa(), "threads": threads, "onnxruntime": load_onnxruntime().__version__}
-        record = {**machine, "rounds": rounds, "logits": same, "milliseconds": rows}
+        record = {**machine, "rounds": rounds, "load_ms": loads, "logits": same, "milliseconds": rows}
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _loads(folder: Path, threads: int, rounds: int) -> dict[str, float]:
+    """Milliseconds to load the graph as it ships, and as it is before it is optimised at export; medians in turns."""
+    found: dict[str, list[float]] = {SHIPPED: [], RAW: []}
+    for _ in range(rounds):
+        for graph, times in found.items():
+            begun = time.perf_counter()
+            _session(folder, Lever(graph=graph), threads)
+            times.append(1000 * (time.perf_counter() - begun))
+    return {Path(graph).stem: median(times) for graph, times in found.items()}
 
 
 def _measure(
@@ -176,6 +190,7 @@ def _make_graphs(checkpoint: Path, folder: Path) -> None:
     export_onnx(checkpoint, folder / "fp32.onnx")
     quantize_products(open_graph(folder / "fp32.onnx"), folder / PLAIN, dynamic_product)
     quantize_dynamic(folder / "fp32.onnx", folder / SHIPPED)
+    shutil.copyfile(folder / SHIPPED, folder / RAW)
     for name in (PLAIN, SHIPPED):
         optimise_for_cpu(folder / name, (SKIP_LAYER_NORM,))
 
@@ -191,7 +206,8 @@ def _session(folder: Path, lever: Lever, threads: int) -> Any:
         options.add_session_config_entry(key, value)
     for name, value in wanted.items():
         setattr(options, name, value)
-    graph = lever.change(onnx.load(folder / lever.graph)).SerializeToString()
+    file = folder / lever.graph
+    graph = str(file) if lever.change is unchanged else lever.change(onnx.load(file)).SerializeToString()
     return onnxruntime.InferenceSession(
         graph, options, ["CPUExecutionProvider"], disabled_optimizers=list(lever.fusions_off)
     )

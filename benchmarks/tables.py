@@ -1,20 +1,21 @@
-"""The tables of README.md from the results that commands wrote: python benchmarks/tables.py results/variants/*.json"""
+"""The tables of README.md and NOTES.md from the results that commands wrote: python benchmarks/tables.py FILE..."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 UNSIZED = "-"
+LEAST_SHARE = 0.02  # of a run's time, to be listed
 
 
 def table(file: Path) -> str:
-    """The Markdown table of what `edgener search` or `edgener export --json` wrote."""
+    """The Markdown table of a benchmark's or a command's JSON."""
     record = json.loads(file.read_text(encoding="utf-8"))
-    return _search(record) if "trials" in record else _export(record)
+    return next(show(record) for key, show in READERS.items() if key in record)
 
 
 def _search(record: dict[str, Any]) -> str:
@@ -34,6 +35,22 @@ def _search(record: dict[str, Any]) -> str:
     return _markdown(
         ["mix", "products by form", "MB", "subwords/s", "ms a text", "against PyTorch", "churn", "verdict"], rows
     )
+
+
+def _tuning(record: dict[str, Any]) -> str:
+    """Of `edgener-runtime tune --json`: what was tried, the best for its goal first."""
+    rows = [
+        [
+            *(str(trial["tuning"][name]) for name in ("threads", "workers", "batch_subwords")),
+            "yes" if trial["tuning"]["spinning"] else "no",
+            f"{trial['latency_ms']:.2f}",
+            f"{trial['texts_per_second']:,.0f}",
+            f"{trial['cpu_ms']:.2f}",
+        ]
+        for trial in record["trials"]
+    ]
+    heading = ["threads a run", "runs at once", "subwords a run", "spinning", "ms a text alone", "texts/s together"]
+    return _markdown([*heading, "CPU ms a text"], rows)
 
 
 def _export(record: dict[str, Any]) -> str:
@@ -76,6 +93,60 @@ def _parity(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def _levers(record: dict[str, Any]) -> str:
+    """Of benchmarks/levers.py: the first row in milliseconds, the others as times of it."""
+    base, *others = record["logits"]
+    shapes = record["milliseconds"].values()
+    rows = [[base, *(f"{shape[base]['median']:.2f} ms" for shape in shapes), "0"]]
+    rows += [
+        [name, *(f"{shape[name]['ratio']:.2f}" for shape in shapes), f"{record['logits'][name]:.2g}"] for name in others
+    ]
+    return _markdown(["lever", *record["milliseconds"], "logits differ by"], rows)
+
+
+def _peers(record: dict[str, Any]) -> str:
+    """Of `make bench-peers`; ratios are to our first row, which a bundle runs unless told otherwise."""
+    ours = next(row for row in record["rows"] if row["ours"])
+    rows = [
+        [
+            f"**{row['name']}**" if row["ours"] else row["name"],
+            *(_spread(row[f"p{percent}_ms"], ".2f") for percent in (50, 95, 99)),
+            _spread(row["subwords_per_second"], ",.0f"),
+            f"{row['f1_alone']:.4f}",
+            f"{row['rss_mb']['median']:.0f}",
+            f"{row['cold_start_s']['median']:.2f}",
+            f"{row['p50_ms']['median'] / ours['p50_ms']['median']:.2f}",
+            f"{row['p95_ms']['median'] / ours['p95_ms']['median']:.2f}",
+            f"{row['subwords_per_second']['median'] / ours['subwords_per_second']['median']:.2f}",
+        ]
+        for row in record["rows"]
+    ]
+    heading = ["row", "p50 ms", "p95 ms", "p99 ms", "subwords/s", "F1", "RSS MB", "cold start s"]
+    return _markdown([*heading, "p50 to ours", "p95 to ours", "speed to ours"], rows)
+
+
+def _limit(record: dict[str, Any]) -> str:
+    """Of benchmarks/product_limit.py: the model beside its products alone, and its operators' shares of the time."""
+    rows = [
+        [
+            shape,
+            f"{row['model_ms']:.2f}",
+            f"{row['products_ms']:.2f}",
+            f"{row['share']:.0%}",
+            f"{row['model_subwords_per_second']:,.0f}",
+            f"{row['limit_subwords_per_second']:,.0f}",
+            ", ".join(f"{operator} {share:.0%}" for operator, share in shares.items() if share >= LEAST_SHARE),
+        ]
+        for row, (shape, shares) in zip(record["limit"], record["profile"].items(), strict=True)
+    ]
+    heading = ["texts x subwords", "model ms", "products ms", "share", "subwords/s", "limit", "where the time goes"]
+    return _markdown(heading, rows)
+
+
+def _spread(spread: dict[str, float], form: str) -> str:
+    return f"{spread['median']:{form}} ({spread['low']:{form}} to {spread['high']:{form}})"
+
+
 def _share(estimate: dict[str, float]) -> str:
     return f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%})"
 
@@ -83,6 +154,17 @@ def _share(estimate: dict[str, float]) -> str:
 def _markdown(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heading, ["---"] * len(heading), *rows]
     return "\n".join(f"| {' | '.join(line)} |".replace(" --- ", "---") for line in lines)
+
+
+# By a key that its record has and none further down.
+READERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "goal": _tuning,
+    "trials": _search,
+    "parity": _export,
+    "milliseconds": _levers,
+    "leads": _peers,
+    "limit": _limit,
+}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+"""What is done around the model costs, and what padding costs within it: the levers that no graph shows.
+
+    python benchmarks/around_model.py out/bundle --data conll2003 --out benchmarks/results/levers/around.json
+
+Microseconds a text of tokenising and of decoding, one by one and together; the share of padding in the batches of near
+lengths that the runtime makes, which is all that packing texts into one row could save.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from edgener.cli.options import data_options
+from edgener.data.read import DataSpec, read_split
+from edgener_runtime import Decoding, TokenClassifier
+from edgener_runtime.batches import Begun, Row, batches, feeds, rows_of
+from edgener_runtime.decode import Decoder, Scored
+from edgener_runtime.device import cpu_model, isa
+from edgener_runtime.files import write_atomic
+from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.tune import BATCHES
+
+ROUNDS = 9
+CHUNK = 256  # texts that the runtime tokenises and sorts together
+FIRST = Decoding("first")
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@data_options
+@click.option("--out", type=click.Path(path_type=Path), help="Write the figures there as JSON.")
+def main(bundle: Path, data: DataSpec, out: Path | None) -> None:
+    """Measure what BUNDLE's first variant does around the model on the test split of a data set."""
+    texts = [sentence.text for sentence in read_split(data, "test").sentences]
+    with TokenClassifier.load(bundle, "cpu") as classifier:
+        settings = classifier.manifest.tokenizer
+        tokenizer = TextTokenizer(bundle / settings.file, settings)
+        alone, together = ([texts[at : at + size] for at in range(0, len(texts), size)] for size in (1, CHUNK))
+        scored = {size: [_scored(classifier, tokenizer, some) for some in chunks]
+                  for size, chunks in ((1, alone), (CHUNK, together))}  # fmt: skip
+        decoder = Decoder(classifier.labels)
+        steps = {
+            "tokenising, one by one": partial(_each, tokenizer.encode, alone),
+            f"tokenising, {CHUNK} together": partial(_each, tokenizer.encode, together),
+            "decoding, one by one": partial(_decode, decoder, alone, scored[1]),
+            f"decoding, {CHUNK} together": partial(_decode, decoder, together, scored[CHUNK]),
+        }
+        spent = {name: 1e6 * seconds / len(texts) for name, seconds in _medians(steps).items()}
+    shares = {str(budget): _padding(tokenizer, together, budget) for budget in BATCHES}
+    record = {"cpu": cpu_model(), "isa": isa(), "texts": len(texts), "microseconds_a_text": spent, "padding": shares}
+    _show(record)
+    if out:
+        write_atomic(out, json.dumps(record, indent=1) + "\n")
+
+
+def _medians(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Seconds of each step, medians of rounds in turns."""
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(ROUNDS):
+        for name, step in steps.items():
+            begun = time.perf_counter()
+            step()
+            found[name].append(time.perf_counter() - begun)
+    return {name: median(seconds) for name, seconds in found.items()}
+
+
+def _each(encode: Callable[[Sequence[str]], object], chunks: Sequence[Sequence[str]]) -> None:
+    for texts in chunks:
+        encode(texts)
+
+
+def _decode(decoder: Decoder, chunks: Sequence[Sequence[str]], scored: Sequence[Scored]) -> None:
+    for texts, scores in zip(chunks, scored, strict=True):
+        decoder.entities(texts, scores, FIRST)
+
+
+def _scored(classifier: TokenClassifier, tokenizer: TextTokenizer, texts: Sequence[str]) -> Scored:
+    encoded = tokenizer.encode(texts)
+    together = list(batches(rows_of(tokenizer, encoded)))
+    answers = [partial(classifier.run, feeds(batch, classifier.manifest.tokenizer)) for batch in together]
+    return Begun(encoded, together, answers, len(tokenizer.prefix), len(classifier.labels)).finish()
+
+
+def _padding(tokenizer: TextTokenizer, chunks: Sequence[Sequence[str]], budget: int) -> float:
+    """The share of padding in all that the model computes."""
+    every = [batch for texts in chunks for batch in batches(rows_of(tokenizer, tokenizer.encode(texts)), budget)]
+    return 1 - sum(map(_subwords, every)) / sum(len(batch) * max(len(row.ids) for row in batch) for batch in every)
+
+
+def _subwords(batch: Sequence[Row]) -> int:
+    return sum(len(row.ids) for row in batch)
+
+
+def _show(record: dict[str, Any]) -> None:
+    console = Console()
+    table = Table("around the model", "us a text")
+    for name, spent in record["microseconds_a_text"].items():
+        table.add_row(name, f"{spent:.0f}")
+    console.print(table)
+    table = Table("padded subwords a run", "share of padding")
+    for budget, share in record["padding"].items():
+        table.add_row(budget, f"{share:.2%}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
