@@ -40,7 +40,7 @@ async def model_metadata(request: Request) -> Response:
         {
             "name": service.model,
             "versions": [VERSION],
-            "platform": "onnxruntime",
+            "platform": service.classifier.classifier.explain().library,
             "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [-1]}],
             "outputs": [{"name": OUTPUT, "datatype": "BYTES", "shape": [-1]}],
         }

@@ -65,6 +65,7 @@ def test_tritons_client_sees_a_server_that_is_live_and_ready_and_its_model(remot
     assert remote.get_server_metadata(headers=bearer)["extensions"] == ["binary_tensor_data"]
     known = remote.get_model_metadata(MODEL, headers=bearer)
     assert (known["name"], known["versions"]) == (MODEL, ["1"])
+    assert known["platform"].startswith("onnxruntime ")
     assert known["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
     assert known["outputs"] == [{"name": "entities", "datatype": "BYTES", "shape": [-1]}]
 
