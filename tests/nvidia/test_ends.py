@@ -109,10 +109,17 @@ def test_too_little_memory_is_a_clear_error(bundle: Path, entry: VariantEntry, m
     assert not engines_folder(bundle).exists()
 
 
+def heed_ctrl_c() -> None:
+    """What runs in the background of a shell ignores Ctrl-C, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_the_command_with_130_and_leaves_nothing(bundle: Path) -> None:
     program = Path(sys.executable).with_name("edgener-runtime")
     words = [program, "prepare", bundle, "--backend", "tensorrt-rtx", "--compute-capability", "8.6"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as process:
         until = time.monotonic() + 60
         while not engines_folder(bundle).exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
