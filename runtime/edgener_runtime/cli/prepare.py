@@ -40,6 +40,8 @@ def prepare(
       edgener-runtime prepare out/bundle --variant fp16 --input orders.txt --batch 16 --workspace 512M
       edgener-runtime prepare out/bundle --min-shapes 1x1 --opt-shapes 1x32 --max-shapes 1x128
     """
+    from ..choose import require
+    from ..devices import device_named
     from ..verify import verify_bundle
     from .engines import build_all, chosen_variants, profiles_of, tell_engines
 
@@ -47,7 +49,7 @@ def prepare(
     entries = chosen_variants(manifest, variant)
     profiles = profiles_of(bundle, manifest, shapes)
     if device == "jetson":
-        _require_jetson()
+        require(device_named(device))
     built = build_all(bundle, entries, profiles, wanted, verbose)
     runs_here = not wanted.compute_capabilities and not wanted.options.strip_weights
     here = entries if runs_here else ()
@@ -59,11 +61,3 @@ def _warmed(bundle: Path, entry: VariantEntry) -> tuple[Warmed, ...]:
     from ..tensorrt.direct import warm_up
 
     return warm_up(bundle, entry)
-
-
-def _require_jetson() -> None:
-    from ..errors import ProviderError
-    from ..probe import probe
-
-    if not probe().jetson:
-        raise ProviderError("this machine is no Jetson by its system files", "Take --device tensorrt")
