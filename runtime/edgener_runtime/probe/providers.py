@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import devices
 from .cuda import CudaDriver
 from .elf import needed_libraries
 from .install import cpu_line, cuda_line, tensorrt_line
@@ -19,7 +20,6 @@ from .reading import listed
 _PROVIDER = "onnxruntime/capi/libonnxruntime_providers_{}.so"
 _BINDINGS = ("tensorrt/*.so", "tensorrt_bindings/*.so", "tensorrt_rtx_bindings/*.so")
 _OLDEST_TENSORRT = 10
-_PROVEN = ("cpu",)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def providers(found: Found) -> tuple[Provider, ...]:
 def _provider(name: str, found: Found) -> Provider:
     lacks, line = _DEVICES[name]
     missing = tuple(lacks(found))
-    return Provider(name, not missing, missing, line(found, missing) if missing else None, name in _PROVEN)
+    return Provider(name, not missing, missing, line(found, missing) if missing else None, devices.DEVICES[name].proven)
 
 
 def _cpu_lacks(found: Found) -> Iterator[str]:

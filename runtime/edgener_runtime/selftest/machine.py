@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..device import cpu_model, isa, usable_cores
+from ..probe.machine import memory
+from ..probe.reading import HERE
 from .report import Machine
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "numpy", "tokenizers", "tensorrt")
@@ -35,7 +37,7 @@ def describe(probe: dict[str, Any], name: str | None, emulated_by: str | None) -
         cpu=cpu,
         isa=isa(),
         cores=usable_cores(),
-        memory=_memory(),
+        memory=memory(HERE).total,
         emulated_by=emulated_by,
         probe=probe,
     )
@@ -54,12 +56,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _memory(root: Path = Path("/")) -> int | None:
-    """Bytes of memory that the machine has. `root` holds /proc."""
-    try:
-        lines = (root / "proc" / "meminfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")), None)
