@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgener_runtime.manifest import VariantEntry
+from edgener_runtime.process import Follow
 from edgener_runtime.tensorrt.build import Wanted, build_engine, check_variant, ignore
-from edgener_runtime.tensorrt.job import Follow
 from edgener_runtime.tensorrt.profiles import Profile
 from edgener_runtime.tensorrt.sidecar import Sidecar
 

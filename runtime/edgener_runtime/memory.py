@@ -1,8 +1,9 @@
-"""How much memory a process may still take, so that too little is an error with a next step and not a kill."""
+"""How much memory a process takes, and may still take: too little is an error with a next step and not a kill."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,25 @@ def require_memory(needed: int, what: str) -> None:
             f"{what} takes about {needed / 1e6:.0f} MB of memory, {left / 1e6:.0f} MB are left",
             "Free some memory, or raise the limit of this process (ulimit -v, the container's memory).",
         )
+
+
+def resident(root: Path = Path("/")) -> int | None:
+    """Bytes of this process in memory, or None where the system does not tell. `root` holds /proc."""
+    pages = _read(root / "proc" / "self" / "statm").split()
+    return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if pages else None
+
+
+def peak_resident(root: Path = Path("/")) -> int | None:
+    """Bytes of this process in memory at most so far, or None where the system does not tell. `root` holds /proc."""
+    for line in _read(root / "proc" / "self" / "status").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # on Linux that of whoever started us, where it is more
+    return most if sys.platform == "darwin" else most * 1024  # kilobytes on Linux
 
 
 def _machine(proc: Path) -> Iterator[int]:

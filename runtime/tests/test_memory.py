@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from edgener_runtime import memory
 from edgener_runtime.errors import DeviceError
-from edgener_runtime.memory import memory_left, require_memory
+from edgener_runtime.memory import memory_left, peak_resident, require_memory, resident
 
 MEMINFO = {"proc/meminfo": "MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:  4000 kB\n"}
 CGROUP = "sys/fs/cgroup"
@@ -82,3 +84,24 @@ def test_too_little_is_an_error_with_the_next_step(monkeypatch: pytest.MonkeyPat
 def test_where_nothing_tells_all_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "memory_left", lambda: None)
     require_memory(10**15, "a model")
+
+
+def test_resident_memory_is_in_pages_of_statm(tmp_path: Path) -> None:
+    assert resident(tmp_path) is None
+    assert resident(tree(tmp_path, {"proc/self/statm": "9 5 1 1 0 1 0\n"})) == 5 * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_peak_is_that_of_the_kernel_or_of_getrusage(tmp_path: Path) -> None:
+    peak = peak_resident(tmp_path)
+    assert peak is None or 10e6 < peak < 1e12
+    assert peak_resident(tree(tmp_path, {"proc/self/status": "Name: x\nVmHWM:\t     77 kB\n"})) == 77 * 1024
+
+
+def test_the_peak_is_not_that_of_who_started_the_process() -> None:
+    """getrusage's count goes on from the starting process to the started one."""
+    if resident() is None:
+        pytest.skip("this system has no /proc")
+    ballast = b"x" * 300_000_000
+    code = "from edgener_runtime.memory import peak_resident; print(peak_resident())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < len(ballast)

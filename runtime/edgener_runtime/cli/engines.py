@@ -19,9 +19,9 @@ from ..devices import TENSORRT
 from ..errors import UserInputError
 from ..inputs import FORMATS, read_records
 from ..manifest import Manifest, VariantEntry
+from ..process import Event
 from ..tensorrt.backend import BACKENDS, find_backend
 from ..tensorrt.build import Wanted, build_engine, check_variant
-from ..tensorrt.job import Event
 from ..tensorrt.options import COMPATIBILITY, LEVELS, POOLS, VERBOSITY, EngineOptions, parse_size
 from ..tensorrt.places import engine_file
 from ..tensorrt.profiles import (

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import cycle
-from pathlib import Path
 
 from ..devices import CPU
+from ..memory import peak_resident, resident
 from .bench import Bench, Outcome, skip
 
 _MEGA = 1e6
@@ -51,25 +49,6 @@ def memory(bench: Bench) -> Outcome:
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` of all do not exceed."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
-
-
-def resident(root: Path = Path("/")) -> int | None:
-    """Bytes of this process in memory, or None where the system does not tell. `root` holds /proc."""
-    try:
-        pages = (root / "proc" / "self" / "statm").read_text(encoding="ascii").split()[1]
-    except OSError:
-        return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def peak_resident() -> int | None:
-    """Bytes of this process in memory at most so far, or None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows has none
-        return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # kilobytes on Linux
 
 
 def _seconds_of(bench: Bench, text: str) -> float:

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,23 +16,17 @@ from ..errors import ProviderError, StorageError
 from ..files import sha256_of, write_atomic
 from ..manifest import VariantEntry
 from ..probe.cuda import CudaDriver, Gpu
+from ..process import Event, Follow, python_command, run_process
 from ..serde import from_json, to_json
 from .backend import Backend, check_backend, find_backend, require_gpu
 from .failures import failure
-from .job import Built, Event, Follow, Job
+from .job import Built, Job
 from .options import EngineOptions, check_options
 from .places import engine_file, layers_file, sidecar_file
-from .process import run_process
 from .profiles import Profile
 from .sidecar import Sidecar
 
-# not -m: it would look for modules in the folder that we are called in, and a file there must not be run
-WORKER = (
-    sys.executable,
-    "-c",
-    "import sys; sys.path[:] = filter(None, sys.path)\n"
-    "from edgener_runtime.tensorrt.worker import main\nsys.exit(main())",
-)
+WORKER = python_command("edgener_runtime.tensorrt.worker")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from .. import errors
 from ..errors import DeviceError, EdgenerError, ExportError, ProviderError
-from .job import Event
-from .process import Ended
+from ..process import Ended, Event
 
 SEVERE = ("ERROR", "INTERNAL_ERROR")
 _MOST = 3  # messages of the log that an error quotes

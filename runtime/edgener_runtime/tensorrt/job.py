@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from .options import EngineOptions
 from .profiles import Profile
 from .sidecar import DlaReport, Tensor
-
-Event = dict[str, Any]
-"""A line of JSON from the process; `event` says which: started, phase, step, finished, log, failed or built."""
-Follow = Callable[[Event], None]
 
 
 @dataclass(frozen=True)

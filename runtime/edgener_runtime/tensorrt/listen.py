@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .job import Follow
+from ..process import Follow
 
 QUIET = ("INFO", "VERBOSE")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_atomic
-from .job import Follow
+from ..process import Follow
 
 
 def take_timings(config: Any, file: Path, tell: Follow) -> Any:

@@ -5,7 +5,6 @@ It is a process of its own because TensorRT may crash, or be killed for want of 
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import sys
@@ -15,10 +14,11 @@ from typing import Any
 
 from ..errors import EdgenerError, ExportError
 from ..files import write_atomic
+from ..process import Follow, events
 from ..serde import from_json, to_json
 from .ahead import build_ahead_for
 from .backend import find_backend, load_backend, make
-from .job import Built, Event, Follow, Job
+from .job import Built, Job
 from .layers import dump_layers
 from .listen import make_logger, make_monitor
 from .network import add_profiles, ask_dla, parse_graph, tensors_of
@@ -35,7 +35,7 @@ class CancelledError(EdgenerError):
 
 def main() -> int:
     """Build what stdin asks for; 0 when the engine is written, or the failure was told."""
-    tell = _events()
+    tell = events()
     job = from_json(Job, sys.stdin.readline(), "the job")
     try:
         built = build(job, tell)
@@ -99,14 +99,3 @@ def _is_wanted() -> bool:
     """Whether stdin is still open: nothing comes after the job, so it can be read from only at its end."""
     readable, _, _ = select.select([sys.stdin], [], [], 0)
     return not readable
-
-
-def _events() -> Follow:
-    """Take stdout for events, and let whatever native code prints there go to stderr."""
-    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-
-    def tell(event: Event) -> None:
-        channel.write(json.dumps(event) + "\n")
-
-    return tell

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgener_runtime.selftest.bench import Bench, Request
-from edgener_runtime.selftest.speed import memory, peak_resident, percentile, resident
+from edgener_runtime.selftest.speed import memory, percentile
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,6 @@ def test_a_percentile_is_a_value_that_was_seen(values: list[float], share: float
     assert percentile(values, share) == expected
 
 
-def test_resident_memory_is_in_pages_of_statm(tmp_path: Path) -> None:
-    import os
-
-    (tmp_path / "proc" / "self").mkdir(parents=True)
-    (tmp_path / "proc" / "self" / "statm").write_text("9 5 1 1 0 1 0\n")
-    assert resident(tmp_path) == 5 * os.sysconf("SC_PAGE_SIZE")
-
-
 @dataclass
 class Loaded:
     """A double of a classifier that is loaded."""
@@ -44,8 +36,7 @@ class Loaded:
         """It holds nothing."""
 
 
-def test_a_system_that_does_not_tell_is_skipped(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resident(tmp_path) is None
+def test_a_system_that_does_not_tell_is_skipped(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(Request(bundle))
     bench.classifier = Loaded()  # type: ignore[assignment]
     told: dict[str, int | None] = {"resident": None, "peak_resident": None}
@@ -60,8 +51,3 @@ def test_a_system_that_does_not_tell_is_skipped(tmp_path: Path, bundle: Path, mo
     assert (outcome.detail, outcome.figures) == ("6 MB now, 6 MB at most", {"peak_rss_mb": 6.0, "rss_mb": 6.0})
     bench.classifier = Loaded("TensorRT")  # type: ignore[assignment]
     assert memory(bench).detail.endswith("; what the GPU takes is not counted")
-
-
-def test_the_peak_is_at_least_what_numpy_takes() -> None:
-    peak = peak_resident()
-    assert peak is None or 10e6 < peak < 1e12

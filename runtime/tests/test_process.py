@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgener_runtime.errors import DeviceError
-from edgener_runtime.tensorrt.process import run_process
+from edgener_runtime.process import python_command, run_process
 
 
 def python(code: str) -> list[str]:
@@ -79,3 +79,24 @@ def test_a_process_that_goes_on_talking_is_read_while_it_ends(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         run_process([*python(code), str(tmp_path / "ended")], "{}", interrupt)
     assert (tmp_path / "ended").is_file()
+
+
+def test_the_environment_is_as_given() -> None:
+    events: list[dict[str, Any]] = []
+    code = python("print(json.dumps({'said': os.environ['SAID']}), flush=True)")
+    run_process(code, "{}", events.append, environment={**os.environ, "SAID": "so"})
+    assert events == [{"said": "so"}]
+
+
+def test_noise_on_stdout_is_no_event() -> None:
+    code = "from edgener_runtime.process import events\ntell = events()\nos.system('echo noise')\ntell({'event': 'x'})"
+    assert ended(code) == (0, "noise", [{"event": "x"}])
+
+
+def test_a_module_is_run_from_where_it_is_installed_and_not_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('a file of this folder was run')")
+    monkeypatch.chdir(tmp_path)
+    done = run_process(python_command("edgener_runtime.console"), "{}", lambda event: None)
+    assert "cannot import name 'main'" in done.said
