@@ -1,0 +1,108 @@
+"""Who sends the queries: the driver that is built in, or MLPerf's own load generator; both by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import DeviceError, ProviderError, UserInputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LOADGEN_MODULE = "mlperf_loadgen"
+LOADGEN_INSTALL = 'pip install "edgener-runtime[bench]"'
+
+
+class System(Protocol):
+    """What is measured. Only one call runs at a time, though not always in the thread that started the drive."""
+
+    def answer(self, texts: Sequence[int]) -> None:
+        """Run the texts of these numbers together; returns when all are answered."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Queries of a scenario on texts 0 to `texts` - 1, for `seconds` and for at least `least` queries (texts, offline).
+
+    The same seed draws the same texts at the same times. `samples_per_query` is of multi-stream. `rate` is queries a
+    second of a server; at most `together` of those that wait are answered at once, and it is given up once more wait
+    than come in `patience` seconds. `expected` is texts a second as `sized` estimates; drivers do it where it is None.
+    """
+
+    scenario: str
+    texts: int
+    seconds: float
+    samples_per_query: int = 1
+    rate: float | None = None
+    seed: int = 0
+    least: int = 64
+    patience: float = 2.0
+    together: int = 64  # about what the micro-batches of our server hold
+    expected: float | None = None
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What came of a load: milliseconds of each query in the order of their ends, a server's from when it was due;
+    seconds from the start to the last end, and texts answered. Offline is one query."""
+
+    milliseconds: NDArray[np.float64]
+    seconds: float
+    texts: int
+
+
+class OverrunError(DeviceError):
+    """A server that is sent more queries than it answers."""
+
+
+class Driver(Protocol):
+    """Sends a load to a system."""
+
+    def __call__(self, system: System, load: Load) -> Driven:
+        """Raises what the system raises, OverrunError where a server's queue only grows, UserInputError for a load that
+        cannot be."""
+
+
+def drive_builtin(system: System, load: Load) -> Driven:
+    """Send a load by the rules of MLPerf's load generator, with nothing but Python and its clock."""
+    from .builtin import drive
+
+    return drive(system, load)
+
+
+def drive_loadgen(system: System, load: Load) -> Driven:
+    """Send a load through MLPerf's load generator. Raises ProviderError where it is not installed."""
+    require_loadgen()
+    from .loadgen import drive
+
+    return drive(system, load)
+
+
+DRIVERS: dict[str, Driver] = {"builtin": drive_builtin, "loadgen": drive_loadgen}
+
+
+def pick_driver(name: str) -> tuple[str, Driver]:
+    """The driver of a name, which for `auto` is the load generator where it is installed, else the built-in one.
+
+    Raises ProviderError where the load generator was asked for and is not installed, UserInputError for other names.
+    """
+    if name == "auto":
+        name = "loadgen" if find_spec(LOADGEN_MODULE) else "builtin"
+    if name not in DRIVERS:
+        raise UserInputError(f"there is no driver {name!r}", f"Choose among auto, {', '.join(DRIVERS)}.")
+    if name == "loadgen":
+        require_loadgen()
+    return name, DRIVERS[name]
+
+
+def require_loadgen() -> None:
+    """Raises ProviderError with the install line where MLPerf's load generator is not installed."""
+    if not find_spec(LOADGEN_MODULE):
+        raise ProviderError(
+            "MLPerf's load generator (mlcommons-loadgen) is not installed",
+            f"{LOADGEN_INSTALL}, or take the driver that is built in: --driver builtin",
+        )
