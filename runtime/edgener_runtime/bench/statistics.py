@@ -26,6 +26,7 @@ RESAMPLES = 250
 _SEED = 1
 _ONE_VALUE = 9.68  # what one value is worth: x ± 9.68 x (Blachman and Machol 1987)
 _LEAST = 1e-9  # what is divided by
+_FAR = 100.0  # powers of e that still are numbers, to say that two rounds far apart tell nothing
 
 Floats = NDArray[np.float64]
 
@@ -76,11 +77,11 @@ def ratio_of_medians(first: Sequence[float], second: Sequence[float]) -> Interva
     if margin >= 0:
         low, high = differences[margin], differences[-1 - margin]
     elif len(differences) == 1:
-        low, high = -math.inf, middle + math.log(1 + _ONE_VALUE)
+        return Interval(math.exp(middle), 0.0, (1 + _ONE_VALUE) * math.exp(middle))
     else:
         half, mean = _pooled(one, other), float(differences.mean())
         low, high = mean - half, mean + half
-    return Interval(*(math.exp(min(end, 100.0)) for end in (middle, float(low), float(high))))
+    return Interval(*(math.exp(min(max(end, -_FAR), _FAR)) for end in (middle, float(low), float(high))))
 
 
 def precise(interval: Interval, within: float) -> bool:
