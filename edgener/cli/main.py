@@ -10,7 +10,7 @@ import click
 import edgener
 from edgener_runtime.console import CommandGroup
 
-COMMANDS = ("data", "train", "evaluate", "search", "export", "build-engine", "variants", "report", "doctor")
+COMMANDS = ("data", "train", "evaluate", "search", "export", "build-engine", "variants", "compare", "report", "doctor")
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgener.parity.bootstrap import Estimate
+    from edgener_runtime.bench.record import Interval
 
 
 def narrow_table(*columns: str, title: str, wraps: Collection[str]) -> Any:
@@ -20,7 +21,7 @@ def narrow_table(*columns: str, title: str, wraps: Collection[str]) -> Any:
     return table
 
 
-def stacked(estimate: Estimate | None, form: str) -> str:
+def stacked(estimate: Estimate | Interval | None, form: str) -> str:
     """A figure above the ends of its interval, or a dash where there was nothing to measure it on."""
     if estimate is None:
         return "-"

@@ -49,9 +49,14 @@ def figure(width: float, height: float, *files: Path) -> Iterator[Any]:
             drawn.savefig(file, metadata=_METADATA[file.suffix])
 
 
+def xml_text(text: str) -> str:
+    """A text in which every character that XML does not have is replaced."""
+    return _NO_XML.sub("\ufffd", text)
+
+
 def label_text(label: str) -> str:
     """A label as a picture can hold it: at most 28 characters, all of which XML has."""
-    clean = _NO_XML.sub("\ufffd", label)
+    clean = xml_text(label)
     return clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST // 2]}…{clean[-_LONGEST // 2 + 1 :]}"
 
 

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from .canvas import INK, PAPER, RULE
+
+if TYPE_CHECKING:
+    from .pictures import Picture
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _LEFT_OUT = (f"{_SVG}metadata", f"{_SVG}style")  # a style would hold for the whole page
 _PAGE = {INK: "var(--ink)", PAPER: "var(--paper)", RULE: "var(--rule)"}
 _COLOUR = re.compile("|".join(_PAGE))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture with its markup."""
+
+    picture: Picture
+    svg: str
+
+
+def embedded(pictures: Iterable[Picture | None], folder: Path) -> list[Drawn]:
+    """Those pictures of a folder that there are."""
+    return [Drawn(each, inline_svg(each.files(folder)[0], f"{each.title}. {each.text}")) for each in pictures if each]
 
 
 def inline_svg(file: Path, title: str) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,17 +12,17 @@ from edgener.parity.diff import KINDS, Change
 from edgener.parity.gate import Verdict, explain
 from edgener_runtime.tokenize import without_surrogates
 
-from .embed import inline_svg
+from .embed import embedded
 from .excerpt import Excerpt, excerpts
-from .pictures import Picture, draw_accuracy, draw_churn, draw_labels, draw_sensitivity, search_picture
+from .pictures import draw_accuracy, draw_churn, draw_labels, draw_sensitivity, search_picture
 from .tables import figures_table, label_table, logits_table, provenance_table, sensitivity_table
+from .template import render
 
 if TYPE_CHECKING:
     from edgener.search import Trial
     from edgener_runtime.manifest import Speed
 
 REPORT, PICTURES = "report.html", "report"
-_PAGE = Path(__file__).parent / "page"
 _SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "?"}
 
 
@@ -44,14 +41,6 @@ class Shown(NamedTuple):
     change: Change
     label: int
     sides: tuple[tuple[str, Excerpt], ...]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A picture with its markup."""
-
-    picture: Picture
-    svg: str
 
 
 def write_html(
@@ -79,21 +68,25 @@ def write_html(
         "first": reports[0],
         "level": f"{LEVEL:.0%}",
         "verdicts": [(report, _SIGNS[report.verdict], list(_lines(report))) for report in reports],
-        "fronts": _drawn((draw(reports, measured, sizes, pictures) for draw in (draw_accuracy, draw_churn)), pictures),
+        "fronts": embedded(
+            (draw(reports, measured, sizes, pictures) for draw in (draw_accuracy, draw_churn)), pictures
+        ),
         "machines": sorted({(timed.isa, timed.threads) for timed in measured.values()}),
         "untimed": [report.variant for report in reports if report.variant not in measured],
-        "bars": _drawn((draw_labels(report, reports, pictures) for report in reports), pictures),
+        "bars": embedded((draw_labels(report, reports, pictures) for report in reports), pictures),
         "kinds": KINDS,
         "labels": labels,
         "changes": [shown for report in reports for shown in _shown(report, labels)],
-        "search": _drawn([search_picture(trials, tried_on, pictures)], pictures),
-        "heat": _drawn((draw_sensitivity(form, noise, pictures) for form in forms), pictures),
+        "search": embedded([search_picture(trials, tried_on, pictures)], pictures),
+        "heat": embedded((draw_sensitivity(form, noise, pictures) for form in forms), pictures),
         "noise": sensitivity_table(noise),
         "figures": (figures_table(reports, measured, sizes), logits_table(reports)),
         "label_tables": [label_table(report) for report in reports],
         "provenance": provenance_table(provenance),
     }
-    (folder / REPORT).write_text(without_surrogates(_render(values)), encoding="utf-8", newline="\n")
+    (folder / REPORT).write_text(
+        without_surrogates(render("report.html", values, "report.js")), encoding="utf-8", newline="\n"
+    )
 
 
 def _lines(report: ParityReport) -> Iterator[Line]:
@@ -105,20 +98,3 @@ def _shown(report: ParityReport, labels: Sequence[str]) -> Iterator[Shown]:
     for change in report.changes:
         sides = tuple(zip(("PyTorch", report.variant), excerpts(change), strict=True))
         yield Shown(report.variant, change, labels.index(change.label), sides)
-
-
-def _drawn(found: Iterable[Picture | None], folder: Path) -> list[Drawn]:
-    """The pictures that there are."""
-    return [Drawn(each, inline_svg(each.files(folder)[0], f"{each.title}. {each.text}")) for each in found if each]
-
-
-def _render(values: Mapping[str, Any]) -> str:
-    """The page; its policy lets nothing run but the one script, by its hash, and nothing be loaded."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    script, style = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.js", "report.css"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("report.html").render(values, script=script, style=style, digest=digest)

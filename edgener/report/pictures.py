@@ -65,10 +65,10 @@ def draw_accuracy(
     if not points:
         return None
     best = front({name: (point.x.median, -point.y.value) for name, point in points.items()})
-    text = f"Up and to the left is better. {_FRONT} {', '.join(best)}. {_BARS}"
+    text = f"Up and to the left is better. {FRONT} {', '.join(best)}. {_BARS}"
     picture = Picture("f1-latency", "Latency against entity F1", text)
     with figure(WIDTH, 4, *picture.files(folder)) as drawn:
-        axes = _draw_points(drawn, points, best)
+        axes = draw_points(drawn, points, best)
         axes.set(xlabel="milliseconds a text, alone", ylabel="entity F1")
         pytorch = reports[0].estimates.overall.f1_pytorch
         axes.axhline(pytorch, color=INK, lw=0.8, ls=":", label="PyTorch's F1")
@@ -88,10 +88,10 @@ def draw_churn(
     if not points:
         return None
     best = front({name: (-point.x.median, point.y.value) for name, point in points.items()})
-    text = f"Down and to the right is better. {_FRONT} {', '.join(best)}. {_BARS}"
+    text = f"Down and to the right is better. {FRONT} {', '.join(best)}. {_BARS}"
     picture = Picture("churn-throughput", "Throughput against churn", text)
     with figure(WIDTH, 4, *picture.files(folder)) as drawn:
-        axes = _draw_points(drawn, points, best)
+        axes = draw_points(drawn, points, best)
         axes.set(xlabel="subwords a second", ylabel="entities that differ from PyTorch's")
         axes.yaxis.set_major_formatter(_percent())
         drawn.legend(loc="outside lower center", ncols=2, frameon=False)
@@ -131,11 +131,12 @@ def draw_search(trials: Sequence[Trial], data: str, *files: Path) -> None:
 
 
 _FRONT_LINE = {"color": INK, "lw": 0.8, "ls": "--", "label": "front"}
-_FRONT = "The front, which nothing beats in both, from the fastest on:"
+FRONT = "The front, which nothing beats in both, from the fastest on:"
 _BARS = "The area is the size of the file; bars are the spread of the rounds and the 95 % interval."
 
 
-def _draw_points(drawn: Any, points: Mapping[str, Point], best: Sequence[str]) -> Any:
+def draw_points(drawn: Any, points: Mapping[str, Point], best: Sequence[str]) -> Any:
+    """Points with their arms, and the line of the best; the axes."""
     axes = drawn.subplots()
     largest = max(point.size for point in points.values())
     line = [(points[name].x.median, points[name].y.value) for name in best]

@@ -1,0 +1,1 @@
+"""Benches side by side: what was measured where, compared, judged and shown."""
