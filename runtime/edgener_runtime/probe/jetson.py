@@ -74,7 +74,7 @@ def jetson(root: Path = Path("/")) -> Jetson | None:
         dla_cores=len(listed(root / "sys" / "bus" / "platform" / "devices", "*.nvdla[0-9]")),
         rails=rails(root),
         clocks=tuple(_clocks(root)),
-        temperatures=tuple(_temperatures(root)),
+        temperatures=temperatures(root),
     )
 
 
@@ -131,8 +131,8 @@ def _clock(folder: Path, name: str, files: tuple[str, str, str], unit: int) -> C
     return Clock(name, now * unit, least * unit, most * unit)
 
 
-def _temperatures(root: Path) -> list[Temperature]:
-    """A zone of a part that is switched off cannot be read; it is left out."""
+def temperatures(root: Path) -> tuple[Temperature, ...]:
+    """Of every thermal zone, on any board; one of a part that is switched off cannot be read, and is left out."""
     zones = listed(root / "sys" / "class" / "thermal", "thermal_zone*")
     found = [(read_text(zone / "type"), read_number(zone / "temp")) for zone in zones]
-    return [Temperature(name, degrees / 1000) for name, degrees in found if name and degrees is not None]
+    return tuple(Temperature(name, degrees / 1000) for name, degrees in found if name and degrees is not None)

@@ -1,0 +1,41 @@
+"""A fixed computation that tells how fast the machine is now, whatever is measured beside it."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PIECES, _UNTIMED = 9, 2  # about 2 ms each on a core of a server of 2023
+_STACK, _SIDE = 96, 48  # 48 x 48: below what OpenBLAS hands to more than one thread
+_NUMBERS = 20_000
+
+
+def yardstick() -> float:
+    """Milliseconds of products of small matrices and a sort, in one thread: the median of nine times the same.
+
+    A piece that another process interrupts is no median; a slower clock, or a core that is shared throughout, slows
+    them all. Compares with another of the same CPU and the same numpy only.
+    """
+    took = [_piece() for _ in range(_UNTIMED + _PIECES)]
+    return 1000 * median(took[_UNTIMED:])
+
+
+def _piece() -> float:
+    matrices, numbers = _material()
+    begun = time.perf_counter()
+    product = matrices
+    for _ in range(4):
+        product = np.matmul(product, matrices)
+    np.sort(numbers, kind="heapsort")  # compares and branches, where the products are vector instructions
+    return time.perf_counter() - begun
+
+
+@cache
+def _material() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    random = np.random.default_rng(1)
+    orthogonal = np.linalg.qr(random.normal(size=(_STACK, _SIDE, _SIDE)))[0]  # whose products neither grow nor vanish
+    return orthogonal.astype(np.float32), random.random(_NUMBERS)
