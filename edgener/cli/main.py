@@ -10,7 +10,10 @@ import click
 import edgener
 from edgener_runtime.console import CommandGroup
 
-COMMANDS = ("data", "train", "evaluate", "search", "export", "build-engine", "variants", "compare", "report", "doctor")
+COMMANDS = (
+    "data", "train", "evaluate", "search", "export", "bench", "build-engine",
+    "variants", "compare", "report", "doctor",
+)  # fmt: skip
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

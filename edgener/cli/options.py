@@ -11,15 +11,12 @@ import click
 
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
+from edgener_runtime.cli.options import with_options
+from edgener_runtime.inputs import FORMATS as TEXT_FORMATS
 
+_SOURCE = "A file, a folder with train, valid and test files, or builtin:factory."
 _DATA_OPTIONS = (
-    click.option(
-        "--data",
-        "source",
-        required=True,
-        metavar="SOURCE",
-        help="A file, a folder with train, valid and test files, or builtin:factory.",
-    ),
+    click.option("--data", "source", required=True, metavar="SOURCE", help=_SOURCE),
     click.option(
         "--format", type=click.Choice(FORMATS), default="auto", show_default=True, help="CoNLL columns or JSON."
     ),
@@ -44,18 +41,51 @@ _DATA_OPTIONS = (
 )
 
 
+_DATA_OR_TEXTS_OPTIONS = (
+    click.option("--data", "source", metavar="SOURCE", help=_SOURCE),
+    click.option("--input", "texts", metavar="FILE", help="Texts like those to come [default: made-up ones]."),
+    click.option(
+        "--format",
+        type=click.Choice(tuple(dict.fromkeys((*FORMATS, *TEXT_FORMATS)))),
+        default="auto",
+        show_default=True,
+        help=f"Of --data: {', '.join(FORMATS)}; of --input: {', '.join(TEXT_FORMATS)}.",
+    ),
+    *_DATA_OPTIONS[2:],
+)
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --data and the options of its readers, and hands the command `data: DataSpec`."""
 
     @wraps(command)
     def with_spec(**options: Any) -> Any:
-        fields = {name: options.pop(name) for name in DataSpec.__dataclass_fields__}
-        return command(data=DataSpec(**fields), **options)
+        return command(data=_data_spec(options), **options)
 
-    decorated: Callable[..., Any] = with_spec
-    for option in reversed(_DATA_OPTIONS):
-        decorated = option(decorated)
-    return decorated
+    return with_options(with_spec, _DATA_OPTIONS)
+
+
+def data_or_texts_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --data with its readers' options and --input; hands the command `data`, a DataSpec or None, and `texts`, the
+    input file and its format, or None. Refuses both at once, and a format of the other."""
+
+    @wraps(command)
+    def with_either(texts: str | None, **options: Any) -> Any:
+        data = _data_spec(options)
+        if data.source and texts:
+            raise click.UsageError("give --data or --input, not both")
+        formats = TEXT_FORMATS if texts else FORMATS
+        if (data.source or texts) and data.format not in formats:
+            raise click.UsageError(f"--format {data.format} is none of {', '.join(formats)}")
+        form = data.format
+        return command(data=data if data.source else None, texts=(texts, form) if texts else None, **options)
+
+    return with_options(with_either, _DATA_OR_TEXTS_OPTIONS)
+
+
+def _data_spec(options: dict[str, Any]) -> DataSpec:
+    """Takes what belongs to a DataSpec out of the options."""
+    return DataSpec(**{name: options.pop(name) for name in DataSpec.__dataclass_fields__})
 
 
 def parse_cut(text: str | None) -> tuple[int, int, int] | None:

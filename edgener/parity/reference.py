@@ -30,9 +30,10 @@ class PyTorchModel:
         self._inputs = input_names(model)
 
     @classmethod
-    def open(cls, checkpoint: Checkpoint) -> PyTorchModel:
-        """A checkpoint in FP32 on the CPU. Raises UserInputError where its weights cannot be loaded."""
-        model = load_reference(checkpoint.path)
+    def open(cls, checkpoint: Checkpoint, attention: str | None = "eager") -> PyTorchModel:
+        """A checkpoint in FP32 on the CPU, its attention computed so. Raises UserInputError where its weights cannot be
+        loaded."""
+        model = load_reference(checkpoint.path, attention)
         tokenizer = load_tokenizer(str(checkpoint.path))
         token_types = "token_type_ids" in input_names(model)
         encoder = TextEncoder(tokenizer, checkpoint.max_length, checkpoint.stride, checkpoint.case_channel, token_types)

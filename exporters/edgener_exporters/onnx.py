@@ -38,8 +38,9 @@ def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
     check_graph(out, model, input_names(model))
 
 
-def load_reference(checkpoint: Path) -> Any:
-    """The PyTorch model in FP32 with eager attention, dropout off. Raises UserInputError where it cannot be loaded."""
+def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
+    """The PyTorch model in FP32, dropout off; `attention` is transformers' name of the way it is computed, None its
+    own choice. Raises UserInputError where the model cannot be loaded."""
     from transformers import AutoModelForTokenClassification
 
     quieten_libraries()
@@ -47,7 +48,7 @@ def load_reference(checkpoint: Path) -> Any:
         model, loading = AutoModelForTokenClassification.from_pretrained(
             checkpoint,
             dtype="float32",
-            attn_implementation="eager",
+            attn_implementation=attention,
             local_files_only=True,
             output_loading_info=True,
         )

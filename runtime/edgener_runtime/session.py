@@ -85,14 +85,20 @@ def open_session(model: Model, device: str, tuning: Tuning) -> Session:
     Raises ProviderError where the variant or this machine cannot run there, BundleError where the file is no model,
     DeviceError where there is too little memory for it.
     """
-    place, variant = device_named(device), model.variant
+    place = require_place(model.bundle, model.variant, device)
+    return OPENERS[place.opener](model, place, tuning)
+
+
+def require_place(bundle: Path, variant: VariantEntry, device: str) -> Device:
+    """The row of a device for a variant. Raises ProviderError where the variant or this machine cannot run there."""
+    place = device_named(device)
     if place.provider not in variant.needs.providers:
         raise ProviderError(
             f"variant {variant.name} runs on {', '.join(variant.needs.providers)}, not on {place.provider}",
             "Choose another variant or another device.",
         )
-    require(place, Wanted(model.bundle, (variant,)))
-    return OPENERS[place.opener](model, place, tuning)
+    require(place, Wanted(bundle, (variant,)))
+    return place
 
 
 def _open_onnxruntime(model: Model, device: Device, tuning: Tuning) -> Session:

@@ -10,7 +10,7 @@ import click
 from .. import __version__
 from ..console import CommandGroup
 
-COMMANDS = ("devices", "mqtt", "predict", "prepare", "selftest", "serve", "tune", "verify")
+COMMANDS = ("bench", "devices", "mqtt", "predict", "prepare", "selftest", "serve", "tune", "verify")
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -57,7 +57,7 @@ def decoding_options(command: Command) -> Command:
         least = dict(_threshold(value) for value in thresholds)
         return command(decoding=Decoding(aggregation, strict, least, offsets), **parameters)
 
-    return _with_options(with_decoding, _DECODING)
+    return with_options(with_decoding, _DECODING)
 
 
 def loading_options(command: Command) -> Command:
@@ -72,10 +72,11 @@ def loading_options(command: Command) -> Command:
 
         return command(load=load, **parameters)
 
-    return _with_options(with_loading, _LOADING)
+    return with_options(with_loading, _LOADING)
 
 
-def _with_options(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+def with_options(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    """A command with options, which its help lists in this order."""
     for option in reversed(options):
         command = option(command)
     return command

@@ -1,0 +1,77 @@
+"""The row that variants are measured against: the checkpoint in PyTorch, in fresh processes like theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgener.checkpoint import open_checkpoint
+from edgener.parity.reference import PyTorchModel
+from edgener_runtime.bench.job import Job
+from edgener_runtime.bench.plan import Place
+from edgener_runtime.decode import Decoder, Scored
+from edgener_runtime.device import usable_cores
+from edgener_runtime.entity import PLAIN, Decoding, Entity
+from edgener_runtime.files import sha256_of
+from edgener_runtime.manifest import TokenizerSettings
+from edgener_runtime.tokenize import TextTokenizer
+
+NAME, DEVICE = "pytorch", "cpu"
+
+
+def pytorch_places(checkpoint: Path, threads: Sequence[int]) -> tuple[Place, ...]:
+    """Where a checkpoint is to run, beside the variants of its bundle. Raises UserInputError where it is none."""
+    weights = _weights(open_checkpoint(checkpoint).path)
+    return tuple(
+        Place(
+            NAME, DEVICE, count, count, "fp32", sha256_of(weights[0]), sum(file.stat().st_size for file in weights),
+            str(checkpoint), __name__,
+        )
+        for count in threads or (usable_cores(),)
+    )  # fmt: skip
+
+
+def main() -> int:
+    """The worker's process: a job on stdin, events on stdout."""
+    from edgener_runtime.bench.worker import main
+
+    return main(Trained)
+
+
+class Trained:
+    """A checkpoint on the CPU: transformers' tokenizer, PyTorch with the attention that it chooses, and our decoder."""
+
+    def __init__(self, job: Job) -> None:
+        import torch
+
+        torch.set_num_threads(job.threads or usable_cores())
+        self._checkpoint = open_checkpoint(Path(job.model))
+        self._model = PyTorchModel.open(self._checkpoint, attention=None)
+        self._decoder = Decoder(self._checkpoint.labels)
+        self.provider = "PyTorch"
+        self.library = f"torch {torch.__version__}"
+
+    def answer(self, texts: Sequence[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
+        """The entities of each text."""
+        import numpy as np
+
+        scored = list(self._model.logits(texts))
+        together = Scored(
+            np.concatenate([text.logits for text in scored]),
+            [(start, end) for text in scored for start, end in text.offsets.tolist()],
+            lambda: self._continues(texts),
+            [len(text.input_ids) for text in scored],
+        )
+        return self._decoder.entities(texts, together, decoding)
+
+    def _continues(self, texts: Sequence[str]) -> list[bool]:
+        """Which subwords go on a word, by the runtime's own tokenizer, as transformers' does not tell."""
+        checkpoint = self._checkpoint
+        settings = TokenizerSettings("tokenizer.json", checkpoint.max_length, checkpoint.stride, 0, ())
+        encoded = TextTokenizer(checkpoint.path / settings.file, settings).encode(texts)
+        return [each for subwords in encoded for each in subwords.continues]
+
+
+def _weights(checkpoint: Path) -> list[Path]:
+    """The files that hold the weights, of the kind that is loaded."""
+    return sorted(checkpoint.glob("*.safetensors")) or sorted(checkpoint.glob("*.bin"))

@@ -1,0 +1,26 @@
+"""Labelled data as the texts of a bench."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgener.checkpoint import data_record
+from edgener.data.types import Dataset, Sentence
+from edgener_runtime.bench.spec import Gold, Text
+
+
+def labelled_texts(dataset: Dataset) -> dict[str, Any]:
+    """The fields of a Spec that hold a split's texts and entities, called by the name of its source."""
+    record = data_record(dataset)
+    return {"data": f"{record.source} ({record.split})", "texts": tuple(map(_text, dataset.sentences))}
+
+
+def _text(sentence: Sentence) -> Text:
+    """Entities in characters, from the first of their first token to the last of their last."""
+    return Text(
+        sentence.text,
+        tuple(
+            Gold(span.label, sentence.offsets[span.start][0], sentence.offsets[span.end - 1][1])
+            for span in sentence.spans
+        ),
+    )

@@ -1,0 +1,107 @@
+"""The texts that are run: the user's own, made-up ones, or texts of a fixed length; on all machines the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..errors import UserInputError
+from ..inputs import read_records
+from ..tokenize import TextTokenizer
+from .record import Work
+from .spec import Gold, Spec, Text
+
+MADE_UP = "made-up"
+_OF_A_LENGTH = 64  # texts
+_WORDS_TRIED = 4000
+
+
+@dataclass(frozen=True)
+class WorkTexts:
+    """Texts of a work with the subwords of each, special tokens included, and their entities where they are known."""
+
+    name: str
+    texts: tuple[str, ...]
+    subwords: tuple[int, ...]
+    gold: tuple[tuple[Gold, ...], ...] | None = None
+
+    def record(self) -> Work:
+        """What a result says of them."""
+        digest = hashlib.sha256(json.dumps(self.texts).encode("ascii"))
+        return Work(self.name, len(self.texts), sum(self.subwords), digest.hexdigest(), self.gold is not None)
+
+
+@dataclass(frozen=True)
+class Works:
+    """What a worker is told to run texts of."""
+
+    works: tuple[WorkTexts, ...]
+
+
+def read_input(source: str, form: str) -> tuple[Text, ...]:
+    """The texts of a file; JSON Lines may carry `entities` with label, start and end. Raises UserInputError."""
+    return tuple(Text(record["text"], _gold(record, source)) for record in read_records(source, form))
+
+
+def make_works(spec: Spec, tokenizer: TextTokenizer) -> list[WorkTexts]:
+    """The works that a spec asks for. Raises UserInputError for a length that no text can have."""
+    from ..tune import made_up_texts
+
+    works = [_work(spec.data, [text.text for text in spec.texts], tokenizer, _gold_of(spec))] if spec.texts else []
+    works += [_work(f"{length} subwords", _of_length(length, tokenizer), tokenizer) for length in spec.lengths]
+    return works or [_work(MADE_UP, made_up_texts(tokenizer), tokenizer)]
+
+
+def _gold(record: dict[str, object], source: str) -> tuple[Gold, ...] | None:
+    entities = record.get("entities")
+    if entities is None:
+        return None
+    try:
+        return tuple(Gold(str(one["label"]), int(one["start"]), int(one["end"])) for one in entities)  # type: ignore[attr-defined]
+    except (TypeError, KeyError, ValueError):
+        raise UserInputError(
+            f"{source}: found the entities {str(entities)[:60]}, expected a list of objects with label, start and end"
+        ) from None
+
+
+def _gold_of(spec: Spec) -> tuple[tuple[Gold, ...], ...] | None:
+    return tuple(text.entities or () for text in spec.texts) if spec.is_labelled else None
+
+
+def _work(
+    name: str, texts: Sequence[str], tokenizer: TextTokenizer, gold: tuple[tuple[Gold, ...], ...] | None = None
+) -> WorkTexts:
+    special = len(tokenizer.prefix) + len(tokenizer.suffix)
+    subwords = tuple(len(encoded.ids) + special for encoded in tokenizer.encode(texts))
+    return WorkTexts(name, tuple(texts), subwords, gold)
+
+
+def _of_length(length: int, tokenizer: TextTokenizer) -> list[str]:
+    """Texts of exactly so many subwords, special tokens included, of words that are one subword each."""
+    count = length - len(tokenizer.prefix) - len(tokenizer.suffix)
+    if count < 1:
+        raise UserInputError(
+            f"a text of {length} subwords cannot be: {length - count} of them are special tokens",
+            f"Ask for at least {length - count + 1}: --lengths {length - count + 1}",
+        )
+    words = list(_single_words(tokenizer))
+    chance = random.Random(length)
+    texts = [" ".join(chance.choices(words, k=count)) for _ in range(_OF_A_LENGTH)] if words else []
+    if not texts or any(len(encoded.ids) != count for encoded in tokenizer.encode(texts)):
+        raise UserInputError(
+            f"no texts of exactly {length} subwords can be made of this vocabulary", "Give texts of your own: --input"
+        )
+    return texts
+
+
+def _single_words(tokenizer: TextTokenizer) -> Iterator[str]:
+    """Words that are one subword, wherever in a text they stand."""
+    known = (subword.strip("▁Ġ") for subword in tokenizer.vocabulary() if not subword.startswith("##"))
+    words = sorted({word for word in known if word.isalpha()})
+    tried = random.Random(0).sample(words, min(len(words), _WORDS_TRIED))
+    for word, encoded in zip(tried, tokenizer.encode([f"{word} {word} {word}" for word in tried]), strict=True):
+        if len(encoded.ids) == 3:
+            yield word

@@ -1,0 +1,90 @@
+"""`edgener-runtime bench`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..console import INTERRUPTED, write_line
+from .bench_options import bench_options, input_options, own_texts
+
+if TYPE_CHECKING:
+    from ..bench.plan import Place
+    from ..bench.record import BenchResult
+    from ..bench.run import Step
+    from ..bench.spec import Spec
+
+
+@click.command()
+@input_options
+@bench_options
+@click.pass_context
+def bench(
+    context: click.Context, source: str | None, form: str, ask: Callable[..., Spec], out: Path | None, as_json: bool
+) -> None:
+    """Measure how fast the variants of BUNDLE are on this machine, and what they cost, by MLPerf's scenarios.
+
+    Each variant, device and count of threads runs in fresh processes, all in turns, until the interval of each row's
+    median is narrow enough or the time is over. Ctrl-C keeps what was measured, marked partial. Exit codes: 0 measured,
+    2 nothing to run, 5 the bundle is damaged, 6 nothing can run here. No device but cpu was run on its hardware yet.
+
+    \b
+    Examples:
+      edgener-runtime bench out/bundle --out out/bench.json
+      edgener-runtime bench out/bundle --scenario all --threads 1 --threads 2 --input orders.jsonl
+      edgener-runtime bench out/bundle --variant int8-dynamic --lengths 16 --lengths 128 --within 1%
+    """
+    measure(context, ask(**own_texts(source, form)), out, as_json)
+
+
+def measure(context: click.Context, spec: Spec, out: Path | None, as_json: bool, more: tuple[Place, ...] = ()) -> None:
+    """Run a bench, show its progress and print what it found; `more` are places that others run."""
+    from ..bench.run import run
+    from ..bench.table import table
+    from ..serde import to_json
+
+    with _progress(spec.seconds) as tell:
+        result = run(spec, tell, lambda known: _keep(known, out), more)
+    _keep(result, out)
+    write_line(to_json(result).rstrip("\n") if as_json else table(result))
+    _warn(result, out)
+    context.exit(INTERRUPTED if result.partial else 0)
+
+
+def _keep(result: BenchResult, out: Path | None) -> None:
+    """Write what is known: a power cut leaves that of the turn before."""
+    from ..files import write_atomic
+    from ..serde import to_json
+
+    if out:
+        write_atomic(out, to_json(result))
+
+
+@contextmanager
+def _progress(seconds: float) -> Iterator[Callable[[Step], None]]:
+    """A bar of the budget on stderr, with what runs now; silent where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    with click.progressbar(length=round(seconds), label="bench", file=sys.stderr, show_pos=False) as bar:
+
+        def tell(step: Step) -> None:
+            bar.label = f"round {step.round}, {step.open_rows} of {step.rows} rows: {step.place}"
+            bar.update(max(0, round(step.seconds) - bar.pos))
+
+        yield tell
+
+
+def _warn(result: BenchResult, out: Path | None) -> None:
+    """What a person must know on stderr: a machine that was busy, a run that was broken off."""
+    if result.busy:
+        click.secho("warning: ", fg="yellow", nl=False, err=True)
+        click.echo("the machine did not hold still; rows are marked, and their figures are to be doubted", err=True)
+    if result.partial:
+        kept = f"what was measured is in {out}, marked partial" if out else "what was measured is above"
+        click.echo(f"interrupted; {kept}", err=True)
