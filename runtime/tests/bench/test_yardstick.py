@@ -1,0 +1,40 @@
+"""A fixed computation: the median of its pieces, in one thread, about as long each time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from edgener_runtime.bench import yardstick as module
+from edgener_runtime.bench.yardstick import yardstick
+
+
+def test_interrupted_pieces_and_the_first_two_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: Iterator[float] = iter([9, 9, 0.002, 0.9, 0.002, 0.003, 0.9, 0.002, 0.9, 0.001, 0.002])
+    monkeypatch.setattr(module, "_piece", lambda: next(pieces))
+    assert yardstick() == 2.0
+
+
+def test_a_slower_machine_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = yardstick()
+    piece = module._piece
+    monkeypatch.setattr(module, "_piece", lambda: piece() + piece() + piece())
+    assert yardstick() > 1.5 * usual
+
+
+def test_it_takes_one_thread_and_no_time_that_matters() -> None:
+    yardstick()  # makes its matrices
+    begun, used = time.perf_counter(), time.process_time()
+    yardstick()
+    seconds, used = time.perf_counter() - begun, time.process_time() - used
+    assert used < 1.3 * seconds + 0.005
+    assert used < 0.5  # about 0.02 on a server, more where a CPU is emulated
+
+
+def test_its_numbers_neither_vanish_nor_grow() -> None:
+    """Those that are no normal numbers would take another time."""
+    matrices, _ = module._material()
+    product = matrices @ matrices @ matrices @ matrices @ matrices
+    assert 0.5 < abs(product).max() <= 1.001
