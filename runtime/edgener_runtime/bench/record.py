@@ -193,24 +193,33 @@ class BenchResult:
         return any(row.marks for row in self.rows)
 
 
+_AGAIN = "Copy it again, or run the bench again."
+
+
 def read_result(path: Path) -> BenchResult:
     """The result in a file. Raises UserInputError where there is none, or one this version does not read."""
-    again = "Copy it again, or run the bench again."
     try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text)
+        return parse_result(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise UserInputError(f"cannot read {path}: {error.strerror}", "Check the path and its permissions.") from None
+    except UnicodeDecodeError as error:
+        raise UserInputError(f"{path} is damaged: {error}", _AGAIN) from None
+
+
+def parse_result(text: str, where: str) -> BenchResult:
+    """The result that JSON holds; `where` names it in the UserInputError that is raised where it is none."""
+    try:
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserInputError(f"{path} is damaged: {error}", again) from None
+        raise UserInputError(f"{where} is damaged: {error}", _AGAIN) from None
     if not isinstance(found, dict) or found.get("kind") != KIND:
-        raise UserInputError(f"{path} is no result of a bench", "Make one: edgener-runtime bench BUNDLE --out FILE")
+        raise UserInputError(f"{where} is no result of a bench", "Make one: edgener-runtime bench BUNDLE --out FILE")
     if (version := found.get("schema_version")) != SCHEMA_VERSION:
         raise UserInputError(
-            f"{path} has schema version {version!r}; this edgener reads {SCHEMA_VERSION}",
+            f"{where} has schema version {version!r}; this edgener reads {SCHEMA_VERSION}",
             "Update edgener, or run the bench again.",
         )
     try:
-        return from_json(BenchResult, text, str(path))
+        return from_json(BenchResult, text, where)
     except SchemaError as error:
-        raise UserInputError(error.message, again) from None
+        raise UserInputError(error.message, _AGAIN) from None

@@ -1,0 +1,163 @@
+"""What stands on a device during a visit: a temporary folder and one command at a time, both gone when the visit ends.
+
+`remote.py` sends this file over SSH as text and any Python from 3.10 on runs it there, so it imports nothing of ours.
+It is asked by lines of JSON on stdin and answers by lines of JSON on stdout; the bytes of a file follow their line. Its
+stdin ends with the connection, whatever broke that, and then everything it started or wrote is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+Ask = dict[str, Any]
+
+PREFIX = "edgener-visit-"
+PIECE = 1 << 20  # bytes of a file that are held at once
+LONGEST = 4000  # characters of a line that are told
+GRACE = 20.0  # seconds to end in once asked to stop
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def tell(told: IO[bytes], content: bytes = b"", **answer: Any) -> None:
+    """One answer, with the bytes that follow it; lost where nobody listens any more."""
+    with contextlib.suppress(OSError):
+        told.write(json.dumps(answer).encode() + b"\n" + content)
+        told.flush()
+
+
+class Guard:
+    """The folder, the command that is running, and the two ends of the conversation."""
+
+    def __init__(self, below: str | None, asked: IO[bytes], told: IO[bytes]) -> None:
+        self.asked, self._told, self._lock = asked, told, threading.Lock()
+        self.running: subprocess.Popen[bytes] | None = None
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=below and os.path.expanduser(below)))  # noqa: PTH111
+
+    def tell(self, content: bytes = b"", **answer: Any) -> None:
+        """One answer, whole, whichever thread it comes from."""
+        with self._lock:
+            tell(self._told, content, **answer)
+
+    def put(self, ask: Ask) -> None:
+        """Write a file below the folder."""
+        path = self.folder / ask["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            for piece in self._pieces(ask["size"]):
+                file.write(piece)
+        self.tell(put=ask["path"])
+
+    def get(self, ask: Ask) -> None:
+        """Tell a file's size and bytes, or no size where there is none."""
+        path = self.folder / ask["path"]
+        content = path.read_bytes() if path.is_file() else None
+        self.tell(content or b"", size=None if content is None else len(content))
+
+    def run(self, ask: Ask) -> None:
+        """Start a command in the folder; what it says on stderr is told line by line, and then how it ended."""
+        process = subprocess.Popen(
+            ask["command"], cwd=self.folder, env={**os.environ, **ask["environment"]}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        self.running = process
+        self.tell(started=process.pid)
+        threading.Thread(target=self._follow, args=(process,), daemon=True).start()
+
+    def stop(self, ask: Ask) -> None:
+        """Ask the command to stop, and make it stop where it does not."""
+        if self.running and self.running.poll() is None:
+            self.running.send_signal(signal.SIGINT)
+            timer = threading.Timer(GRACE, self._kill)
+            timer.daemon = True
+            timer.start()
+
+    def leave(self) -> None:
+        """End what still runs, and remove the folder."""
+        self._kill()
+        _kill_orphans()
+        for _ in range(3):  # a process that is being killed may still write
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.tell(nothing_left=not self.folder.exists())
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr
+        for line in process.stderr:
+            self.tell(line=line.decode("utf-8", "replace").rstrip()[:LONGEST])
+        self.tell(ended=process.wait())
+
+    def _kill(self) -> None:
+        if self.running and self.running.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.running.pid, signal.SIGKILL)
+            self.running.wait()
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
+        while size:
+            piece = self.asked.read(min(size, PIECE))
+            if not piece:
+                raise EOFError("the connection ended in the middle of a file")
+            size -= len(piece)
+            yield piece
+
+
+def serve(guard: Guard) -> None:
+    """Do what is asked until nobody asks any more."""
+    do: dict[str, Callable[[Ask], None]] = {
+        "put": guard.put, "get": guard.get, "run": guard.run, "stop": guard.stop,
+    }  # fmt: skip
+    for line in iter(guard.asked.readline, b""):
+        ask = json.loads(line)
+        do[ask["do"]](ask)
+
+
+def main(below: str | None = None) -> None:
+    """Make the folder, tell of it, serve, and leave nothing; what goes wrong is told."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    _adopt_orphans()
+    told = sys.stdout.buffer
+    guard = None
+    try:
+        guard = Guard(below, sys.stdin.buffer, told)
+        guard.tell(folder=str(guard.folder), python=sys.executable)
+        serve(guard)
+    except (OSError, EOFError) as error:
+        tell(told, fault=getattr(error, "strerror", None) or str(error), at=getattr(error, "filename", None))
+    finally:
+        if guard:
+            guard.leave()
+
+
+def _adopt_orphans() -> None:
+    """Have processes whose parent died become ours, where the kernel can (Linux), so that we find them."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _kill_orphans() -> None:
+    """Kill every child there is until there is none; each may leave us its own."""
+    while children := _children():
+        for child in children:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
+
+
+def _children() -> list[int]:
+    try:
+        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    except OSError:  # no /proc, or a kernel that does not tell
+        return []
