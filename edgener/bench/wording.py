@@ -26,14 +26,20 @@ def heading(comparison: Comparison, against: Against) -> str:
     return f"{against.name} against {comparison.base} (compared: {compared})"
 
 
-def cells(row: Held) -> tuple[str, ...]:
-    """A row, a text for each of COLUMNS."""
-    values = ("-" if value is None else f"{value:,.2f}" for value in (row.base_value, row.other_value))
-    return (_cases(row), row.figure, *values, _speed_up(row.slowdown), _verdict(row))
+def table(against: Against) -> list[tuple[str, ...]]:
+    """The rows that stand in the table."""
+    return [_cells(row) for row in against.rows if stands(row)]
+
+
+def _cells(row: Held) -> tuple[str, ...]:
+    """A text for each of COLUMNS."""
+    values = (_NOTHING if value is None else f"{value:,.2f}" for value in (row.base_value, row.other_value))
+    return (_case(row), row.figure, *values, _speed_up(row.slowdown), _verdict(row))
 
 
 def lines_below(against: Against) -> Iterator[str]:
     """What else there is to say of it, a line each."""
+    yield from (f"not compared: {describe(row.case)}: {row.reason}" for row in against.rows if not stands(row))
     yield from (f"differs: {difference}" for difference in against.differences)
     if against.machine:
         yield f"the machine itself: {per_cent(against.machine)} for the same yardstick"
@@ -41,11 +47,16 @@ def lines_below(against: Against) -> Iterator[str]:
     yield from (f"note: {note}" for note in against.notes)
 
 
+def stands(row: Held) -> bool:
+    """Whether a row stands in the table: there is something to compare, or a verdict."""
+    return row.slowdown is not None or row.verdict != NOT_JUDGED
+
+
 def told(found: Interval) -> str:
     """What a slowdown says without a limit."""
     if found.low > 1:
         return "slower"
-    return "faster" if found.high < 1 else "no difference can be told"
+    return "faster" if found.high < 1 else "no difference is told"
 
 
 def refusal(comparison: Comparison) -> EdgenerError:
@@ -58,7 +69,7 @@ def refusal(comparison: Comparison) -> EdgenerError:
     return EdgenerError(f"{counted}; the worst is {describe(worst.case)}: {worst.reason}", _HINTS[verdict])
 
 
-def _cases(row: Held) -> str:
+def _case(row: Held) -> str:
     ours, theirs = describe(row.case), describe(row.other)
     return ours if ours == theirs else f"{theirs}, against {ours}"
 
@@ -72,6 +83,5 @@ def _speed_up(found: Interval | None) -> str:
 
 def _verdict(row: Held) -> str:
     """The verdict or what the interval tells, with the reason and what makes it doubtful."""
-    plain = told(row.slowdown) if row.slowdown else "not compared"
-    word = plain if row.verdict == NOT_JUDGED else row.verdict
+    word = told(row.slowdown) if row.slowdown and row.verdict == NOT_JUDGED else row.verdict
     return "; ".join(part for part in (word, row.reason, *row.marks) if part)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgener.bench.differences import ASPECTS
+from edgener_runtime.console import write_line
 
 from .tables import narrow_table
 
@@ -95,7 +96,7 @@ def compare(
     comparison = hold(results[0], results[1:], max_regression, ASPECTS if anyway else across)
     _write(comparison, results, out, html, junit)
     if as_json or form == "json":
-        click.echo(to_json(comparison), nl=False)
+        write_line(to_json(comparison).rstrip("\n"))
     else:
         (_annotate if form == "github" else _print)(comparison)
     _end(comparison)
@@ -140,12 +141,12 @@ def _annotate(comparison: Comparison) -> None:
 
 
 def _table(against: Against, title: str) -> Any:
-    from edgener.bench.wording import COLUMNS, cells
+    from edgener.bench.wording import COLUMNS, table
 
-    table = narrow_table(*COLUMNS, title=title, wraps=("case", "verdict"))
-    for row in against.rows:
-        table.add_row(*cells(row))
-    return table
+    shown = narrow_table(*COLUMNS, title=title, wraps=("case", "verdict"))
+    for cells in table(against):
+        shown.add_row(*cells)
+    return shown
 
 
 def _end(comparison: Comparison) -> None:

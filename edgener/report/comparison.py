@@ -9,13 +9,14 @@ from tempfile import TemporaryDirectory
 
 from edgener.bench.compare import NOT_JUDGED, Comparison, Named
 from edgener.bench.match import describe
-from edgener.bench.wording import COLUMNS, cells, heading, lines_below
+from edgener.bench.wording import COLUMNS, heading, lines_below, table
 from edgener_runtime.bench.record import BenchResult
 from edgener_runtime.files import staged_folder
 from edgener_runtime.serde import to_json
 from edgener_runtime.tokenize import without_surrogates
 
 from .bench_pictures import Entry, draw_distribution, draw_energy, draw_fronts, draw_lengths
+from .canvas import xml_text
 from .embed import embedded
 from .pictures import Picture
 from .tables import Table
@@ -41,7 +42,11 @@ def comparison_page(comparison: Comparison, results: Sequence[Named]) -> str:
 def entries_of(result: BenchResult, prefix: str = "") -> list[Entry]:
     """The measured rows of a result, named by what tells them apart."""
     works = {work.name: work for work in result.works}
-    return [Entry(f"{prefix}{describe(row.case)}", row, works.get(row.case.work)) for row in result.rows if row.figures]
+    return [
+        Entry(xml_text(f"{prefix}{describe(row.case)}"), row, works.get(row.case.work))
+        for row in result.rows
+        if row.figures
+    ]
 
 
 def _draw(results: Sequence[Named], folder: Path) -> list[Picture]:
@@ -63,7 +68,7 @@ def _short(name: str, stems: Counter[str]) -> str:
 
 def _page(comparison: Comparison, drawn: Sequence[Picture], folder: Path) -> str:
     against = [
-        (heading(comparison, each), Table("Rows", COLUMNS, tuple(map(cells, each.rows))), list(lines_below(each)))
+        (heading(comparison, each), Table("Rows", COLUMNS, tuple(table(each))), list(lines_below(each)))
         for each in comparison.against
     ]
     values = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from edgener_runtime.selftest.page import document, table
@@ -14,10 +14,15 @@ TITLE = "What was proven where"
 
 def to_markdown(matrix: Matrix) -> str:
     """A Markdown table, and below it what has not been run."""
-    lines = [COLUMNS, ("---",) * len(COLUMNS), *(map(_escaped, row.cells()) for row in matrix.rows)]
-    rule = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    rule = markdown_table(COLUMNS, (row.cells() for row in matrix.rows))
     rest = not_run_line(matrix)
     return f"{rule}\n{rest}\n" if rest else rule
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    """Columns and rows of text, whatever stands in them."""
+    lines = [columns, ("---",) * len(columns), *(map(escaped, row) for row in rows)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def to_html(matrix: Matrix) -> str:
@@ -34,6 +39,6 @@ def _cells(cells: Iterable[str]) -> str:
     return "".join(f"<td>{escape(cell)}</td>" for cell in cells)
 
 
-def _escaped(cell: str) -> str:
+def escaped(cell: str) -> str:
     """A cell as Markdown has it: no mark-up of its own, and on one line."""
     return escape(cell, quote=False).replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>")

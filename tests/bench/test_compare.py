@@ -39,7 +39,7 @@ def test_rows_of_the_same_case_are_held_against_each_other() -> None:
     found = held(BASE, swapped)
     assert [(row.case.variant, row.other.variant) for row in found.rows] == [("int8-dynamic",) * 2, ("fp32",) * 2]
     assert found.compared == ()
-    assert all(told(row.slowdown) == "no difference can be told" for row in found.rows if row.slowdown)
+    assert all(told(row.slowdown) == "no difference is told" for row in found.rows if row.slowdown)
 
 
 @pytest.mark.parametrize(

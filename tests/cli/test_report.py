@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from edgener.cli.main import main
 from edgener_runtime.selftest.report import read_report
 
+from ..bench.made import made_result, made_row, not_run, written
+
 ROOT = Path(__file__).resolve().parents[2]
 DEVICES = sorted((ROOT / "benchmarks" / "devices").glob("*.json"))
 TABLE = re.compile(r"<!-- proven where: begin -->\n(.*)<!-- proven where: end -->\n", re.DOTALL)
@@ -54,9 +56,42 @@ def test_a_name_is_no_mark_up_of_the_terminal(tmp_path: Path) -> None:
     assert "[red]board[/red]" in run("--merge", tmp_path / "r.json").output
 
 
+def bench(folder: Path) -> Path:
+    row = made_row(5.0, 1, variant="int8|[red]", f1=0.9)
+    [file] = written(folder, bench=made_result(row, not_run(made_row(1.0, 2, variant="int8-qdq"))))
+    return file
+
+
+@pytest.mark.parametrize("form", [(), ("--markdown",), ("--json",)])
+def test_a_bench_is_a_matrix_with_what_is_recommended(tmp_path: Path, form: tuple[str, ...]) -> None:
+    done = run("--merge", *form, "--max-p99", 20, bench(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert "int8" in done.output and "[red]" in done.output and "no CUDA driver" in done.output
+    assert "p99 under 20 ms: int8" in done.output
+
+
+def test_a_bench_in_markdown_is_a_table(tmp_path: Path) -> None:
+    head, rule, *rows = run("--merge", "--markdown", bench(tmp_path)).output.splitlines()
+    assert head.startswith("| machine | variant | device | threads | scenario |")
+    assert rule.count("---") == rows[0].replace("\\|", "").count("|") - 1
+    assert rows[0].count("int8\\|[red]") == 1
+
+
+def test_selftests_and_benches_are_told_apart(tmp_path: Path) -> None:
+    files = (bench(tmp_path), *DEVICES)
+    found = json.loads(run("--merge", "--json", *files).output)
+    assert len(found["selftests"]["rows"]) == len(DEVICES) and len(found["bench"]["lines"]) == 2
+    for form in ((), ("--markdown",), ("--html",)):
+        output = run("--merge", *form, *files).output
+        assert "no CUDA driver" in output and "Not run on a device yet" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--merge", DEVICES[0] if DEVICES else "", "--max-p99", "20"], "none of the files is a result of a bench"),
+        (["--merge", "x.json", "--max-p99", "0"], "0.0 is not in the range x>0"),
+        (["--merge", "x.json", "--max-f1-drop", "-1"], "-1.0 is not in the range x>=0"),
         (["--merge"], "Missing argument 'FILE...'"),
         ([DEVICES[0] if DEVICES else ""], "say what to do with the files: --merge"),
         (["--merge", ROOT / "README.md"], "is no report of a selftest"),
