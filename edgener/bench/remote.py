@@ -126,6 +126,7 @@ async def _measure(talk: Talk, host: Host, job: Job, tell: Tell, keep: Callable[
     """The bench itself; what it has written is kept also where it fails, or is not wanted any longer."""
     command = [_python(talk, host), "-m", "edgener_runtime", "bench", f"{talk.folder}/{_BUNDLE}"]
     command += [*bench_arguments(job.spec), "--name", host.name, "--out", f"{talk.folder}/{_RESULT}"]
+    command += ["--progress", "lines"]
     command += ["--input", f"{talk.folder}/{_TEXTS}"] if job.texts else []
     try:
         await _run(talk, host, command, tell)
@@ -192,7 +193,7 @@ def bench_arguments(spec: Spec) -> list[str]:
         if field.name not in _OWN_OPTIONS and value != field.default:
             option = "--" + _RENAMED.get(field.name, field.name).replace("_", "-")
             for each in value if isinstance(value, tuple) else (value,):
-                arguments += [option, f"{each:g}" if isinstance(each, float) else str(each)]
+                arguments += [option, str(each)]
     return arguments
 
 

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 @bench_options
 @click.pass_context
 def bench(
-    context: click.Context, source: str | None, form: str, ask: Callable[..., Spec], out: Path | None, as_json: bool
-) -> None:
+    context: click.Context, source: str | None, form: str, ask: Callable[..., Spec], out: Path | None, as_json: bool,
+    progress: str,
+) -> None:  # fmt: skip
     """Measure how fast the variants of BUNDLE are on this machine, and what they cost, by MLPerf's scenarios.
 
     Each variant, device and count of threads runs in fresh processes, all in turns, until the interval of each row's
@@ -39,16 +40,20 @@ def bench(
       edgener-runtime bench out/bundle --scenario all --threads 1 --threads 2 --input orders.jsonl
       edgener-runtime bench out/bundle --variant int8-dynamic --lengths 16 --lengths 128 --within 1%
     """
-    measure(context, ask(**own_texts(source, form)), out, as_json)
+    measure(context, ask(**own_texts(source, form)), out, as_json, progress)
 
 
-def measure(context: click.Context, spec: Spec, out: Path | None, as_json: bool, more: tuple[Place, ...] = ()) -> None:
+def measure(
+    context: click.Context, spec: Spec, out: Path | None, as_json: bool, progress: str, more: tuple[Place, ...] = ()
+) -> None:
     """Run a bench, show its progress and print what it found; `more` are places that others run."""
     from ..bench.run import run
     from ..bench.table import table
     from ..serde import to_json
 
-    with _progress(spec.seconds) as tell:
+    if out and out.is_dir():
+        raise click.UsageError(f"--out names a file, {out} is a folder")
+    with _PROGRESS[progress](spec.seconds) as tell:
         result = run(spec, tell, lambda known: _keep(known, out), more)
     _keep(result, out)
     write_line(to_json(result).rstrip("\n") if as_json else table(result))
@@ -66,7 +71,7 @@ def _keep(result: BenchResult, out: Path | None) -> None:
 
 
 @contextmanager
-def _progress(seconds: float) -> Iterator[Callable[[Step], None]]:
+def _bar(seconds: float) -> Iterator[Callable[[Step], None]]:
     """A bar of the budget on stderr, with what runs now; silent where that is no terminal."""
     if not sys.stderr.isatty():
         yield lambda step: None
@@ -74,10 +79,23 @@ def _progress(seconds: float) -> Iterator[Callable[[Step], None]]:
     with click.progressbar(length=round(seconds), label="bench", file=sys.stderr, show_pos=False) as bar:
 
         def tell(step: Step) -> None:
-            bar.label = f"round {step.round}, {step.open_rows} of {step.rows} rows: {step.place}"
+            bar.label = _words(step)
             bar.update(max(0, round(step.seconds) - bar.pos))
 
         yield tell
+
+
+@contextmanager
+def _lines(seconds: float) -> Iterator[Callable[[Step], None]]:
+    """A line a turn on stderr, also where another program reads it."""
+    yield lambda step: click.echo(f"{step.seconds:.0f} of {seconds:.0f} s, {_words(step)}", err=True)
+
+
+def _words(step: Step) -> str:
+    return f"round {step.round}, {step.open_rows} of {step.rows} rows: {step.place}"
+
+
+_PROGRESS = {"bar": _bar, "lines": _lines}
 
 
 def _warn(result: BenchResult, out: Path | None) -> None:

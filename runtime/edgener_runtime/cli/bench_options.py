@@ -87,10 +87,15 @@ _WHAT = (
     click.option("--name", help="What to call this machine [default: the Jetson's model, or the CPU's]."),
 )  # fmt: skip
 _RESULT = (
-    click.option(
-        "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the result there, after every turn."
-    ),
+    click.option("--out", type=click.Path(path_type=Path), help="Write the result there, after every turn."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    click.option(
+        "--progress",
+        type=click.Choice(("bar", "lines")),
+        default="bar",
+        show_default=True,
+        help="On stderr: a bar where that is a terminal, or lines wherever it goes.",
+    ),
 )
 
 
@@ -100,14 +105,15 @@ def input_options(command: Command) -> Command:
 
 
 def bench_options(command: Command) -> Command:
-    """The bundle, what is measured and where the result goes; the command gets `out`, `as_json`, and `ask`, which makes
-    a Spec when it is given the texts."""
+    """The bundle, what is measured and where the result goes; the command gets `out`, `as_json`,
+    `progress`, and `ask`, which makes a Spec when it is given the texts."""
 
     @functools.wraps(command)
     def with_ask(*, bundle: Path, scenarios: tuple[str, ...], devices: tuple[str, ...], **parameters: Any) -> Any:
         from ..bench.spec import Spec, scenarios_of
 
-        asked = {name: parameters.pop(name) for name in tuple(parameters) if name in Spec.__dataclass_fields__}
+        given = parameters.keys() - {"data", "texts"}  # which texts those are is for the command to say
+        asked = {name: parameters.pop(name) for name in Spec.__dataclass_fields__ if name in given}
         asked |= {"scenarios": scenarios_of(scenarios or DEFAULT_SCENARIOS), "devices": devices or ("auto",)}
         asked["bundle"] = str(bundle)
         return command(ask=functools.partial(Spec, **asked), **parameters)
