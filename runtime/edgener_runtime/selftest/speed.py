@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -17,6 +16,10 @@ _LEAST_CALLS = 20
 
 def latency(bench: Bench) -> Outcome:
     """Time texts one by one, after as many that warm up, and then all together."""
+    import numpy as np
+
+    from ..bench.statistics import percentile
+
     classifier, texts = bench.classifier, bench.texts
     for text in texts:
         classifier.predict(text)
@@ -24,7 +27,7 @@ def latency(bench: Bench) -> Outcome:
     begun = time.perf_counter()
     classifier.predict_batch(texts)
     together = len(texts) / (time.perf_counter() - begun)
-    p50, p99 = (1000 * percentile(took, share) for share in (0.5, 0.99))
+    p50, p99 = (1000 * percentile(np.array(took), share) for share in (0.5, 0.99))
     return Outcome(
         f"{p50:.2f} ms a text, {p99:.2f} ms for 99 of 100, over {len(took)} texts one by one",
         {"p50_ms": p50, "p99_ms": p99, "calls": float(len(took)), "texts_per_second": together},
@@ -44,11 +47,6 @@ def memory(bench: Bench) -> Outcome:
     now = "unknown now" if steady is None else f"{steady / _MEGA:.0f} MB now"
     besides = "" if bench.classifier.provider == CPU else "; what the GPU takes is not counted"
     return Outcome(f"{now}, {most / _MEGA:.0f} MB at most{besides}", figures)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of all do not exceed."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def _seconds_of(bench: Bench, text: str) -> float:

@@ -59,7 +59,15 @@ LAWS = {"normal": normal, "disturbed": disturbed, "two clocks": two_clocks}
 
 @pytest.mark.parametrize(
     ("values", "share", "expected"),
-    [([3, 1, 2, 4], 0.5, 2), ([3, 1, 2, 4], 0.51, 3), ([7], 0.99, 7), (range(1, 101), 0.07, 7), ([1, 2], 1.0, 2)],
+    [
+        ([3, 1, 2, 4], 0.5, 2),
+        ([3, 1, 2, 4], 0.51, 3),
+        ([7], 0.99, 7),
+        (range(1, 101), 0.07, 7),
+        (range(1, 101), 0.99, 99),
+        ([1, 2], 0.0, 1),
+        ([1, 2], 1.0, 2),
+    ],
 )
 def test_a_percentile_is_a_value_that_was_seen(values: list[float], share: float, expected: float) -> None:
     assert percentile(np.array(values, float), share) == expected
