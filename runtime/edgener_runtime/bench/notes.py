@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,6 @@ def _power(root: Path) -> Iterator[str]:
 
 
 def _others(root: Path) -> Iterator[str]:
-    load = read_text(root / "proc" / "loadavg").split()
+    load = re.match(r"\d+\.\d+", read_text(root / "proc" / "loadavg"))
     if load and float(load[0]) > _BUSY_LOAD:
         yield f"the load average was {load[0]} at the start"

@@ -27,8 +27,8 @@ def unpack(text: str) -> NDArray[np.float64]:
         stored = inflate.decompress(base64.b64decode(text, validate=True), _MOST_BYTES)
     except (binascii.Error, zlib.error, ValueError) as error:
         raise _damaged(str(error)) from None
-    if not inflate.eof or len(stored) % _STORED.itemsize:
-        raise _damaged(f"{len(stored)} bytes are cut short, or are more than can be")
+    if not inflate.eof or inflate.unused_data or len(stored) % _STORED.itemsize:
+        raise _damaged(f"after {len(stored)} bytes they are cut short, or more follows than can be")
     milliseconds = np.frombuffer(stored, _STORED).astype(np.float64)
     if not (np.isfinite(milliseconds) & (milliseconds >= 0)).all():
         raise _damaged("a sample is no number, or below 0")

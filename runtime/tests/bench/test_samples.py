@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgener_runtime.bench import samples
 from edgener_runtime.bench.samples import pack, unpack
 from edgener_runtime.errors import UserInputError
 
@@ -41,13 +42,20 @@ def kept(stored: bytes) -> str:
         ("!", "damaged"),
         ("äö", "damaged"),
         ("AAAA", "damaged"),
-        (kept(b"123"), "3 bytes are cut short"),
+        (kept(b"123"), "after 3 bytes they are cut short"),
         (base64.b64encode(zlib.compress(bytes(400))[:-5]).decode(), "cut short"),
         (kept(np.array([1, np.nan], "<f4").tobytes()), "no number, or below 0"),
         (kept(np.array([-1], "<f4").tobytes()), "no number, or below 0"),
-        (kept(bytes((1 << 28) + 4)), "more than can be"),
+        (base64.b64encode(zlib.compress(bytes(8)) + b"more").decode(), "more follows"),
     ],
 )
 def test_what_is_no_such_text_is_refused(text: str, says: str) -> None:
     with pytest.raises(UserInputError, match=says):
         unpack(text)
+
+
+def test_what_swells_is_not_taken_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "_MOST_BYTES", 400)
+    assert len(unpack(kept(bytes(400)))) == 100
+    with pytest.raises(UserInputError, match="after 400 bytes"):
+        unpack(kept(bytes(404)))
