@@ -30,7 +30,7 @@ def test_it_takes_one_thread_and_no_time_that_matters() -> None:
     yardstick()
     seconds, used = time.perf_counter() - begun, time.process_time() - used
     assert used < 1.3 * seconds + 0.005
-    assert used < 0.5  # about 0.02 on a server, more where a CPU is emulated
+    assert used < 2  # about 0.02 on a server, far more where a CPU is emulated
 
 
 def test_its_numbers_neither_vanish_nor_grow() -> None:
