@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from .drivers import OverrunError, System
@@ -33,8 +34,8 @@ class Batcher:
         self._unanswered = 0
         self._closed = False
         self._released = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="edgener-bench-batcher")
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, "edgener-bench-batcher")
+        self._work_done = self._thread.submit(self._work)
 
     def put(self, ticket: Ticket) -> None:
         """Let a query wait."""
@@ -62,7 +63,13 @@ class Batcher:
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        with self._thread:
+            try:
+                wait([self._work_done])
+            except BaseException as error:
+                self.fail(error)
+                wait([self._work_done])
+                raise
 
     def _fail(self, failure: BaseException) -> None:
         self.failure = self.failure or failure

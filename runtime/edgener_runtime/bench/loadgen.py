@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,15 +128,14 @@ def _run(loadgen: Any, answering: _Answering, load: Load, folder: str) -> None:
     logs.log_output.outdir = folder
     logs.enable_trace = True
     audit = str(Path(folder) / "none")  # else settings are taken from a file of the working folder
-    arguments = (system, texts, _settings(loadgen, load), logs, audit)
-    thread = threading.Thread(target=loadgen.StartTestWithLogSettings, args=arguments, name="edgener-bench-loadgen")
-    thread.start()
-    try:
-        thread.join()
-    except BaseException as error:
-        answering.fail(error)
-        thread.join()
-        raise
+    with ThreadPoolExecutor(1, "edgener-bench-loadgen") as thread:
+        test = thread.submit(loadgen.StartTestWithLogSettings, system, texts, _settings(loadgen, load), logs, audit)
+        try:
+            test.result()
+        except BaseException as error:
+            answering.fail(error)
+            wait([test])  # not join: where Ctrl-C breaks into one, Python takes the thread for ended
+            raise
     loadgen.DestroyFastSUT(system)
     loadgen.DestroyQSL(texts)
 
