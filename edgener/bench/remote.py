@@ -107,7 +107,7 @@ def _files(host: Host, job: Job) -> Iterator[tuple[str, Path]]:
 
 async def _install(talk: Talk, host: Host, job: Job, tell: Tell) -> None:
     for command in _installing(talk, host, job):
-        tell(f"installing: {' '.join(command[1:4])}")
+        tell(f"installing: {_named(command)}")
         await _run(talk, host, command, tell)
 
 
@@ -176,7 +176,8 @@ def _python(talk: Talk, host: Host) -> str:
 
 
 def _named(command: list[str]) -> str:
-    return "the bench" if "bench" in command else " ".join(command[1:3])
+    """What a command is, for a person: `pip install` of Python's `-m pip install`."""
+    return "the bench" if "bench" in command else " ".join(part for part in command[2:4] if part.isalpha())
 
 
 def _last_words(said: list[str]) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 
 _PIECE = 1 << 18  # bytes
+_LAST_WORD = 2.0  # seconds
 _START = 60.0  # seconds for a Python to start there
 _LEAVE = 30.0  # seconds to end and remove everything
 
@@ -52,7 +53,7 @@ class Talk:
         try:
             return None if size is None else await self._process.stdout.readexactly(size)
         except broken():
-            raise self._lost() from None
+            raise await self._lost() from None
 
     async def run(self, command: Sequence[str], environment: dict[str, str], tell: Callable[[str], None]) -> int:
         """Run a command to its end, each line of its stderr to `tell`; its exit code, or minus a signal's number."""
@@ -107,9 +108,11 @@ class Talk:
         try:
             return dict(json.loads(await self._process.stdout.readuntil(b"\n")))
         except broken():
-            raise self._lost() from None
+            raise await self._lost() from None
 
-    def _lost(self) -> LostError:
+    async def _lost(self) -> LostError:
+        with suppress(*broken()):  # how it ended comes after the last that it said
+            await asyncio.wait_for(self._process.wait_closed(), _LAST_WORD)
         signal = self._process.exit_signal
         ended = f"Python there was ended by {signal[0]}" if signal else "the connection was lost"
         return LostError(f"{self._host.address}: {ended}", "See that the device stays up, and run the bench again.")

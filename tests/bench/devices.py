@@ -167,10 +167,23 @@ def device(name: str, folder: Path, keys: Keys, most_bytes: int | None = None, k
 
 def made_up_wheel(folder: Path, result: str) -> Path:
     """A wheel of a runtime whose bench writes `result`, with NAME replaced by the device's name."""
-    wheel = folder / "edgener_runtime-0.1.0-py3-none-any.whl"
+    files = {"edgener_runtime/__init__.py": "", "edgener_runtime/__main__.py": MADE_UP_RUNTIME.format(result=result)}
+    needs = "Provides-Extra: cpu\nRequires-Dist: made-up-onnxruntime; extra == 'cpu'\n"
+    return write_wheel(folder, "edgener_runtime", files, needs)
+
+
+def write_wheel(folder: Path, name: str, files: dict[str, str], needs: str = "") -> Path:
+    """A wheel of version 0.1.0 that pip takes."""
+    info = f"{name}-0.1.0.dist-info"
+    files = files | {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n{needs}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"])
+    wheel = folder / f"{name}-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("edgener_runtime/__init__.py", "")
-        archive.writestr("edgener_runtime/__main__.py", MADE_UP_RUNTIME.format(result=result))
+        for file, content in files.items():
+            archive.writestr(file, content)
     return wheel
 
 

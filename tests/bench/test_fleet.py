@@ -20,7 +20,7 @@ from edgener_runtime.bench.spec import Gold, Spec, Text
 from edgener_runtime.errors import BundleError, UserInputError
 from edgener_runtime.serde import to_json
 
-from .devices import Device, Keys, device, made_up_wheel, make_keys
+from .devices import Device, Keys, device, made_up_wheel, make_keys, write_wheel
 from .made import made_result, made_row
 
 BUNDLE = Path(__file__).resolve().parents[2] / "runtime" / "tests" / "bundle"
@@ -157,6 +157,27 @@ def test_texts_go_along_with_their_entities(pair: tuple[Device, Device], tmp_pat
     spec = replace(SPEC, data="orders.jsonl", texts=(text, Text("ok")))
     [found] = run_on_hosts([named(pair[0], "good")], spec, tmp_path / "out", lambda *_: None, wheel)
     assert found.status == MEASURED, found.reason
+
+
+def test_an_environment_is_filled_without_a_network(pair: tuple[Device, Device], tmp_path: Path, wheel: Path) -> None:
+    full, lacking = tmp_path / "full", tmp_path / "lacking"
+    for folder, name in ((full, "made_up_onnxruntime"), (lacking, "other")):
+        folder.mkdir()
+        write_wheel(folder, name, {f"{name}.py": ""})
+    hosts = [named(pair[0], "whole", install="everything", wheels=str(full))]
+    hosts += [named(pair[1], "lacks", install="everything", wheels=str(lacking))]
+    found = run(hosts, tmp_path / "out", wheel)
+    assert found["whole"].status == MEASURED, found["whole"].reason
+    reason = found["lacks"].reason
+    assert reason.startswith("pip install on 127.0.0.1 ended with exit code 1: ERROR: No matching distribution")
+    assert "made-up-onnxruntime" in reason
+
+
+def test_what_a_device_has_already_is_measured(pair: tuple[Device, Device], tmp_path: Path, wheel: Path) -> None:
+    spec = replace(SPEC, variants=("int9",))  # which the real runtime refuses
+    has = named(pair[0], "has", install="nothing")
+    [found] = run_on_hosts([has], spec, tmp_path / "out", lambda *_: None, wheel)
+    assert found.status == FAILED and "exit code 2" in found.reason and "int9" in found.reason
 
 
 PROGRAM = """
