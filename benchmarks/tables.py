@@ -157,6 +157,25 @@ def _markdown(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 # By a key that its record has and none further down.
+def _cost(record: dict[str, Any]) -> str:
+    """Of cost_curves.py: milliseconds a text by its length and how many run together, a table a model and variant."""
+    return "\n".join(map(_cost_of, record["cost"]))
+
+
+def _cost_of(curve: dict[str, Any]) -> str:
+    points = {(point["subwords"], point["texts"]): point for point in curve["points"]}
+    lengths, batches = (sorted({shape[part] for shape in points}) for part in (0, 1))
+    rows = [[str(length), *(_cost_a_text(points.get((length, texts))) for texts in batches)] for length in lengths]
+    title = f"{curve['model']}, {curve['variant']}, {curve['threads']} threads"
+    peak, read = curve["peak_operations_per_second"] / 1e9, curve["read_bytes_per_second"] / 1e9
+    roofs = f"Roofs: {peak:,.0f} billion operations a second, {read:.0f} GB of weights a second."
+    return f"{title}\n\n{_markdown(['subwords', *(f'{texts} together' for texts in batches)], rows)}\n{roofs}\n"
+
+
+def _cost_a_text(point: dict[str, Any] | None) -> str:
+    return UNSIZED if point is None else f"{1000 * point['seconds'] / point['texts']:.2f}"
+
+
 READERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "goal": _tuning,
     "trials": _search,
@@ -164,6 +183,7 @@ READERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "milliseconds": _levers,
     "leads": _peers,
     "limit": _limit,
+    "cost": _cost,
 }
 
 
