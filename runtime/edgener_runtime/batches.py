@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 from .decode import Scored
@@ -43,21 +44,29 @@ class Begun:
     labels: int
 
     def finish(self) -> Scored:
-        """Wait for the model, and write each subword's logits at its place."""
+        """Wait for the model, and put each subword's logits at its place."""
+        return Scored(
+            self._logits(),
+            list(chain.from_iterable(subwords.offsets for subwords in self.encoded)),
+            lambda: list(chain.from_iterable(subwords.continues for subwords in self.encoded)),
+            [len(subwords.ids) for subwords in self.encoded],
+        )
+
+    def _logits(self) -> NDArray[np.float32]:
         import numpy as np
 
-        counts = np.array([len(subwords.ids) for subwords in self.encoded])
-        firsts = counts.cumsum() - counts
-        logits = np.empty((counts.sum(), self.labels), dtype=np.float32)
+        counts = [len(subwords.ids) for subwords in self.encoded]
+        if [len(batch) for batch in self.together] == [1]:  # all there is, in its order already
+            return self.answers[0]()[0, self.ahead : self.ahead + sum(counts)]
+        firsts = [0, *accumulate(counts)]
+        logits = np.empty((firsts[-1], self.labels), dtype=np.float32)
         for batch, answer in zip(self.together, self.answers, strict=True):
             for row, scores in zip(batch, answer(), strict=True):
                 start, end = row.window.keep_start, row.window.keep_end
                 shift = self.ahead - row.window.start
                 at = firsts[row.text]
                 logits[at + start : at + end] = scores[start + shift : end + shift]
-        offsets = [pair for subwords in self.encoded for pair in subwords.offsets]
-        continues = [goes_on for subwords in self.encoded for goes_on in subwords.continues]
-        return Scored(logits, np.array(offsets, dtype=np.int64).reshape(-1, 2), np.array(continues, dtype=bool), counts)
+        return logits
 
 
 def rows_of(tokenizer: TextTokenizer, encoded: Sequence[Subwords]) -> list[Row]:
@@ -89,13 +98,10 @@ def feeds(
 
     longest = max(len(row.ids) for row in batch)
     longest = shapes.padded(max(longest, min(longest + padding, settings.max_length)))
-    arrays = {
-        "input_ids": np.full((len(batch), longest), settings.pad_id, dtype=np.int64),
-        "attention_mask": np.zeros((len(batch), longest), dtype=np.int64),
-        "token_type_ids": np.zeros((len(batch), longest), dtype=np.int64),
+    fill = [longest - len(row.ids) for row in batch]
+    rows = {
+        "input_ids": [row.ids + [settings.pad_id] * more for row, more in zip(batch, fill, strict=True)],
+        "attention_mask": [[1] * len(row.ids) + [0] * more for row, more in zip(batch, fill, strict=True)],
+        "token_type_ids": [row.types + [0] * more for row, more in zip(batch, fill, strict=True)],
     }
-    for i, row in enumerate(batch):
-        arrays["input_ids"][i, : len(row.ids)] = row.ids
-        arrays["attention_mask"][i, : len(row.ids)] = 1
-        arrays["token_type_ids"][i, : len(row.ids)] = row.types
-    return {name: arrays[name] for name in settings.inputs}
+    return {name: np.array(rows[name], dtype=np.int64) for name in settings.inputs}

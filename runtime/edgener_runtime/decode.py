@@ -1,10 +1,16 @@
-"""Logits to entities in numpy, many texts at once: the strategies of transformers' token-classification pipeline."""
+"""Logits to entities, many texts at once: the strategies of transformers' token-classification pipeline.
+
+Few subwords are in an entity. numpy finds those, and what comes after looks at them alone, in Python: after a run of a
+model each of numpy's calls finds its code fallen out of the cache, and takes longer than a text's few entities do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
 
 from .entity import PLAIN, Decoding, Entity
 from .errors import UserInputError
@@ -15,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Bools = NDArray[np.bool_]
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
@@ -24,117 +29,129 @@ OUTSIDE = "O"
 
 @dataclass(frozen=True)
 class Scored:
-    """Texts' subwords in one row: logits (n, labels), character offsets (n, 2), which go on a word (n,), counts.
+    """Texts' subwords in one row: logits (n, labels), character offsets, which go on a word, counts.
 
-    `counts` (texts,) says how many subwords each text has.
+    `continues` tells it when asked, as not all who decode need it; `counts` says how many subwords each text has.
     """
 
     logits: Floats
-    offsets: Ints
-    continues: Bools
-    counts: Ints
+    offsets: Sequence[tuple[int, int]]
+    continues: Callable[[], Sequence[bool]]
+    counts: Sequence[int]
 
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Subwords or words in one row: label number, score, characters `starts` to `ends`, and number of the text."""
+    """Subwords or words in one row: the numbers of their first and last subwords, and a label for each.
 
-    labels: Ints
+    `scores` (pieces, labels) are probabilities, or logits where nothing but the best of them was asked for yet.
+    """
+
+    firsts: Sequence[int]
+    lasts: Sequence[int]
+    labels: list[int]
     scores: Floats
-    starts: Ints
-    ends: Ints
-    texts: Ints
+    are_logits: bool
+
+
+class _Piece(NamedTuple):
+    """A piece in an entity: its number, its text's, its label, how likely that is, and its characters."""
+
+    number: int
+    text: int
+    label: int
+    score: float
+    start: int
+    end: int
 
 
 class Decoder:
     """Turns the logits of texts into entities, for one set of labels."""
 
     def __init__(self, labels: Sequence[str]) -> None:
-        import numpy as np
-
         self.labels = tuple(labels)
-        types = [label[2:] if label[:2] in ("B-", "I-") else label for label in labels]
-        numbers = {name: number for number, name in enumerate(sorted(set(types)))}
-        self._types = np.array([numbers[name] for name in types])
-        self._begins = np.array([label.startswith("B-") for label in labels])
+        self._types = [label[2:] if label[:2] in ("B-", "I-") else label for label in labels]
+        self._begins = [label.startswith("B-") for label in labels]
         self._names = [label.split("-", 1)[-1] for label in labels]
-        self._outside = np.array([label == OUTSIDE for label in labels])
-        self._nothing = np.zeros(len(labels), dtype=np.float32)
+        self._inside = [label != OUTSIDE for label in labels]
         self._paths = AllowedPaths(labels)
 
     def entities(self, texts: Sequence[str], scored: Scored, decoding: Decoding = PLAIN) -> list[list[Entity]]:
         """The entities of each text, in order. Raises UserInputError for a threshold of a label that there is not."""
-        import numpy as np
-
         least = self._least(decoding)
-        pieces = self._pieces(scored, decoding)
-        if not len(pieces.labels):
-            return [[] for _ in texts]
-        firsts, lasts, scores = (_each if decoding.aggregation == "none" else self._grouped)(pieces)
-        labels = pieces.labels[firsts]
-        kept = np.flatnonzero(~self._outside[labels] & (scores >= least[labels]))
-        names = self.labels if decoding.aggregation == "none" else self._names
+        alone = decoding.aggregation == "none"
+        names = self.labels if alone else self._names
+        pieces = self._pieces_inside(scored, decoding)
         found: list[list[Entity]] = [[] for _ in texts]
-        for text, label, start, end, score in zip(
-            pieces.texts[firsts[kept]].tolist(), labels[kept].tolist(), pieces.starts[firsts[kept]].tolist(),
-            pieces.ends[lasts[kept]].tolist(), scores[kept].tolist(), strict=True,
-        ):  # fmt: skip
-            found[text].append(Entity(names[label], start, end, score, texts[text][start:end]))
+        for group in ([piece] for piece in pieces) if alone else self._grouped(pieces):
+            first, score = group[0], fmean(piece.score for piece in group)
+            if score >= least.get(first.label, 0):
+                start, end = first.start, group[-1].end
+                found[first.text].append(Entity(names[first.label], start, end, score, texts[first.text][start:end]))
+        if decoding.offsets == "characters":
+            return found
         return [_in_units(entities, text, decoding.offsets) for entities, text in zip(found, texts, strict=True)]
 
     def labels_of_words(self, scored: Scored, decoding: Decoding) -> list[str]:
         """The label of each word, words beginning where a subword does not go on one."""
-        return [self.labels[number] for number in self._pieces(scored, decoding).labels.tolist()]
+        return [self.labels[number] for number in self._pieces(scored, decoding).labels]
 
-    def _least(self, decoding: Decoding) -> Floats:
-        """The least score of an entity that begins with each label (labels,)."""
-        import numpy as np
-
-        if not decoding.thresholds:
-            return self._nothing
+    def _least(self, decoding: Decoding) -> dict[int, float]:
+        """The least score of an entity that begins with each label which has one."""
         for name in decoding.thresholds:
             if name not in self._names:
                 known = sorted(set(self._names) - {OUTSIDE})
                 raise UserInputError(f"there is no label {name!r} to give a threshold", f"Labels: {', '.join(known)}")
-        return np.array([decoding.thresholds.get(name, 0) for name in self._names], dtype=np.float32)
+        if not decoding.thresholds:
+            return {}
+        return {number: decoding.thresholds.get(name, 0) for number, name in enumerate(self._names)}
 
     def _pieces(self, scored: Scored, decoding: Decoding) -> _Pieces:
         """Subwords as they are for none and simple, else words with one label each."""
         import numpy as np
 
-        scores = softmax(scored.logits)
-        texts = np.repeat(np.arange(len(scored.counts)), scored.counts)
-        starts, ends = scored.offsets[:, 0], scored.offsets[:, 1]
+        scores, are_logits = scored.logits, True
+        firsts: Sequence[int] = range(len(scores))
+        lasts = firsts
         if decoding.aggregation in _WORD_SCORES and len(scores):
-            begins = ~scored.continues
-            begins[_firsts(texts)] = True
-            first = np.flatnonzero(begins)
-            last = np.append(first[1:], len(scores)) - 1
-            scores = _WORD_SCORES[decoding.aggregation](scores, first)
-            starts, ends, texts = starts[first], ends[last], texts[first]
-        labels = self._paths.best(scores, _firsts(texts)) if decoding.strict and len(scores) else scores.argmax(axis=-1)
-        return _Pieces(labels, scores[np.arange(len(scores)), labels], starts, ends, texts)
+            begins = _firsts_of_words(scored)
+            firsts, lasts = begins.tolist(), [*(begins[1:] - 1).tolist(), len(scores) - 1]
+            scores, are_logits = _WORD_SCORES[decoding.aggregation](softmax(scores), begins), False
+        if not decoding.strict or not len(scores):
+            return _Pieces(firsts, lasts, scores.argmax(axis=-1).tolist(), scores, are_logits)
+        chances = softmax(scores) if are_logits else scores
+        labels = self._paths.best(chances, np.searchsorted(firsts, _firsts_of_texts(scored)))
+        return _Pieces(firsts, lasts, labels.tolist(), chances, False)
 
-    def _grouped(self, pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
-        """First and last piece of each entity and its mean score: neighbours of a type, until one begins another."""
-        import numpy as np
+    def _pieces_inside(self, scored: Scored, decoding: Decoding) -> Iterator[_Piece]:
+        """The pieces whose labels are of an entity, in order."""
+        pieces = self._pieces(scored, decoding)
+        inside = [number for number, label in enumerate(pieces.labels) if self._inside[label]]
+        if not inside:
+            return
+        chances = pieces.scores[inside]
+        chances = (softmax(chances) if pieces.are_logits else chances).tolist()
+        ends, text = list(accumulate(scored.counts)), 0
+        for number, of_labels in zip(inside, chances, strict=True):
+            label, first, last = pieces.labels[number], pieces.firsts[number], pieces.lasts[number]
+            while first >= ends[text]:
+                text += 1
+            yield _Piece(number, text, label, of_labels[label], scored.offsets[first][0], scored.offsets[last][1])
 
-        types = self._types[pieces.labels]
-        breaks = self._begins[pieces.labels]
-        breaks[1:] |= (types[1:] != types[:-1]) | (pieces.texts[1:] != pieces.texts[:-1])
-        breaks[0] = True
-        firsts = np.flatnonzero(breaks)
-        lasts = np.append(firsts[1:], len(types)) - 1
-        means = np.add.reduceat(pieces.scores, firsts) / (lasts - firsts + 1)
-        return firsts, lasts, means.astype(np.float32)
+    def _grouped(self, pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
+        """The pieces of each entity: neighbours of a type, until one begins another."""
+        group: list[_Piece] = []
+        for piece in pieces:
+            if group and not self._goes_on(group[-1], piece):
+                yield group
+                group = []
+            group.append(piece)
+        if group:
+            yield group
 
-
-def _each(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
-    """Every piece as an entity of its own."""
-    import numpy as np
-
-    numbers = np.arange(len(pieces.labels))
-    return numbers, numbers, pieces.scores
+    def _goes_on(self, before: _Piece, piece: _Piece) -> bool:
+        beside = piece.number == before.number + 1 and piece.text == before.text
+        return beside and not self._begins[piece.label] and self._types[piece.label] == self._types[before.label]
 
 
 def softmax(logits: Floats) -> Floats:
@@ -146,16 +163,25 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def _firsts(texts: Ints) -> Ints:
-    """The number of each text's first piece, by the text of each."""
+def _firsts_of_texts(scored: Scored) -> Ints:
+    """The number of the first subword of each text that has any."""
     import numpy as np
 
-    return np.flatnonzero(np.append(True, texts[1:] != texts[:-1]))
+    counts = np.array([count for count in scored.counts if count])
+    firsts: Ints = counts.cumsum() - counts
+    return firsts
+
+
+def _firsts_of_words(scored: Scored) -> Ints:
+    """The number of the first subword of each word; no word goes on in another text."""
+    import numpy as np
+
+    begins = ~np.array(scored.continues(), dtype=bool)
+    begins[_firsts_of_texts(scored)] = True
+    return np.flatnonzero(begins)
 
 
 def _in_units(entities: list[Entity], text: str, offsets: str) -> list[Entity]:
-    if offsets == "characters":
-        return entities
     spans = in_units(((entity.start, entity.end) for entity in entities), text, offsets)
     return [replace(entity, start=start, end=end) for entity, (start, end) in zip(entities, spans, strict=True)]
 

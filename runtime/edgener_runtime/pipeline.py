@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -181,11 +182,12 @@ class TokenClassifier:
 
         for chunk in _chunks(texts, LOOK_AHEAD // 2):
             begun = self._begin(chunk, padding)
-            scored = begun.finish()
-            ends = np.cumsum(scored.counts)
-            for subwords, start, end in zip(begun.encoded, ends - scored.counts, ends, strict=True):
+            logits = begun.finish().logits
+            ends = [*accumulate(len(subwords.ids) for subwords in begun.encoded)]
+            for subwords, end in zip(begun.encoded, ends, strict=True):
                 ids = np.array(subwords.ids, dtype=np.int64)
-                yield TokenLogits(ids, scored.offsets[start:end], scored.logits[start:end])
+                offsets = np.array(subwords.offsets, dtype=np.int64).reshape(-1, 2)
+                yield TokenLogits(ids, offsets, logits[end - len(ids) : end])
 
     def run(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -25,13 +26,18 @@ _MANY_CHARACTERS = 50_000  # fewer than these need no look at the memory left
 
 @dataclass(frozen=True)
 class Subwords:
-    """A text's subwords without special tokens: ids, (start, end) in characters, which go on a word, case classes."""
+    """A text's subwords without special tokens: ids, (start, end) in characters, case classes."""
 
     text: str
     ids: list[int]
     offsets: list[tuple[int, int]]
-    continues: list[bool]
     classes: list[int]
+    which_go_on: Callable[[], list[bool]] = field(compare=False, repr=False)
+
+    @property
+    def continues(self) -> list[bool]:
+        """Which subwords go on a word; worked out when asked, as not all who decode need it."""
+        return self.which_go_on()
 
 
 class TextTokenizer:
@@ -60,16 +66,13 @@ class TextTokenizer:
             require_memory(characters * _BYTES_A_CHARACTER, f"cutting {characters:,} characters into subwords")
         clean = [without_surrogates(text) for text in texts]
         encodings = self._encodings(clean)
-        return [
-            Subwords(
-                text,
-                encoding.ids,
-                encoding.offsets,
-                self._continues(text, encoding.ids, encoding.tokens, encoding.offsets),
-                self._classes(text, encoding.offsets),
-            )
-            for text, encoding in zip(clean, encodings, strict=True)
-        ]
+        return [self._subwords(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
+
+    def _subwords(self, text: str, encoding: Encoding) -> Subwords:
+        offsets = encoding.offsets  # the library makes a new list at each access
+        return Subwords(
+            text, encoding.ids, offsets, self._classes(text, offsets), partial(self._continues, text, encoding)
+        )
 
     def _encodings(self, texts: list[str]) -> list[Encoding]:
         """A text alone does not go through the library's threads: to wake one takes longer than most texts do."""
@@ -88,16 +91,16 @@ class TextTokenizer:
             types = [*[0] * len(self.prefix), *subwords.classes[window.start : window.end], *[0] * len(self.suffix)]
             yield window, ids, types
 
-    def _continues(self, text: str, ids: list[int], tokens: list[str], offsets: list[tuple[int, int]]) -> list[bool]:
+    def _continues(self, text: str, encoding: Encoding) -> list[bool]:
         """Which subwords go on a word, by the rule of transformers' token-classification pipeline."""
         if self._word_aware:
             return [
                 len(token) != end - start and index != self._unknown
-                for index, token, (start, end) in zip(ids, tokens, offsets, strict=True)
+                for index, token, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True)
             ]
         return [
             start > 0 and " " not in text[start - 1 : start + 1] and index != self._unknown
-            for index, (start, _) in zip(ids, offsets, strict=True)
+            for index, (start, _) in zip(encoding.ids, encoding.offsets, strict=True)
         ]
 
     def _classes(self, text: str, offsets: list[tuple[int, int]]) -> list[int]:

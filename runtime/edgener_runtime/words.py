@@ -48,7 +48,7 @@ def labels_of(sentences: Sequence[Words], scored: Scored, decoder: Decoder, deco
         )
     numbers = _word_of_each_subword(sentences, scored)
     goes_on = np.append(False, numbers[1:] == numbers[:-1])[: len(numbers)]
-    labels = decoder.labels_of_words(replace(scored, continues=goes_on), decoding)
+    labels = decoder.labels_of_words(replace(scored, continues=lambda: goes_on.tolist()), decoding)
     told = [["O"] * len(sentence.starts) for sentence in sentences]
     places = [(row, column) for row, sentence in enumerate(sentences) for column in range(len(sentence.starts))]
     for number, label in zip(numbers[~goes_on].tolist(), labels, strict=True):
@@ -61,9 +61,10 @@ def _word_of_each_subword(sentences: Sequence[Words], scored: Scored) -> NDArray
     """Numbers (subwords,) of words, counted through all sentences."""
     import numpy as np
 
+    all_ends = np.array([end for _, end in scored.offsets], dtype=np.int64)  # a start may be the space before the word
     numbers, subword, word = [], 0, 0
-    for sentence, count in zip(sentences, scored.counts.tolist(), strict=True):
-        ends = scored.offsets[subword : subword + count, 1]  # a start may be the space before the word
+    for sentence, count in zip(sentences, scored.counts, strict=True):
+        ends = all_ends[subword : subword + count]
         numbers.append(word + np.searchsorted(sentence.starts, ends - 1, side="right") - 1)
         subword, word = subword + count, word + len(sentence.starts)
     return np.concatenate([np.empty(0, dtype=np.int64), *numbers]).astype(np.int64)

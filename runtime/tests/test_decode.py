@@ -33,7 +33,7 @@ def decoded(
 ) -> list[Entity]:  # fmt: skip
     """The entities of one text."""
     decoding = Decoding(decoding) if isinstance(decoding, str) else decoding
-    scored = Scored(logits, np.asarray(offsets), np.array(continues, dtype=bool), np.array([len(logits)]))
+    scored = Scored(logits, offsets, lambda: continues, [len(logits)])
     [entities] = Decoder(labels).entities([text], scored, decoding)
     return entities
 

@@ -22,7 +22,7 @@ def told(tags: list[dict[str, float]], decoding: Decoding) -> list[tuple[str, st
     for row, known in zip(scores, tags, strict=True):
         row[[LABELS.index(label) for label in known]] = list(known.values())
     offsets = np.array([(2 * i, 2 * i + 1) for i in range(len(tags))])
-    scored = Scored(np.log(scores), offsets, np.zeros(len(tags), dtype=bool), np.array([len(tags)]))
+    scored = Scored(np.log(scores), offsets, lambda: [False] * len(tags), [len(tags)])
     [entities] = Decoder(LABELS).entities([" ".join("abcdefgh"[: len(tags)])], scored, decoding)
     return [(entity.label, entity.text) for entity in entities]
 
