@@ -160,17 +160,11 @@ def test_texts_go_along_with_their_entities(pair: tuple[Device, Device], tmp_pat
 
 
 def test_an_environment_is_filled_without_a_network(pair: tuple[Device, Device], tmp_path: Path, wheel: Path) -> None:
-    full, lacking = tmp_path / "full", tmp_path / "lacking"
-    for folder, name in ((full, "made_up_onnxruntime"), (lacking, "other")):
-        folder.mkdir()
-        write_wheel(folder, name, {f"{name}.py": ""})
-    hosts = [named(pair[0], "whole", install="everything", wheels=str(full))]
-    hosts += [named(pair[1], "lacks", install="everything", wheels=str(lacking))]
-    found = run(hosts, tmp_path / "out", wheel)
-    assert found["whole"].status == MEASURED, found["whole"].reason
-    reason = found["lacks"].reason
-    assert reason.startswith("pip install on 127.0.0.1 ended with exit code 1: ERROR: No matching distribution")
-    assert "made-up-onnxruntime" in reason
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "made_up_onnxruntime", {"made_up_onnxruntime.py": ""})
+    whole = named(pair[0], "whole", install="everything", wheels=str(tmp_path / "wheels"))
+    found = run([whole], tmp_path / "out", wheel)["whole"]
+    assert found.status == MEASURED, found.reason
 
 
 def test_what_a_device_has_already_is_measured(pair: tuple[Device, Device], tmp_path: Path, wheel: Path) -> None:
