@@ -9,6 +9,9 @@ DATA   ?= builtin:factory
 VARIANT ?= int8-dynamic
 TEXTS  ?= 50000
 PICTURE ?= docs/report.png
+RESULTS ?= $(OUT)/bench.json
+BOUNDS ?=
+BENCH_PICTURE ?= docs/bench.png
 CHROMIUM ?= chromium
 DRAW   = $(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars
 
@@ -23,7 +26,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture test lint test-slow test-matrix test-arm64 test-nvidia test-optimum bench-runtime bench-mqtt bench-serve serve-picture clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-optimum bench-runtime bench-mqtt bench-serve serve-picture clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +41,11 @@ picture: demo ## The README's picture of the demo's output
 report-picture: ## A picture of a bundle's report: make report-picture BUNDLE=out/bundle
 	@test -f "$(BUNDLE)/report.html" || { echo "$(BUNDLE) has no report.html; make one with: edgener export" >&2; exit 2; }
 	$(DRAW) --window-size=1200,1500 --screenshot=$(abspath $(PICTURE)) file://$(abspath $(BUNDLE))/report.html
+
+bench-picture: $(VENV)/.ready ## A picture of benches' page: make bench-picture RESULTS="results/*.json" BOUNDS="--max-p99 20"
+	@mkdir -p "$(OUT)"
+	$(BIN)/edgener report --merge $(RESULTS) $(BOUNDS) --html > "$(OUT)/bench.html"
+	$(DRAW) --window-size=1200,1500 --screenshot=$(abspath $(BENCH_PICTURE)) file://$(abspath $(OUT)/bench.html)
 
 test: lint ## Lint, type-check and run both test suites
 	$(BIN)/python -m pytest

@@ -115,7 +115,7 @@ def _held(pair: Pair, machine: Interval | None, limit: float | None) -> Held:
     measured = slowdown(pair) if ours is not None and theirs is not None else None
     allowed = widened(measured, machine) if measured and machine else measured
     verdict, reason = _judged(pair, allowed, machine, limit)
-    marks = tuple(dict.fromkeys(pair.base.marks + pair.other.marks))
+    marks = tuple(f"{side}: {mark}" for side, row in (("first", pair.base), ("this", pair.other)) for mark in row.marks)
     cases = (pair.base.case, pair.other.case)
     return Held(*cases, measure.name, ours, theirs, measured, allowed, verdict, reason, marks)
 

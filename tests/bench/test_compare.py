@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -249,9 +250,14 @@ def test_yardsticks_are_not_compared_where_what_they_measure_is_what_differs(oth
 
 def test_marks_of_both_sides_are_shown() -> None:
     busy = made_result(replace(BASE.rows[0], marks=("busy: others used 0.8 cores",)))
-    assert held(busy, made_result(BASE.rows[0])).rows[0].marks == ("busy: others used 0.8 cores",)
+    assert held(busy, made_result(BASE.rows[0])).rows[0].marks == ("first: busy: others used 0.8 cores",)
 
 
 def test_a_result_that_was_broken_off_says_so() -> None:
     notes = held(BASE, replace(BASE, partial=True)).notes
     assert "b.json was broken off: its rows have fewer rounds" in notes
+
+
+def test_the_docs_name_every_aspect() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
+    assert [aspect for aspect in ASPECTS if f"`{aspect}`" not in text] == []

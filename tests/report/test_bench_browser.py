@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.image import imread
 
 from edgener.bench.matrix import merge
 from edgener.bench.recommend import Bounds
@@ -199,6 +203,26 @@ def test_without_scripts_every_row_and_the_recommendation_are_there(open_page: C
 def test_the_page_does_not_scroll_sideways(open_page: Callable[..., Any], file: Path, width: int, scheme: str) -> None:
     page = open_page(file, viewport={"width": width, "height": 844}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_readmes_picture_is_taken_of_results(tmp_path: Path) -> None:
+    picture = tmp_path / "bench.png"
+    results = " ".join(map(str, written(tmp_path, box=BOX, hostile=HOSTILE)))
+    tool = f"BIN={Path(sys.executable).parent}"
+    words = [
+        "make",
+        "-o",
+        ".venv/.ready",
+        "bench-picture",
+        tool,
+        f"OUT={tmp_path}",
+        f"RESULTS={results}",
+        f"BENCH_PICTURE={picture}",
+    ]
+    subprocess.run([*words, f"CHROMIUM={CHROMIUM}"], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    pixels = np.asarray(imread(picture))
+    assert pixels.shape[1] == 1200
+    assert 0.005 < (pixels[..., :3].min(axis=-1) < 0.5).mean() < 0.5
 
 
 def test_selftests_and_benches_make_one_page(open_page: Callable[..., Any], tmp_path: Path) -> None:

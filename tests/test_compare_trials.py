@@ -1,0 +1,58 @@
+"""benchmarks/compare_trials.py: whole runs of both commands, with a slowdown planted from outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner, Result
+
+ROOT = Path(__file__).resolve().parents[1]
+BUNDLE = ROOT / "runtime" / "tests" / "bundle"
+
+
+@pytest.fixture(scope="module")
+def script(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script("compare_trials")
+
+
+def trials(script: ModuleType, out: Path, count: int, limit: str = "30%") -> Result:
+    """A slowdown so large that a second of a busy machine tells it."""
+    words = ["--trials", count, "--seconds", 6, "--planted", 2.0, "--max-regression", limit, "--out", out]
+    return CliRunner().invoke(script.main, list(map(str, [BUNDLE, *words])))
+
+
+def test_a_planted_slowdown_is_found_and_one_that_is_not_there_is_not(script: ModuleType, tmp_path: Path) -> None:
+    out = tmp_path / "trials.json"
+    done = trials(script, out, 1)
+    assert done.exit_code == 0, done.output
+    assert "200% slower: 1 found slower, 0 not told, 0 passed" in done.output
+    [trial] = json.loads(out.read_text(encoding="utf-8"))["trials"]
+    assert trial["slowed"]["exit_code"] == 3 and trial["same"]["exit_code"] != 3
+    assert trial["slowed"]["measured"]["value"] > 2
+    assert len(trial["rounds"]) == 3
+
+    kept = out.read_bytes()  # what is done is not done again
+    assert trials(script, out, 1).output == done.output and out.read_bytes() == kept
+    other = trials(script, out, 1, "10%")
+    assert other.exit_code == 1 and "holds trials of something else" in other.output
+
+
+@pytest.mark.parametrize(("same", "slower", "code"), [(0, 3, 0), (4, 3, 0), (3, 3, 1), (0, 4, 1), (0, 0, 1)])
+def test_a_miss_and_a_false_alarm_end_with_1(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: int, slower: int, code: int
+) -> None:
+    def judged(exit_code: int) -> object:
+        return script.Judged(exit_code, script.Interval(1.0, 1.0, 1.0), script.Interval(1.0, 1.0, 1.0), None)
+
+    found = script.Trial("base, same, slowed", judged(same), judged(slower), (7, 7, 7), ())
+    monkeypatch.setattr(script, "trial", lambda *arguments: found)
+    assert trials(script, tmp_path / "trials.json", 2).exit_code == code
+
+
+def test_a_bench_that_ends_otherwise_is_told(script: ModuleType, tmp_path: Path) -> None:
+    done = CliRunner().invoke(script.main, [str(tmp_path / "none"), "--out", str(tmp_path / "t.json")])
+    assert done.exit_code == 1 and "bench" in done.output and "ended with 5" in done.output
