@@ -26,7 +26,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-optimum bench-runtime bench-mqtt bench-serve serve-picture clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-serve serve-picture clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ test-arm64: $(VENV)/.ready ## The runtime's suite and answers on arm64, emulated
 
 test-nvidia: $(VENV)/.ready ## NVIDIA's real packages on a machine without a GPU: what is there, built, and refused
 	tools/test_nvidia.sh
+
+test-cluster: $(VENV)/.ready ## The examples for clusters on Ray and Dask, two workers each on this machine
+	tools/test_cluster.sh
 
 test-optimum: .venv-optimum/.ready ## The build side on transformers 4.57 with optimum's exporter
 	.venv-optimum/bin/python -m pytest tests
