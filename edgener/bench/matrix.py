@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edgener.report.front import front
-from edgener_runtime.bench.record import NOT_RUN, BenchResult, Interval, Row
+from edgener_runtime.bench.record import NOT_RUN, BenchResult, Fingerprint, Interval, Row
 from edgener_runtime.bench.scenarios import SCENARIOS
 from edgener_runtime.errors import UserInputError
 
@@ -19,7 +18,7 @@ REFERENCE = "pytorch"  # the variant of the model that was trained: what others 
 
 @dataclass(frozen=True)
 class Machine:
-    """A result's machine under a name that no other has, what it is, and what makes its figures doubtful."""
+    """Where and when a result was measured, and what makes its figures doubtful; no other machine has its name."""
 
     name: str
     what: str
@@ -74,12 +73,13 @@ def merge(results: Sequence[BenchResult], bounds: Bounds | None = None) -> Bench
     if not results:
         raise UserInputError("there are no results to merge", "edgener report --merge results/*.json")
     names = _names(results)
-    lines = [line for name, result in zip(names, results, strict=True) for line in _lines(name, result)]
+    bundles = _bundles(results)
+    lines = [line for each in zip(names, bundles, results, strict=True) for line in _lines(*each)]
     lost = _f1_lost(results, lines)
     lines = [replace(line, f1_lost=lost[number]) for number, line in enumerate(lines)]
     best = {number for group in _groups(lines) for number in _front(group, lines)}
     lines = [replace(line, front=number in best) for number, line in enumerate(lines)]
-    machines = tuple(_machine(name, result) for name, result in zip(names, results, strict=True))
+    machines = tuple(_machine(*each) for each in zip(names, bundles, results, strict=True))
     asked = bounds or Bounds()
     recommended = tuple(
         recommend(title_of(lines[group[0]]), candidates(group, lines), asked) for group in _groups(lines)
@@ -126,20 +126,34 @@ def group_numbers(lines: Sequence[Line]) -> dict[int, int]:
 
 
 def _names(results: Sequence[BenchResult]) -> list[str]:
-    """The machines' names; a second one of the same name gets a number."""
-    seen: Counter[str] = Counter()
+    """The machines' names; another machine of the same name gets a number, and so does one in another power mode."""
+    known: dict[str, list[Fingerprint]] = {}
     names = []
     for result in results:
-        seen[result.name] += 1
-        names.append(result.name if seen[result.name] == 1 else f"{result.name} ({seen[result.name]})")
+        seen = known.setdefault(result.name, [])
+        if result.fingerprint not in seen:
+            seen.append(result.fingerprint)
+        place = seen.index(result.fingerprint)
+        names.append(f"{result.name} ({place + 1})" if place else result.name)
     return names
 
 
-def _lines(name: str, result: BenchResult) -> Iterator[Line]:
+def _bundles(results: Sequence[BenchResult]) -> list[str]:
+    """The bundles' names; with the beginning of their hash where others have the same name."""
+    hashes: dict[str, set[str]] = {}
+    for result in results:
+        hashes.setdefault(result.bundle, set()).add(result.bundle_sha256)
+    return [
+        result.bundle if len(hashes[result.bundle]) == 1 else f"{result.bundle} {result.bundle_sha256[:8]}"
+        for result in results
+    ]
+
+
+def _lines(name: str, bundle: str, result: BenchResult) -> Iterator[Line]:
     for row in result.rows:
         if row.case.scenario not in SCENARIOS:
             raise UserInputError(f"{name} has a row with the scenario {row.case.scenario!r}", "Update edgener.")
-        yield Line(name, result.bundle, replace(row, rounds=()))
+        yield Line(name, bundle, replace(row, rounds=()))
 
 
 def _f1_lost(results: Sequence[BenchResult], lines: Sequence[Line]) -> list[float | None]:
@@ -193,12 +207,11 @@ def _front(group: Sequence[int], lines: Sequence[Line]) -> list[int]:
     return [int(number) for number in front(costs)]
 
 
-def _machine(name: str, result: BenchResult) -> Machine:
+def _machine(name: str, bundle: str, result: BenchResult) -> Machine:
     found = result.fingerprint
     memory = "" if found.memory is None else f"{found.memory / 1e9:.0f} GB"
     power = found.power_mode or found.governor or ""
     parts = (found.board or found.cpu, found.isa, f"{found.cores} cores", memory, *found.gpus, power, found.os)
-    bundle = f"{result.bundle} ({result.bundle_sha256[:12]})"
     return Machine(
         name, ", ".join(part for part in parts if part), bundle, result.begun, result.seconds, result.notes,
         result.partial,

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from edgener.bench.matrix import BenchMatrix, Line, candidate_of, group_numbers
 from edgener.bench.recommend import Candidate
-from edgener_runtime.bench.record import PARTIAL, BenchResult
+from edgener_runtime.bench.record import PARTIAL, BenchResult, Work
 from edgener_runtime.tokenize import without_surrogates
 
 from .bench_columns import COLUMNS
@@ -92,18 +92,19 @@ def _machines(matrix: BenchMatrix) -> Table:
 
 def _fronts(matrix: BenchMatrix, results: Sequence[BenchResult]) -> Iterator[tuple[str, list[Drawn]]]:
     """For each machine the pictures of its first work with gold labels, or of its first work."""
+    works = {work.name: work for result in results for work in result.works}
     with TemporaryDirectory() as name:
-        for number, (machine, result) in enumerate(zip(matrix.machines, results, strict=True)):
-            lines = [line for line in matrix.lines if line.machine == machine.name and candidate_of(line)]
+        for number, machine in enumerate(dict.fromkeys(machine.name for machine in matrix.machines)):
+            lines = [line for line in matrix.lines if line.machine == machine and candidate_of(line)]
             scored = [line for line in lines if line.row.f1 is not None] or lines
             work = scored[0].row.case.work if scored else ""
-            entries = list(_entries([line for line in lines if line.row.case.work == work], result))
+            entries = list(_entries([line for line in lines if line.row.case.work == work], works.get(work)))
             if drawn := draw_fronts(entries, Path(name), f"front-{number}"):
-                yield f"{machine.name}: {work}", embedded(drawn, Path(name))
+                yield f"{machine}: {work}", embedded(drawn, Path(name))
 
 
-def _entries(lines: Sequence[Line], result: BenchResult) -> Iterator[Entry]:
-    works = {work.name: work for work in result.works}
+def _entries(lines: Sequence[Line], work: Work | None) -> Iterator[Entry]:
+    several = len({line.bundle for line in lines}) > 1
     for line in lines:
         if choice := candidate_of(line):
-            yield Entry(xml_text(choice.name), line.row, works.get(line.row.case.work))
+            yield Entry(xml_text(f"{line.bundle}: {choice.name}" if several else choice.name), line.row, work)

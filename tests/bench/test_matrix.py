@@ -36,7 +36,19 @@ def test_a_line_a_row_on_every_machine() -> None:
 
 
 def test_machines_of_one_name_are_told_apart() -> None:
-    assert [machine.name for machine in merge([BOX, BOX, BOX]).machines] == ["box", "box (2)", "box (3)"]
+    modes = [replace(BOX, fingerprint=replace(BOX.fingerprint, power_mode=mode)) for mode in ("15W", "30W", "15W")]
+    assert [machine.name for machine in merge([BOX, *modes]).machines] == ["box", "box (2)", "box (3)", "box (2)"]
+
+
+def test_results_of_one_machine_compete_with_each_other() -> None:
+    matrix = merge([made_result(INT8), made_result(FP32, SLOW)])
+    assert [machine.name for machine in matrix.machines] == ["box", "box"]
+    assert cells(matrix, "front") == ["yes", "yes", ""] and len(matrix.recommended) == 1
+
+
+def test_bundles_of_one_name_are_told_apart_and_do_not_compete() -> None:
+    matrix = merge([made_result(INT8), made_result(FP32, bundle_sha256="3" * 64)])
+    assert cells(matrix, "bundle") == ["bundle 11111111", "bundle 33333333"] and len(matrix.recommended) == 2
 
 
 def test_rounds_are_left_out() -> None:
