@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +28,7 @@ PREFIX = "edgener-visit-"
 PIECE = 1 << 20  # bytes of a file that are held at once
 LONGEST = 4000  # characters of a line that are told
 GRACE = 20.0  # seconds to end in once asked to stop
+SILENCE = 120.0  # seconds after which nobody is there any more: a connection may die without an end
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -43,6 +45,7 @@ class Guard:
     def __init__(self, below: str | None, asked: IO[bytes], told: IO[bytes]) -> None:
         self.asked, self._told, self._lock = asked, told, threading.Lock()
         self.running: subprocess.Popen[bytes] | None = None
+        self._heard = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=below and os.path.expanduser(below)))  # noqa: PTH111
 
     def tell(self, content: bytes = b"", **answer: Any) -> None:
@@ -83,6 +86,20 @@ class Guard:
             timer.daemon = True
             timer.start()
 
+    def listen(self) -> Iterator[Ask]:
+        """What is asked, until nobody asks any more."""
+        threading.Thread(target=self._watch, daemon=True).start()
+        for line in iter(self.asked.readline, b""):
+            self._heard = time.monotonic()
+            yield json.loads(line)
+
+    def _watch(self) -> None:
+        """Leave where nothing was heard for long."""
+        while time.monotonic() - self._heard < SILENCE:
+            time.sleep(min(SILENCE / 10, 5))
+        self.leave()
+        os._exit(1)
+
     def leave(self) -> None:
         """End what still runs, and remove the folder."""
         self._kill()
@@ -108,6 +125,7 @@ class Guard:
             piece = self.asked.read(min(size, PIECE))
             if not piece:
                 raise EOFError("the connection ended in the middle of a file")
+            self._heard = time.monotonic()
             size -= len(piece)
             yield piece
 
@@ -115,10 +133,9 @@ class Guard:
 def serve(guard: Guard) -> None:
     """Do what is asked until nobody asks any more."""
     do: dict[str, Callable[[Ask], None]] = {
-        "put": guard.put, "get": guard.get, "run": guard.run, "stop": guard.stop,
+        "put": guard.put, "get": guard.get, "run": guard.run, "stop": guard.stop, "stay": lambda ask: None,
     }  # fmt: skip
-    for line in iter(guard.asked.readline, b""):
-        ask = json.loads(line)
+    for ask in guard.listen():
         do[ask["do"]](ask)
 
 

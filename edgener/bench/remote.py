@@ -106,8 +106,9 @@ def _files(host: Host, job: Job) -> Iterator[tuple[str, Path]]:
 
 
 async def _install(talk: Talk, host: Host, job: Job, tell: Tell) -> None:
-    for command in _installing(talk, host, job):
-        tell(f"installing: {_named(command)}")
+    for number, command in enumerate(_installing(talk, host, job)):
+        if number == 0:
+            tell("installing")
         await _run(talk, host, command, tell)
 
 

@@ -23,6 +23,7 @@ Answer = dict[str, Any]
 
 _PIECE = 1 << 18  # bytes
 _LAST_WORD = 2.0  # seconds
+_PULSE = 20.0  # seconds between signs of life; see SILENCE of guard.py
 _START = 60.0  # seconds for a Python to start there
 _LEAVE = 30.0  # seconds to end and remove everything
 
@@ -39,6 +40,8 @@ class Talk:
         self.folder: str = hello["folder"]
         self.python: str = hello["python"]
         self.started: int | None = None  # the running command's process
+        self._sending = asyncio.Lock()  # nothing may come between a file's header and its bytes
+        self._staying = asyncio.create_task(self._stay())
 
     async def put(self, path: str, source: Path) -> None:
         """Copy a file below the folder. Raises DeviceError where it does not fit."""
@@ -69,6 +72,7 @@ class Talk:
 
     async def leave(self) -> bool:
         """End everything there; whether nothing is left."""
+        self._staying.cancel()
         with suppress(*broken()):
             self._process.stdin.write_eof()  # heard also in the middle of a file
         while "nothing_left" not in (answer := await self._read()):
@@ -83,16 +87,24 @@ class Talk:
                 return int(answer["ended"])
             tell(answer["line"])
 
+    async def _stay(self) -> None:
+        """Let the guard hear that somebody is there."""
+        while True:
+            await asyncio.sleep(_PULSE)
+            await self._ask(do="stay")
+
     async def _send(self, file: IO[bytes], header: Answer) -> None:
-        self._process.stdin.write(json.dumps(header).encode() + b"\n")
-        while piece := file.read(_PIECE):
-            self._process.stdin.write(piece)
-            await self._process.stdin.drain()
+        async with self._sending:
+            self._process.stdin.write(json.dumps(header).encode() + b"\n")
+            while piece := file.read(_PIECE):
+                self._process.stdin.write(piece)
+                await self._process.stdin.drain()
 
     async def _ask(self, **ask: Any) -> None:
         with suppress(*broken()):  # the answer, or that there is none, says why
-            self._process.stdin.write(json.dumps(ask).encode() + b"\n")
-            await self._process.stdin.drain()
+            async with self._sending:
+                self._process.stdin.write(json.dumps(ask).encode() + b"\n")
+                await self._process.stdin.drain()
 
     async def _answer(self, *keys: str) -> Answer:
         """The next answer with one of these keys; lines of a command that is being stopped are passed over."""
@@ -120,12 +132,12 @@ class Talk:
 
 async def begin(host: Host, connection: SSHClientConnection) -> Talk:
     """Start the guard. Raises DeviceError where there is no Python for it, or no place for a folder."""
-    source = resources.files(__package__).joinpath("guard.py").read_bytes()
+    source = _guard()
     below = shlex.quote(host.folder) if host.folder else ""
     start = f"import sys; exec(sys.stdin.buffer.read({len(source)})); main(*sys.argv[1:])"
     try:
         process = await connection.create_process(
-            f"{_home(host.python)} -c {shlex.quote(start)} {below}", encoding=None
+            f"{_home(host.python)} -B -c {shlex.quote(start)} {below}", encoding=None
         )
         hello = await asyncio.wait_for(_hello(process, source), _START)
     except TimeoutError:
@@ -140,6 +152,10 @@ async def begin(host: Host, connection: SSHClientConnection) -> Talk:
     if not hello:
         raise await _no_python(host, process)
     return Talk(host, process, hello)
+
+
+def _guard() -> bytes:
+    return resources.files(__package__).joinpath("guard.py").read_bytes()
 
 
 async def _hello(process: SSHClientProcess[bytes], source: bytes) -> Answer:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edgener.bench import talk
 from edgener.bench.fleet import FAILED, MEASURED, HostOutcome, run_on_hosts
 from edgener.bench.hosts import Host
 from edgener_runtime.bench.record import read_result
@@ -144,6 +145,16 @@ def test_one_that_takes_too_long_is_stopped(pair: tuple[Device, Device], tmp_pat
     assert found["slow"].reason == "127.0.0.1 was not done within 3 s" and found["slow"].file
 
 
+def test_a_long_bench_is_not_taken_for_one_that_nobody_waits_for(
+    pair: tuple[Device, Device], tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = talk._guard().replace(b"SILENCE = 120.0", b"SILENCE = 1.500")
+    monkeypatch.setattr(talk, "_guard", lambda: quick)
+    monkeypatch.setattr(talk, "_PULSE", 0.2)
+    found = run([named(pair[1], "slow", timeout=4.0)], tmp_path / "out", wheel)["slow"]
+    assert found.reason == "127.0.0.1 was not done within 4 s"
+
+
 def test_a_disk_that_fills_fails_one_device(tmp_path: Path, keys: Keys, wheel: Path) -> None:
     with device("big", tmp_path, keys) as big, device("small", tmp_path, keys, most_bytes=20_000) as small:
         found = run([big.host, small.host], tmp_path / "out", wheel)
@@ -177,6 +188,7 @@ def test_what_a_device_has_already_is_measured(pair: tuple[Device, Device], tmp_
 PROGRAM = """
 import sys
 from pathlib import Path
+from edgener.bench import talk
 from edgener.bench.fleet import run_on_hosts
 from edgener.bench.hosts import read_hosts
 from edgener_runtime.bench.spec import Spec

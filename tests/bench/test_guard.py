@@ -155,6 +155,17 @@ def test_a_child_of_a_command_that_died_is_found(start: Callable[..., Client]) -
     assert gone(pid) and gone(child)
 
 
+def test_a_connection_that_died_without_an_end_is_noticed(
+    start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = SOURCE.replace(b"SILENCE = 120.0", b"SILENCE = 0.500")
+    assert quick != SOURCE
+    monkeypatch.setitem(globals(), "SOURCE", quick)
+    client = start()
+    pid = client.run(SLEEPS)["started"]
+    assert client.process.wait(30) == 1 and gone(pid)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_nothing(start: Callable[..., Client], number: int) -> None:
     client = start()

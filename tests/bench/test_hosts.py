@@ -118,3 +118,11 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, says: str) -
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match=r"cannot read .*none\.yaml: No such file"):
         read_hosts(tmp_path / "none.yaml")
+
+
+def test_the_page_has_an_example_that_is_read_and_every_key(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "fleet.md").read_text(encoding="utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    assert [host.name for host in read_hosts(written(tmp_path, example))] == ["pi5.local", "orin"]
+    told = [*(field.name for field in fields(Host)), *module.INSTALLS]
+    assert [name for name in told if f"`{name}`" not in page] == []
