@@ -16,7 +16,7 @@ from .connect import connected
 from .hosts import Host
 from .talk import LostError, Talk, begin, sweep
 
-_RESULT, _TEXTS, _BUNDLE, _SITE, _VENV = "result.json", "texts.jsonl", "bundle", "site", "venv"
+_RESULT, _BUNDLE, _SITE, _VENV = "result.json", "bundle", "site", "venv"
 _LAST_WORDS = 60.0  # seconds to stop, bring home what was measured, and remove everything
 _OWN_OPTIONS = {"bundle", "data", "texts", "name"}  # of a Spec: told otherwise
 _RENAMED = {"scenarios": "scenario", "variants": "variant", "devices": "device", "bound_ms": "bound"}
@@ -98,11 +98,16 @@ def _files(host: Host, job: Job) -> Iterator[tuple[str, Path]]:
     for file in sorted(path for path in bundle.rglob("*") if path.is_file()):
         yield f"{_BUNDLE}/{file.relative_to(bundle).as_posix()}", file
     if job.texts:
-        yield _TEXTS, job.texts
+        yield _texts(job), job.texts
     if host.install != "nothing":
         yield job.wheel.name, job.wheel
     if host.wheels:
         yield from ((f"wheels/{file.name}", file) for file in sorted(Path(host.wheels).glob("*.whl")))
+
+
+def _texts(job: Job) -> str:
+    """A result calls texts by the name of their file, which is what they are called here."""
+    return f"texts/{Path(job.spec.data).name}"
 
 
 async def _install(talk: Talk, host: Host, job: Job, tell: Tell) -> None:
@@ -128,7 +133,7 @@ async def _measure(talk: Talk, host: Host, job: Job, tell: Tell, keep: Callable[
     command = [_python(talk, host), "-m", "edgener_runtime", "bench", f"{talk.folder}/{_BUNDLE}"]
     command += [*bench_arguments(job.spec), "--name", host.name, "--out", f"{talk.folder}/{_RESULT}"]
     command += ["--progress", "lines"]
-    command += ["--input", f"{talk.folder}/{_TEXTS}"] if job.texts else []
+    command += ["--input", f"{talk.folder}/{_texts(job)}", "--format", "jsonl"] if job.texts else []
     try:
         await _run(talk, host, command, tell)
     except asyncio.CancelledError:

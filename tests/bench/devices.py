@@ -54,6 +54,8 @@ def main():
     say(f"asked: {{' '.join(sys.argv[1:2])}}")
     Path(os.environ["TMPDIR"], "rubbish").write_text("left where it may")
     assert (Path(sys.argv[2]) / "manifest.json").is_file()
+    if "--input" in options:
+        say(f"texts of {{Path(options['--input']).name}}: {{Path(options['--input']).read_text()}}")
     result = RESULT.replace("NAME", name)
     out.write_text(result.replace('"partial": false', '"partial": true'))
     say("half-way")

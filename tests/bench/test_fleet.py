@@ -163,11 +163,13 @@ def test_a_disk_that_fills_fails_one_device(tmp_path: Path, keys: Keys, wheel: P
         assert big.is_empty() and small.is_empty()
 
 
-def test_texts_go_along_with_their_entities(pair: tuple[Device, Device], tmp_path: Path, wheel: Path) -> None:
-    text = Text("oil leak at P-101", (Gold("FAULT", 0, 8),))
-    spec = replace(SPEC, data="orders.jsonl", texts=(text, Text("ok")))
-    [found] = run_on_hosts([named(pair[0], "good")], spec, tmp_path / "out", lambda *_: None, wheel)
-    assert found.status == MEASURED, found.reason
+def test_texts_go_along_with_their_name_and_entities(pair: tuple[Device, Device], tmp_path: Path, wheel: Path) -> None:
+    spec = replace(SPEC, data="builtin:factory (test)", texts=(Text("oil leak", (Gold("FAULT", 0, 8),)),))
+    said: list[tuple[str, str]] = []
+    run_on_hosts([named(pair[0], "good")], spec, tmp_path / "out", lambda *of: said.append(of), wheel)
+    entities = '[{"label": "FAULT", "start": 0, "end": 8}]'
+    told = f'texts of builtin:factory (test): {{"text": "oil leak", "entities": {entities}}}'
+    assert ("good", told) in said
 
 
 def test_an_environment_is_filled_without_a_network(pair: tuple[Device, Device], tmp_path: Path, wheel: Path) -> None:

@@ -52,6 +52,16 @@ def test_json_on_stdout_is_the_result_and_marks_are_told_on_stderr(bundle: Path,
     assert done.err.startswith("warning: the machine did not hold still") if busy else done.err == ""
 
 
+def test_progress_comes_in_lines_where_a_program_reads_it(bundle: Path, run: Run) -> None:
+    done = run("bench", bundle, *QUICK, "--progress", "lines")
+    assert done.err.startswith("0 of 1 s, round 1, 1 of 1 rows: fp32 on cpu, 1 thread")
+
+
+def test_a_folder_is_no_place_for_a_result(bundle: Path, tmp_path: Path, run: Run) -> None:
+    done = run("bench", bundle, *QUICK, "--out", tmp_path)
+    assert done.code == 2 and f"--out names a file, {tmp_path} is a folder" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
