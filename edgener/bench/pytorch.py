@@ -11,10 +11,10 @@ from edgener_runtime.bench.job import Job
 from edgener_runtime.bench.plan import Place
 from edgener_runtime.decode import Decoder, Scored
 from edgener_runtime.device import usable_cores
-from edgener_runtime.entity import PLAIN, Decoding, Entity
+from edgener_runtime.entity import Entity
 from edgener_runtime.files import sha256_of
-from edgener_runtime.manifest import TokenizerSettings
-from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.pipeline import OF_WORDS
+from edgener_runtime.words import Words, labels_of
 
 NAME, DEVICE = "pytorch", "cpu"
 
@@ -45,31 +45,31 @@ class Trained:
         import torch
 
         torch.set_num_threads(job.threads or usable_cores())
-        self._checkpoint = open_checkpoint(Path(job.model))
-        self._model = PyTorchModel.open(self._checkpoint, attention=None)
-        self._decoder = Decoder(self._checkpoint.labels)
+        checkpoint = open_checkpoint(Path(job.model))
+        self._model = PyTorchModel.open(checkpoint, attention=None)
+        self._decoder = Decoder(checkpoint.labels)
         self.provider = "PyTorch"
         self.library = f"torch {torch.__version__}"
 
-    def answer(self, texts: Sequence[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
+    def answer(self, texts: Sequence[str]) -> list[list[Entity]]:
         """The entities of each text."""
+        return self._decoder.entities(texts, self._scored(texts))
+
+    def label(self, texts: Sequence[Words]) -> list[list[str]]:
+        """One label a word of each text."""
+        return labels_of(texts, self._scored([text.text for text in texts]), self._decoder, OF_WORDS)
+
+    def _scored(self, texts: Sequence[str]) -> Scored:
+        """Which subwords go on a word is not told: neither entities of subwords nor labels of given words need it."""
         import numpy as np
 
         scored = list(self._model.logits(texts))
-        together = Scored(
+        return Scored(
             np.concatenate([text.logits for text in scored]),
             [(start, end) for text in scored for start, end in text.offsets.tolist()],
-            lambda: self._continues(texts),
+            lambda: [],
             [len(text.input_ids) for text in scored],
         )
-        return self._decoder.entities(texts, together, decoding)
-
-    def _continues(self, texts: Sequence[str]) -> list[bool]:
-        """Which subwords go on a word, by the runtime's own tokenizer, as transformers' does not tell."""
-        checkpoint = self._checkpoint
-        settings = TokenizerSettings("tokenizer.json", checkpoint.max_length, checkpoint.stride, 0, ())
-        encoded = TextTokenizer(checkpoint.path / settings.file, settings).encode(texts)
-        return [each for subwords in encoded for each in subwords.continues]
 
 
 def _weights(checkpoint: Path) -> list[Path]:

@@ -23,4 +23,5 @@ def _text(sentence: Sentence) -> Text:
             Gold(span.label, sentence.offsets[span.start][0], sentence.offsets[span.end - 1][1])
             for span in sentence.spans
         ),
+        sentence.offsets,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from .text import split_text
+from edgener_runtime.cut import split_text
+
 from .types import Sentence, Span
 
 

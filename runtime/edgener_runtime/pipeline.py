@@ -25,7 +25,7 @@ from .session import Model
 from .tokenize import TextTokenizer
 from .tuning import Tuning, tuning_for
 from .verify import verify_bundle
-from .words import join, labels_of
+from .words import Words, join, labels_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,10 +166,16 @@ class TokenClassifier:
 
         `decoding` may choose among first, average and max, and be strict. Raises UserInputError for other aggregations.
         """
-        joined = [join(words) for words in sentences]
+        return self.label_words([join(words) for words in sentences], decoding)
+
+    def label_words(self, texts: Sequence[Words], decoding: Decoding = OF_WORDS) -> list[list[str]]:
+        """One label a word of each text, where it is known where in the text its words begin; otherwise as `tag_batch`.
+
+        Raises UserInputError for aggregations that are not of words.
+        """
         told: list[list[str]] = []
-        for chunk in _chunks((sentence.text for sentence in joined), LOOK_AHEAD // 2):
-            here = joined[len(told) : len(told) + len(chunk)]
+        for chunk in _chunks((text.text for text in texts), LOOK_AHEAD // 2):
+            here = texts[len(told) : len(told) + len(chunk)]
             told += labels_of(here, self._begin(chunk).finish(), self._decoder, decoding)
         return told
 

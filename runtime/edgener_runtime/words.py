@@ -50,21 +50,22 @@ def labels_of(sentences: Sequence[Words], scored: Scored, decoder: Decoder, deco
     goes_on = np.append(False, numbers[1:] == numbers[:-1])[: len(numbers)]
     labels = decoder.labels_of_words(replace(scored, continues=lambda: goes_on.tolist()), decoding)
     told = [["O"] * len(sentence.starts) for sentence in sentences]
-    places = [(row, column) for row, sentence in enumerate(sentences) for column in range(len(sentence.starts))]
+    places = [(row, column) for row, sentence in enumerate(sentences) for column in range(-1, len(sentence.starts))]
     for number, label in zip(numbers[~goes_on].tolist(), labels, strict=True):
         row, column = places[number]
-        told[row][column] = label
+        if column >= 0:
+            told[row][column] = label
     return told
 
 
 def _word_of_each_subword(sentences: Sequence[Words], scored: Scored) -> NDArray[np.int64]:
-    """Numbers (subwords,) of words, counted through all sentences."""
+    """Numbers (subwords,) of words, counted through all sentences; each has one more, of what is before its first."""
     import numpy as np
 
     all_ends = np.array([end for _, end in scored.offsets], dtype=np.int64)  # a start may be the space before the word
     numbers, subword, word = [], 0, 0
     for sentence, count in zip(sentences, scored.counts, strict=True):
         ends = all_ends[subword : subword + count]
-        numbers.append(word + np.searchsorted(sentence.starts, ends - 1, side="right") - 1)
-        subword, word = subword + count, word + len(sentence.starts)
+        numbers.append(word + np.searchsorted(sentence.starts, ends - 1, side="right"))
+        subword, word = subword + count, word + len(sentence.starts) + 1
     return np.concatenate([np.empty(0, dtype=np.int64), *numbers]).astype(np.int64)

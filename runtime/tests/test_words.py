@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgener_runtime import Decoding, TokenClassifier, UserInputError
+from edgener_runtime.words import Words
 
 WORDS = ["Feed", "pump", "P-101", ":", "oil", "leak", ",", "seal", "worn"]
 
@@ -59,3 +60,15 @@ def test_a_text_is_no_list_of_words(classifier: TokenClassifier, words: Any) -> 
 def test_an_aggregation_of_subwords_is_refused(classifier: TokenClassifier, aggregation: str) -> None:
     with pytest.raises(UserInputError, match="labels subwords"):
         classifier.tag(WORDS, Decoding(aggregation))
+
+
+def test_words_are_labelled_where_they_begin_in_a_text_of_its_own(classifier: TokenClassifier) -> None:
+    text, words = "Oil leak at pump P-101", ["Oil", "leak", "at", "pump", "P-101"]
+    starts = [text.index(word) for word in words]
+    assert classifier.label_words([Words(text, starts)]) == classifier.tag_batch([words])
+
+
+def test_subwords_before_the_first_word_label_none(classifier: TokenClassifier) -> None:
+    text, known = "Oil leak at pump P-101", classifier.tag(["Oil", "leak", "at", "pump", "P-101"])
+    told = classifier.label_words([Words(text, [12, 17]), Words(text, []), Words(text, [0, 4, 9, 12, 17])])
+    assert told == [known[3:], [], known]

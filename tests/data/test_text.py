@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgener.data.text import join_tokens, split_text
+from edgener.data.text import join_tokens
+from edgener_runtime.cut import split_text
 
 HARD = "Ab1 _-.,#é\u0301\u0300ＡＢ１，。　漏油泵がガ\u3099नी\u094d한ไทยا\u200c\u00a0\u2028\U0001f527\ufe0f\U00020000"
 TEXTS = st.text(st.sampled_from(HARD)) | st.text(max_size=40)

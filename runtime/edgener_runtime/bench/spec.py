@@ -26,10 +26,11 @@ class Gold:
 
 @dataclass(frozen=True)
 class Text:
-    """A text, and its entities where they are known."""
+    """A text, its entities where they are known, and its words' starts and ends where somebody cut them before."""
 
     text: str
     entities: tuple[Gold, ...] | None = None
+    words: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ..entity import PLAIN, Decoding, Entity
+from ..entity import Entity
 from ..pipeline import TokenClassifier
+from ..words import Words
 from .job import Job
 
-TO_SCORE = Decoding("first")  # whole words, as gold entities are
 Subject = Callable[[Job], "Loaded"]
 """Loads what a job names; the time that it takes is the load time."""
 
@@ -26,8 +26,11 @@ class Loaded(Protocol):
     def library(self) -> str:
         """The library that runs it, with its version."""
 
-    def answer(self, texts: Sequence[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
+    def answer(self, texts: Sequence[str]) -> list[list[Entity]]:
         """The entities of each text, run together."""
+
+    def label(self, texts: Sequence[Words]) -> list[list[str]]:
+        """One label a word of each text, that of its first subword."""
 
 
 class Variant:
@@ -38,6 +41,10 @@ class Variant:
         self.provider = self._classifier.provider
         self.library = self._classifier.engine.session.library
 
-    def answer(self, texts: Sequence[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
+    def answer(self, texts: Sequence[str]) -> list[list[Entity]]:
         """The entities of each text."""
-        return self._classifier.predict_batch(texts, decoding)
+        return self._classifier.predict_batch(texts)
+
+    def label(self, texts: Sequence[Words]) -> list[list[str]]:
+        """One label a word of each text."""
+        return self._classifier.label_words(texts)

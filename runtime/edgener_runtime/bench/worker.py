@@ -16,16 +16,18 @@ from ..errors import DeviceError, EdgenerError
 from ..memory import peak_resident, resident
 from ..process import Follow, events
 from ..serde import from_json
+from ..words import Words
 from .drivers import Driven, Load, pick_driver
 from .energy import find_meter
-from .f1 import entity_f1
+from .f1 import entities_of, entity_f1
 from .gauge import Gauge
 from .job import FAILED, LOADED, MEASURED, SCORED, Job, Turn
 from .rate import highest_rate
 from .record import Round
 from .samples import pack
+from .spec import Gold
 from .still import pin
-from .subject import TO_SCORE, Loaded, Subject, Variant
+from .subject import Loaded, Subject, Variant
 from .warm_up import WarmedUp, queries_of, warm_up
 from .works import Works, WorkTexts
 
@@ -141,8 +143,13 @@ class Worker:
         for number in sorted({turn.work for turn in self._job.turns}):
             work = self._works[number]
             if work.gold is not None:
-                found = self._loaded.answer(work.texts, TO_SCORE)
-                self._tell({"event": SCORED, "work": number, "f1": entity_f1(work.gold, found)})
+                self._tell({"event": SCORED, "work": number, "f1": entity_f1(work.gold, self._found(work))})
+
+    def _found(self, work: WorkTexts) -> list[list[Gold]]:
+        """The entities by the labels of words, as they are judged where variants are exported."""
+        words = [Words(text, [start for start, _ in cut]) for text, cut in zip(work.texts, work.words, strict=True)]
+        labels = self._loaded.label(words)
+        return [list(entities_of(*each)) for each in zip(labels, work.words, strict=True)]
 
 
 def _mega(size: int | None) -> float | None:

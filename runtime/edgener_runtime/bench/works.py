@@ -6,8 +6,9 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..cut import split_text
 from ..errors import UserInputError
 from ..inputs import read_records
 from ..tokenize import TextTokenizer
@@ -21,12 +22,14 @@ _WORDS_TRIED = 4000
 
 @dataclass(frozen=True)
 class WorkTexts:
-    """Texts of a work with the subwords of each, special tokens included, and their entities where they are known."""
+    """Texts of a work with the subwords of each, special tokens included, and their entities where they are known, with
+    the words that are labelled to find them."""
 
     name: str
     texts: tuple[str, ...]
     subwords: tuple[int, ...]
     gold: tuple[tuple[Gold, ...], ...] | None = None
+    words: tuple[tuple[tuple[int, int], ...], ...] = ()
 
     def record(self) -> Work:
         """What a result says of them."""
@@ -42,15 +45,17 @@ class Works:
 
 
 def read_input(source: str, form: str) -> tuple[Text, ...]:
-    """The texts of a file; JSON Lines may carry `entities` with label, start and end. Raises UserInputError."""
-    return tuple(Text(record["text"], _gold(record, source)) for record in read_records(source, form))
+    """The texts of a file; JSON Lines may carry `entities` with label, start and end, and `words`, a list of start and
+    end of each. Raises UserInputError."""
+    records = read_records(source, form)
+    return tuple(Text(record["text"], _gold(record, source), _words(record.get("words"))) for record in records)
 
 
 def make_works(spec: Spec, tokenizer: TextTokenizer) -> list[WorkTexts]:
     """The works that a spec asks for. Raises UserInputError for a length that no text can have."""
     from ..tune import made_up_texts
 
-    works = [_work(spec.data, [text.text for text in spec.texts], tokenizer, _gold_of(spec))] if spec.texts else []
+    works = [_own(spec, tokenizer)] if spec.texts else []
     works += [_work(f"{length} subwords", _of_length(length, tokenizer), tokenizer) for length in spec.lengths]
     return works or [_work(MADE_UP, made_up_texts(tokenizer), tokenizer)]
 
@@ -67,16 +72,30 @@ def _gold(record: dict[str, object], source: str) -> tuple[Gold, ...] | None:
         ) from None
 
 
-def _gold_of(spec: Spec) -> tuple[tuple[Gold, ...], ...] | None:
-    return tuple(text.entities or () for text in spec.texts) if spec.is_labelled else None
+def _words(words: object) -> tuple[tuple[int, int], ...] | None:
+    """Words as starts and ends; None for whatever else a file's own field of that name holds."""
+    if not isinstance(words, list):
+        return None
+    pairs = [pair for pair in words if isinstance(pair, list) and [type(end) for end in pair] == [int, int]]
+    return tuple((start, end) for start, end in pairs) if len(pairs) == len(words) else None
 
 
-def _work(
-    name: str, texts: Sequence[str], tokenizer: TextTokenizer, gold: tuple[tuple[Gold, ...], ...] | None = None
-) -> WorkTexts:
+def _own(spec: Spec, tokenizer: TextTokenizer) -> WorkTexts:
+    """The user's texts; where words are not known, they are cut as labelled data without words is."""
+    work = _work(spec.data, [text.text for text in spec.texts], tokenizer)
+    if not spec.is_labelled:
+        return work
+    gold = tuple(text.entities or () for text in spec.texts)
+    return replace(work, gold=gold, words=tuple(text.words or _cut(text) for text in spec.texts))
+
+
+def _cut(text: Text) -> tuple[tuple[int, int], ...]:
+    return split_text(text.text, (end for one in text.entities or () for end in (one.start, one.end)))
+
+
+def _work(name: str, texts: Sequence[str], tokenizer: TextTokenizer) -> WorkTexts:
     special = len(tokenizer.prefix) + len(tokenizer.suffix)
-    subwords = tuple(len(encoded.ids) + special for encoded in tokenizer.encode(texts))
-    return WorkTexts(name, tuple(texts), subwords, gold)
+    return WorkTexts(name, tuple(texts), tuple(len(encoded.ids) + special for encoded in tokenizer.encode(texts)))
 
 
 def _of_length(length: int, tokenizer: TextTokenizer) -> list[str]:

@@ -21,9 +21,9 @@ from edgener_runtime.bench.works import Works, WorkTexts
 from edgener_runtime.process import Ended, python_command, run_process
 from edgener_runtime.serde import from_json
 
-WORK = WorkTexts(
-    "orders", ("oil leak at pump P-101", "ok", "\ud800 valve stuck"), (9, 3, 6), ((Gold("X", 0, 1),), (), ())
-)
+TEXTS = ("oil leak at pump P-101", "ok", "\ud800 valve stuck")
+GOLD = ((Gold("X", 0, 1),), (), ())
+WORK = WorkTexts("orders", TEXTS, (9, 3, 6), GOLD, (((0, 3),), ((0, 2),), ()))
 SINGLE = Turn(0, 0, "single-stream", 1, 0.0, 0.1)
 COMMAND = python_command("edgener_runtime.bench.worker")
 

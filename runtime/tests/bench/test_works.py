@@ -58,14 +58,29 @@ def test_own_texts_and_lengths_are_works_side_by_side(tokenizer: TextTokenizer, 
 
 def test_gold_is_of_all_texts_or_of_none(tokenizer: TextTokenizer, ask: Ask) -> None:
     (work,) = make_works(ask(data="half", texts=(Text("oil leak", ()), Text("pump"))), tokenizer)
-    assert work.gold is None
+    assert work.gold is None and not work.words
+
+
+def test_words_that_nobody_cut_are_cut_so_that_gold_entities_have_whole_ones(
+    tokenizer: TextTokenizer, ask: Ask
+) -> None:
+    cut = ((0, 8), (9, 13))
+    texts = (Text("oil P-101", (Gold("TAG", 4, 8),)), Text("oil leak pump", (), cut))
+    (work,) = make_works(ask(data="orders", texts=texts), tokenizer)
+    assert work.words == (((0, 3), (4, 5), (5, 6), (6, 8), (8, 9)), cut)
 
 
 def test_json_lines_may_carry_entities(tmp_path: Path) -> None:
     file = tmp_path / "orders.jsonl"
-    lines = [{"text": "oil leak", "entities": [{"label": "FAULT", "start": 0, "end": 8, "score": 1}]}, {"text": "ok"}]
+    lines = [
+        {"text": "oil leak", "entities": [{"label": "FAULT", "start": 0, "end": 8, "score": 1}]},
+        {"text": "ok", "words": [[0, 2]]},
+        {"text": "ok", "words": ["ok"]},  # a field of their own
+    ]
     file.write_text("\n".join(map(json.dumps, lines)))
-    assert read_input(str(file), "auto") == (Text("oil leak", (Gold("FAULT", 0, 8),)), Text("ok"))
+    assert read_input(str(file), "auto") == (
+        Text("oil leak", (Gold("FAULT", 0, 8),)), Text("ok", words=((0, 2),)), Text("ok"),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("entities", [3, [{"label": "X"}], ["X"], [{"label": "X", "start": "a", "end": 2}]])
