@@ -28,8 +28,11 @@ def checked(load: Load) -> Load:
 
 
 def sized(system: System, load: Load) -> Load:
-    """The load with an estimate of the texts a second that the system answers; runs it for some of its seconds."""
-    if load.expected is not None:
+    """The load with an estimate of the texts a second that the system answers; runs it for some of its seconds.
+
+    A server's needs none.
+    """
+    if load.expected is not None or load.scenario == "server":
         return load
     enough = load.seconds * _ENOUGH
     estimate = _together(system, load, enough) if load.scenario == "offline" else _in_turns(system, load, enough)

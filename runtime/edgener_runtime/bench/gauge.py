@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from .draws import sized
 from .drivers import Driven, Driver, Load, System
 from .energy import Meter
 from .record import Stillness
@@ -29,7 +30,8 @@ class Gauge:
         self._costs: list[tuple[Driven, Cost]] = []
 
     def __call__(self, system: System, load: Load) -> Driven:
-        """Raises what the driver raises."""
+        """Raises what the driver raises. What it takes to learn how long the load is to be is not counted."""
+        load = sized(system, load)
         with Watch() as watch:
             joules, used = self._joules(), time.process_time()
             driven = self._drive(system, load)

@@ -26,7 +26,7 @@ _ARGUMENTS = re.compile(rb'"(query_seq|complete_ns)":(\d+)')
 def drive(system: System, load: Load) -> Driven:
     """Send a load to a system. Raises what the system raises, OverrunError, UserInputError for a load that cannot be,
     DeviceError where the load generator tells of other queries than were answered."""
-    load = checked(load) if load.scenario == "server" else sized(system, checked(load))
+    load = sized(system, checked(load))
     import mlperf_loadgen
 
     with tempfile.TemporaryDirectory(prefix="edgener-loadgen-") as folder:

@@ -1,0 +1,39 @@
+"""What a drive costs is what its queries cost, and nothing of what came before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from edgener_runtime.bench.drivers import DRIVERS, Load
+from edgener_runtime.bench.gauge import Gauge
+
+
+class Burning:
+    """A system that uses 2 ms of a core for each text."""
+
+    def answer(self, texts: Sequence[int]) -> None:
+        end = time.thread_time() + 0.002 * len(texts)
+        while time.thread_time() < end:
+            pass
+
+
+@pytest.mark.parametrize("scenario", ["single-stream", "offline", "server"])
+@pytest.mark.parametrize("name", DRIVERS)
+def test_only_the_queries_are_counted(name: str, scenario: str) -> None:
+    if name == "loadgen":
+        pytest.importorskip("mlperf_loadgen")
+    gauge = Gauge(DRIVERS[name], None)
+    driven = gauge(Burning(), Load(scenario, 10, 0.8, rate=200))
+    beside = gauge.cost_of(driven).cpu_seconds - 0.002 * driven.texts
+    assert 0 <= beside < 0.0005 * len(driven.milliseconds) + 0.03  # to send each, and to begin and end
+
+
+def test_an_estimate_that_is_counted_is_found() -> None:
+    """As it would be without the gauge's own."""
+    burning, load = Burning(), Load("offline", 10, 0.8)
+    used = time.process_time()
+    driven = DRIVERS["builtin"](burning, load)
+    assert time.process_time() - used > 0.002 * driven.texts + 0.1
