@@ -121,7 +121,8 @@ def test_a_device_is_asked_for_what_was_asked_here(spec: Spec, monkeypatch: pyte
 
 
 def test_texts_come_to_a_device_as_they_are_here(tmp_path: Path) -> None:
-    texts = (Text("oil leak\u2028at P-101", (Gold("FAULT", 0, 8),)), Text("nothing", ()), Text("unknown"))
+    words = ((0, 3), (4, 8), (9, 11), (12, 17))
+    texts = (Text("oil leak\u2028at P-101", (Gold("FAULT", 0, 8),), words), Text("nothing", ()), Text("unknown"))
     file = tmp_path / "texts.jsonl"
     file.write_text(texts_as_lines(Spec("b", data="orders", texts=texts)), encoding="utf-8")
     assert read_input(str(file), "auto") == texts
