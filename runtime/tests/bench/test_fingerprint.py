@@ -12,11 +12,10 @@ from edgener_runtime.bench.record import Fingerprint
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.serde import from_json, to_json
 
-from ..probe.boards import BOARDS, lay_out
-from ..probe.machines import libraries, onnxruntime
-from .trees import CPU, plant
+from .trees import CPU, JETSON, plant
 
-SITE = "usr/lib/python3/dist-packages"
+ONNXRUNTIME = "usr/lib/python3/dist-packages/onnxruntime-1.32.0.dist-info"
+LIBRARIES = ("libnvinfer.so.10.3.0", "libcurand.so.10")
 SERVER = {
     "proc/cpuinfo": "processor : 0\nvendor_id : AuthenticAMD\nmodel name : AMD EPYC\nflags : avx2\n\nprocessor : 1",
     "proc/meminfo": "MemTotal:  16000 kB\nMemAvailable:  9000 kB",
@@ -30,7 +29,7 @@ SERVER = {
 
 
 def test_a_server_is_told_by_its_files(tmp_path: Path) -> None:
-    onnxruntime(tmp_path / SITE)
+    plant(tmp_path, {f"{ONNXRUNTIME}/METADATA": "Metadata-Version: 2.1\nName: onnxruntime\nVersion: 1.32.0"})
     assert fingerprint(plant(tmp_path, SERVER)) == Fingerprint(
         cpu="AMD EPYC", isa="avx2", architecture="x86_64", cores=2, memory=16_384_000, core_limit=1.5,
         memory_limit=8_000_000, os="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0-18-amd64", container=None,
@@ -40,10 +39,9 @@ def test_a_server_is_told_by_its_files(tmp_path: Path) -> None:
 
 
 def test_a_board_is_told_by_its_files(tmp_path: Path) -> None:
-    root = lay_out(BOARDS["orin-nano"], tmp_path)
-    libraries(root / "usr" / "lib" / "aarch64-linux-gnu", "libnvinfer.so.10.3.0", "libcurand.so.10")
-    found = fingerprint(plant(root, {"sys/module/nvidia/version": "540.4.0"}))
-    assert (found.board, found.power_mode) == (BOARDS["orin-nano"].model, "MAXN_SUPER")
+    folder = "usr/lib/aarch64-linux-gnu"
+    found = fingerprint(plant(tmp_path, JETSON | {f"{folder}/{name}": "" for name in LIBRARIES}))
+    assert (found.board, found.power_mode) == ("NVIDIA Jetson Orin Nano", "MAXN_SUPER")
     assert found.jetpack and found.jetpack.startswith("6.")
     assert (found.driver, found.architecture) == ("NVIDIA 540.4.0", "aarch64")
     assert found.libraries == {"libnvinfer": "10.3.0"}
