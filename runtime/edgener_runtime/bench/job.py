@@ -23,8 +23,9 @@ class Turn:
 
 @dataclass(frozen=True)
 class Job:
-    """A process's turn: what to load, the file with the works, and the rounds to make; `score` asks for F1 besides.
+    """A process's turn: what to load, the file with the works, and the rounds to make.
 
+    `gold` is a file with the entities of the works, to score in the end; read then, as it would count as memory before.
     `model` is the bundle's folder, or whatever the worker of another library loads.
     """
 
@@ -36,4 +37,4 @@ class Job:
     driver: str
     seed: int
     turns: tuple[Turn, ...]
-    score: bool = False
+    gold: str | None = None

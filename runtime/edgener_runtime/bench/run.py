@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,9 +23,10 @@ from .record import BUDGET, INTERRUPTED, BenchResult
 from .spec import Spec
 from .still import machine_notes
 from .visit import Visit
-from .works import Works, WorkTexts, make_works
+from .works import WorkTexts, make_works, write_works
 
 HERE = Path("/")
+Files = tuple[Path, Path | None]
 
 
 @dataclass(frozen=True)
@@ -87,21 +87,20 @@ class Bench:
         """Round after round; what was measured by then where Ctrl-C ends it."""
         keep(self._result(INTERRUPTED))
         with tempfile.TemporaryDirectory(prefix="edgener-bench-") as folder:
-            file = Path(folder) / "works.json"
-            file.write_text(json.dumps(asdict(Works(tuple(self._works)))), encoding="ascii")
+            files = write_works(self._works, Path(folder))
             try:
-                self._rounds(file, tell, keep)
+                self._rounds(files, tell, keep)
             except KeyboardInterrupt:
                 return self._result(INTERRUPTED)
         return self._result(BUDGET)
 
-    def _rounds(self, works: Path, tell: Callable[[Step], None], keep: Callable[[BenchResult], None]) -> None:
+    def _rounds(self, files: Files, tell: Callable[[Step], None], keep: Callable[[BenchResult], None]) -> None:
         pace, number = Pace(), 0
         while (places := self._open_places()) and pace.begin_round(number, self._left, _shares(places)):
             for place in reversed(places) if number % 2 else places:
                 rows = sum(map(len, places.values()))
                 tell(Step(number + 1, place, rows, len(self._entries), time.monotonic() - self._start))
-                Visit(place, places[place], self._spec.within, pace).make(self._driver, works, number)
+                Visit(place, places[place], self._spec.within, pace).make(self._driver, *files, number)
                 keep(self._result(INTERRUPTED))
             number += 1
 

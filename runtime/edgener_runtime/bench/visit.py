@@ -34,13 +34,16 @@ class Visit:
         self._scoring = 0.0
         self._last = 0.0
 
-    def make(self, driver: str, works: Path, number: int) -> None:
-        """Run the process for round `number`. An entry that failed knows why; nothing but Ctrl-C is raised."""
+    def make(self, driver: str, works: Path, gold: Path | None, number: int) -> None:
+        """Run the process for round `number`; the first scores where `gold` is known.
+
+        An entry that failed knows why; nothing but Ctrl-C is raised.
+        """
         begun = self._last = time.monotonic()
         try:
             ended = run_process(
                 python_command(self._place.module),
-                json.dumps(asdict(self._job(driver, works, number))),
+                json.dumps(asdict(self._job(driver, works, None if number else gold, number))),
                 self._follow,
                 environment=os.environ | {"TMPDIR": str(works.parent)},  # what it may leave there when it dies
             )
@@ -52,12 +55,13 @@ class Visit:
         shares = {self._place: {entry.case: entry.slices for entry in self._entries}}
         self._pace.learn(self._place, time.monotonic() - begun - self._scoring, self._took, shares)
 
-    def _job(self, driver: str, works: Path, number: int) -> Job:
+    def _job(self, driver: str, works: Path, gold: Path | None, number: int) -> Job:
         place = self._place
         turns = tuple(self._turn(at, entry) for at, entry in enumerate(self._entries))
         return Job(
-            place.model, place.variant, place.device, place.asked, str(works), driver, number, turns, score=number == 0
-        )
+            place.model, place.variant, place.device, place.asked, str(works), driver, number, turns,
+            str(gold) if gold else None,
+        )  # fmt: skip
 
     def _turn(self, at: int, entry: Entry) -> Turn:
         case = entry.case

@@ -29,7 +29,7 @@ from .spec import Gold
 from .still import pin
 from .subject import Loaded, Subject, Variant
 from .warm_up import WarmedUp, queries_of, warm_up
-from .works import Works, WorkTexts
+from .works import GoldOfWorks, Works, WorkTexts
 
 UNWANTED = 75  # exit code: stdin was closed
 _LEAST_QUERIES = 16  # of a round, however slow the model
@@ -113,8 +113,8 @@ class Worker:
                 self._tell({"event": MEASURED, "case": turn.case, "round": asdict(self._measure(turn))})
             except (EdgenerError, MemoryError) as error:
                 self._tell(failure_of(error, turn.case))
-        if self._job.score:
-            self._score()
+        if self._job.gold:
+            self._score(Path(self._job.gold))
 
     def _measure(self, turn: Turn) -> Round:
         begun = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -139,17 +139,17 @@ class Worker:
             return highest_rate(gauge, texts, load, turn.bound_ms, turn.rate or _OF_CAPACITY / warm.query_seconds)
         return None, gauge(texts, replace(load, least=_LEAST_QUERIES))
 
-    def _score(self) -> None:
+    def _score(self, file: Path) -> None:
+        known = from_json(GoldOfWorks, file.read_text(encoding="ascii"), "the entities of the works").works
         for number in sorted({turn.work for turn in self._job.turns}):
-            work = self._works[number]
-            if work.gold is not None:
-                self._tell({"event": SCORED, "work": number, "f1": entity_f1(work.gold, self._found(work))})
+            if gold := known[number]:
+                f1 = entity_f1(gold.entities, self._found(self._works[number].texts, gold.words))
+                self._tell({"event": SCORED, "work": number, "f1": f1})
 
-    def _found(self, work: WorkTexts) -> list[list[Gold]]:
+    def _found(self, texts: Sequence[str], words: Sequence[Sequence[tuple[int, int]]]) -> list[list[Gold]]:
         """The entities by the labels of words, as they are judged where variants are exported."""
-        words = [Words(text, [start for start, _ in cut]) for text, cut in zip(work.texts, work.words, strict=True)]
-        labels = self._loaded.label(words)
-        return [list(entities_of(*each)) for each in zip(labels, work.words, strict=True)]
+        begun = [Words(text, [start for start, _ in cut]) for text, cut in zip(texts, words, strict=True)]
+        return [list(entities_of(*each)) for each in zip(self._loaded.label(begun), words, strict=True)]
 
 
 def _mega(size: int | None) -> float | None:

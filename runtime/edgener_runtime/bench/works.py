@@ -6,7 +6,8 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from ..cut import split_text
 from ..errors import UserInputError
@@ -21,15 +22,21 @@ _WORDS_TRIED = 4000
 
 
 @dataclass(frozen=True)
+class GoldEntities:
+    """The entities that the texts of a work are known to have, and the words that are labelled to find them."""
+
+    entities: tuple[tuple[Gold, ...], ...]
+    words: tuple[tuple[tuple[int, int], ...], ...]
+
+
+@dataclass(frozen=True)
 class WorkTexts:
-    """Texts of a work with the subwords of each, special tokens included, and their entities where they are known, with
-    the words that are labelled to find them."""
+    """Texts of a work with the subwords of each, special tokens included, and their entities where they are known."""
 
     name: str
     texts: tuple[str, ...]
     subwords: tuple[int, ...]
-    gold: tuple[tuple[Gold, ...], ...] | None = None
-    words: tuple[tuple[tuple[int, int], ...], ...] = ()
+    gold: GoldEntities | None = None
 
     def record(self) -> Work:
         """What a result says of them."""
@@ -39,9 +46,26 @@ class WorkTexts:
 
 @dataclass(frozen=True)
 class Works:
-    """What a worker is told to run texts of."""
+    """What a worker is told to run texts of, without their entities."""
 
     works: tuple[WorkTexts, ...]
+
+
+@dataclass(frozen=True)
+class GoldOfWorks:
+    """The entities of each work."""
+
+    works: tuple[GoldEntities | None, ...]
+
+
+def write_works(works: Sequence[WorkTexts], folder: Path) -> tuple[Path, Path | None]:
+    """The files that a worker reads: of the works, and of their entities, where there are any."""
+    texts, gold = folder / "works.json", folder / "gold.json"
+    texts.write_text(json.dumps(asdict(Works(tuple(replace(work, gold=None) for work in works)))), encoding="ascii")
+    if not any(work.gold for work in works):
+        return texts, None
+    gold.write_text(json.dumps(asdict(GoldOfWorks(tuple(work.gold for work in works)))), encoding="ascii")
+    return texts, gold
 
 
 def read_input(source: str, form: str) -> tuple[Text, ...]:
@@ -85,8 +109,8 @@ def _own(spec: Spec, tokenizer: TextTokenizer) -> WorkTexts:
     work = _work(spec.data, [text.text for text in spec.texts], tokenizer)
     if not spec.is_labelled:
         return work
-    gold = tuple(text.entities or () for text in spec.texts)
-    return replace(work, gold=gold, words=tuple(text.words or _cut(text) for text in spec.texts))
+    entities = tuple(text.entities or () for text in spec.texts)
+    return replace(work, gold=GoldEntities(entities, tuple(text.words or _cut(text) for text in spec.texts)))
 
 
 def _cut(text: Text) -> tuple[tuple[int, int], ...]:

@@ -31,7 +31,7 @@ def visited(place: Place, folder: Path, number: int = 1) -> Sequence[Entry]:
     """The entries of two cases after a visit."""
     cases = [Case(place.variant, "cpu", 1, scenario, "w") for scenario in ("single-stream", "offline")]
     entries = [Entry(case, place, 0) for case in cases]
-    Visit(place, entries, 0.02, Pace()).make("builtin", folder / "works.json", number)
+    Visit(place, entries, 0.02, Pace()).make("builtin", folder / "works.json", folder / "gold.json", number)
     return entries
 
 
@@ -73,7 +73,7 @@ def test_a_case_that_fails_takes_no_other_with_it(plant_worker: PlantWorker, tmp
 
 
 def test_scores_are_asked_for_in_the_first_round_alone(plant_worker: PlantWorker, tmp_path: Path) -> None:
-    scored = "loaded()\nif job['score']: tell(event='scored', work=0, f1=0.5)"
+    scored = "loaded()\nif job['gold']: tell(event='scored', work=0, f1=0.5)"
     place = plant_worker(scored)
     assert [entry.f1 for entry in visited(place, tmp_path, 0)] == [0.5, 0.5]
     assert [entry.f1 for entry in visited(place, tmp_path, 1)] == [None, None]

@@ -17,21 +17,20 @@ from edgener_runtime.bench.job import Job, Turn
 from edgener_runtime.bench.record import Round
 from edgener_runtime.bench.samples import unpack
 from edgener_runtime.bench.spec import Gold
-from edgener_runtime.bench.works import Works, WorkTexts
+from edgener_runtime.bench.works import GoldEntities, WorkTexts, write_works
 from edgener_runtime.process import Ended, python_command, run_process
 from edgener_runtime.serde import from_json
 
-TEXTS = ("oil leak at pump P-101", "ok", "\ud800 valve stuck")
-GOLD = ((Gold("X", 0, 1),), (), ())
-WORK = WorkTexts("orders", TEXTS, (9, 3, 6), GOLD, (((0, 3),), ((0, 2),), ()))
+GOLD = GoldEntities(((Gold("X", 0, 1),), (), ()), (((0, 3),), ((0, 2),), ()))
+GOLD = GoldEntities(((Gold("X", 0, 1),), (), ()), (((0, 3),), ((0, 2),), ()))
+WORK = WorkTexts("orders", ("oil leak at pump P-101", "ok", "\ud800 valve stuck"), (9, 3, 6), GOLD)
 SINGLE = Turn(0, 0, "single-stream", 1, 0.0, 0.1)
 COMMAND = python_command("edgener_runtime.bench.worker")
 
 
 @pytest.fixture
 def job(bundle: Path, tmp_path: Path) -> Job:
-    works = tmp_path / "works.json"
-    works.write_text(json.dumps(asdict(Works((WORK,)))))
+    works, _ = write_works((WORK,), tmp_path)
     return Job(str(bundle), "fp32", "cpu", 1, str(works), "builtin", 0, (SINGLE,))
 
 
@@ -50,7 +49,7 @@ def test_every_scenario_is_measured_and_the_work_scored(job: Job) -> None:
         SINGLE, Turn(1, 0, "multi-stream", 2, 0.0, 0.1), Turn(2, 0, "offline", 1, 0.0, 0.1),
         Turn(3, 0, "server", 1, 50.0, 0.05, rate=500.0),
     )  # fmt: skip
-    ended, told = done(replace(job, turns=turns, score=True))
+    ended, told = done(replace(job, turns=turns, gold=str(Path(job.works).with_name("gold.json"))))
     assert ended.code == 0, ended.said
     loaded, *measured, scored = told
     assert loaded["provider"] == "CPUExecutionProvider" and loaded["library"].startswith("onnxruntime ")

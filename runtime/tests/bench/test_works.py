@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from edgener_runtime.bench.spec import Gold, Spec, Text
-from edgener_runtime.bench.works import make_works, read_input
+from edgener_runtime.bench.works import GoldEntities, Works, make_works, read_input, write_works
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.manifest import Manifest
+from edgener_runtime.serde import load_json
 from edgener_runtime.tokenize import TextTokenizer
 
 Ask = Callable[..., Spec]
@@ -51,14 +52,18 @@ def test_made_up_texts_are_always_the_same(tokenizer: TextTokenizer, ask: Ask) -
 def test_own_texts_and_lengths_are_works_side_by_side(tokenizer: TextTokenizer, ask: Ask) -> None:
     spec = ask(data="orders.jsonl", texts=(Text("oil leak", (Gold("FAULT", 0, 8),)),), lengths=(16,))
     own, fixed = make_works(spec, tokenizer)
-    assert own.gold == ((Gold("FAULT", 0, 8),),) and own.record().gold and not fixed.record().gold
+    assert (
+        own.gold == GoldEntities(((Gold("FAULT", 0, 8),),), (((0, 3), (4, 8)),))
+        and own.record().gold
+        and not fixed.record().gold
+    )
     (changed, _) = make_works(ask(data="orders.jsonl", texts=(Text("oil leaks"),), lengths=(16,)), tokenizer)
     assert changed.record().sha256 != own.record().sha256
 
 
 def test_gold_is_of_all_texts_or_of_none(tokenizer: TextTokenizer, ask: Ask) -> None:
     (work,) = make_works(ask(data="half", texts=(Text("oil leak", ()), Text("pump"))), tokenizer)
-    assert work.gold is None and not work.words
+    assert work.gold is None
 
 
 def test_words_that_nobody_cut_are_cut_so_that_gold_entities_have_whole_ones(
@@ -67,7 +72,7 @@ def test_words_that_nobody_cut_are_cut_so_that_gold_entities_have_whole_ones(
     cut = ((0, 8), (9, 13))
     texts = (Text("oil P-101", (Gold("TAG", 4, 8),)), Text("oil leak pump", (), cut))
     (work,) = make_works(ask(data="orders", texts=texts), tokenizer)
-    assert work.words == (((0, 3), (4, 5), (5, 6), (6, 8), (8, 9)), cut)
+    assert work.gold and work.gold.words == (((0, 3), (4, 5), (5, 6), (6, 8), (8, 9)), cut)
 
 
 def test_json_lines_may_carry_entities(tmp_path: Path) -> None:
@@ -89,3 +94,12 @@ def test_entities_of_another_form_are_refused(entities: object, tmp_path: Path) 
     file.write_text(json.dumps({"text": "oil leak", "entities": entities}))
     with pytest.raises(UserInputError, match="expected a list of objects with label, start and end"):
         read_input(str(file), "auto")
+
+
+def test_workers_are_given_the_entities_apart(tokenizer: TextTokenizer, ask: Ask, tmp_path: Path) -> None:
+    """They would count as memory of what is measured."""
+    own = make_works(ask(data="orders", texts=(Text("oil \ud800", (Gold("X", 0, 3),)),)), tokenizer)
+    works, gold = write_works(own, tmp_path)
+    assert gold and '"X"' in gold.read_text() and '"X"' not in works.read_text()
+    assert load_json(Works, works).works[0].texts == ("oil \ud800",)
+    assert write_works(make_works(ask(), tokenizer), tmp_path)[1] is None
