@@ -188,6 +188,11 @@ class BenchResult:
     schema_version: int = SCHEMA_VERSION
 
     @property
+    def measured(self) -> bool:
+        """Whether any row has figures."""
+        return any(row.figures for row in self.rows)
+
+    @property
     def busy(self) -> bool:
         """Whether any row is marked."""
         return any(row.marks for row in self.rows)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..console import INTERRUPTED, write_line
+from ..errors import DeviceError
 from .bench_options import bench_options, input_options, own_texts
 
 if TYPE_CHECKING:
@@ -58,7 +59,13 @@ def measure(
     _keep(result, out)
     write_line(to_json(result).rstrip("\n") if as_json else table(result))
     _warn(result, out)
-    context.exit(INTERRUPTED if result.partial else 0)
+    context.exit(_exit_code(result))
+
+
+def _exit_code(result: BenchResult) -> int:
+    if result.partial:
+        return INTERRUPTED
+    return 0 if result.measured else DeviceError.exit_code
 
 
 def _keep(result: BenchResult, out: Path | None) -> None:
@@ -103,6 +110,8 @@ def _warn(result: BenchResult, out: Path | None) -> None:
     if result.busy:
         click.secho("warning: ", fg="yellow", nl=False, err=True)
         click.echo("the machine did not hold still; rows are marked, and their figures are to be doubted", err=True)
+    if not result.measured and not result.partial:
+        click.echo("nothing could be measured; the reasons stand above", err=True)
     if result.partial:
         kept = f"what was measured is in {out}, marked partial" if out else "what was measured is above"
         click.echo(f"interrupted; {kept}", err=True)

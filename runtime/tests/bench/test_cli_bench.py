@@ -93,6 +93,13 @@ def test_nothing_that_can_run_here_is_6(copy: Path, edit: Callable[..., Path], r
     assert done.code == 6 and "nothing of it can run here" in done.err
 
 
+def test_nothing_that_was_measured_is_6(bundle: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgener_runtime.bench.visit.python_command", lambda module: (sys.executable, "-c", "1/0"))
+    done = run("bench", bundle, *QUICK)
+    assert done.code == 6 and "not run: fp32 on cpu, 1 threads: its process ended with code 1: ZeroDiv" in done.out
+    assert "nothing could be measured; the reasons stand above" in done.err
+
+
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
     bundle: Path, tmp_path: Path, run: Run
 ) -> None:

@@ -49,6 +49,11 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_result(written(tmp_path, to_json(RESULT))) == RESULT
 
 
+def test_a_row_with_figures_makes_the_result_measured() -> None:
+    assert RESULT.measured
+    assert not replace(RESULT, rows=(replace(ROW, figures=None),)).measured
+
+
 def test_a_marked_row_makes_the_result_busy() -> None:
     assert not RESULT.busy
     assert replace(RESULT, rows=(replace(ROW, marks=("busy",)),)).busy
