@@ -13,6 +13,7 @@ from .drivers import Load, System
 from .scenarios import SCENARIOS
 
 _ENOUGH = 1 / 8  # of the seconds asked for, to estimate how fast texts are answered
+_SHORTEST = 1.0  # seconds of offline's one query, else it is mostly a begin and an end, with cores that wait
 
 
 def checked(load: Load) -> Load:
@@ -96,8 +97,8 @@ def everything(load: Load) -> list[int]:
 
 
 def offline_count(load: Load) -> int:
-    """How many texts take about the seconds of a load that is sized."""
-    wanted = max(load.least, round((load.expected or 0.0) * load.seconds))
+    """How many texts take about the seconds of a load that is sized, and a second at least."""
+    wanted = max(load.least, round((load.expected or 0.0) * max(load.seconds, _SHORTEST)))
     return wanted if wanted < load.texts else load.texts * max(1, round(wanted / load.texts))
 
 

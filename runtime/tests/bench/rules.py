@@ -14,9 +14,9 @@ from edgener_runtime.bench.drivers import Driven, Driver, Load
 TEXTS = 12
 SLACK_MS = 1.0  # at the median, between two clocks and threads on a busy machine
 LOADS = {
-    "single-stream": Load("single-stream", TEXTS, 0.5, expected=250),
-    "multi-stream": Load("multi-stream", TEXTS, 0.5, samples_per_query=3, expected=250),
-    "offline": Load("offline", TEXTS, 0.5, expected=250),
+    "single-stream": Load("single-stream", TEXTS, 0.4, least=32, expected=250),
+    "multi-stream": Load("multi-stream", TEXTS, 0.4, samples_per_query=3, least=32, expected=250),
+    "offline": Load("offline", TEXTS, 0.4, expected=100),
     "server": Load("server", TEXTS, 0.8, rate=150, together=1, expected=250),
 }
 

@@ -38,6 +38,8 @@ def test_offline_takes_whole_passes_of_more_than_all() -> None:
     for expected, count in ((1.0, 4), (5.0, 5), (6.9, 7), (11.0, 14), (10.0, 7), (70.0, 70)):
         assert offline_count(replace(LOAD, expected=expected)) == count
     assert offline_count(replace(LOAD, expected=None, least=3)) == 3
+    assert offline_count(replace(LOAD, expected=14.0, seconds=0.1)) == 14  # a second at least
+    assert offline_count(replace(LOAD, expected=14.0, seconds=5.0)) == 70
     assert sorted(everything(replace(LOAD, expected=70.0))) == sorted(list(range(7)) * 10)
     assert len(set(everything(replace(LOAD, expected=5.0)))) == 5
 

@@ -90,7 +90,7 @@ def test_the_two_agree(scenario: str) -> None:
     """What they say over what the system saw itself, which a busy machine slows down whoever drives."""
 
     def ratio(drive: Driver, seed: int) -> float:
-        system, load = Slept(), replace(LOADS[scenario], seconds=0.6, seed=seed)
+        system, load = Slept(), replace(LOADS[scenario], seed=seed)
         said = figure(drive(system, load), load)
         return said / figure(Driven(system.took(), system.seconds, sum(len(asked[2]) for asked in system.asked)), load)
 
