@@ -87,18 +87,21 @@ class Trials:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--variant", default="int8-dynamic", show_default=True, help="The one that is run.")
 @click.option("--trials", "count", default=20, show_default=True, type=click.IntRange(1), help="How many in all.")
-@click.option("--seconds", default=18.0, show_default=True, help="Budget of one run.")
+@click.option(
+    "--length", default=128, show_default=True, help="Subwords of a text; one for all, so that each costs the same."
+)
+@click.option("--seconds", default=15.0, show_default=True, help="Budget of one run.")
 @click.option("--scenario", default="single-stream", show_default=True, help="What is run.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Of a run.")
 @click.option("--max-regression", default="5%", show_default=True, help="The gate's limit.")
 @click.option("--planted", default=0.10, show_default=True, help="How much longer an answer of the slowed run takes.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Keep the trials here.")
 def main(
-    bundle: Path, variant: str, count: int, seconds: float, scenario: str, threads: int, max_regression: str,
-    planted: float, out: Path,
+    bundle: Path, variant: str, count: int, length: int, seconds: float, scenario: str, threads: int,
+    max_regression: str, planted: float, out: Path,
 ) -> None:  # fmt: skip
     """Run trials of the gate on BUNDLE."""
-    options = f"--variant {variant} --scenario {scenario} --threads {threads} --seconds {seconds:g}"
+    options = f"--variant {variant} --scenario {scenario} --threads {threads} --lengths {length} --seconds {seconds:g}"
     machine = f"{cpu_model()}, {isa()}, {usable_cores()} cores"
     begun = Trials(machine, options, max_regression, planted)
     done = _known(out, begun)

@@ -230,7 +230,7 @@ def test_a_machine_that_was_a_little_slower_widens_the_interval_to_where_all_of_
 
 def test_a_machine_that_was_a_little_faster_could_hide_a_slowdown() -> None:
     base, _ = pair_of(1, 9)
-    other = made_result(made_row(10.0, 3, yardstick=20.0 / 1.045))
+    other = made_result(made_row(10.2, 3, yardstick=20.0 / 1.045))
     assert verdicts(base, other) == ["inconclusive"]
 
 
