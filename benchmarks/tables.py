@@ -176,7 +176,17 @@ def _cost_a_text(point: dict[str, Any] | None) -> str:
     return UNSIZED if point is None else f"{1000 * point['seconds'] / point['texts']:.2f}"
 
 
+def _bench(record: dict[str, Any]) -> str:
+    """Of `bench --out`: what the command printed."""
+    from edgener_runtime.bench.record import BenchResult
+    from edgener_runtime.bench.table import table as as_text
+    from edgener_runtime.serde import from_json
+
+    return f"```text\n{as_text(from_json(BenchResult, json.dumps(record), 'the result'))}\n```"
+
+
 READERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "fingerprint": _bench,
     "goal": _tuning,
     "trials": _search,
     "parity": _export,

@@ -48,6 +48,7 @@ def test_its_row_stands_beside_those_of_the_variants(
     variant, pytorch = run(spec, more=(place,)).rows
     assert (pytorch.case.variant, pytorch.case.device, pytorch.case.threads) == ("pytorch", "cpu", 1)
     assert (pytorch.status, pytorch.provider, pytorch.precision) == ("measured", "PyTorch", "fp32"), pytorch.reason
+    assert pytorch.energy == variant.energy
     assert pytorch.size_bytes > 1e6 and len(pytorch.sha256) == 64
     parity = read_manifest(exported).variant("fp32").parity
     # the judge also goes on with a label where two words share a subword

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..device import usable_cores
+from ..devices import CPU
 from ..errors import DeviceError, EdgenerError
 from ..memory import peak_resident, resident
 from ..process import Follow, events
@@ -52,7 +53,8 @@ def main(subject: Subject = Variant) -> int:
 
 def _end_with_the_caller() -> None:
     """Nothing comes after the job: the end of stdin says that nobody waits any more."""
-    sys.stdin.read()
+    while os.read(sys.stdin.fileno(), 1):  # not through sys.stdin, whose lock Python wants when it ends
+        pass
     os._exit(UNWANTED)
 
 
@@ -100,7 +102,7 @@ class Worker:
         begun = time.perf_counter()
         self._loaded = subject(job)
         self._load_seconds = time.perf_counter() - begun
-        self._meter, energy = find_meter(Path("/"), self._loaded.provider)
+        self._meter, energy = find_meter(Path("/"), CPU if job.device == "cpu" else self._loaded.provider)
         tell({"event": LOADED, "provider": self._loaded.provider, "library": self._loaded.library, "energy": energy})
 
     def run(self) -> None:

@@ -106,10 +106,10 @@ _PROGRESS = {"bar": _bar, "lines": _lines}
 
 
 def _warn(result: BenchResult, out: Path | None) -> None:
-    """What a person must know on stderr: a machine that was busy, a run that was broken off."""
+    """What a person must know on stderr: figures to be doubted, nothing measured, a run that was broken off."""
     if result.busy:
         click.secho("warning: ", fg="yellow", nl=False, err=True)
-        click.echo("the machine did not hold still; rows are marked, and their figures are to be doubted", err=True)
+        click.echo("rows are marked: their figures are to be doubted, for the reasons that stand with them", err=True)
     if not result.measured and not result.partial:
         click.echo("nothing could be measured; the reasons stand above", err=True)
     if result.partial:
