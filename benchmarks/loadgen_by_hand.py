@@ -1,6 +1,6 @@
 """MLPerf's load generator on a bundle, as a user of both would write it; prints what its summaries say, as JSON.
 
-    python benchmarks/loadgen_by_hand.py BUNDLE TEXTS --variant VARIANT --seconds 3 --seed 0
+    python benchmarks/loadgen_by_hand.py BUNDLE TEXTS --variant VARIANT --seconds 1.5 --seed 0
 
 TEXTS holds one text a line. Nothing of edgener's own bench takes part.
 """
@@ -19,7 +19,7 @@ import mlperf_loadgen
 
 from edgener_runtime import TokenClassifier
 
-WARM_UP = 2.0  # seconds
+WARM_UP = 1.0  # seconds
 FIGURES = {
     "single-stream": (re.compile(r"90\.0th percentile latency \(ns\) *: *(\d+)"), 1e-6),
     "offline": (re.compile(r"Samples per second *: *([\d.]+)"), 1.0),
@@ -97,7 +97,7 @@ def figure(scenario: str, folder: str) -> float:
 @click.argument("bundle", type=click.Path(exists=True, path_type=Path))
 @click.argument("texts", type=click.Path(exists=True, path_type=Path))
 @click.option("--variant", default="auto", show_default=True)
-@click.option("--seconds", default=3.0, show_default=True, help="Of each scenario.")
+@click.option("--seconds", default=1.5, show_default=True, help="Of each scenario.")
 @click.option("--seed", default=0, show_default=True)
 def main(bundle: Path, texts: Path, variant: str, seconds: float, seed: int) -> None:
     """Run both scenarios on BUNDLE's VARIANT, and print their figures as JSON."""

@@ -16,7 +16,7 @@ from .drivers import Driven, Load, System
 from .scenarios import SCENARIOS
 
 _FASTEST_NS = 20_000  # what sending a query takes; none is answered faster
-_FASTER = 4  # so much faster than was estimated may it become before queries run out
+_FASTER = 8  # times as fast as was estimated it may become before queries run out, and a round is a short one
 
 # A sample's begin, microseconds of the trace, with its query and its latency. The trace as a whole is no JSON.
 _SAMPLE = re.compile(rb'\{"name":"Sample",[^{}]*"ph":"b",[^{}]*"ts":([\d.]+),"args":\{([^{}]*)\}\}')
