@@ -97,22 +97,28 @@ class Guard:
         """Leave where nothing was heard for long."""
         while time.monotonic() - self._heard < SILENCE:
             time.sleep(min(SILENCE / 10, 5))
-        self.leave()
-        os._exit(1)
+        self._clear()
+        os._exit(1)  # without a word: writing may wait for ever, too
 
     def leave(self) -> None:
         """End what still runs, and remove the folder."""
+        self._clear()
+        self.tell(nothing_left=not self.folder.exists())
+
+    def _clear(self) -> None:
         self._kill()
         _kill_orphans()
         for _ in range(3):  # a process that is being killed may still write
             shutil.rmtree(self.folder, ignore_errors=True)
-        self.tell(nothing_left=not self.folder.exists())
 
     def _follow(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr
+        reaper = threading.Thread(target=_reap, args=(process,), daemon=True)
+        reaper.start()
         for line in process.stderr:
             self.tell(line=line.decode("utf-8", "replace").rstrip()[:LONGEST])
-        self.tell(ended=process.wait())
+        reaper.join()  # before the next command, which it would take for one of this one's
+        self.tell(ended=process.returncode)
 
     def _kill(self) -> None:
         if self.running and self.running.poll() is None:
@@ -141,8 +147,7 @@ def serve(guard: Guard) -> None:
 
 def main(below: str | None = None) -> None:
     """Make the folder, tell of it, serve, and leave nothing; what goes wrong is told."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+    _on_signals(lambda *_: sys.exit(1))
     _adopt_orphans()
     told = sys.stdout.buffer
     guard = None
@@ -153,14 +158,26 @@ def main(below: str | None = None) -> None:
     except (OSError, EOFError) as error:
         tell(told, fault=getattr(error, "strerror", None) or str(error), at=getattr(error, "filename", None))
     finally:
+        _on_signals(signal.SIG_IGN)
         if guard:
             guard.leave()
+
+
+def _on_signals(act: Any) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, act)
 
 
 def _adopt_orphans() -> None:
     """Have processes whose parent died become ours, where the kernel can (Linux), so that we find them."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """What a command leaves running ends with it."""
+    process.wait()
+    _kill_orphans()
 
 
 def _kill_orphans() -> None:

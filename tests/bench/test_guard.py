@@ -145,7 +145,18 @@ def test_a_connection_may_end_in_the_middle_of_a_file(start: Callable[..., Clien
     assert fault["fault"] == "the connection ended in the middle of a file" and last == {"nothing_left": True}
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc tells of children")
+tells_of_children = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc tells of children")
+
+
+@tells_of_children
+def test_a_child_that_outlives_its_command_ends_with_it(start: Callable[..., Client]) -> None:
+    client = start()
+    client.run(f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEPS!r}], start_new_session=True)")
+    said = client.read()
+    assert (client.read() if "line" in said else said) == {"ended": 0}
+
+
+@tells_of_children
 def test_a_child_of_a_command_that_died_is_found(start: Callable[..., Client]) -> None:
     client = start()
     pid = client.run(BEGETS)["started"]
