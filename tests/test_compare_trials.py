@@ -56,3 +56,15 @@ def test_a_miss_and_a_false_alarm_end_with_1(
 def test_a_bench_that_ends_otherwise_is_told(script: ModuleType, tmp_path: Path) -> None:
     done = CliRunner().invoke(script.main, [str(tmp_path / "none"), "--out", str(tmp_path / "t.json")])
     assert done.exit_code == 1 and "bench" in done.output and "ended with 5" in done.output
+
+
+def test_the_docs_have_the_rounds_that_are_needed(
+    benchmark_script: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    script = benchmark_script("gate_budget")
+    done = CliRunner().invoke(script.main, ["--out", str(tmp_path / "budget.json")])
+    docs = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    begin, end = (f"<!-- rounds needed: {side} -->\n" for side in ("begin", "end"))
+    assert docs.partition(begin)[2].partition(end)[0] == done.output
+    kept = ROOT / "benchmarks" / "results" / "bench" / "gate-budget.json"
+    assert (tmp_path / "budget.json").read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")
