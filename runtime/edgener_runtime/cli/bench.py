@@ -88,6 +88,7 @@ def _bar(seconds: float) -> Iterator[Callable[[Step], None]]:
         def tell(step: Step) -> None:
             bar.label = _words(step)
             bar.update(max(0, round(step.seconds) - bar.pos))
+            bar.render_progress()  # of a step that took no time too
 
         yield tell
 
