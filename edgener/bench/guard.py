@@ -147,6 +147,7 @@ def serve(guard: Guard) -> None:
 
 def main(below: str | None = None) -> None:
     """Make the folder, tell of it, serve, and leave nothing; what goes wrong is told."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what was started with it ignored would not heed a stop
     _on_signals(lambda *_: sys.exit(1))
     _adopt_orphans()
     told = sys.stdout.buffer
