@@ -44,10 +44,7 @@ def _draw_lengths(axes: Any, name: str, curves: list[dict[str, Any]]) -> None:
                 style, color=colour, marker=".", label=f"{curve['variant']}, {texts} together",
             )  # fmt: skip
     axes.set(title=f"{name}, {threads} threads", xlabel="subwords of a text", ylabel="ms a text")
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.grid(visible=True)
-    axes.legend(fontsize=7)
+    _on_logarithms(axes)
 
 
 def _draw_roofline(axes: Any, curves: list[dict[str, Any]]) -> None:
@@ -62,8 +59,15 @@ def _draw_roofline(axes: Any, curves: list[dict[str, Any]]) -> None:
             marker, markersize=3, color=colour, label=f"{curve['variant']}, {curve['threads']} threads",
         )  # fmt: skip
     axes.set(xlabel="operations for each byte of weights", ylabel="billions of operations a second")
+    _on_logarithms(axes)
+
+
+def _on_logarithms(axes: Any) -> None:
+    """Both axes on scales of 2, with plain numbers: the canvas has no mathematics in its texts."""
     axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
+    axes.set_yscale("log", base=2)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.grid(visible=True)
     axes.legend(fontsize=7)
 
