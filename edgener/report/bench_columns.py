@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgener.bench.matrix import Line
 from edgener_runtime.bench.record import Figures, Interval
+from edgener_runtime.bench.scenarios import SCENARIOS
 
 NOTHING = "-"
 
@@ -34,6 +35,16 @@ class Column:
 
 def _of(read: Callable[[Figures], float | None]) -> Callable[[Line], float | None]:
     return lambda line: read(line.row.figures) if line.row.figures else None
+
+
+def _latency(read: Callable[[Figures], Interval]) -> Callable[[Line], float | None]:
+    """None where all texts are one query, whose latency says how many they were."""
+
+    def value(line: Line) -> float | None:
+        one_query = SCENARIOS[line.row.case.scenario].percentile is None
+        return read(line.row.figures).value if line.row.figures and not one_query else None
+
+    return value
 
 
 def _metric(line: Line) -> str:
@@ -72,9 +83,9 @@ SHORT = (*_PLACE, _METRIC, _F1, _MB, _FRONT, _STATE)
 COLUMNS = (
     *_PLACE,
     _METRIC,
-    Column("p50 ms", _of(lambda figures: figures.p50_ms.value), "{:.2f}"),
-    Column("p90 ms", _of(lambda figures: figures.p90_ms.value), "{:.2f}"),
-    Column("p99 ms", _of(lambda figures: figures.p99_ms.value), "{:.2f}"),
+    Column("p50 ms", _latency(lambda figures: figures.p50_ms), "{:.2f}"),
+    Column("p90 ms", _latency(lambda figures: figures.p90_ms), "{:.2f}"),
+    Column("p99 ms", _latency(lambda figures: figures.p99_ms), "{:.2f}"),
     Column("texts/s", _of(lambda figures: figures.texts_per_second.value), "{:,.1f}"),
     _F1,
     Column("F1 lost", lambda line: line.f1_lost, "{:+.4f}"),

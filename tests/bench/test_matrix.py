@@ -51,6 +51,11 @@ def test_bundles_of_one_name_are_told_apart_and_do_not_compete() -> None:
     assert cells(matrix, "bundle") == ["bundle 11111111", "bundle 33333333"] and len(matrix.recommended) == 2
 
 
+def test_a_latency_is_shown_where_texts_come_one_by_one_and_not_where_all_are_one_query() -> None:
+    offline = made_row(5.0, 1, scenario="offline")
+    assert cells(merge([made_result(INT8, offline)]), "p50 ms") == [f"{INT8.figures.p50_ms.value:.2f}", "-"]  # type: ignore[union-attr]
+
+
 def test_rounds_are_left_out() -> None:
     assert all(line.row.rounds == () for line in merge([BOX]).lines)
 
