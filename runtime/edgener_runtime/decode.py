@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from .entity import PLAIN, Decoding, Entity
@@ -84,7 +83,7 @@ class Decoder:
         pieces = self._pieces_inside(scored, decoding)
         found: list[list[Entity]] = [[] for _ in texts]
         for group in ([piece] for piece in pieces) if alone else self._grouped(pieces):
-            first, score = group[0], fmean(piece.score for piece in group)
+            first, score = group[0], sum(piece.score for piece in group) / len(group)
             if score >= least.get(first.label, 0):
                 start, end = first.start, group[-1].end
                 found[first.text].append(Entity(names[first.label], start, end, score, texts[first.text][start:end]))
