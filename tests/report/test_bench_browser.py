@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from .pages import CHROMIUM
 
 if CHROMIUM is None:
     pytest.skip("no chromium on this machine: apt-get install chromium", allow_module_level=True)
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 ATTACK = "</script><img src=x onerror=document.title='gone'>"
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,40 +46,13 @@ def write_page(folder: Path, *arguments: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(tmp_path_factory.mktemp("bench"), "--max-p99", 50)
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    contexts = []
-
-    def opened(file: Path, **settings: Any) -> Any:
-        contexts.append(browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **settings}))
-        page = contexts[-1].new_page()
-        page.asked, page.errors = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.errors.append(message.text))
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(file.as_uri())
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture
-def page(open_page: Callable[..., Any], file: Path) -> Any:
-    return open_page(file)
+def page(open_file: Callable[..., Any], file: Path) -> Any:
+    return open_file(file)
 
 
 def column(page: Any, title: str) -> list[str]:
@@ -194,8 +166,8 @@ def test_what_is_marked_partial_or_not_run_looks_so(page: Any) -> None:
         assert row.locator("td").first.evaluate(looks) not in seen
 
 
-def test_without_scripts_every_row_and_the_recommendation_are_there(open_page: Callable[..., Any], file: Path) -> None:
-    page = open_page(file, java_script_enabled=False)
+def test_without_scripts_every_row_and_the_recommendation_are_there(open_file: Callable[..., Any], file: Path) -> None:
+    page = open_file(file, java_script_enabled=False)
     assert page.locator("#matrix tbody tr").count() == 6
     assert page.locator("#filter").is_hidden() and page.locator("#bounds").is_hidden()
     assert page.get_by_text("p99 under 50 ms: int8-dynamic on 2 threads").first.is_visible()
@@ -203,8 +175,8 @@ def test_without_scripts_every_row_and_the_recommendation_are_there(open_page: C
 
 @pytest.mark.parametrize("width", [320, 768, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_does_not_scroll_sideways(open_page: Callable[..., Any], file: Path, width: int, scheme: str) -> None:
-    page = open_page(file, viewport={"width": width, "height": 844}, color_scheme=scheme)
+def test_the_page_does_not_scroll_sideways(open_file: Callable[..., Any], file: Path, width: int, scheme: str) -> None:
+    page = open_file(file, viewport={"width": width, "height": 844}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
@@ -228,7 +200,7 @@ def test_the_readmes_picture_is_taken_of_results(tmp_path: Path) -> None:
     assert 0.005 < (pixels[..., :3].min(axis=-1) < 0.5).mean() < 0.5
 
 
-def test_selftests_and_benches_make_one_page(open_page: Callable[..., Any], tmp_path: Path) -> None:
-    page = open_page(write_page(tmp_path, ROOT / "benchmarks" / "devices" / "x86-64-cpu.json"))
+def test_selftests_and_benches_make_one_page(open_file: Callable[..., Any], tmp_path: Path) -> None:
+    page = open_file(write_page(tmp_path, ROOT / "benchmarks" / "devices" / "x86-64-cpu.json"))
     assert page.get_by_role("heading", name="What was proven where").is_visible()
     assert page.locator("#matrix tbody tr").count() == 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from .pages import ATTACK, CHANGES, CHROMIUM, PROVENANCE, change, reports_of, wr
 
 if CHROMIUM is None:
     pytest.skip("no chromium on this machine: apt-get install chromium", allow_module_level=True)
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 ROOT = Path(__file__).resolve().parents[2]
 PHONE = {"width": 390, "height": 844}
@@ -24,14 +23,6 @@ MANY = 5000
 HEBREW = 5  # its place among CHANGES
 DRAWN = "all => all.filter(each => each.checkVisibility({contentVisibilityAuto: true})).length"
 Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -53,23 +44,9 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
-    """`open_page(bundle, color_scheme="dark")`: its report, with a note of all that was asked for and complained of."""
-    contexts = []
-
-    def opened(folder: Path, **settings: Any) -> Any:
-        contexts.append(browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **settings}))
-        page = contexts[-1].new_page()
-        page.asked, page.errors = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.errors.append(message.text))
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto((folder / "report.html").as_uri())
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
+def open_page(open_file: Open) -> Open:
+    """`open_page(bundle, color_scheme="dark")`: its report."""
+    return lambda folder, **settings: open_file(folder / "report.html", **settings)
 
 
 def shown(page: Any) -> list[str]:
