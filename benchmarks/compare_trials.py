@@ -3,10 +3,11 @@
     python benchmarks/compare_trials.py BUNDLE --trials 20 --out benchmarks/results/bench/trials.json
 
 A trial is three runs of `edgener-runtime bench`: the base, the same again, and one in which every answer takes a tenth
-longer, planted from outside the product's code. Both are held against the base by `edgener compare`. The order of the
-three is another one each trial, so that a drift of the machine favours none. What is done is kept in --out after each
-trial: the same command goes on where it was broken off. The exit code is 1 where a slowdown was missed, or one was
-found that is not there.
+longer, planted from outside the product's code. Both are held against the base by `edgener compare`. What it cannot
+tell is measured again for twice as long, base and all, as its hint asks, and once more for four times as long; the last
+verdict counts. The order of the runs is another one each trial, so that a drift of the machine favours none. What is
+done is kept in --out as it comes: the same command goes on where it was broken off. The exit code is 1 where a slowdown
+was missed, or one was found that is not there.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BASE, SAME, SLOWED = "base", "same", "slowed"
 WITHIN = "0.5%"  # a run that ends at the usual 2 % can have five rounds, too few to hold 10 % against the limit
 ORDERS = tuple(permutations((BASE, SAME, SLOWED)))
+LONGER = (1, 2, 4)  # times as long, while the gate cannot tell
+PASSED, SLOWER, UNTOLD = 0, 3, 4  # exit codes of the gate
 BENCH = [sys.executable, "-c", "from edgener_runtime.cli import main; main()", "bench"]
 COMPARE = [sys.executable, "-m", "edgener", "compare"]
 slowed: Callable[[Path, float], dict[str, str]] = runpy.run_path(
@@ -44,31 +47,43 @@ slowed: Callable[[Path, float], dict[str, str]] = runpy.run_path(
 
 @dataclass(frozen=True)
 class Judged:
-    """One comparison: the exit code of the gate, the slowdown as measured and as judged, and the machine's own."""
+    """One comparison: the seconds of each run and the base's and the other's rounds, the exit code of the gate, the
+    slowdown as measured and as judged, the machine's own, and how a run was marked."""
 
+    seconds: float
+    rounds: tuple[int, int]
     exit_code: int
     measured: Interval
     judged: Interval
     machine: Interval | None
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Both comparisons of a trial, its order, the rounds of each run, and how often a run was marked."""
-
-    order: str
-    same: Judged
-    slowed: Judged
-    rounds: tuple[int, ...]
     marks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class Trial:
+    """The comparisons of a trial with its base, the last of which counts, and its order."""
+
+    order: str
+    same: tuple[Judged, ...] = ()
+    slowed: tuple[Judged, ...] = ()
+
+    def of(self, run: str) -> tuple[Judged, ...]:
+        """The comparisons of one of its runs."""
+        return self.same if run == SAME else self.slowed
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """The runs that are to be measured, for the first time or again."""
+        return tuple(run for run in (SAME, SLOWED) if _wants_more(self.of(run)))
+
+
+@dataclass(frozen=True)
 class Trials:
-    """All trials on one machine, and what was asked of each run."""
+    """All trials on one machine, and what was asked of each run, beside its seconds."""
 
     machine: str
     options: str
+    seconds: float
     max_regression: str
     planted: float
     trials: tuple[Trial, ...] = ()
@@ -76,12 +91,12 @@ class Trials:
     @property
     def missed(self) -> int:
         """Planted slowdowns that the gate did not find."""
-        return sum(trial.slowed.exit_code != 3 for trial in self.trials)
+        return sum(trial.slowed[-1].exit_code != SLOWER for trial in self.trials)
 
     @property
     def false(self) -> int:
         """Slowdowns that it found between two runs of the same thing."""
-        return sum(trial.same.exit_code == 3 for trial in self.trials)
+        return sum(trial.same[-1].exit_code == SLOWER for trial in self.trials)
 
 
 @click.command()
@@ -91,7 +106,7 @@ class Trials:
 @click.option(
     "--length", default=128, show_default=True, help="Subwords of a text; one for all, so that each costs the same."
 )
-@click.option("--seconds", default=120.0, show_default=True, help="Budget of one run.")
+@click.option("--seconds", default=60.0, show_default=True, help="Budget of one run, the first time.")
 @click.option("--scenario", default="single-stream", show_default=True, help="What is run.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Of a run.")
 @click.option("--max-regression", default="3%", show_default=True, help="The gate's limit.")
@@ -102,44 +117,59 @@ def main(
     max_regression: str, planted: float, out: Path,
 ) -> None:  # fmt: skip
     """Run trials of the gate on BUNDLE."""
-    options = f"--variant {variant} --scenario {scenario} --threads {threads} --lengths {length} --seconds {seconds:g}"
-    options += f" --within {WITHIN}"
+    options = f"--variant {variant} --scenario {scenario} --threads {threads} --lengths {length} --within {WITHIN}"
     machine = f"{cpu_model()}, {isa()}, {usable_cores()} cores"
-    begun = Trials(machine, options, max_regression, planted)
-    done = _known(out, begun)
+    done = _known(out, Trials(machine, options, seconds, max_regression, planted))
     with tracked() as track:
-        step = track("trials", max(0, count - len(done.trials)))
-        for number in range(len(done.trials), count):
-            done = replace(done, trials=(*done.trials, trial(bundle, done, ORDERS[number % 6])))
-            write_atomic(out, to_json(done))
+        step = track("trials", count)
+        for number in range(count):
+            while (begun := _trial(done, number)).untold:
+                begun = more(bundle, done, begun)
+                done = replace(done, trials=(*done.trials[:number], begun, *done.trials[number + 1 :]))
+                write_atomic(out, to_json(done))
             step()
     click.echo(told(done))
     sys.exit(1 if done.missed or done.false else 0)
 
 
-def trial(bundle: Path, asked: Trials, order: Sequence[str]) -> Trial:
-    """Three runs in an order, and both comparisons. Raises ClickException where a command does not end as it may."""
+def more(bundle: Path, asked: Trials, begun: Trial) -> Trial:
+    """A trial with what it lacks measured once more. Raises ClickException where a command does not end as it may."""
+    untold = begun.untold
+    seconds = asked.seconds * LONGER[len(begun.of(untold[0]))]
     with TemporaryDirectory() as name:
         folder = Path(name)
         planted = slowed(folder / "plant", asked.planted)
-        for run in order:
-            out = ["--out", str(folder / f"{run}.json")]
-            _call([*BENCH, str(bundle), *asked.options.split(), *out], {0}, planted if run == SLOWED else os.environ)
-        files = (folder / f"{run}.json" for run in (SAME, SLOWED))
-        same, slower = (_compare(folder / f"{BASE}.json", file, asked.max_regression) for file in files)
-        rows = [row for run in order for row in read_result(folder / f"{run}.json").rows]
-        marks = tuple(f"{run}: {mark}" for run, row in zip(order, rows, strict=True) for mark in row.marks)
-        return Trial(", ".join(order), same, slower, tuple(len(row.rounds) for row in rows), marks)
+        for run in begun.order.split(", "):
+            if run in (BASE, *untold):
+                words = [*asked.options.split(), "--seconds", f"{seconds:g}", "--out", str(folder / f"{run}.json")]
+                _call([*BENCH, str(bundle), *words], {0}, planted if run == SLOWED else os.environ)
+        found = {run: _compare(folder / f"{BASE}.json", folder / f"{run}.json", asked, seconds) for run in untold}
+    return replace(begun, **{run: (*begun.of(run), judged) for run, judged in found.items()})
 
 
 def told(done: Trials) -> str:
     """What came of the trials, in words."""
-    codes = {name: Counter(getattr(trial, name).exit_code for trial in done.trials) for name in (SAME, SLOWED)}
-    lines = [f"{len(done.trials)} trials of {done.options} on {done.machine}; the gate allows {done.max_regression}"]
-    for name, says in ((SLOWED, f"{done.planted:.0%} slower"), (SAME, "the same twice")):
-        found = codes[name]
-        lines.append(f"{says}: {found[3]} found slower, {found[4]} not told, {found[0]} passed")
+    lines = [
+        f"{len(done.trials)} trials of {done.options} --seconds {done.seconds:g} on {done.machine}; "
+        f"the gate allows {done.max_regression}"
+    ]
+    for run, says in ((SLOWED, f"{done.planted:.0%} slower"), (SAME, "the same twice")):
+        verdicts = [trial.of(run) for trial in done.trials]
+        found = Counter(judged[-1].exit_code for judged in verdicts)
+        again = sum(len(judged) > 1 for judged in verdicts)
+        lines.append(
+            f"{says}: {found[SLOWER]} found slower, {found[UNTOLD]} not told, {found[PASSED]} passed; "
+            f"measured again: {again}"
+        )
     return "\n".join(lines)
+
+
+def _trial(done: Trials, number: int) -> Trial:
+    return done.trials[number] if number < len(done.trials) else Trial(", ".join(ORDERS[number % len(ORDERS)]))
+
+
+def _wants_more(judged: Sequence[Judged]) -> bool:
+    return not judged or (judged[-1].exit_code == UNTOLD and len(judged) < len(LONGER))
 
 
 def _known(out: Path, begun: Trials) -> Trials:
@@ -152,12 +182,15 @@ def _known(out: Path, begun: Trials) -> Trials:
     return known
 
 
-def _compare(base: Path, other: Path, limit: str) -> Judged:
-    done = _call([*COMPARE, str(base), str(other), "--max-regression", limit, "--json"], {0, 3, 4}, os.environ)
+def _compare(base: Path, other: Path, asked: Trials, seconds: float) -> Judged:
+    words = [*COMPARE, str(base), str(other), "--max-regression", asked.max_regression, "--json"]
+    done = _call(words, {PASSED, SLOWER, UNTOLD}, os.environ)
     [against] = from_json(Comparison, done.stdout, "edgener compare").against
     [row] = against.rows
     assert row.measured and row.slowdown
-    return Judged(done.returncode, row.measured, row.slowdown, against.machine)
+    ours, theirs = (len(read_result(file).rows[0].rounds) for file in (base, other))
+    code = done.returncode
+    return Judged(seconds, (ours, theirs), code, row.measured, row.slowdown, against.machine, row.marks)
 
 
 def _call(words: Sequence[str], allowed: set[int], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 UNSIZED = "-"
 LEAST_SHARE = 0.02  # of a run's time, to be listed
+GATE = {0: "pass", 3: "fail", 4: "inconclusive"}
 
 
 def table(file: Path) -> str:
@@ -156,7 +157,6 @@ def _markdown(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |".replace(" --- ", "---") for line in lines)
 
 
-# By a key that its record has and none further down.
 def _cost(record: dict[str, Any]) -> str:
     """Of cost_curves.py: milliseconds a text by its length and how many run together, a table a model and variant."""
     return "\n".join(map(_cost_of, record["cost"]))
@@ -185,9 +185,25 @@ def _bench(record: dict[str, Any]) -> str:
     return f"```text\n{as_text(from_json(BenchResult, json.dumps(record), 'the result'))}\n```"
 
 
+def _gate(record: dict[str, Any]) -> str:
+    """Of compare_trials.py: how much longer each run took than the base of its trial, and what the gate said."""
+    rows = [
+        [str(number), trial["order"], *("; then ".join(map(_judged, trial[run])) for run in ("same", "slowed"))]
+        for number, trial in enumerate(record["trials"], 1)
+    ]
+    return _markdown(["trial", "order", "the same again", f"{record['planted']:.0%} slower"], rows)
+
+
+def _judged(run: dict[str, Any]) -> str:
+    found, judged = run["measured"]["value"], run["judged"]
+    return f"{found:.3f} ({judged['low']:.3f} to {judged['high']:.3f}), {GATE[run['exit_code']]}"
+
+
+# By a key that its record has and none further down.
 READERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "fingerprint": _bench,
     "goal": _tuning,
+    "max_regression": _gate,
     "trials": _search,
     "parity": _export,
     "milliseconds": _levers,
