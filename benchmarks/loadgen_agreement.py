@@ -3,9 +3,10 @@
     python benchmarks/loadgen_agreement.py BUNDLE --out FILE.json
 
 The bench's worker, with either of its drivers, and what loadgen_by_hand.py does take turns in one process on the same
-texts, so that what else the machine does meets all alike; the next process loads them in another order. A ratio is a
-turn of the bench over the one by hand beside it. The exit code is 1 where a median ratio is off by more than 3 %. It
-takes a quarter of an hour; let nothing else run.
+texts, so that what else the machine does meets all alike; the next process loads them in another order. A turn has one
+seed for all, as the texts that are drawn decide the tail. A ratio is a turn of the bench over the one by hand beside
+it. The exit code is 1 where a median ratio is off by more than 3 %. It takes a quarter of an hour;
+run nothing beside it.
 """
 
 from __future__ import annotations
@@ -140,20 +141,14 @@ def loaded(bundle: Path, variant: str, seconds: float, folder: Path, chance: ran
 
 
 def benched(bundle: Path, variant: str, works: Path, driver: str, seconds: float) -> Measure:
-    """What the bench's worker measures, worked out as a row's figures are."""
-    told: list[dict[str, Any]] = []
-    workers = {
-        scenario: Worker(
-            Job(str(bundle), variant, "cpu", None, str(works), driver, 0, (Turn(0, 0, scenario, 1, 0.0, seconds),)),
-            Variant,
-            told.append,
-        )
-        for scenario in SCENARIOS
-    }
+    """What the bench's worker measures, worked out as a row's figures are; a turn draws the texts of its own seed."""
+    job = Job(str(bundle), variant, "cpu", None, str(works), driver, 0, ())
+    model = Variant(job)
 
     def measure(scenario: str, turn: int) -> float:
-        told.clear()
-        workers[scenario].run()
+        told: list[dict[str, Any]] = []
+        asked = dataclasses.replace(job, seed=turn, turns=(Turn(0, 0, scenario, 1, 0.0, seconds),))
+        Worker(asked, lambda _: model, told.append).run()
         made = next(
             from_json(Round, json.dumps(event["round"]), driver) for event in told if event["event"] == MEASURED
         )

@@ -31,8 +31,8 @@ class Gauge:
 
     def __call__(self, system: System, load: Load) -> Driven:
         """Raises what the driver raises. What it takes to learn how long the load is to be is not counted."""
-        load = sized(system, load)
         with Watch() as watch:
+            load = sized(system, load)  # once the yardstick was taken, or the first queries would meet cores that rest
             joules, used = self._joules(), time.process_time()
             driven = self._drive(system, load)
             used, spent = time.process_time() - used, self._joules()
