@@ -30,5 +30,6 @@ def split_text(text: str, boundaries: Iterable[int] = ()) -> tuple[tuple[int, in
 @cache
 def _token() -> re.Pattern[str]:
     r"""One token; combining marks (accents, Indic vowel signs), which are not in `\w`, stay with their base."""
-    marks = "".join(chr(code) for code in range(0x20000) if unicodedata.category(chr(code)).startswith("M"))
+    codes = (*range(0x20000), *range(0xE0100, 0xE01F0))  # the latter choose variants of Han characters; none between
+    marks = "".join(chr(code) for code in codes if unicodedata.category(chr(code)).startswith("M"))
     return re.compile(rf"(?!\s)[{CJK}][{marks}]*|(?:[^\W{CJK}][{marks}]*)+|[^\w\s][{marks}]*")

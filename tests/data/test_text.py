@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgener.data.text import join_tokens
@@ -58,6 +58,7 @@ def test_every_character_but_white_space_is_in_one_token_and_no_token_crosses_a_
 
 
 @given(text=TEXTS)
+@example(text="\u845b\U000e0100")  # a Han character with the variant it is to be drawn in
 def test_a_mark_is_never_torn_from_its_base(text: str) -> None:
     for start, _ in split_text(text):
         if unicodedata.category(text[start]).startswith("M"):

@@ -172,7 +172,7 @@ def _ends(ordered: list[float]) -> tuple[float, float]:
     inward = (count - outer) * excess / (outer + (count - 2 * outer) * excess)
     low = (1 - inward) * ordered[outer - 1] + inward * ordered[outer]
     high = (1 - inward) * ordered[count - outer] + inward * ordered[count - outer - 1]
-    return low, high
+    return min(low, ordered[outer]), max(high, ordered[count - outer - 1])  # which rounding would step over
 
 
 def _pooled(one: Floats, other: Floats) -> float:
