@@ -89,7 +89,7 @@ def test_nothing_measured_is_no_figure(call: Callable[[], object]) -> None:
 
 
 @given(GROUPS)
-@example([1.0, 1.0, *[87.0] * 7])  # whose ends are rounded
+@example([1.0, 1.0, *[87.0] * 10])  # whose ends are rounded
 def test_an_interval_holds_its_value_in_whatever_order(values: list[float]) -> None:
     found = interval_of_median(values)
     assert 0 <= found.low <= found.value <= found.high
