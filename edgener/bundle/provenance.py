@@ -13,13 +13,16 @@ import edgener
 from edgener.checkpoint import Checkpoint, data_record
 from edgener.data.types import Dataset
 from edgener_runtime.files import sha256_of
+from edgener_runtime.session import load_onnxruntime
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "numpy")
+LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "numpy")
 
 
 def library_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that shape a bundle."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    found = {name: version(name) for name in LIBRARIES}
+    # asked of itself, as onnxruntime-gpu brings it too
+    return {"python": platform.python_version(), **found, "onnxruntime": str(load_onnxruntime().__version__)}
 
 
 def provenance(checkpoint: Checkpoint, dataset: Dataset, exporter: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .session import Feeds, Logits
 
 OUTPUT = "logits"
+_ERRORS_ONLY = 3  # of onnxruntime's log
 _COPIES = 2  # of a model in memory while it is loaded: the file's and the one laid out for this CPU
 _NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
 # The classes onnxruntime raises where the file is at fault, and not the provider.
@@ -38,7 +39,7 @@ class OnnxSession:
         self.library = f"onnxruntime {onnxruntime.__version__}"
         self.shapes, options = provider_options(model, device)
         self.notes: tuple[str, ...] = ()
-        said = _preload(onnxruntime) if device.provider != CPU else ""
+        said = _make_ready(onnxruntime) if device.provider != CPU else ""
         self._session: Any = _create(onnxruntime, model, device, tuning, options)
         self._numpy_run = device.provider == CPU
         if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
@@ -87,11 +88,13 @@ def run_bound(session: Any, feeds: Feeds) -> Logits:
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 
 
-def _preload(onnxruntime: Any) -> str:
+def _make_ready(onnxruntime: Any) -> str:
     """Load the CUDA and cuDNN libraries of NVIDIA's wheels, which no loader finds, before the provider wants them.
 
     Returns what onnxruntime says of those it does not find; it would print it among our results.
     """
+    # else 1.31 warns on stderr, at every session, of a plugin that CUDAExecutionProvider does without
+    onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
     said = io.StringIO()
     if preload := getattr(onnxruntime, "preload_dlls", None):
         with contextlib.redirect_stdout(said):
@@ -115,7 +118,7 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
     # else its threads go on spinning after a run, and take a core from whoever is next
     settings.add_session_config_entry("session.force_spinning_stop", "1")
-    settings.log_severity_level = 3
+    settings.log_severity_level = _ERRORS_ONLY
     try:
         return onnxruntime.InferenceSession(
             str(model.file), settings,
@@ -125,6 +128,13 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
         )  # fmt: skip
     except Exception as error:  # onnxruntime raises a class of its own for every status
         raise _told(error, onnxruntime.__version__, model, device, options) from error
+
+
+def _or_remove(cache: str | None) -> str:
+    """The other way out, where engines were kept in a folder."""
+    if cache is None or not any(Path(cache).iterdir()):
+        return ""
+    return f"\nOr, if an engine that was kept is damaged: rm -r {shlex.quote(cache)}"
 
 
 def _make_folder(folder: Path) -> None:
@@ -143,13 +153,9 @@ def _told(error: Exception, version: str, model: Model, device: Device, options:
             f"there is not enough memory to load {model.file}", "Free some memory, or try a smaller variant."
         )
     if device.provider != CPU and type(error).__name__ not in _OF_THE_FILE:
-        kept = (
-            f"\nOr, if an engine that was kept is damaged: rm -r {shlex.quote(options[CACHE])}"
-            if CACHE in options
-            else ""
-        )
         return ProviderError(
-            f"{device.provider} did not come up for {model.file}: {error}", install_command(device) + kept
+            f"{device.provider} did not come up for {model.file}: {error}",
+            install_command(device) + _or_remove(options.get(CACHE)),
         )
     return BundleError(
         f"onnxruntime {version} cannot load {model.file}: {error}",

@@ -1,6 +1,6 @@
 """What runs where there is a GPU, TensorRT or a Jetson, and is skipped elsewhere with what is missing.
 
-Not run on a device yet.
+Run with CUDA (benchmarks/devices); not with TensorRT nor on a Jetson yet.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from edgener_runtime.devices import DEVICES
 from edgener_runtime.entity import Entity
 from edgener_runtime.manifest import Manifest
 from edgener_runtime.needs import Wanted, lacks
+from edgener_runtime.probe import probe
 
 # A text alone, an empty one, windows, more rows than a profile takes, and every length between.
 TEXTS = ["oil leak at the pump", "", "Bearing worn, replaced. " * 40, *(f"{'leak ' * n}at P-10{n}" for n in range(60))]
@@ -37,7 +38,8 @@ on_gpu = pytest.mark.parametrize(
 def prepared(device: str, copy: Path, manifest: Manifest, run: Callable[..., Any]) -> Path:
     """The bundle on a device that is here, with its engine where it runs engines."""
     wanted = Wanted(copy, (manifest.variant("fp32"),))
-    if missing := [lack.what for lack in lacks(DEVICES[device], wanted) if "engine" not in lack.what]:
+    missing = [lack.what for lack in lacks(DEVICES[device], wanted) if "engine" not in lack.what]
+    if missing := missing or probe().provider(device).missing:
         pytest.skip(f"{device} is not here: {'; '.join(missing)}")
     if device in ("tensorrt", "jetson"):
         done = run("prepare", copy, "--variant", "fp32", "--device", device)

@@ -75,6 +75,7 @@ def stub_onnxruntime(monkeypatch: pytest.MonkeyPatch, built_for: list[str], come
     module = SimpleNamespace(
         __version__="0", SessionOptions=onnxruntime.SessionOptions, InferenceSession=open_stub,
         get_available_providers=lambda: built_for, preload_dlls=preload_stub,
+        set_default_logger_severity=lambda level: steps.append(f"log {level}"),
     )  # fmt: skip
     for place in ("session", "ort"):
         monkeypatch.setattr(f"edgener_runtime.{place}.load_onnxruntime", lambda: module)
@@ -138,12 +139,14 @@ def test_a_session_that_came_up_as_asked_is_returned(
     assert open_session(fp32, "cuda", Tuning(1)).provider == CUDA
     assert [call.providers for call in opened] == [[(CUDA, CUDA_OPTIONS)]]  # no other to fall back to
     assert [call.enable_fallback for call in opened] == [False]
-    assert opened[0].steps == ["preload", "session"]  # NVIDIA's wheels are loaded before they are looked for
+    # its warnings are kept off stderr, and NVIDIA's wheels are loaded before they are looked for
+    assert opened[0].steps == ["log 3", "preload", "session"]
 
 
 def test_no_session_is_opened_where_no_driver_answers(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA, CPU])
-    monkeypatch.setattr("edgener_runtime.probe.cuda.cuda_driver", lambda: NO_DRIVER)
+    for place in ("cuda", "record"):
+        monkeypatch.setattr(f"edgener_runtime.probe.{place}.cuda_driver", lambda: NO_DRIVER)
     with pytest.raises(ProviderError, match=r"cuda cannot run here: no CUDA driver \(libcuda\.so\.1\)") as told:
         open_session(fp32, "cuda", Tuning(1))
     assert told.value.hint and "nvidia-smi" in told.value.hint
@@ -171,9 +174,12 @@ def test_the_tensorrt_provider_keeps_its_engines_beside_the_bundle(
     assert Path(options[CACHE]).is_dir() and copy not in Path(options[CACHE]).parents
     verify_bundle(copy)  # nothing was written into it
     monkeypatch.setattr(session.load_onnxruntime(), "InferenceSession", Mock(side_effect=RuntimeError("no engine")))
-    with pytest.raises(ProviderError, match=f"{TENSORRT} did not come up .*: no engine") as told:
-        open_session(model, "tensorrt-ort", Tuning(1))
-    assert told.value.hint and f"rm -r {options[CACHE]}" in told.value.hint
+    for kept in (False, True):
+        if kept:
+            (Path(options[CACHE]) / "kept.engine").write_bytes(b"damaged")
+        with pytest.raises(ProviderError, match=f"{TENSORRT} did not come up .*: no engine") as told:
+            open_session(model, "tensorrt-ort", Tuning(1))
+        assert told.value.hint and (f"rm -r {options[CACHE]}" in told.value.hint) == kept
 
 
 def test_a_place_for_engines_that_cannot_be_written_is_told(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..errors import ParityError
+from ..errors import ParityError, UserInputError
 from .answers import SAME, Comparison, answer_all, band_of, compare
 from .bench import Bench, Outcome, skip
-from .report import Answer
+from .report import Answer, SelftestReport
+
+if TYPE_CHECKING:
+    from ..manifest import VariantEntry
 
 _NEXT = "Try another variant on this device, or export the bundle again."
 
@@ -42,14 +46,26 @@ def logits(bench: Bench) -> Outcome:
 
 
 def against(bench: Bench) -> Outcome:
-    """Hold labels and logits against another machine's. Raises ParityError, or UserInputError for other texts."""
+    """Hold labels and logits against another machine's. Raises ParityError, or UserInputError for other texts or a
+    variant that is no reference for this one."""
     report = bench.request.against
     if report is None:
         return skip("no other machine's report was given (--against)")
+    _require_reference(bench.variant, report)
     other = f"{report.variant} on {report.machine.name}"
     found = (_labels_of(bench, report.answers, other), _logits_of(bench, report.answers, other))
     figures = {f"against_{name}": value for outcome in found for name, value in outcome.figures.items()}
     return Outcome("; ".join(outcome.detail for outcome in found), figures)
+
+
+def _require_reference(variant: VariantEntry, report: SelftestReport) -> None:
+    """The same model, or FP32: another one that was quantised is right about its own labels alone."""
+    if report.precision == "fp32" or report.model in (None, variant.file.sha256):
+        return
+    raise UserInputError(
+        f"the other machine's report is of {report.variant}, which is no reference for {variant.name}",
+        f"Make one there of this variant or of FP32: edgener-runtime selftest BUNDLE --variant {variant.name}",
+    )
 
 
 def _labels_of(bench: Bench, known: Sequence[Answer], reference: str) -> Outcome:

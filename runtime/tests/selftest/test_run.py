@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from edgener_runtime import TokenClassifier, UserInputError
@@ -47,7 +48,8 @@ def test_the_report_says_what_ran_where(report: SelftestReport, bundle: Path) ->
     with TokenClassifier.load(bundle, "cpu", "int8-dynamic") as classifier:
         assert report.model == classifier.variant.file.sha256
     assert (report.device, report.provider) == ("cpu", "CPUExecutionProvider")
-    assert report.library == f"onnxruntime {report.versions['onnxruntime']}"
+    assert report.library == f"onnxruntime {onnxruntime.__version__}"
+    assert onnxruntime.__version__ in report.versions.values()
     assert (report.bundle, report.variant, report.precision) == ("tiny-factory", "int8-dynamic", "int8")
     assert report.machine.name == "bench" and report.machine.cores >= 1
     assert "onnxruntime" in report.versions and "edgener-runtime" in report.versions
@@ -96,8 +98,20 @@ def test_other_logits_from_another_machine_are_3(bundle: Path, report: SelftestR
     assert found.exit_code == 3 and "allowed" in check_of(found, "against").detail
 
 
+def test_int8_of_another_machine_is_no_reference_for_fp32_but_fp32_is_one_for_int8(
+    bundle: Path, report: SelftestReport
+) -> None:
+    found = run_selftest(Request(bundle, "cpu", "fp32", against=report, seconds=QUICK))
+    told = check_of(found, "against")
+    assert (found.exit_code, told.status) == (2, "fail")
+    assert told.detail == "the other machine's report is of int8-dynamic, which is no reference for fp32"
+    exact = run_selftest(Request(bundle, "cpu", "fp32", seconds=QUICK))
+    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", against=exact, seconds=QUICK))
+    assert check_of(found, "against").status == "pass"
+
+
 def test_a_report_of_other_texts_is_no_comparison(bundle: Path, report: SelftestReport) -> None:
-    found = run_selftest(Request(bundle, "cpu", "fp32", texts=("oil leak",), against=report, seconds=QUICK))
+    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", texts=("oil leak",), against=report, seconds=QUICK))
     assert (found.exit_code, check_of(found, "against").status) == (2, "fail")
 
 

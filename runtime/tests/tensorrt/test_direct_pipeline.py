@@ -14,6 +14,7 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.devices import PROVIDERS
 from edgener_runtime.errors import BundleError, ProviderError
 from edgener_runtime.probe.cuda import CudaDriver, Gpu
+from edgener_runtime.session import load_onnxruntime
 from edgener_runtime.tensorrt.direct import warm_up
 from edgener_runtime.tensorrt.places import engine_file
 
@@ -111,8 +112,11 @@ def test_a_jetson_takes_the_engine_and_says_so(orin: Path, jetson: None) -> None
         assert any(why.startswith("device: tensorrt for jetson, ") for why in classifier.explain().reasons)
 
 
-def test_a_jetson_without_an_engine_and_without_cuda_runs_nowhere(orin: Path, jetson: None) -> None:
+def test_a_jetson_without_an_engine_and_without_cuda_runs_nowhere(
+    orin: Path, jetson: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine_file(orin, "fp32").unlink()
+    monkeypatch.setattr(load_onnxruntime(), "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(ProviderError) as told:
         TokenClassifier.load(orin, "jetson", "fp32")
     assert "tensorrt passed over: no engine was prepared" in told.value.message
