@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import io
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .bound import OUTPUT, run_bound
+from .cuda_graphs import REFUSED, GraphedRuns
 from .devices import CPU, Device
 from .errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError
 from .memory import require_memory
 from .needs import install_command
-from .ort_options import CACHE, provider_options
+from .ort_options import CACHE, GRAPHS, provider_options
 from .session import Model, load_onnxruntime
 from .tuning import Tuning
 
 if TYPE_CHECKING:
     from .session import Feeds, Logits
 
-OUTPUT = "logits"
-_ERRORS_ONLY = 3  # of onnxruntime's log
+_ERRORS_ONLY, _NOTHING = 3, 4  # of onnxruntime's log
 _COPIES = 2  # of a model in memory while it is loaded: the file's and the one laid out for this CPU
 _NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
 # The classes onnxruntime raises where the file is at fault, and not the provider.
@@ -28,10 +30,11 @@ _OF_THE_FILE = {"InvalidProtobuf", "InvalidGraph", "NoModel", "NoSuchFile"}
 
 
 class OnnxSession:
-    """An onnxruntime.InferenceSession on one provider; on a GPU its inputs and logits are bound, so none moves twice.
+    """An onnxruntime.InferenceSession on one provider; on a GPU its inputs and logits are bound, so none moves twice,
+    and CUDA runs texts alone as graphs.
 
     Raises BundleError where the file is no model, ProviderError where another provider came up, DeviceError where there
-    is too little memory. The GPU's part was not run on a device yet.
+    is too little memory.
     """
 
     def __init__(self, model: Model, device: Device, tuning: Tuning) -> None:
@@ -40,10 +43,18 @@ class OnnxSession:
         self.shapes, options = provider_options(model, device)
         self.notes: tuple[str, ...] = ()
         said = _make_ready(onnxruntime) if device.provider != CPU else ""
-        self._session: Any = _create(onnxruntime, model, device, tuning, options)
-        self._numpy_run = device.provider == CPU
+        self._session: Any
+        self._session, no_graphs = _create(onnxruntime, model, device, tuning, options)
         if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
             raise ProviderError(_came_up(device.provider, self.provider, said), install_command(device))
+        self._graphs: GraphedRuns | None = None
+        self._way: Callable[[Feeds], Logits] = self._run if device.provider == CPU else self._run_bound
+        if no_graphs:
+            self.notes = (f"no CUDA graph: {no_graphs}",)
+        elif GRAPHS in options:
+            self._graphs = self._capture(onnxruntime, model)
+            self._way = self._graphs.run
+            self.notes = (f"CUDA graphs for texts alone, padded to {', '.join(map(str, self._graphs.lengths))}",)
 
     @property
     def provider(self) -> str:
@@ -53,7 +64,7 @@ class OnnxSession:
     def run(self, feeds: Feeds) -> Logits:
         """The logits (batch, subwords, labels). Raises DeviceError where the run breaks off."""
         try:
-            return self._run(feeds) if self._numpy_run else run_bound(self._session, feeds)
+            return self._way(feeds)
         except Exception as error:  # onnxruntime raises a class of its own for every status
             raise DeviceError(
                 f"onnxruntime broke off: {error}", "Free some memory, or try another variant or device."
@@ -63,29 +74,21 @@ class OnnxSession:
         logits: Logits = self._session.run([OUTPUT], feeds)[0]
         return logits
 
+    def _run_bound(self, feeds: Feeds) -> Logits:
+        return run_bound(self._session, feeds)
+
+    def _capture(self, onnxruntime: Any, model: Model) -> GraphedRuns:
+        try:
+            return GraphedRuns(onnxruntime, self._session, model.inputs, model.max_length)
+        except Exception as error:  # onnxruntime raises a class of its own for every status
+            raise DeviceError(
+                f"onnxruntime broke off in its first runs: {error}", "Free some memory, or try another variant."
+            ) from error
+
     def close(self) -> None:
-        """Nothing to do: onnxruntime frees the session when its last run has ended and nobody holds it."""
-
-
-def run_bound(session: Any, feeds: Feeds) -> Logits:
-    """The logits of a run whose inputs go to the GPU from where they are, and whose logits come to where they are read.
-
-    With plain `run` onnxruntime would bring them into memory of its own first, and copy them from there.
-    """
-    import numpy as np
-
-    (output,) = [each for each in session.get_outputs() if each.name == OUTPUT]
-    shape = (*next(iter(feeds.values())).shape, int(output.shape[-1]))
-    logits = np.empty(shape, dtype=_DTYPES[output.type])
-    binding = session.io_binding()
-    for name, array in feeds.items():
-        binding.bind_cpu_input(name, np.ascontiguousarray(array))
-    binding.bind_output(OUTPUT, "cpu", 0, logits.dtype.type, logits.shape, logits.ctypes.data)
-    session.run_with_iobinding(binding)
-    return logits.astype(np.float32, copy=False)
-
-
-_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+        """Give graphs back; onnxruntime frees the session when its last run has ended and nobody holds it."""
+        if self._graphs:
+            self._graphs.close()
 
 
 def _make_ready(onnxruntime: Any) -> str:
@@ -108,7 +111,8 @@ def _came_up(asked: str, came: str, said: str) -> str:
     return f"{asked} was asked for, {came} came up: {why}"
 
 
-def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, options: dict[str, str]) -> Any:
+def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, options: dict[str, str]) -> tuple[Any, str]:
+    """The session, and why it can capture no graphs, where that was among the options."""
     if folder := options.get(CACHE):
         _make_folder(Path(folder))
     require_memory(_COPIES * model.variant.file.size, f"loading {model.file}")
@@ -118,16 +122,21 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
     # else its threads go on spinning after a run, and take a core from whoever is next
     settings.add_session_config_entry("session.force_spinning_stop", "1")
-    settings.log_severity_level = _ERRORS_ONLY
+    # where graphs are refused, that is told in `notes` and needs no line on stderr
+    settings.log_severity_level = _NOTHING if GRAPHS in options else _ERRORS_ONLY
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             str(model.file), settings,
             providers=[(device.provider, options)] if options else [device.provider],
             disabled_optimizers=list(model.variant.disabled_optimizers),
             enable_fallback=False,  # to the CPU, when it is opened and in the midst of a run
         )  # fmt: skip
     except Exception as error:  # onnxruntime raises a class of its own for every status
+        if GRAPHS in options and REFUSED in str(error):
+            without = {name: value for name, value in options.items() if name != GRAPHS}
+            return _create(onnxruntime, model, device, tuning, without)[0], str(error)
         raise _told(error, onnxruntime.__version__, model, device, options) from error
+    return session, ""
 
 
 def _or_remove(cache: str | None) -> str:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from .session import Model
     from .tensorrt.profiles import Profile
 
+GRAPHS = "enable_cuda_graph"
 CUDA_OPTIONS = {
     "device_id": "0",
+    GRAPHS: "1",
     "use_tf32": "0",  # 10 bits of mantissa would break FP32's promise of PyTorch's own labels
     "arena_extend_strategy": "kSameAsRequested",  # doubling takes memory that a Jetson's CPU cores need too
 }

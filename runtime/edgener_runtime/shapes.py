@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What texts alone are padded to on a GPU, each warmed up and captured as a graph: many take memory, few pad in vain.
+LENGTHS = (16, 32, 64, 128, 192, 256, 384, 512)
+
 
 @dataclass(frozen=True)
 class Shapes:

@@ -20,12 +20,13 @@ import onnxruntime
 import pytest
 
 from edgener_runtime import TokenClassifier, session
+from edgener_runtime.bound import run_bound
 from edgener_runtime.choose import pick_device
 from edgener_runtime.device import usable_cores
 from edgener_runtime.devices import CPU, CUDA, PROVIDERS, TENSORRT
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, UserInputError
 from edgener_runtime.manifest import Manifest
-from edgener_runtime.ort import OnnxSession, run_bound
+from edgener_runtime.ort import OnnxSession
 from edgener_runtime.ort_options import CACHE, CUDA_OPTIONS
 from edgener_runtime.probe.cuda import CudaDriver, Gpu
 from edgener_runtime.session import Model, load_onnxruntime, open_session
@@ -72,6 +73,7 @@ def stub_onnxruntime(monkeypatch: pytest.MonkeyPatch, built_for: list[str], come
         steps.append("preload")
         print("Failed to load libcublasLt.so.13: it is not there")  # noqa: T201  # as onnxruntime prints it
 
+    monkeypatch.setattr("edgener_runtime.ort.GraphedRuns", lambda *arguments: SimpleNamespace(run=None, lengths=(16,)))
     module = SimpleNamespace(
         __version__="0", SessionOptions=onnxruntime.SessionOptions, InferenceSession=open_stub,
         get_available_providers=lambda: built_for, preload_dlls=preload_stub,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..shapes import Shapes
+from ..shapes import LENGTHS, Shapes
 from .profiles import Profile, Shape
-
-# Each is warmed up and, for a text alone, captured as a graph: many take memory, few pad in vain.
-LENGTHS = (16, 32, 64, 128, 192, 256, 384, 512)
 
 
 def shapes_of(profiles: Sequence[Profile], lengths: Sequence[int] = ()) -> Shapes:
