@@ -13,7 +13,7 @@ from edgener_runtime.probe.providers import DEVICES
 def doctor(as_json: bool, device: str | None) -> None:
     """Show what `edgener-runtime devices` shows, and the packages of the build side; exit 6 where one does not fit.
 
-    What it says of cuda, tensorrt and jetson was not run on a device yet.
+    What it says of tensorrt and jetson was not run on a device yet.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ HEADINGS = ("variant", "what it is", "runs on", "refused on", "needs")
 PAGE = """# Variants
 
 The forms that `edgener export --variants` writes. A bundle lists the fastest first, as measured where it was exported,
-and a device takes the first that it can run. What is said of CUDA and TensorRT has not been run on a device.
+and a device takes the first that it can run. What is said of TensorRT has not been run on a device.
 
 This page is what `edgener variants --markdown` prints.
 

@@ -30,7 +30,7 @@ class Device:
     proven: bool = False
 
 
-_GPU_SUBWORDS = 4096  # eight windows of 512: a GPU is idle with less. An estimate, as no GPU was at hand
+_GPU_SUBWORDS = 4096  # eight windows of 512: a GPU is idle with less. An estimate, not measured
 
 DEVICES = {
     device.name: device
@@ -54,6 +54,7 @@ DEVICES = {
             provider=CUDA,
             needs=("provider", "driver", "one onnxruntime"),
             subwords=_GPU_SUBWORDS,
+            proven=True,
         ),
         Device(
             "tensorrt",

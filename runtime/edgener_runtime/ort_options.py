@@ -1,4 +1,4 @@
-"""The options of onnxruntime's providers for a variant; the GPU's were not run on a device yet.
+"""The options of onnxruntime's providers for a variant; TensorRT's were not run on a device yet.
 
 Their names are held against the libraries of onnxruntime-gpu by tests/nvidia.
 """

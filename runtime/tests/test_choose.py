@@ -60,7 +60,7 @@ def test_the_table_leans_on_what_there_is() -> None:
     for device in DEVICES.values():
         assert set(device.needs) <= set(NEEDS) and set(device.stands_for) <= set(DEVICES)
         assert device.opener in OPENERS and bool(device.provider) != bool(device.stands_for)
-    assert [device.name for device in DEVICES.values() if device.proven] == ["auto", "cpu"]
+    assert [device.name for device in DEVICES.values() if device.proven] == ["auto", "cpu", "cuda"]
 
 
 def test_the_commands_offer_the_table() -> None:

@@ -33,7 +33,7 @@ def bench(
 
     Each variant, device and count of threads runs in fresh processes, all in turns, until the interval of each row's
     median is narrow enough or the time is over. Ctrl-C keeps what was measured, marked partial. Exit codes: 0 measured,
-    2 nothing to run, 5 the bundle is damaged, 6 nothing can run here. No device but cpu was run on its hardware yet.
+    2 nothing to run, 5 the bundle is damaged, 6 nothing can run here. No device but cpu was measured with it yet.
 
     \b
     Examples:

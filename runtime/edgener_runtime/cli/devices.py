@@ -23,7 +23,7 @@ from ..probe.providers import DEVICES
 def devices(form: str | None, device: str | None, root: Path) -> None:
     """Show this machine's CPU, GPUs, driver, libraries, packages and Jetson, and what each device lacks.
 
-    What it says of cuda, tensorrt and jetson was not run on a device yet.
+    What it says of tensorrt and jetson was not run on a device yet.
 
     \b
     Examples:

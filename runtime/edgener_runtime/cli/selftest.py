@@ -47,8 +47,8 @@ def selftest(
     """Check that BUNDLE runs right on a device of this machine, and measure how fast, in one report.
 
     Exit codes: 0 all checks passed or were skipped with a reason, 3 labels or logits differ, 4 a GPU's answers were
-    held against nothing, 5 the bundle is damaged, 6 the device is not there. No device but cpu was run on its hardware
-    yet.
+    held against nothing, 5 the bundle is damaged, 6 the device is not there. tensorrt and jetson were not run on their
+    hardware yet.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The CUDA driver and its GPUs, asked through ctypes; was not run on a GPU yet, only on made-up drivers.
+"""The CUDA driver and its GPUs, asked through ctypes.
 
 TensorRT and onnxruntime crash or fall back in silence where there is no usable driver: this is asked before them.
 """

@@ -1,6 +1,6 @@
 """CUDA's runtime library through ctypes: the few functions that a session needs, each answer checked.
 
-Held against a library that records its calls; not run on a device yet.
+Held against a library that records its calls, and run on a GPU by itself (test_cudart_here.py).
 """
 
 from __future__ import annotations

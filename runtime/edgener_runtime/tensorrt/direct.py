@@ -1,6 +1,6 @@
 """An engine run by TensorRT itself: no PyTorch, no onnxruntime; checked first, warmed up, and freed to the last byte.
 
-Held against doubles of TensorRT and of CUDA's runtime; not run on a device yet.
+Held against doubles of TensorRT and of CUDA's runtime; TensorRT was not run on a device yet.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_what_was_never_run_says_so(machine: Machine) -> None:
     judged = machine.judge(NO_DRIVER)
     assert tuple(judged) == DEVICES == ("cpu", "cuda", "tensorrt", "tensorrt-ort", "jetson")
-    assert [name for name, provider in judged.items() if provider.proven] == ["cpu"]
+    assert [name for name, provider in judged.items() if provider.proven] == ["cpu", "cuda"]
 
 
 def test_what_lacks_nothing_has_no_next_command(machine: Machine) -> None:
