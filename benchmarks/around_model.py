@@ -8,6 +8,7 @@ lengths that the runtime makes, which is all that packing texts into one row cou
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from rich.table import Table
 from edgener.cli.options import data_options
 from edgener.data.read import DataSpec, read_split
 from edgener_runtime import Decoding, TokenClassifier
-from edgener_runtime.batches import Begun, Row, batches, feeds, rows_of
+from edgener_runtime.batches import SUBWORDS_AT_ONCE, Begun, Row, batches, feeds, rows_of
 from edgener_runtime.decode import Decoder, Scored
 from edgener_runtime.device import cpu_model, isa
 from edgener_runtime.files import write_atomic
@@ -31,7 +32,8 @@ from edgener_runtime.tokenize import TextTokenizer
 from edgener_runtime.tune import BATCHES
 
 ROUNDS = 9
-CHUNK = 256  # texts that the runtime tokenises and sorts together
+CHUNK = 1024  # texts that `predict_batch` tokenises and sorts together
+CHUNKS = (128, 256, 512, CHUNK, 2048)
 FIRST = Decoding("first")
 
 
@@ -45,7 +47,7 @@ def main(bundle: Path, data: DataSpec, out: Path | None) -> None:
     with TokenClassifier.load(bundle, "cpu") as classifier:
         settings = classifier.manifest.tokenizer
         tokenizer = TextTokenizer(bundle / settings.file, settings)
-        alone, together = ([texts[at : at + size] for at in range(0, len(texts), size)] for size in (1, CHUNK))
+        alone, together = _cut(texts, 1), _cut(texts, CHUNK)
         scored = {size: [_scored(classifier, tokenizer, some) for some in chunks]
                   for size, chunks in ((1, alone), (CHUNK, together))}  # fmt: skip
         decoder = Decoder(classifier.labels)
@@ -56,15 +58,24 @@ def main(bundle: Path, data: DataSpec, out: Path | None) -> None:
             f"decoding, {CHUNK} together": partial(_decode, decoder, together, scored[CHUNK]),
         }
         spent = {name: 1e6 * seconds / len(texts) for name, seconds in _medians(steps).items()}
+    sorted_together = {str(size): _padding(tokenizer, _cut(texts, size), SUBWORDS_AT_ONCE) for size in CHUNKS}
     shares = {str(budget): _padding(tokenizer, together, budget) for budget in BATCHES}
-    record = {"cpu": cpu_model(), "isa": isa(), "texts": len(texts), "microseconds_a_text": spent, "padding": shares}
+    record = {
+        "cpu": cpu_model(), "isa": isa(), "texts": len(texts), "microseconds_a_text": spent, "padding": shares,
+        "padding_by_texts_sorted_together": sorted_together,
+    }  # fmt: skip
     _show(record)
     if out:
         write_atomic(out, json.dumps(record, indent=1) + "\n")
 
 
+def _cut(texts: list[str], size: int) -> list[list[str]]:
+    return [texts[at : at + size] for at in range(0, len(texts), size)]
+
+
 def _medians(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
     """Seconds of each step, medians of rounds in turns."""
+    gc.freeze()  # a device's process has none of the build side's objects for the garbage collector to walk through
     found: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(ROUNDS):
         for name, step in steps.items():
@@ -110,6 +121,10 @@ def _show(record: dict[str, Any]) -> None:
     table = Table("padded subwords a run", "share of padding")
     for budget, share in record["padding"].items():
         table.add_row(budget, f"{share:.2%}")
+    console.print(table)
+    table = Table("texts sorted together", "share of padding")
+    for size, share in record["padding_by_texts_sorted_together"].items():
+        table.add_row(size, f"{share:.2%}")
     console.print(table)
 
 

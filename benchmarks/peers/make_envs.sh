@@ -19,3 +19,5 @@ make_env() { # NAME PACKAGES...: the packages of requirements/NAME.txt
 }
 
 for name in transformers optimum openvino ctranslate2 onnxruntime edgener; do make_env "$name"; done
+# as it stands now: the same version may hold other code
+"$folder/edgener/bin/python" -m pip install --quiet --no-deps --force-reinstall "$here/../../runtime"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LOOK_AHEAD = 512  # texts; half of them are tokenised and sorted by length together
+_LOOK_AHEAD_OF_A_BATCH = 2048  # all are there to be taken: more of near lengths means less padding
 OF_WORDS = Decoding("first")
 _CHARACTERS_AHEAD = 250_000  # however long the texts are, so many together or one
 
@@ -133,7 +134,7 @@ class TokenClassifier:
 
     def predict_batch(self, texts: Iterable[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
         """The entities of each text, in the texts' order; texts of like length run together."""
-        return list(self.stream(texts, decoding))
+        return list(self.stream(texts, decoding, _LOOK_AHEAD_OF_A_BATCH))
 
     def stream(
         self, texts: Iterable[str], decoding: Decoding = PLAIN, look_ahead: int = LOOK_AHEAD
