@@ -140,7 +140,7 @@ def _install(backend: Backend) -> str:
     """The next command for this machine."""
     if backend.install:
         return backend.install
-    from ..probe import probe
+    from ..probe.record import probe
 
     found = next(provider for provider in probe().providers if provider.name == backend.name)
     return found.install or _DEVICES

@@ -24,9 +24,8 @@ from .listen import make_logger, make_monitor
 from .network import add_profiles, ask_dla, parse_graph, tensors_of
 from .options import apply_options
 from .places import timing_cache_file
+from .standstill import CANCELLED, watch
 from .timings import keep_timings, take_timings
-
-CANCELLED = 75  # exit code: stdin was closed
 
 
 class CancelledError(EdgenerError):
@@ -37,6 +36,7 @@ def main() -> int:
     """Build what stdin asks for; 0 when the engine is written, or the failure was told."""
     tell = events()
     job = from_json(Job, sys.stdin.readline(), "the job")
+    watch(find_backend(job.backend).title, tell, _is_wanted)
     try:
         built = build(job, tell)
     except CancelledError:
