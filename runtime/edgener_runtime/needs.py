@@ -48,7 +48,7 @@ def next_command(device: Device, missing: Sequence[Lack]) -> str:
 
 def install_command(device: Device) -> str:
     """How to get the software that a device needs onto this machine, by what is found here."""
-    from .probe import probe
+    from .probe.record import probe
 
     return probe().provider(device.name).install or "See what this machine has: edgener-runtime devices"
 

@@ -17,14 +17,14 @@ from .device import isa
 from .devices import DEVICES, NOT_RUN, PROVIDERS
 from .engine import Engine
 from .entity import PLAIN, Decoding, Entity
-from .errors import ProviderError, UserInputError
+from .errors import BundleError, ProviderError, UserInputError
 from .explain import Explanation
 from .manifest import Manifest, VariantEntry
 from .needs import Wanted, prepared
 from .session import Model
 from .tokenize import TextTokenizer
 from .tuning import Tuning, tuning_for
-from .verify import verify_bundle
+from .verify import Verifying
 from .words import Words, join, labels_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class TokenClassifier:
         threads: int | None = None,
         reproducible: bool = False,
     ) -> TokenClassifier:
-        """Load a bundle folder after checking every file's SHA-256.
+        """Load a bundle folder, every file's SHA-256 checked, that of what is loaded before it is.
 
         `variant="auto"` takes the first of the manifest that may run on the device: bundles list the fastest first.
         `reproducible` answers do not depend on the texts beside them: of several variants one without a batch effect is
@@ -93,15 +93,23 @@ class TokenClassifier:
         may use. Raises BundleError (damaged), ProviderError (the device asked for is not there), UserInputError.
         """
         folder = Path(bundle)
-        manifest = verify_bundle(folder)
-        wanted = manifest.variants if variant == "auto" else (manifest.variant(variant),)
-        chosen, why_there = pick_device(device, Wanted(folder, wanted))
-        entry, why_it = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
-        tuning, why_so = tuning_for(folder, entry, threads, chosen)
-        alone = reproducible and not _is_steady(entry)
-        why = [why_it, *why_there, *_unproven(chosen), why_so]
-        why += ["each text runs alone, as its answer would depend on others"] * alone
-        return cls(folder, manifest, entry, chosen, tuning, why, alone)
+        with Verifying(folder) as verifying:
+            manifest = verifying.manifest
+            wanted = manifest.variants if variant == "auto" else (manifest.variant(variant),)
+            chosen, why_there = pick_device(device, Wanted(folder, wanted))
+            entry, why_it = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
+            tuning, why_so = tuning_for(folder, entry, threads, chosen)
+            alone = reproducible and not _is_steady(entry)
+            why = [why_it, *why_there, *_unproven(chosen), why_so]
+            why += ["each text runs alone, as its answer would depend on others"] * alone
+            verifying.require(manifest.tokenizer.file, entry.file.path)
+            classifier = cls(folder, manifest, entry, chosen, tuning, why, alone)
+            try:
+                verifying.finish()
+            except BundleError:
+                classifier.close()
+                raise
+        return classifier
 
     def explain(self) -> Explanation:
         """Which variant runs where, with how many threads, and why."""

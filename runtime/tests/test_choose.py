@@ -134,7 +134,7 @@ def test_what_to_type_is_made_for_this_machine_and_told_once(
     lacking: list[Lack], expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = SimpleNamespace(provider=lambda name: SimpleNamespace(install="pip install something"))
-    monkeypatch.setattr("edgener_runtime.probe.probe", lambda: found)
+    monkeypatch.setattr("edgener_runtime.probe.record.probe", lambda: found)
     assert next_command(DEVICES["cuda"], lacking).splitlines() == expected
 
 

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from edgener_runtime import BundleError, EdgenerError, Entity, TokenClassifier, UserInputError
-from edgener_runtime import pipeline as pipeline_module
+from edgener_runtime import BundleError, EdgenerError, Entity, TokenClassifier, UserInputError, verify
 from edgener_runtime.entity import AGGREGATIONS, Decoding
 from edgener_runtime.manifest import read_manifest
 from edgener_runtime.shapes import ANY
@@ -204,7 +203,7 @@ def loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch, effects: dict[str, flo
         if entry.parity
     ]
     changed = dataclasses.replace(manifest, variants=tuple(entries))
-    monkeypatch.setattr(pipeline_module, "verify_bundle", lambda folder: changed)
+    monkeypatch.setattr(verify, "read_manifest", lambda folder: changed)
     return TokenClassifier.load(bundle, device="cpu", **how)
 
 

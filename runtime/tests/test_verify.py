@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgener_runtime import TokenClassifier, verify
+from edgener_runtime import TokenClassifier, engine, verify
 from edgener_runtime.errors import BundleError
 from edgener_runtime.manifest import Manifest
+from edgener_runtime.session import Model
 from edgener_runtime.verify import file_entry, verify_bundle
 
 Damage = Callable[[Path], object]
@@ -87,6 +89,34 @@ def test_a_damaged_bundle_is_refused(name: str, copy: Path, run: Callable[..., A
         done = run(*command)
         assert (done.code, done.out) == (5, "")
         assert done.err.startswith("error: ") and "Traceback" not in done.err
+
+
+def test_a_model_is_not_opened_before_its_bytes_were_checked(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flip_a_bit(copy / "variants" / "int8-dynamic.onnx")
+    opened: list[Model] = []
+    monkeypatch.setattr(engine, "open_session", lambda model, *_: opened.append(model))
+    with pytest.raises(BundleError, match=r"int8-dynamic.onnx was changed"):
+        TokenClassifier.load(copy, device="cpu")
+    assert opened == []
+
+
+def test_what_was_loaded_is_closed_where_another_file_turns_out_changed(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flip_a_bit(copy / "variants" / "fp32.onnx")
+    closed: list[TokenClassifier] = []
+    monkeypatch.setattr(TokenClassifier, "close", lambda classifier: closed.append(classifier))
+    with pytest.raises(BundleError, match=r"fp32.onnx was changed"):
+        TokenClassifier.load(copy, device="cpu", variant="int8-dynamic")
+    assert [classifier.variant.name for classifier in closed] == ["int8-dynamic"]
+
+
+def test_threads_that_verified_are_gone(bundle: Path, copy: Path) -> None:
+    TokenClassifier.load(bundle, device="cpu").close()
+    flip_a_bit(copy / "parity.md")
+    with pytest.raises(BundleError):
+        verify_bundle(copy)
+    assert [thread for thread in threading.enumerate() if "verify" in thread.name] == []
 
 
 def test_a_file_that_cannot_be_read_is_told(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

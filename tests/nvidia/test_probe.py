@@ -15,7 +15,7 @@ from .conftest import VERSIONS, Environment
 
 DRIVER = cuda_driver().why
 PROGRAM = """
-from edgener_runtime.probe import probe
+from edgener_runtime.probe.record import probe
 from edgener_runtime.serde import to_json
 print(to_json(probe()))
 """

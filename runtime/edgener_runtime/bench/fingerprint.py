@@ -7,8 +7,8 @@ import platform
 import re
 from pathlib import Path
 
-from ..probe import Probe, probe
 from ..probe.reading import HERE, is_here, read_text
+from ..probe.record import Probe, probe
 from .notes import boost, governor
 from .record import Fingerprint
 

@@ -31,8 +31,8 @@ def devices(form: str | None, device: str | None, root: Path) -> None:
       edgener-runtime devices --json > orin.json
       edgener-runtime devices --device tensorrt && edgener-runtime prepare out/bundle
     """
-    from ..probe import probe
     from ..probe.describe import describe, platforms_page
+    from ..probe.record import probe
     from ..serde import to_json
 
     if form == "markdown":

@@ -17,7 +17,7 @@ _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "numpy", "tokenizers", "tensorrt"
 
 def probe_all() -> dict[str, Any]:
     """What the probe finds, as JSON would have it; of files only the names, as folders may name people."""
-    from ..probe import probe
+    from ..probe.record import probe
 
     found = asdict(probe())
     for library in found["libraries"]:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from edgener_runtime.errors import ProviderError, UserInputError
-from edgener_runtime.probe import Probe, probe
 from edgener_runtime.probe.cuda import cuda_driver
 from edgener_runtime.probe.describe import describe, platforms_page
 from edgener_runtime.probe.platforms import JETPACKS, TOOLKITS
+from edgener_runtime.probe.record import Probe, probe
 from edgener_runtime.serde import from_json, to_json
 
 from .boards import BOARDS
@@ -47,7 +47,7 @@ def test_a_root_that_is_no_folder_is_told(tmp_path: Path, run: Run) -> None:
 
 def test_nothing_heavy_is_loaded() -> None:
     """A probe that loaded what it asks about could fall with it."""
-    code = "import sys, edgener_runtime.probe as p; p.probe(); print(*sys.modules)"
+    code = "import sys; from edgener_runtime.probe.record import probe; probe(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"onnxruntime", "numpy", "tensorrt", "tokenizers"} & set(done.stdout.split()) == set()
 
