@@ -57,6 +57,20 @@ with TokenClassifier.load(sys.argv[1], variant=sys.argv[2]) as classifier:
     assert modules & FOREIGN == set()
 
 
+def test_a_prediction_does_not_wait_for_what_only_probes_and_services_need(bundle: Path) -> None:
+    said, _ = modules_after(
+        """
+from edgener_runtime import TokenClassifier
+with TokenClassifier.load(sys.argv[1]) as classifier:
+    classifier.predict("oil leak")
+said += [name for name in sys.modules if name.startswith("edgener_runtime.")]
+""",
+        bundle,
+    )
+    unneeded = ("probe.record", "probe.platforms", "bench", "selftest", "serve", "mqtt", "cli")
+    assert [name for name in said if name.removeprefix("edgener_runtime.").startswith(unneeded)] == []
+
+
 def test_the_version_is_that_of_the_distribution() -> None:
     assert edgener_runtime.__version__ == version("edgener-runtime")
 
