@@ -31,7 +31,8 @@ KNOWN = (
         "See what this machine has: edgener-runtime devices",
     ),
     Known(
-        "out of memory|OutOfMemory|cudaErrorMemoryAllocation|insufficient memory|bad_alloc|MemoryError",
+        "out of memory|OutOfMemory|cudaErrorMemoryAllocation|insufficient memory|bad_alloc|MemoryError"
+        "|cannot allocate memory|Resource temporarily unavailable",  # the last is of a thread that could not start
         DeviceError,
         "Free some memory, or lower --workspace, --batch or the largest shapes.",
     ),
@@ -56,9 +57,10 @@ def failure(title: str, ended: Ended, events: Sequence[Event]) -> EdgenerError:
     logged = _severe(events)
     if told := next((event for event in events if event["event"] == "failed"), None):
         return _told(told, logged)
+    said = ended.said.splitlines()
     if ended.code < 0:
-        return _killed(title, -ended.code, logged)
-    last = (ended.said.splitlines() or ["it said nothing"])[-1]
+        return _killed(title, -ended.code, logged or said)
+    last = (said or ["it said nothing"])[-1]
     message = f"the process that builds with {title} ended with code {ended.code}: {last}"
     known = _known(last)
     return known.kind(message, known.hint) if known else EdgenerError(message, "Run again with --verbose.")
@@ -73,16 +75,16 @@ def _told(event: Event, logged: Sequence[str]) -> EdgenerError:
     return known.kind(message, known.hint) if known else kind(message, _OTHER)
 
 
-def _killed(title: str, number: int, logged: Sequence[str]) -> EdgenerError:
+def _killed(title: str, number: int, messages: Sequence[str]) -> EdgenerError:
     name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
-    last = f"; its last message: {logged[-1]}" if logged else ""
+    last = f"; its last message: {messages[-1]}" if messages else ""
     if number == signal.SIGKILL:
         return DeviceError(
             f"building with {title} was killed ({name}), as the system does where memory runs out{last}",
             "Free some memory, or lower --workspace, --batch or the largest shapes.",
         )
     known = _known(last)
-    hint = known.hint if known else "See what this machine has: edgener-runtime devices"
+    hint = known.hint if known else "Free some memory, if it is short; see what is here: edgener-runtime devices"
     return ProviderError(f"{title} crashed ({name}) and took its process along; nothing was written{last}", hint)
 
 

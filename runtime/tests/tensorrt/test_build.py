@@ -66,16 +66,21 @@ def test_what_an_earlier_engine_knew_of_its_layers_goes_with_it(plant: Plant, co
 
 ZERO_POINT = 'tell(event="log", severity="ERROR", message="a.cpp:12: Non-zero zero point is not supported")\n'
 NO_MEMORY = 'tell(event="log", severity="ERROR", message="[Error] OutOfMemory: no more")\n'
+TERMINATED = "print('terminate called', file=sys.stderr, flush=True)\n"
+NO_THREAD = 'tell(event="log", severity="ERROR", message="Unexpected exception Resource temporarily unavailable")\n'
 NONE = 'tell(event="failed", kind="ExportError", message="TensorRT builds no engine of x.onnx", hint=None)\n'
 FAILURES = [
     ("os.kill(os.getpid(), signal.SIGKILL)", DeviceError, "killed .SIGKILL., as the system does where memory runs out"),
     ("os.kill(os.getpid(), signal.SIGSEGV)", ProviderError, "crashed .SIGSEGV."),
     (NO_MEMORY + "os.kill(os.getpid(), signal.SIGSEGV)", ProviderError, "its last message: .Error. OutOfMemory"),
+    (TERMINATED + "os.abort()", ProviderError, "crashed .SIGABRT.*; its last message: terminate called$"),
+    ("raise SystemExit('cannot allocate memory for TLS')", DeviceError, "ended with code 1: cannot allocate memory"),
     ("raise SystemExit('no such thing')", EdgenerError, "ended with code 1: no such thing"),
     ("raise MemoryError", DeviceError, "ended with code 1: MemoryError"),
     ("sys.exit(0)", EdgenerError, "ended with code 0: it said nothing"),
     (ZERO_POINT + NONE, ExportError, "builds no engine of x.onnx: Non-zero zero point is not supported$"),
     (NO_MEMORY + NONE, DeviceError, "OutOfMemory"),
+    (NO_THREAD + NONE, DeviceError, "x.onnx: Unexpected exception Resource temporarily unavailable"),
     (NONE, ExportError, "builds no engine of x.onnx$"),
     ('tell(event="failed", kind="ProviderError", message="none", hint="pip install it")', ProviderError, "none"),
     ('tell(event="failed", kind="StorageError", message="disk is full", hint="Free some.")', StorageError, "full"),
