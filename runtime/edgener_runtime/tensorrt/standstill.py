@@ -39,8 +39,10 @@ def _watch(title: str, tell: Follow, is_wanted: Callable[[], bool], patience: fl
         if unwanted * pause > min(GRACE, patience):
             os._exit(CANCELLED)
         if idle * pause >= patience:
-            tell(_failure(title, patience))
-            os._exit(0)
+            try:
+                tell(_failure(title, patience))
+            finally:  # whoever is to be told may be gone
+                os._exit(0)
 
 
 def _worked() -> float:

@@ -43,6 +43,17 @@ def test_a_process_in_which_nothing_works_ends_with_an_error() -> None:
     assert error.message == "TensorRT stood still: nothing in its process worked for 0.5 s"
 
 
+def test_it_ends_though_nobody_is_there_to_be_told() -> None:
+    words = [sys.executable, "-c", START.format(wanted=True) + WAITS_FOR_EVER]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline()
+        process.stdout.close()
+        try:
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
+
+
 def test_a_process_that_works_is_left_alone() -> None:
     assert run(WORKS) == (0, [{"event": "started"}])
 
