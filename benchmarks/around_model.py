@@ -24,12 +24,13 @@ from rich.table import Table
 from edgener.cli.options import data_options
 from edgener.data.read import DataSpec, read_split
 from edgener_runtime import Decoding, TokenClassifier
-from edgener_runtime.batches import SUBWORDS_AT_ONCE, Begun, Row, batches, feeds, rows_of
-from edgener_runtime.decode import Decoder, Scored
-from edgener_runtime.device import cpu_model, isa
-from edgener_runtime.files import write_atomic
-from edgener_runtime.tokenize import TextTokenizer
-from edgener_runtime.tune import BATCHES
+from edgener_runtime.backends.base import SUBWORDS_AT_ONCE
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.commissioning.tune import BATCHES
+from edgener_runtime.decoding.decode import Decoder, Scored
+from edgener_runtime.inference.batches import Begun, Row, batches, feeds, rows_of
+from edgener_runtime.machine.cpu import cpu_model, isa
+from edgener_runtime.text.tokenize import TextTokenizer
 
 ROUNDS = 9
 CHUNK = 1024  # texts that `predict_batch` tokenises and sorts together

@@ -25,12 +25,12 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from edgener.bench.compare import Comparison
+from edgener.compare.compare import Comparison
 from edgener.progress import tracked
-from edgener_runtime.bench.record import Interval, read_result
-from edgener_runtime.device import cpu_model, isa, usable_cores
-from edgener_runtime.files import write_atomic
-from edgener_runtime.serde import from_json, load_json, to_json
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.base.serde import from_json, load_json, to_json
+from edgener_runtime.commissioning.bench.results.record import Interval, read_result
+from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE, SAME, SLOWED = "base", "same", "slowed"
@@ -41,7 +41,7 @@ PASSED, SLOWER, UNTOLD = 0, 3, 4  # exit codes of the gate
 BENCH = [sys.executable, "-c", "from edgener_runtime.cli import main; main()", "bench"]
 COMPARE = [sys.executable, "-m", "edgener", "compare"]
 slowed: Callable[[Path, float], dict[str, str]] = runpy.run_path(
-    str(ROOT / "runtime" / "tests" / "bench" / "slowed.py")
+    str(ROOT / "runtime" / "tests" / "commissioning" / "bench" / "slowed.py")
 )["slowed"]
 
 

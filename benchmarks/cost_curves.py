@@ -26,12 +26,12 @@ import numpy as np
 from onnx import helper, numpy_helper
 
 from edgener.progress import tracked
-from edgener_exporters.int8_dynamic import quantize_dynamic
-from edgener_exporters.onnx import export_onnx
-from edgener_exporters.optimise import optimise_for_cpu
-from edgener_runtime.device import cpu_model, isa, usable_cores
-from edgener_runtime.files import write_atomic
-from edgener_runtime.session import load_onnxruntime
+from edgener_exporters.graph.onnx import export_onnx
+from edgener_exporters.graph.optimise import optimise_for_cpu
+from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
+from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 LENGTHS = (16, 32, 64, 128, 256, 512)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)

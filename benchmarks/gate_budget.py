@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from edgener_runtime.bench.statistics import ratio_of_medians
-from edgener_runtime.files import write_atomic
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.commissioning.bench.results.statistics import ratio_of_medians
 
 SPREADS, LIMITS = (0.01, 0.02, 0.03, 0.05, 0.08), (0.03, 0.05)
 ROUNDS = (5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100)

@@ -18,8 +18,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from edgener_runtime.bench.record import Interval
-from edgener_runtime.bench.statistics import interval_of_percentile, ratio_interval
+from edgener_runtime.commissioning.bench.results.record import Interval
+from edgener_runtime.commissioning.bench.results.statistics import interval_of_percentile, ratio_interval
 
 Floats = NDArray[np.float64]
 QUERIES, TYPICAL = 200, 10.0  # of a round, and milliseconds

@@ -34,13 +34,13 @@ from rich.console import Console
 from rich.table import Table
 
 from edgener.progress import tracked
-from edgener_exporters.graph import open_graph
-from edgener_exporters.int8 import quantize_products
-from edgener_exporters.int8_dynamic import dynamic_product, quantize_dynamic
-from edgener_exporters.onnx import export_onnx
-from edgener_exporters.optimise import optimise_for_cpu
-from edgener_runtime.device import cpu_model, isa, usable_cores
-from edgener_runtime.session import load_onnxruntime
+from edgener_exporters.graph.graph import open_graph
+from edgener_exporters.graph.onnx import export_onnx
+from edgener_exporters.graph.optimise import optimise_for_cpu
+from edgener_exporters.quantise.int8 import quantize_products
+from edgener_exporters.quantise.int8_dynamic import dynamic_product, quantize_dynamic
+from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
+from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (12, 20), (24, 20))  # texts of subwords
 SKIP_LAYER_NORM = "SkipLayerNormFusion"

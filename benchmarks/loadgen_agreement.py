@@ -28,20 +28,20 @@ from loadgen_by_hand import run_by_hand
 
 from edgener.progress import tracked
 from edgener_runtime import TokenClassifier, __version__
-from edgener_runtime.bench.job import MEASURED, Job, Turn
-from edgener_runtime.bench.record import Interval, Round
-from edgener_runtime.bench.scenarios import SCENARIOS as MLPERF
-from edgener_runtime.bench.spec import Spec
-from edgener_runtime.bench.statistics import figures, interval_of_median
-from edgener_runtime.bench.subject import Variant
-from edgener_runtime.bench.worker import Worker
-from edgener_runtime.bench.works import make_works, write_works
-from edgener_runtime.device import cpu_model, isa, usable_cores
-from edgener_runtime.files import write_atomic
-from edgener_runtime.manifest import read_manifest
-from edgener_runtime.serde import from_json
-from edgener_runtime.tokenize import TextTokenizer
-from edgener_runtime.tune import made_up_texts
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.base.serde import from_json
+from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS as MLPERF
+from edgener_runtime.commissioning.bench.job import MEASURED, Job, Turn
+from edgener_runtime.commissioning.bench.results.record import Interval, Round
+from edgener_runtime.commissioning.bench.results.statistics import figures, interval_of_median
+from edgener_runtime.commissioning.bench.spec import Spec
+from edgener_runtime.commissioning.bench.system_under_test import Variant
+from edgener_runtime.commissioning.bench.worker import Worker
+from edgener_runtime.commissioning.bench.workloads import make_works, write_works
+from edgener_runtime.commissioning.tune import made_up_texts
+from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
+from edgener_runtime.text.tokenize import TextTokenizer
 
 ALLOWED = 0.03
 DRIVERS = ("loadgen", "builtin")

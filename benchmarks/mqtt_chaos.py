@@ -35,8 +35,8 @@ from paho.mqtt.properties import Properties
 from edgener.cli.options import data_options
 from edgener.data.read import SPLITS, DataSpec, read_splits
 from edgener_runtime import TokenClassifier, __version__
-from edgener_runtime.files import write_atomic
-from edgener_runtime.mqtt.letters import Arrival
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.services.mqtt.messages import Arrival
 
 HARM = ((0.2, "broker restarted"), (0.4, "bridge killed"), (0.6, "broker restarted"), (0.8, "bridge killed"))
 REQUESTS, ANSWERS, DEAD_LETTERS = "chaos/requests", "chaos/answers", "chaos/dead-letters"

@@ -4,7 +4,7 @@
 
 Labels, spans and texts must be equal and scores within 1e-4, or the exit code is 1. Texts longer than one window are
 left out and counted: transformers cuts them. Where the checkpoint has the case channel, which transformers knows
-nothing of, its pipeline is given the same token types (edgener_runtime.casing); the JSON says so.
+nothing of, its pipeline is given the same token types (edgener_runtime.text.casing); the JSON says so.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from edgener.checkpoint import Checkpoint, data_record, open_checkpoint
 from edgener.cli.options import data_options
 from edgener.data.read import SPLITS, DataSpec, read_split
 from edgener.encoding import load_tokenizer
-from edgener_exporters.onnx import load_reference
+from edgener_exporters.graph.onnx import load_reference
 from edgener_runtime import TokenClassifier
-from edgener_runtime.casing import case_classes
-from edgener_runtime.entity import AGGREGATIONS, Decoding, Entity
-from edgener_runtime.files import write_atomic
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding, Entity
+from edgener_runtime.text.casing import case_classes
 
 TOLERANCE = 1e-4  # of a score
 BATCH = 16

@@ -26,9 +26,9 @@ from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 from rich.table import Table
 
-from edgener_runtime.device import cpu_model, isa, usable_cores
-from edgener_runtime.manifest import VariantEntry
-from edgener_runtime.verify import verify_bundle
+from edgener_runtime.bundle.manifest import VariantEntry
+from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (24, 20), (8, 64))  # texts of subwords
 ROUNDS, RUNS = 30, 10

@@ -31,8 +31,8 @@ import click
 from edgener.cli.options import data_options
 from edgener.data.read import SPLITS, DataSpec, read_split
 from edgener_runtime import __version__
-from edgener_runtime.device import cpu_model, isa, usable_cores
-from edgener_runtime.files import write_atomic
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 HOST = "127.0.0.1"
 PAUSE = 0.02  # seconds before a client that was refused tries again

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgener.data.read import DataSpec, read_split
-from edgener.parity.metrics import entity_scores
+from edgener.parity.measures.metrics import entity_scores
 from edgener_runtime import Decoding, TokenClassifier
 
 WAYS = [Decoding(aggregation, strict) for aggregation in ("first", "average", "max") for strict in (False, True)]

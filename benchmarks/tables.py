@@ -178,9 +178,9 @@ def _cost_a_text(point: dict[str, Any] | None) -> str:
 
 def _bench(record: dict[str, Any]) -> str:
     """Of `bench --out`: what the command printed."""
-    from edgener_runtime.bench.record import BenchResult
-    from edgener_runtime.bench.table import table as as_text
-    from edgener_runtime.serde import from_json
+    from edgener_runtime.base.serde import from_json
+    from edgener_runtime.commissioning.bench.results.record import BenchResult
+    from edgener_runtime.commissioning.bench.results.table import table as as_text
 
     return f"```text\n{as_text(from_json(BenchResult, json.dumps(record), 'the result'))}\n```"
 

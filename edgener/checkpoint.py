@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from edgener.data.types import Dataset
+from edgener_runtime.base.serde import load_json
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.serde import load_json
 
 RECORD = "edgener.json"
 SCHEMA_VERSION = 1
@@ -72,7 +72,7 @@ class Checkpoint:
 
     @property
     def case_channel(self) -> bool:
-        """Whether token_type_ids carry case classes (see edgener_runtime.casing)."""
+        """Whether token_type_ids carry case classes (see edgener_runtime.text.casing)."""
         return self.record is not None and self.record.case_channel
 
 

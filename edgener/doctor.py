@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING
 
 from edgener_runtime.errors import DeviceError
-from edgener_runtime.probe.describe import rows
-from edgener_runtime.probe.record import Probe, probe
+from edgener_runtime.machine.probe.describe import rows
+from edgener_runtime.machine.probe.record import Probe, probe
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

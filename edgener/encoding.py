@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgener_runtime.casing import case_classes
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.tokenize import without_surrogates
-from edgener_runtime.windows import Window, plan
+from edgener_runtime.text.casing import case_classes
+from edgener_runtime.text.tokenize import without_surrogates
+from edgener_runtime.text.windows import Window, plan
 
 
 @dataclass(frozen=True)

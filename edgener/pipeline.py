@@ -21,29 +21,30 @@ from edgener.bundle.build import (
     write_tokenizer,
 )
 from edgener.bundle.provenance import library_versions, provenance
-from edgener.checkpoint import Checkpoint, data_record, open_checkpoint
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
 from edgener.parity.budgets import DEFAULT_BUDGET, Budget, check_budgets
 from edgener.parity.compare import ParityReport, Reference, run_reference
+from edgener.parity.evaluation import DEVICE, judge_variant, time_variants, timed_as
 from edgener.parity.gate import EXIT_CODES, Verdict, explain, overall
 from edgener.parity.reference import PyTorchModel
 from edgener.parity.report import write_reports
-from edgener.progress import Track, untracked
-from edgener.report.html import write_html
-from edgener.search import SearchResult
-from edgener.trials import DEVICE, judge_variant, time_variants, timed_as
-from edgener_exporters.calibration import Calibration
-from edgener_exporters.mixed import build_mixed
-from edgener_exporters.onnx import export_onnx
-from edgener_exporters.optimise import optimise_for_cpu
+from edgener.report.export_page import write_html
+from edgener_exporters.calibrate.calibration import Calibration
+from edgener_exporters.graph.onnx import export_onnx
+from edgener_exporters.graph.optimise import optimise_for_cpu
+from edgener_exporters.search.mixed import build_mixed
 from edgener_exporters.variants import CPU, VARIANTS, Variant
+from edgener_runtime.base.files import staged_folder
+from edgener_runtime.base.serde import to_json
+from edgener_runtime.bundle.manifest import MANIFEST, Manifest
 from edgener_runtime.errors import ParityError, UserInputError
-from edgener_runtime.files import staged_folder
-from edgener_runtime.manifest import MANIFEST, Manifest
-from edgener_runtime.serde import to_json
-from edgener_runtime.session import PROVIDERS
-from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.machine.devices import PROVIDERS
+from edgener_runtime.text.tokenize import TextTokenizer
+
+from .checkpoint import Checkpoint, data_record, open_checkpoint
+from .progress import Track, untracked
+from .search import SearchResult
 
 
 @dataclass(frozen=True)

@@ -12,40 +12,41 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgener.bundle.build import TOKENIZER, draft_manifest, model_file, tokenizer_settings, write_tokenizer
-from edgener.checkpoint import Checkpoint, data_record, open_checkpoint
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget, check_budgets
-from edgener.parity.counts import count_sentences
 from edgener.parity.figures import measure
 from edgener.parity.gate import Verdict, judge, overall
+from edgener.parity.measures.counts import count_sentences
+from edgener.parity.measures.tagging import Answers, answer
 from edgener.parity.reference import PyTorchModel
-from edgener.parity.tagging import Answers, answer
-from edgener.progress import Track, untracked
-from edgener.speed import ROUNDS, measure_speed
-from edgener_exporters.calibration import Calibration
-from edgener_exporters.forms import FP32, forms_of
-from edgener_exporters.graph import copy_of, open_graph
-from edgener_exporters.int8 import Form, encoder_products
-from edgener_exporters.int8_dynamic import dynamic_product
-from edgener_exporters.kept import Kept
-from edgener_exporters.mixed import Plan, write_mixed
-from edgener_exporters.onnx import export_onnx
-from edgener_exporters.precision_search import Search, path_of_plans
-from edgener_exporters.roles import Product
-from edgener_exporters.sensitivity import TIMED_ROUNDS, Noise, product_seconds
-from edgener_exporters.smooth import smooth, smoothable
+from edgener.parity.speed import ROUNDS, measure_speed
+from edgener_exporters.calibrate.calibration import Calibration
+from edgener_exporters.calibrate.measurement_cache import Kept
+from edgener_exporters.graph.graph import copy_of, open_graph
+from edgener_exporters.graph.onnx import export_onnx
+from edgener_exporters.graph.roles import Product
+from edgener_exporters.int8_kernels import FP32, forms_of
+from edgener_exporters.quantise.int8 import Form, encoder_products
+from edgener_exporters.quantise.int8_dynamic import dynamic_product
+from edgener_exporters.quantise.smooth import smooth, smoothable
+from edgener_exporters.search.mixed import Plan, write_mixed
+from edgener_exporters.search.precision_search import Search, path_of_plans
+from edgener_exporters.search.sensitivity import TIMED_ROUNDS, Noise, product_seconds
 from edgener_exporters.variants import VARIANTS
-from edgener_runtime.device import isa
+from edgener_runtime.backends.base import Tuning
+from edgener_runtime.base.files import sha256_of
+from edgener_runtime.base.serde import SchemaError, load_json
+from edgener_runtime.bundle.manifest import Manifest, Speed, VariantEntry
+from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.files import sha256_of
-from edgener_runtime.manifest import Manifest, Speed, VariantEntry
+from edgener_runtime.machine.cpu import isa
 from edgener_runtime.pipeline import TokenClassifier
-from edgener_runtime.serde import SchemaError, load_json
-from edgener_runtime.tokenize import TextTokenizer
-from edgener_runtime.tuning import Tuning
-from edgener_runtime.verify import file_entry
+from edgener_runtime.text.tokenize import TextTokenizer
+
+from .checkpoint import Checkpoint, data_record, open_checkpoint
+from .progress import Track, untracked
 
 BASELINES = (FP32, "int8-dynamic")  # tried and timed beside the mixes
 DEFAULT_CHURN = Budget("churn", 0.01)

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgener.encoding import TextEncoder, load_tokenizer
-from edgener_runtime.manifest import TokenizerSettings
-from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.bundle.manifest import TokenizerSettings
+from edgener_runtime.text.tokenize import TextTokenizer
 
 LONGEST, STRIDE = 32, 8
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")

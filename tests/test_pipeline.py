@@ -21,8 +21,8 @@ from edgener.parity.budgets import Budget
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
 from edgener_exporters.variants import VARIANTS, Builder, Variant
 from edgener_runtime import TokenClassifier
+from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import EdgenerError, ParityError, StorageError, UserInputError
-from edgener_runtime.verify import verify_bundle
 
 BOTH = (VARIANTS["int8-dynamic"], VARIANTS["fp32"])
 FP32 = (VARIANTS["fp32"],)

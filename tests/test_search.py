@@ -18,13 +18,13 @@ from edgener.parity.budgets import Budget
 from edgener.parity.gate import Verdict
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener.search import BASELINES, SearchResult, SearchSpec, read_search, search_precision
-from edgener_exporters.forms import FP32
-from edgener_exporters.kept import Kept
-from edgener_exporters.sensitivity import Noise
+from edgener_exporters.calibrate.measurement_cache import Kept
+from edgener_exporters.int8_kernels import FP32
+from edgener_exporters.search.sensitivity import Noise
 from edgener_exporters.variants import VARIANTS
+from edgener_runtime.base.serde import to_json
+from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.serde import to_json
-from edgener_runtime.verify import verify_bundle
 
 LOOSE = (Budget("churn", 0.5),)
 

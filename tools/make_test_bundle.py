@@ -44,10 +44,10 @@ from edgener.train.config import TrainConfig
 from edgener.train.run import train
 from edgener_exporters.variants import select_variants
 from edgener_runtime import TokenClassifier
-from edgener_runtime.casing import case_classes
-from edgener_runtime.entity import AGGREGATIONS, Decoding
-from edgener_runtime.files import write_atomic
-from edgener_runtime.manifest import MANIFEST, read_manifest
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.bundle.manifest import MANIFEST, read_manifest
+from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding
+from edgener_runtime.text.casing import case_classes
 
 TESTS = Path(__file__).resolve().parents[1] / "runtime" / "tests"
 ENCODER, CHECKPOINT = "tiny-bert", "tiny-factory"

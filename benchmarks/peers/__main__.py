@@ -22,9 +22,9 @@ from edgener.data.calibration import calibration_text, representative
 from edgener.data.read import DataSpec, read_split
 from edgener.encoding import load_tokenizer
 from edgener.progress import tracked
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import EdgenerError
-from edgener_runtime.files import write_atomic
-from edgener_runtime.verify import verify_bundle
 
 from .models import CALIBRATION, make_models
 from .record import to_json

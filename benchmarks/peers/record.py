@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edgener_runtime.device import cpu_model, isa
+from edgener_runtime.machine.cpu import cpu_model, isa
 
 from .report import Row, leads_of
 from .run import COLD_STARTS, Plan

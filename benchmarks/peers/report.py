@@ -8,7 +8,7 @@ from statistics import median
 
 from rich.table import Table
 
-from edgener_runtime.manifest import Spread
+from edgener_runtime.bundle.manifest import Spread
 
 from .measure import Check, Round
 from .table import Peer

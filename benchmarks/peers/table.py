@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgener_runtime.manifest import Manifest
-from edgener_runtime.tuning import tuning_file
+from edgener_runtime.bundle.manifest import Manifest
+from edgener_runtime.inference.tuning import tuning_file
 
 BATCHES = (8, 16, 32, 64)  # texts of one run that are tried for each peer beforehand
 CPU = "CPUExecutionProvider"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgener.data.types import Sentence
-from edgener.parity.metrics import entity_scores
+from edgener.parity.measures.metrics import entity_scores
 
 Found = Sequence[tuple[str, int, int]]  # label, first and past-the-end character
 

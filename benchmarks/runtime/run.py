@@ -30,9 +30,9 @@ from promises import told, verdicts
 from rich.console import Console
 from rich.table import Table
 
-from edgener_runtime.device import cpu_model, isa, usable_cores
-from edgener_runtime.files import write_atomic
-from edgener_runtime.manifest import MANIFEST, read_manifest
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.bundle.manifest import MANIFEST, read_manifest
+from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 PROMISED_TEXTS = 50_000
 

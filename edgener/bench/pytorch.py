@@ -7,14 +7,14 @@ from pathlib import Path
 
 from edgener.checkpoint import open_checkpoint
 from edgener.parity.reference import PyTorchModel
-from edgener_runtime.bench.job import Job
-from edgener_runtime.bench.plan import Place
-from edgener_runtime.decode import Decoder, Scored
-from edgener_runtime.device import usable_cores
-from edgener_runtime.entity import Entity
-from edgener_runtime.files import sha256_of
+from edgener_runtime.base.files import sha256_of
+from edgener_runtime.commissioning.bench.job import Job
+from edgener_runtime.commissioning.bench.plan import Place
+from edgener_runtime.decoding.decode import Decoder, Scored
+from edgener_runtime.decoding.entity import Entity
+from edgener_runtime.inference.words import Words, labels_of
+from edgener_runtime.machine.cpu import usable_cores
 from edgener_runtime.pipeline import OF_WORDS
-from edgener_runtime.words import Words, labels_of
 
 NAME, DEVICE = "pytorch", "cpu"
 
@@ -33,7 +33,7 @@ def pytorch_places(checkpoint: Path, threads: Sequence[int]) -> tuple[Place, ...
 
 def main() -> int:
     """The worker's process: a job on stdin, events on stdout."""
-    from edgener_runtime.bench.worker import main
+    from edgener_runtime.commissioning.bench.worker import main
 
     return main(Trained)
 

@@ -15,7 +15,7 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any
 
-from edgener_runtime.bench.record import BenchResult
+from edgener_runtime.commissioning.bench.results.record import BenchResult
 from edgener_runtime.errors import EdgenerError
 
 _SCALARS = {str: "text", int: "whole number", float: "number", bool: "true or false"}

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgener.checkpoint import data_record
 from edgener.data.types import Dataset, Sentence
-from edgener_runtime.bench.spec import Gold, Text
+from edgener_runtime.commissioning.bench.spec import Gold, Text
 
 
 def labelled_texts(dataset: Dataset) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from edgener.checkpoint import Checkpoint
 from edgener.encoding import load_tokenizer
 from edgener.parity.compare import ParityReport
 from edgener_exporters.variants import Variant
-from edgener_runtime.device import isa
-from edgener_runtime.manifest import MANIFEST, FileEntry, Manifest, Proof, TokenizerSettings, VariantEntry
-from edgener_runtime.verify import file_entry
+from edgener_runtime.bundle.manifest import MANIFEST, FileEntry, Manifest, Proof, TokenizerSettings, VariantEntry
+from edgener_runtime.bundle.verify import file_entry
+from edgener_runtime.machine.cpu import isa
 
 TOKENIZER = "tokenizer.json"
 REPRODUCE = "reproduce.sh"

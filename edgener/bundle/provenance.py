@@ -12,8 +12,8 @@ from typing import Any
 import edgener
 from edgener.checkpoint import Checkpoint, data_record
 from edgener.data.types import Dataset
-from edgener_runtime.files import sha256_of
-from edgener_runtime.session import load_onnxruntime
+from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
+from edgener_runtime.base.files import sha256_of
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "numpy")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgener_runtime.probe.providers import DEVICES
+from edgener_runtime.machine.probe.providers import DEVICES
 
 
 @click.command()
@@ -21,9 +21,9 @@ def doctor(as_json: bool, device: str | None) -> None:
       edgener doctor --device cuda
     """
     from edgener.doctor import describe_build, examine
-    from edgener_runtime.console import write_line
-    from edgener_runtime.probe.describe import describe
-    from edgener_runtime.serde import to_json
+    from edgener_runtime.base.serde import to_json
+    from edgener_runtime.cli.console import write_line
+    from edgener_runtime.machine.probe.describe import describe
 
     found = examine()
     lines = [*describe_build(found), "", *describe(found.probe)]

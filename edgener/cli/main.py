@@ -8,12 +8,22 @@ from typing import Any
 import click
 
 import edgener
-from edgener_runtime.console import CommandGroup
+from edgener_runtime.cli.console import CommandGroup
 
-COMMANDS = (
-    "data", "train", "evaluate", "search", "export", "bench", "build-engine",
-    "variants", "compare", "report", "doctor",
-)  # fmt: skip
+COMMANDS = {
+    "data": "edgener.cli.data.inspect",
+    "train": "edgener.cli.train.train",
+    "evaluate": "edgener.cli.train.evaluate",
+    "search": "edgener.cli.release.search",
+    "export": "edgener.cli.release.export",
+    "bench": "edgener.cli.bench.bench",
+    "build-engine": "edgener.cli.release.build_engine",
+    "variants": "edgener.cli.release.variants",
+    "compare": "edgener.cli.bench.compare",
+    "report": "edgener.cli.bench.report",
+    "doctor": "edgener.cli.doctor",
+}
+"""Each command and the module that defines it."""
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,8 +40,8 @@ def main() -> None:
 
 
 def _add_commands(group: click.Group) -> None:
-    for module in (name.replace("-", "_") for name in COMMANDS):
-        command: Any = getattr(importlib.import_module(f"edgener.cli.{module}"), module)
+    for name, module in COMMANDS.items():
+        command: Any = getattr(importlib.import_module(module), name.replace("-", "_"))
         group.add_command(command)
 
 

@@ -12,7 +12,7 @@ import click
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
 from edgener_runtime.cli.options import with_options
-from edgener_runtime.inputs import FORMATS as TEXT_FORMATS
+from edgener_runtime.text.inputs import FORMATS as TEXT_FORMATS
 
 _SOURCE = "A file, a folder with train, valid and test files, or builtin:factory."
 _DATA_OPTIONS = (

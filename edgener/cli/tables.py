@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgener.parity.bootstrap import Estimate
-    from edgener_runtime.bench.record import Interval
+    from edgener_runtime.commissioning.bench.results.record import Interval
 
 
 def narrow_table(*columns: str, title: str, wraps: Collection[str]) -> Any:

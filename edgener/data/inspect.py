@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from edgener_runtime.tokenize import without_surrogates
+from edgener_runtime.text.tokenize import without_surrogates
 
 from .leaks import overlap, repeats
 from .types import Dataset

@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgener.data.readers.annotations import read_annotations
+from edgener.data.readers.conll import read_conll
+from edgener.data.readers.lines import BadLines, read_text
 from edgener_runtime.errors import UserInputError
 
-from .annotations import read_annotations
-from .conll import read_conll
-from .lines import BadLines, read_text
 from .types import Dataset, Sentence
 
 FORMATS = ("auto", "conll", "json")

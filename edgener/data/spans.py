@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from edgener_runtime.cut import split_text
+from edgener_runtime.text.cut import split_text
 
 from .types import Sentence, Span
 

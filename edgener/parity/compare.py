@@ -9,22 +9,22 @@ from typing import Any, Protocol
 
 from edgener.checkpoint import data_record
 from edgener.data.types import Dataset, Sentence
-from edgener_runtime.device import isa
+from edgener.parity.measures.batch_effect import Batched, count_batch_effect
+from edgener.parity.measures.counts import Count, Counts, count_sentences
+from edgener.parity.measures.diff import Change, DiffSummary, changes, summarise
+from edgener.parity.measures.logits import LogitFigures, logit_figures
+from edgener.parity.measures.masks import MaskedText, Runner, Stray, mask_texts, stray
+from edgener.parity.measures.metrics import EntityScores, entity_scores
+from edgener.parity.measures.tagging import Answers, answer
+from edgener_runtime.bundle.manifest import ParityFigures
 from edgener_runtime.errors import ParityError
-from edgener_runtime.manifest import ParityFigures
+from edgener_runtime.machine.cpu import isa
 from edgener_runtime.pipeline import TokenLogits
 
-from .batch_effect import Batched, count_batch_effect
 from .bootstrap import Estimate
-from .counts import Count, Counts, count_sentences
-from .diff import Change, DiffSummary, changes, summarise
 from .figures import Figures, measure
 from .gate import Judgement, Verdict, overall
-from .logits import LogitFigures, logit_figures
-from .masks import MaskedText, Runner, Stray, mask_texts, stray
-from .metrics import EntityScores, entity_scores
 from .reference import PyTorchModel
-from .tagging import Answers, answer
 
 SCHEMA_VERSION = 1
 MASKED_TEXTS = 32

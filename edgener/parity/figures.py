@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgener.parity.measures.counts import Count, Counts
+from edgener.parity.measures.masks import Stray
+
 from .bootstrap import RESAMPLES, SEED, Bootstrap, Estimate
-from .counts import Count, Counts
-from .masks import Stray
 
 if TYPE_CHECKING:
     import numpy as np

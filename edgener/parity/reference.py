@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from edgener.checkpoint import Checkpoint
 from edgener.encoding import EncodedText, TextEncoder, load_tokenizer
-from edgener_exporters.onnx import input_names, load_reference
+from edgener_exporters.graph.onnx import input_names, load_reference
 from edgener_runtime.pipeline import TokenLogits
-from edgener_runtime.windows import Window
+from edgener_runtime.text.windows import Window
 
 if TYPE_CHECKING:
     import numpy as np

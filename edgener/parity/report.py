@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgener.parity.measures.diff import KINDS, Bucket, to_jsonl
+
 from .bootstrap import LEVEL, Estimate
 from .compare import ParityReport
-from .diff import KINDS, Bucket, to_jsonl
 from .figures import LabelFigures
 from .gate import explain
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
+from edgener_runtime.commissioning.selftest.answers import compare
+from edgener_runtime.commissioning.selftest.report import PASS, SelftestReport
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.selftest.answers import compare
-from edgener_runtime.selftest.report import PASS, SelftestReport
 
 COLUMNS = ("machine", "ran on", "model", "labels", "ms a text", "99 of 100", "MB", "W", "verdict")
 _NOTHING = "-"

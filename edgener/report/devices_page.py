@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from edgener_runtime.selftest.page import document, table
+from edgener_runtime.commissioning.selftest.page import document, table
 
 from .devices import COLUMNS, Matrix, not_run_line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgener.parity.diff import Change, FoundEntity
+from edgener.parity.measures.diff import Change, FoundEntity
 
 AROUND = 240  # characters kept on either side of what changed; a sentence can be a whole page
 

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgener.bench.matrix import BenchMatrix
-from edgener.bench.matrix import merge as merge_benches
-from edgener.bench.recommend import Bounds
-from edgener_runtime.bench.record import KIND, BenchResult, read_result
+from edgener.report.bench.columns import SHORT
+from edgener.report.bench.matrix import BenchMatrix
+from edgener.report.bench.matrix import merge as merge_benches
+from edgener.report.bench.recommend import Bounds
+from edgener_runtime.base.serde import to_json
+from edgener_runtime.commissioning.bench.results.record import KIND, BenchResult, read_result
+from edgener_runtime.commissioning.selftest.report import SelftestReport, read_report
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.selftest.report import SelftestReport, read_report
-from edgener_runtime.serde import to_json
 
-from . import bench_page, devices_page
-from .bench_columns import SHORT
+from . import devices_page
+from .bench import page as bench_page
 from .devices import COLUMNS, Matrix, merge, not_run_line
 from .tables import Table
 

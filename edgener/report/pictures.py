@@ -15,11 +15,11 @@ from edgener.parity.bootstrap import Estimate
 from edgener.parity.compare import ParityReport
 
 from .canvas import INK, figure, label_text, looks
-from .front import front
+from .pareto import front
 
 if TYPE_CHECKING:
     from edgener.search import Trial
-    from edgener_runtime.manifest import Speed, Spread
+    from edgener_runtime.bundle.manifest import Speed, Spread
 
 WIDTH = 4.4  # inches
 _LARGEST = 500  # area of the largest variant's mark, in square points

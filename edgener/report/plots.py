@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgener.parity.metrics import Tags
+from edgener.parity.measures.metrics import Tags
 
 from .canvas import figure
 

@@ -11,7 +11,7 @@ from edgener.parity.compare import ParityReport
 from edgener.parity.report import COLUMNS, row
 
 if TYPE_CHECKING:
-    from edgener_runtime.manifest import Speed, Spread
+    from edgener_runtime.bundle.manifest import Speed, Spread
 
 
 @dataclass(frozen=True)

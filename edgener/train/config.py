@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from edgener_runtime.base.serde import SchemaError, from_json
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.serde import SchemaError, from_json
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edgener_runtime.casing import CASE_CLASSES
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.text.casing import CASE_CLASSES
 
 from .config import TrainConfig
 

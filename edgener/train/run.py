@@ -16,14 +16,14 @@ from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, load_tokenizer
-from edgener.parity.metrics import EntityScores, entity_scores
+from edgener.parity.measures.metrics import EntityScores, entity_scores
+from edgener.parity.measures.tagging import tag
 from edgener.parity.reference import PyTorchModel
-from edgener.parity.tagging import tag
 from edgener.sources import resolve_model
-from edgener_exporters.quiet import quieten_libraries
+from edgener_exporters.library_logging import quieten_libraries
+from edgener_runtime.base.files import check_replaceable, staged_folder, write_atomic
+from edgener_runtime.base.serde import to_json
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.files import check_replaceable, staged_folder, write_atomic
-from edgener_runtime.serde import to_json
 
 from .config import TrainConfig
 from .features import build_features

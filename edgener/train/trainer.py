@@ -165,7 +165,7 @@ def sentence_tags(features: Features, predicted: Any, targets: Any, labels: Sequ
 
 
 def _entity_metrics(features: Features, labels: Sequence[str]) -> Callable[[Any], dict[str, float]]:
-    from edgener.parity.metrics import entity_scores
+    from edgener.parity.measures.metrics import entity_scores
 
     def compute(evaluated: Any) -> dict[str, float]:
         scores = entity_scores(*sentence_tags(features, evaluated.predictions, evaluated.label_ids, labels))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from distributed import Client
 
-from edgener.bench.task import bench_task
+from edgener.fleet.task import bench_task
 
 
 def main() -> None:

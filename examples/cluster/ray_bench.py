@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from edgener.bench.task import bench_task
+from edgener.fleet.task import bench_task
 
 
 def main() -> None:

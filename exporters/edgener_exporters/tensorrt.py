@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgener_runtime.manifest import VariantEntry
-from edgener_runtime.process import Follow
-from edgener_runtime.tensorrt.build import Wanted, build_engine, check_variant, ignore
-from edgener_runtime.tensorrt.profiles import Profile
-from edgener_runtime.tensorrt.sidecar import Sidecar
-
-from .lint import check_for_tensorrt
+from edgener_exporters.graph.lint import check_for_tensorrt
+from edgener_runtime.backends.tensorrt.profiles import Profile
+from edgener_runtime.backends.tensorrt.sidecar import Sidecar
+from edgener_runtime.base.process import Follow
+from edgener_runtime.bundle.manifest import VariantEntry
+from edgener_runtime.commissioning.engines.build import Wanted, build_engine, check_variant, ignore
 
 
 def build_linted_engine(
     bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], wanted: Wanted, follow: Follow = ignore
 ) -> Sidecar:
-    """`edgener_runtime.tensorrt.build.build_engine` of a graph that passed the lint.
+    """`edgener_runtime.commissioning.engines.build.build_engine` of a graph that passed the lint.
 
     Raises ExportError with the node that TensorRT would refuse and the way out, and what that function raises.
     """

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgener_exporters.quantise.fp16 import convert_fp16
+from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
+from edgener_exporters.quantise.int8_qdq import quantize_qdq
+from edgener_exporters.quantise.int8_rowwise import quantize_rowwise
+from edgener_exporters.quantise.int8_static import quantize_static
+from edgener_exporters.quantise.weight_only import quantize_weights
+from edgener_runtime.bundle.manifest import Needs
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.manifest import Needs
-
-from .fp16 import convert_fp16
-from .int8_dynamic import quantize_dynamic
-from .int8_qdq import quantize_qdq
-from .int8_rowwise import quantize_rowwise
-from .int8_static import quantize_static
-from .weight_only import quantize_weights
 
 if TYPE_CHECKING:
-    from .calibration import Calibration
+    from edgener_exporters.calibrate.calibration import Calibration
 
 Builder = Callable[[Path, Path, "Calibration"], None]
 

@@ -7,7 +7,8 @@ with TokenClassifier.load("bundle") as classifier:
         print(entity.label, entity.start, entity.end, entity.score, entity.text)
 """
 
-from .entity import Decoding, Entity
+from edgener_runtime.decoding.entity import Decoding, Entity
+
 from .errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
 from .explain import Explanation
 from .pipeline import TokenClassifier, TokenLogits

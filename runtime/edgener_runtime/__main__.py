@@ -1,5 +1,5 @@
 """`python -m edgener_runtime`, for where the script is not on the PATH."""
 
-from edgener_runtime.cli import main
+from .cli import main
 
 main(prog_name="edgener-runtime")

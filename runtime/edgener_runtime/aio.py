@@ -8,7 +8,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from .entity import PLAIN, Decoding, Entity
+from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
+
 from .errors import EdgenerError
 from .pipeline import TokenClassifier
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .tuning import Tuning
+from edgener_runtime.backends.base import Tuning
 
 
 @dataclass(frozen=True)

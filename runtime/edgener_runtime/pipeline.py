@@ -10,22 +10,23 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .batches import Begun, batches, feeds, rows_of
-from .choose import pick_device
-from .decode import Decoder
-from .device import isa
-from .devices import DEVICES, NOT_RUN, PROVIDERS
-from .engine import Engine
-from .entity import PLAIN, Decoding, Entity
+from edgener_runtime.backends.base import Model, Tuning
+from edgener_runtime.backends.choose import pick_device
+from edgener_runtime.backends.requirements import Wanted, prepared
+from edgener_runtime.bundle.manifest import Manifest, VariantEntry
+from edgener_runtime.bundle.verify import Verifying
+from edgener_runtime.decoding.decode import Decoder
+from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
+from edgener_runtime.inference.batches import Begun, batches, feeds, rows_of
+from edgener_runtime.inference.engine import Engine
+from edgener_runtime.inference.tuning import tuning_for
+from edgener_runtime.inference.words import Words, join, labels_of
+from edgener_runtime.machine.cpu import isa
+from edgener_runtime.machine.devices import DEVICES, NOT_RUN, PROVIDERS
+from edgener_runtime.text.tokenize import TextTokenizer
+
 from .errors import BundleError, ProviderError, UserInputError
 from .explain import Explanation
-from .manifest import Manifest, VariantEntry
-from .needs import Wanted, prepared
-from .session import Model
-from .tokenize import TextTokenizer
-from .tuning import Tuning, tuning_for
-from .verify import Verifying
-from .words import Words, join, labels_of
 
 if TYPE_CHECKING:
     import numpy as np

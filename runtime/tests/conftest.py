@@ -18,8 +18,8 @@ import pytest
 from hypothesis import settings
 
 from edgener_runtime import TokenClassifier
+from edgener_runtime.bundle.manifest import Manifest, read_manifest
 from edgener_runtime.cli import main
-from edgener_runtime.manifest import Manifest, read_manifest
 
 HERE = Path(__file__).parent
 MARKERS = (

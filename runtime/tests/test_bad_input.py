@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgener_runtime import Decoding, DeviceError, Entity, TokenClassifier
-from edgener_runtime import tokenize as tokenize_module
-from edgener_runtime.shapes import ANY
+from edgener_runtime.backends.shapes import ANY
+from edgener_runtime.text import tokenize as tokenize_module
 
 Run = Callable[..., Any]
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of memory are told as on Linux")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgener_runtime import TokenClassifier
-from edgener_runtime.device import isa
+from edgener_runtime.machine.cpu import isa
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import edgener_runtime
-from edgener_runtime.probe.cuda import cuda_driver
+from edgener_runtime.machine.probe.cuda import cuda_driver
 
 FOREIGN = {"torch", "transformers", "onnx", "optimum", "huggingface_hub", "accelerate", "peft", "edgener", "requests"}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from edgener_runtime.bundle.manifest import SCHEMA_VERSION, Manifest, read_manifest
 from edgener_runtime.errors import BundleError, UserInputError
-from edgener_runtime.manifest import SCHEMA_VERSION, Manifest, read_manifest
 
 
 def test_the_manifest_is_what_stands_in_the_bundle(bundle: Path, manifest: Manifest) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from edgener_runtime import TokenClassifier
-from edgener_runtime.devices import DEVICES
-from edgener_runtime.entity import Entity
-from edgener_runtime.manifest import Manifest
-from edgener_runtime.needs import Wanted, lacks
-from edgener_runtime.probe.record import probe
+from edgener_runtime.backends.requirements import Wanted, lacks
+from edgener_runtime.bundle.manifest import Manifest
+from edgener_runtime.decoding.entity import Entity
+from edgener_runtime.machine.devices import DEVICES
+from edgener_runtime.machine.probe.record import probe
 
 # A text alone, an empty one, windows, more rows than a profile takes, and every length between.
 TEXTS = ["oil leak at the pump", "", "Bearing worn, replaced. " * 40, *(f"{'leak ' * n}at P-10{n}" for n in range(60))]

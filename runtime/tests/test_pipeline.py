@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from edgener_runtime import BundleError, EdgenerError, Entity, TokenClassifier, UserInputError, verify
-from edgener_runtime.entity import AGGREGATIONS, Decoding
-from edgener_runtime.manifest import read_manifest
-from edgener_runtime.shapes import ANY
-from edgener_runtime.windows import plan
+from edgener_runtime import BundleError, EdgenerError, Entity, TokenClassifier, UserInputError
+from edgener_runtime.backends.shapes import ANY
+from edgener_runtime.bundle import verify
+from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding
+from edgener_runtime.text.windows import plan
 
 WORDS = (
     "oil leak",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgener_runtime import EdgenerError, TokenClassifier, UserInputError
-from edgener_runtime.engine import Engine
-from edgener_runtime.manifest import Manifest
-from edgener_runtime.tuning import Tuning
+from edgener_runtime.backends.base import Tuning
+from edgener_runtime.bundle.manifest import Manifest
+from edgener_runtime.inference.engine import Engine
 
 TEXTS = ["oil leak at pump P-101", "seal worn", "Feed pump P-7: 泵漏油", "", "crane brg noise, repl roller."] * 40
 

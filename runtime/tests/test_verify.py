@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from edgener_runtime import TokenClassifier, engine, verify
+from edgener_runtime import TokenClassifier
+from edgener_runtime.backends.base import Model
+from edgener_runtime.bundle import verify
+from edgener_runtime.bundle.manifest import Manifest
+from edgener_runtime.bundle.verify import file_entry, verify_bundle
 from edgener_runtime.errors import BundleError
-from edgener_runtime.manifest import Manifest
-from edgener_runtime.session import Model
-from edgener_runtime.verify import file_entry, verify_bundle
+from edgener_runtime.inference import engine
 
 Damage = Callable[[Path], object]
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgener.bench.compare import Named
-from edgener_runtime.bench.record import (
+from edgener.compare.compare import Named
+from edgener_runtime.base.serde import to_json
+from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
+from edgener_runtime.commissioning.bench.results.record import (
     MEASURED,
     NOT_RUN,
     PRECISE,
@@ -22,10 +24,8 @@ from edgener_runtime.bench.record import (
     Stillness,
     Work,
 )
-from edgener_runtime.bench.samples import pack
-from edgener_runtime.bench.scenarios import SCENARIOS
-from edgener_runtime.bench.statistics import figures
-from edgener_runtime.serde import to_json
+from edgener_runtime.commissioning.bench.results.samples import pack
+from edgener_runtime.commissioning.bench.results.statistics import figures
 
 MACHINE = Fingerprint(
     cpu="AMD EPYC", isa="avx2", architecture="x86_64", cores=2, memory=8 << 30, core_limit=None, memory_limit=None,

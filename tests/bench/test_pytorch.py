@@ -10,13 +10,13 @@ from edgener.bench.pytorch import Trained, pytorch_places
 from edgener.bench.texts import labelled_texts
 from edgener.data.types import Dataset
 from edgener_runtime import TokenClassifier
-from edgener_runtime.bench.job import Job
-from edgener_runtime.bench.run import run
-from edgener_runtime.bench.spec import Spec
-from edgener_runtime.device import usable_cores
+from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.commissioning.bench.job import Job
+from edgener_runtime.commissioning.bench.run import run
+from edgener_runtime.commissioning.bench.spec import Spec
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.manifest import read_manifest
-from edgener_runtime.words import Words
+from edgener_runtime.inference.words import Words
+from edgener_runtime.machine.cpu import usable_cores
 
 
 @pytest.fixture(scope="module")

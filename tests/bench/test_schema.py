@@ -9,7 +9,7 @@ import pytest
 
 from edgener.bench import schema
 from edgener.bench.schema import SAYS, schema_page
-from edgener_runtime.bench import record
+from edgener_runtime.commissioning.bench.results import record
 from edgener_runtime.errors import EdgenerError
 
 from .made import made_result, made_row, written

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from benchmarks.interval_coverage import LAWS, ROUNDS, Counted, Law, count, pooled, run, table
 
-from edgener_runtime.bench.statistics import LEAST_ROUNDS
+from edgener_runtime.commissioning.bench.results.statistics import LEAST_ROUNDS
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = json.loads((ROOT / "benchmarks" / "results" / "bench" / "coverage.json").read_text(encoding="utf-8"))

@@ -26,10 +26,10 @@ from rich.console import Console
 from edgener.data.types import Sentence, Span
 from edgener.progress import untracked
 from edgener_runtime import Decoding, TokenClassifier
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import DeviceError, ExportError, ParityError, UserInputError
-from edgener_runtime.files import write_atomic
-from edgener_runtime.tuning import tuning_file
-from edgener_runtime.verify import verify_bundle
+from edgener_runtime.inference.tuning import tuning_file
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "runtime" / "tests" / "bundle"

@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgener.cli.main import main
-from edgener_runtime.cli.prepare import prepare
-from edgener_runtime.probe.cuda import CudaDriver
-from edgener_runtime.tensorrt import backend, build
-from edgener_runtime.tensorrt.places import engines_folder
-from edgener_runtime.verify import file_entry
+from edgener_runtime.backends.tensorrt import backend
+from edgener_runtime.backends.tensorrt.paths import engines_folder
+from edgener_runtime.bundle.verify import file_entry
+from edgener_runtime.commissioning.cli.prepare import prepare
+from edgener_runtime.commissioning.engines import build
+from edgener_runtime.machine.probe.cuda import CudaDriver
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tensorrt.md"

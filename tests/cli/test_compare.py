@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from edgener.bench.compare import Comparison
 from edgener.cli.main import main
-from edgener_runtime.serde import from_json, to_json
+from edgener.compare.compare import Comparison
+from edgener_runtime.base.serde import from_json, to_json
 
 from ..bench.made import made_result, made_row, not_run, pair_of, written
 

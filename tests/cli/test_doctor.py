@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 import edgener.doctor as module
 from edgener.cli.main import main
 from edgener.doctor import Examination, Needed, describe_build, examine, needed_by
+from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.errors import DeviceError
-from edgener_runtime.probe.cuda import cuda_driver
-from edgener_runtime.probe.record import probe
-from edgener_runtime.serde import from_json, to_json
+from edgener_runtime.machine.probe.cuda import cuda_driver
+from edgener_runtime.machine.probe.record import probe
 
 UNFIT = ["torch>=99", "no-such-package[more]>=1", "click", 'tensorboard>=99; extra == "tensorboard"']
 

@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from edgener import pipeline
 from edgener.cli.main import main
 from edgener.data.types import Dataset, Sentence
-from edgener_exporters.graph import save_graph
-from edgener_exporters.onnx import export_onnx
+from edgener_exporters.graph.graph import save_graph
+from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.variants import SETS, VARIANTS, Variant
-from edgener_runtime.verify import verify_bundle
+from edgener_runtime.bundle.verify import verify_bundle
 
 LABELLED = 60  # sentences
 

@@ -13,14 +13,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from edgener.bench.remote import bench_arguments, texts_as_lines
 from edgener.cli.main import main
-from edgener_runtime.bench.record import read_result
-from edgener_runtime.bench.spec import Gold, Spec, Text
-from edgener_runtime.bench.works import read_input
+from edgener.fleet.remote import bench_arguments, texts_as_lines
 from edgener_runtime.cli import main as runtime
+from edgener_runtime.commissioning.bench.results.record import read_result
+from edgener_runtime.commissioning.bench.spec import Gold, Spec, Text
+from edgener_runtime.commissioning.bench.workloads import read_input
 
-from ..bench.devices import Device, Keys, device, make_keys
+from ..fleet.devices import Device, Keys, device, make_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "runtime" / "tests" / "bundle"
@@ -113,7 +113,9 @@ SPECS = [
 @pytest.mark.parametrize("spec", SPECS, ids=["defaults", "everything"])
 def test_a_device_is_asked_for_what_was_asked_here(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Spec] = []
-    monkeypatch.setattr("edgener_runtime.cli.bench.measure", lambda context, spec, *more: asked.append(spec))
+    monkeypatch.setattr(
+        "edgener_runtime.commissioning.cli.bench.measure", lambda context, spec, *more: asked.append(spec)
+    )
     command = runtime.commands["bench"]
     assert isinstance(command, click.Command)
     command.main(["b", *bench_arguments(spec)], standalone_mode=False)

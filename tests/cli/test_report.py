@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgener.cli.main import main
-from edgener_runtime.selftest.report import read_report
+from edgener_runtime.commissioning.selftest.report import read_report
 
 from ..bench.made import made_result, made_row, not_run, written
 

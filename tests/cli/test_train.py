@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgener.cli.main import main
-from edgener.parity.metrics import EntityScores, Score
+from edgener.parity.measures.metrics import EntityScores, Score
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult
 

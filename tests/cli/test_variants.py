@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from edgener.cli import variants as command
 from edgener.cli.main import main
+from edgener.cli.release import variants as command
 from edgener_exporters.variants import VARIANTS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "variants.md"

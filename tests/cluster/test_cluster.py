@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from edgener_runtime.bench.record import Result
+    from edgener_runtime.commissioning.bench.results.record import Result
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "runtime" / "tests" / "bundle"
@@ -50,7 +50,7 @@ def run(name: str, address: str, folder: Path, spec: str) -> subprocess.Complete
 
 @pytest.mark.parametrize("name", ["ray", "dask"])
 def test_two_workers_give_the_same_schema(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    from edgener_runtime.bench.record import read_result
+    from edgener_runtime.commissioning.bench.results.record import read_result
 
     done = run(name, request.getfixturevalue(f"{name}_address"), tmp_path, SPEC)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -79,6 +79,6 @@ def test_a_task_that_fails_says_why(name: str, tmp_path: Path, request: pytest.F
 
 def test_no_torch_is_needed() -> None:
     pytest.importorskip("ray", reason="no ray here: make test-cluster")
-    code = "import sys, edgener.bench.task, edgener_runtime.bench.run; print(*sys.modules)"
+    code = "import sys, edgener.fleet.task, edgener_runtime.commissioning.bench.run; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "transformers", "onnx", "rich", "yaml"} & set(done.stdout.split())

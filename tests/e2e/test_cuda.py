@@ -9,8 +9,8 @@ import pytest
 
 from edgener.data.types import Dataset
 from edgener_runtime import TokenClassifier
-from edgener_runtime.entity import Entity
-from edgener_runtime.probe.cuda import cuda_driver
+from edgener_runtime.decoding.entity import Entity
+from edgener_runtime.machine.probe.cuda import cuda_driver
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(cuda_driver().why is not None, reason=f"no GPU: {cuda_driver().why}")]
 SCORES = 2e-3  # FP32 on a GPU adds up in another order

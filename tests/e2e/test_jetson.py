@@ -15,7 +15,7 @@ import click
 import pytest
 
 from edgener_runtime.cli import main
-from edgener_runtime.probe.record import probe
+from edgener_runtime.machine.probe.record import probe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgener_runtime.devices import DEVICES
+from edgener_runtime.machine.devices import DEVICES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "runtime.md"
 

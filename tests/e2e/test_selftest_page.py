@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgener_runtime.selftest.checks import CHECKS
+from edgener_runtime.commissioning.selftest.checks import CHECKS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "selftest.md"
 TABLE = re.compile(r"<!-- checks -->\n(.*)<!-- /checks -->\n", re.DOTALL)

@@ -12,16 +12,16 @@ from functools import partial
 from itertools import cycle
 from pathlib import Path
 
-from edgener_exporters.calibration import Calibration
-from edgener_exporters.forms import FORMS
-from edgener_exporters.graph import open_graph
-from edgener_exporters.int8 import encoder_products
-from edgener_exporters.mixed import Plan, build_mixed
-from edgener_exporters.onnx import export_onnx
-from edgener_exporters.smooth import smoothable
+from edgener_exporters.calibrate.calibration import Calibration
+from edgener_exporters.graph.graph import open_graph
+from edgener_exporters.graph.onnx import export_onnx
+from edgener_exporters.int8_kernels import FORMS
+from edgener_exporters.quantise.int8 import encoder_products
+from edgener_exporters.quantise.smooth import smoothable
+from edgener_exporters.search.mixed import Plan, build_mixed
 from edgener_exporters.variants import VARIANTS
-from edgener_runtime.manifest import TokenizerSettings
-from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.bundle.manifest import TokenizerSettings
+from edgener_runtime.text.tokenize import TextTokenizer
 
 
 def every_form(folder: Path) -> Plan:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from edgener.data.types import Dataset
-from edgener_exporters.calibration import Calibration
-from edgener_runtime.tokenize import TextTokenizer
+from edgener_exporters.calibrate.calibration import Calibration
+from edgener_runtime.text.tokenize import TextTokenizer
 
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
 _BERT = {
@@ -66,7 +66,7 @@ def bert(make_checkpoint: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def bert_onnx(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its FP32 graph."""
-    from edgener_exporters.onnx import export_onnx
+    from edgener_exporters.graph.onnx import export_onnx
 
     file = tmp_path_factory.mktemp("graph") / "fp32.onnx"
     export_onnx(bert, file)
@@ -90,7 +90,7 @@ def encoder(
     """`encoder("bert-cased")`, made once; also roberta, distilbert and electra."""
     from edgener.bundle.build import TOKENIZER, tokenizer_settings, write_tokenizer
     from edgener.checkpoint import open_checkpoint
-    from edgener_exporters.onnx import export_onnx
+    from edgener_exporters.graph.onnx import export_onnx
 
     texts = [sentence.text for sentence in small_factory["train"].sentences[:60]]
 

@@ -15,9 +15,9 @@ import pytest
 from edgener.bundle.build import TOKENIZER, write_tokenizer
 from edgener.checkpoint import open_checkpoint
 from edgener.data.factory import factory_splits
-from edgener_exporters.roles import find_products
+from edgener_exporters.graph.roles import find_products
 from edgener_exporters.variants import VARIANTS
-from edgener_runtime.manifest import TokenizerSettings
+from edgener_runtime.bundle.manifest import TokenizerSettings
 
 from ..conftest import wordpiece
 

@@ -14,9 +14,9 @@ import numpy as np
 import onnx
 import pytest
 
-from edgener_exporters.halves import round_halves
+from edgener_exporters.quantise.fp16_emulation import round_halves
 from edgener_exporters.variants import CPU, VARIANTS, Variant
-from edgener_runtime.batches import feeds, rows_of
+from edgener_runtime.inference.batches import feeds, rows_of
 
 from .conftest import Encoder
 from .running import logits_of

@@ -14,11 +14,11 @@ from edgener.bundle.build import (
     write_tokenizer,
 )
 from edgener.checkpoint import open_checkpoint
-from edgener_exporters.calibration import Calibration
-from edgener_exporters.onnx import export_onnx
+from edgener_exporters.calibrate.calibration import Calibration
+from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.variants import VARIANTS
-from edgener_runtime.manifest import Manifest
-from edgener_runtime.tokenize import TextTokenizer
+from edgener_runtime.bundle.manifest import Manifest
+from edgener_runtime.text.tokenize import TextTokenizer
 
 
 def make_bundle(checkpoint: Path, names: Sequence[str], texts: Sequence[str], out: Path) -> Manifest:

@@ -14,8 +14,11 @@ from .conformance import Api, missing
 from .conftest import ROOT, VERSIONS
 from .names import Use, unknowns, uses
 
-SOURCES = sorted((ROOT / "runtime" / "edgener_runtime" / "tensorrt").glob("*.py"))
-ONLY_RTX = {"ahead.py"}  # reached with compute capabilities alone, which load_backend's table gives to RTX alone
+RUNTIME = ROOT / "runtime" / "edgener_runtime"
+SOURCES = sorted(
+    [*(RUNTIME / "backends" / "tensorrt").glob("*.py"), *(RUNTIME / "commissioning" / "engines").glob("*.py")]
+)
+ONLY_RTX = {"cross_build.py"}  # reached with compute capabilities alone, which load_backend's table gives to RTX alone
 Read = Callable[[str], Api]
 
 
@@ -105,7 +108,7 @@ def test_what_not_every_version_has_is_looked_for(api: Read) -> None:
 ASK = """
 import tensorrt_bindings as trt
 from edgener_runtime.errors import ProviderError
-from edgener_runtime.tensorrt.options import member
+from edgener_runtime.backends.tensorrt.options import member
 try:
     print(member(trt, {owner!r}, {name!r}).name)
 except ProviderError as error:

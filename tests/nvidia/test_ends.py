@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
+from edgener_runtime.backends.tensorrt.paths import engines_folder
+from edgener_runtime.backends.tensorrt.profiles import profiles_for
+from edgener_runtime.bundle.manifest import VariantEntry, read_manifest
+from edgener_runtime.commissioning.engines import build
+from edgener_runtime.commissioning.engines.build import WORKER, Wanted, build_engine
+from edgener_runtime.commissioning.engines.job import Job
+from edgener_runtime.commissioning.engines.watchdog import CANCELLED
 from edgener_runtime.errors import DeviceError, EdgenerError, ProviderError, StorageError
-from edgener_runtime.manifest import VariantEntry, read_manifest
-from edgener_runtime.tensorrt import build
-from edgener_runtime.tensorrt.build import WORKER, Wanted, build_engine
-from edgener_runtime.tensorrt.job import Job
-from edgener_runtime.tensorrt.places import engines_folder
-from edgener_runtime.tensorrt.profiles import profiles_for
-from edgener_runtime.tensorrt.standstill import CANCELLED
 
 from .conftest import ROOT, Environment
 
@@ -104,7 +104,7 @@ def test_a_disk_without_room_is_told(bundle: Path, entry: VariantEntry, monkeypa
 IMPATIENT = """
 import functools, sys
 sys.path[:] = filter(None, sys.path)
-from edgener_runtime.tensorrt import worker
+from edgener_runtime.backends.tensorrt import worker
 worker.watch = functools.partial(worker.watch, patience=5)
 sys.exit(worker.main())
 """

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from edgener_runtime.ort_options import CUDA_OPTIONS, TENSORRT_OPTIONS, profile_options
-from edgener_runtime.probe.cuda import cuda_driver
-from edgener_runtime.serde import to_json
-from edgener_runtime.tensorrt.places import engine_file, sidecar_file
-from edgener_runtime.tensorrt.profiles import Profile
-from edgener_runtime.tensorrt.sidecar import Sidecar
+from edgener_runtime.backends.onnxruntime.options import CUDA_OPTIONS, TENSORRT_OPTIONS, profile_options
+from edgener_runtime.backends.tensorrt.paths import engine_file, sidecar_file
+from edgener_runtime.backends.tensorrt.profiles import Profile
+from edgener_runtime.backends.tensorrt.sidecar import Sidecar
+from edgener_runtime.base.serde import to_json
+from edgener_runtime.machine.probe.cuda import cuda_driver
 
 from .conftest import ROOT, Environment
 
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.skipif(cuda_driver().why is None, reason="this machine 
 BUNDLE = ROOT / "runtime" / "tests" / "bundle"
 COMMAND = "import sys; from edgener_runtime.cli import main; main(sys.argv[1:], prog_name='edgener-runtime')"
 WITH_DRIVER = f"""
-from edgener_runtime.probe import cuda
-from edgener_runtime.tensorrt import backend
+from edgener_runtime.machine.probe import cuda
+from edgener_runtime.backends.tensorrt import backend
 cuda.cuda_driver = backend.cuda_driver = lambda: cuda.CudaDriver("13.0", (cuda.Gpu("Orin", "8.7", 8 << 30),), None)
 {COMMAND}"""
 Predict = Callable[..., "tuple[int, str, str]"]

@@ -18,11 +18,11 @@ import sys
 from pathlib import Path
 import tensorrt_rtx as trt
 from edgener_runtime.errors import EdgenerError
-from edgener_runtime.tensorrt.layers import dump_layers
-from edgener_runtime.tensorrt.listen import make_logger
-from edgener_runtime.tensorrt.network import ask_dla, parse_graph
-from edgener_runtime.tensorrt.options import EngineOptions, apply_options
-from edgener_runtime.tensorrt.timings import keep_timings, take_timings
+from edgener_runtime.commissioning.engines.layers import dump_layers
+from edgener_runtime.backends.tensorrt.logger import make_logger
+from edgener_runtime.commissioning.engines.network import ask_dla, parse_graph
+from edgener_runtime.backends.tensorrt.options import EngineOptions, apply_options
+from edgener_runtime.commissioning.engines.timing_cache import keep_timings, take_timings
 
 logger = make_logger(trt, lambda event: None)
 builder = trt.Builder(logger)

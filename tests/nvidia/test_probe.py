@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from edgener_runtime.probe.cuda import cuda_driver
+from edgener_runtime.machine.probe.cuda import cuda_driver
 
 from .conftest import VERSIONS, Environment
 
 DRIVER = cuda_driver().why
 PROGRAM = """
-from edgener_runtime.probe.record import probe
-from edgener_runtime.serde import to_json
+from edgener_runtime.machine.probe.record import probe
+from edgener_runtime.base.serde import to_json
 print(to_json(probe()))
 """
 pytestmark = pytest.mark.skipif(DRIVER is None, reason="there is a GPU here; this is about what is said without one")

@@ -18,20 +18,20 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgener.data.types import Dataset
-from edgener_exporters.calibration import Calibration
-from edgener_exporters.int8_dynamic import quantize_dynamic
-from edgener_exporters.int8_qdq import quantize_qdq
-from edgener_exporters.int8_static import quantize_static
-from edgener_exporters.lint import lint
+from edgener_exporters.calibrate.calibration import Calibration
+from edgener_exporters.graph.lint import lint
+from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
+from edgener_exporters.quantise.int8_qdq import quantize_qdq
+from edgener_exporters.quantise.int8_static import quantize_static
+from edgener_runtime.backends.tensorrt.options import EngineOptions
+from edgener_runtime.backends.tensorrt.paths import engines_folder
+from edgener_runtime.backends.tensorrt.profiles import Profile, profiles_for
+from edgener_runtime.backends.tensorrt.sidecar import Here, check_sidecar
+from edgener_runtime.bundle.manifest import Manifest, VariantEntry, read_manifest
+from edgener_runtime.bundle.verify import file_entry, verify_bundle
+from edgener_runtime.commissioning.engines.build import Wanted, build_engine
 from edgener_runtime.errors import ExportError, ProviderError, UserInputError
-from edgener_runtime.manifest import Manifest, VariantEntry, read_manifest
-from edgener_runtime.tensorrt.build import Wanted, build_engine
-from edgener_runtime.tensorrt.options import EngineOptions
-from edgener_runtime.tensorrt.places import engines_folder
-from edgener_runtime.tensorrt.profiles import Profile, profiles_for
-from edgener_runtime.tensorrt.sidecar import Here, check_sidecar
-from edgener_runtime.tokenize import TextTokenizer
-from edgener_runtime.verify import file_entry, verify_bundle
+from edgener_runtime.text.tokenize import TextTokenizer
 
 from .bundles import make_bundle
 from .conftest import Environment

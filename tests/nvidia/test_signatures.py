@@ -11,7 +11,9 @@ import pytest
 from .conftest import HERE, ROOT, VERSIONS, Environment
 from .signatures import arguments_of
 
-KEPT = json.loads((ROOT / "runtime" / "tests" / "tensorrt" / "signatures.json").read_text(encoding="utf-8"))
+KEPT = json.loads(
+    (ROOT / "runtime" / "tests" / "backends" / "tensorrt" / "signatures.json").read_text(encoding="utf-8")
+)
 
 
 def test_every_version_has_a_double() -> None:

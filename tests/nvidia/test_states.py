@@ -16,8 +16,8 @@ from .conftest import VERSIONS, Environment
 Find = Callable[[str], Environment]
 LOAD = """
 from edgener_runtime.errors import ProviderError
-from edgener_runtime.tensorrt.backend import load_backend, make
-from edgener_runtime.tensorrt.listen import make_logger
+from edgener_runtime.backends.tensorrt.backend import load_backend, make
+from edgener_runtime.backends.tensorrt.logger import make_logger
 try:
     trt = load_backend({name!r}, needs_gpu={needs_gpu})
     print("loaded", trt.__version__)

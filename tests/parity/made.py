@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgener.data.tags import spans_of
 from edgener.data.types import Dataset, Sentence
-from edgener.parity.masks import Inputs
-from edgener.parity.tagging import Answers, token_tags
+from edgener.parity.measures.masks import Inputs
+from edgener.parity.measures.tagging import Answers, token_tags
 from edgener_runtime.pipeline import TokenLogits
 
 LABELS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")

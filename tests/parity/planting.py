@@ -12,11 +12,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgener_exporters.checks import cases
-from edgener_exporters.graph import save_graph
-from edgener_exporters.int8_dynamic import quantize_dynamic
-from edgener_exporters.onnx import input_names
-from edgener_exporters.roles import find_products
+from edgener_exporters.graph.checks import cases
+from edgener_exporters.graph.graph import save_graph
+from edgener_exporters.graph.onnx import input_names
+from edgener_exporters.graph.roles import find_products
+from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
 
 Logits = NDArray[np.float32]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from edgener.parity import bootstrap
 from edgener.parity.bootstrap import Bootstrap, Estimate
-from edgener.parity.counts import Count, Counts
 from edgener.parity.figures import measure
+from edgener.parity.measures.counts import Count, Counts
 
 Floats = NDArray[np.float64]
 

@@ -19,8 +19,8 @@ from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
 from edgener.parity.compare import ParityReport, compare, decided, run_reference
 from edgener.parity.gate import Verdict, explain, judge, overall
-from edgener.parity.masks import Stray
-from edgener.parity.metrics import entity_scores
+from edgener.parity.measures.masks import Stray
+from edgener.parity.measures.metrics import entity_scores
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import ParityError
 from edgener_runtime.pipeline import TokenLogits

@@ -21,8 +21,8 @@ from edgener.data.types import Dataset, Sentence
 from edgener.parity.budgets import Budget
 from edgener.parity.compare import ParityReport
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
-from edgener_exporters import halves as halves_module
-from edgener_exporters.onnx import export_onnx, load_reference
+from edgener_exporters.graph.onnx import export_onnx, load_reference
+from edgener_exporters.quantise import fp16_emulation as halves_module
 from edgener_exporters.variants import VARIANTS, Builder, Variant
 from edgener_runtime.errors import ParityError
 

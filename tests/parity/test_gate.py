@@ -12,7 +12,7 @@ from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
 from edgener.parity.figures import Figures, LabelFigures
 from edgener.parity.gate import Judgement, Verdict, entities_needed, explain, judge, overall, verdict_of
-from edgener.parity.masks import Stray
+from edgener.parity.measures.masks import Stray
 from edgener_exporters.variants import VARIANTS
 
 INT8, FP32 = VARIANTS["int8-dynamic"], VARIANTS["fp32"]

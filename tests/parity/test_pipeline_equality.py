@@ -18,7 +18,7 @@ from edgener.data.types import Dataset
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime import TokenClassifier
-from edgener_runtime.entity import AGGREGATIONS
+from edgener_runtime.decoding.entity import AGGREGATIONS
 
 STRANGE = ("Größe 42 µm,Ø 8", "泵 P-101 漏油", "🙂 e\u0301te\u0301", "x\u200by  z", "P-101/4711-2(a)", "A" * 60)
 

@@ -12,8 +12,8 @@ import pytest
 from edgener.checkpoint import open_checkpoint
 from edgener.data.types import Dataset
 from edgener.parity import reference
+from edgener.parity.measures.tagging import tag
 from edgener.parity.reference import PyTorchModel
-from edgener.parity.tagging import tag
 from edgener_runtime import TokenClassifier
 from edgener_runtime.errors import UserInputError
 

@@ -16,7 +16,7 @@ import click
 import pytest
 
 from edgener_runtime.cli import main
-from edgener_runtime.probe.platforms import JETPACKS, JETSON_INDEX
+from edgener_runtime.machine.probe.platforms import JETPACKS, JETSON_INDEX
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 FILES = sorted(RECIPES.glob("*.Dockerfile"))

@@ -10,11 +10,11 @@ from typing import Any
 
 from edgener.parity.budgets import Budget
 from edgener.parity.compare import ParityReport, compare, decided, run_reference
-from edgener.parity.diff import Change, FoundEntity
 from edgener.parity.gate import judge
-from edgener.report.html import write_html
+from edgener.parity.measures.diff import Change, FoundEntity
+from edgener.report.export_page import write_html
 from edgener_exporters.variants import VARIANTS
-from edgener_runtime.manifest import Speed, Spread
+from edgener_runtime.bundle.manifest import Speed, Spread
 
 from ..parity.made import Scripted, dataset
 

@@ -10,8 +10,8 @@ import pytest
 from edgener.report.devices import COLUMNS, Matrix, Row, merge, not_run_line
 from edgener.report.devices_page import to_html, to_markdown
 from edgener_runtime import UserInputError
-from edgener_runtime.selftest.report import Answer, CheckResult, Machine, SelftestReport
-from edgener_runtime.serde import from_json, to_json
+from edgener_runtime.base.serde import from_json, to_json
+from edgener_runtime.commissioning.selftest.report import Answer, CheckResult, Machine, SelftestReport
 
 MACHINE = Machine("laptop", "x86_64", "Linux 6.1", "3.11.7", "EPYC", "avx2", 2, 8 << 30, None, {})
 SPEED = CheckResult("speed", "", "pass", "", 5.0, {"p50_ms": 1.234, "p99_ms": 2.5, "peak_rss_mb": 78.4})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgener.parity.diff import Change, FoundEntity
+from edgener.parity.measures.diff import Change, FoundEntity
 from edgener.report.excerpt import AROUND, excerpts
 
 from .pages import CHANGES, change

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgener_runtime.probe.describe import describe, platforms_page
-from edgener_runtime.probe.record import probe
+from edgener_runtime.machine.probe.describe import describe, platforms_page
+from edgener_runtime.machine.probe.record import probe
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgener.data.read import DataSpec, read_split
-from edgener.parity.evaluate import evaluate
+from edgener.report.scores import evaluate
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "edgener"]
 

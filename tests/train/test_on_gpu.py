@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from edgener.data.types import Dataset
-from edgener.parity.evaluate import evaluate
+from edgener.report.scores import evaluate
 from edgener.train import run as run_module
 from edgener.train.config import TrainConfig
 from edgener.train.run import train

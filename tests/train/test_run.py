@@ -14,8 +14,8 @@ import torch
 
 from edgener.checkpoint import open_checkpoint
 from edgener.data.types import Dataset, Span
-from edgener.parity.evaluate import evaluate
 from edgener.parity.reference import PyTorchModel
+from edgener.report.scores import evaluate
 from edgener.train import trainer as trainer_module
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult, train

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from edgener_runtime import TokenClassifier
-from edgener_runtime.manifest import read_manifest
+from edgener_runtime.bundle.manifest import read_manifest
 
 
 def main(tests: Path) -> None:

@@ -63,7 +63,7 @@ def serve(load: Callable[[Setting], Peer]) -> None:
 
 def load_case_classes() -> Callable[[str, Sequence[int]], list[int]]:
     """The function that training took case classes from, loaded by its file: peers have nothing of ours installed."""
-    file = Path(__file__).resolve().parents[3] / "runtime" / "edgener_runtime" / "casing.py"
+    file = Path(__file__).resolve().parents[3] / "runtime" / "edgener_runtime" / "text" / "casing.py"
     spec = importlib.util.spec_from_file_location("casing", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is not there")

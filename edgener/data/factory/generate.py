@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from ..spans import sentence_of_text
-from ..types import Dataset, Sentence, Span
+from edgener.data.spans import sentence_of_text
+from edgener.data.types import Dataset, Sentence, Span
+
 from . import lexicon
 from .templates import KINDS, WEIGHTS
 

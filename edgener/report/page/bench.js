@@ -12,7 +12,7 @@ function bound(name) {
   return Number.isFinite(value) && value >= 0 ? value : null;
 }
 
-// As in edgener/bench/recommend.py; a test holds the two against each other.
+// As in edgener/report/bench/recommend.py; a test holds the two against each other.
 function kept({ lost, low, high }, p99, f1) {
   if (f1 !== null && (lost === undefined || Number(lost) > f1 + SAME)) return "breaks";
   if (p99 === null || high === undefined || Number(high) <= p99) return "keeps";

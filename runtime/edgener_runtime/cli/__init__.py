@@ -7,10 +7,22 @@ from typing import Any
 
 import click
 
-from .. import __version__
-from ..console import CommandGroup
+from edgener_runtime import __version__
 
-COMMANDS = ("bench", "devices", "mqtt", "predict", "prepare", "selftest", "serve", "tune", "verify")
+from .console import CommandGroup
+
+COMMANDS = {
+    "bench": "edgener_runtime.commissioning.cli.bench",
+    "devices": "edgener_runtime.cli.devices",
+    "mqtt": "edgener_runtime.services.cli.mqtt",
+    "predict": "edgener_runtime.cli.predict",
+    "prepare": "edgener_runtime.commissioning.cli.prepare",
+    "selftest": "edgener_runtime.commissioning.cli.selftest",
+    "serve": "edgener_runtime.services.cli.serve",
+    "tune": "edgener_runtime.commissioning.cli.tune",
+    "verify": "edgener_runtime.cli.verify",
+}
+"""Each command and the module that defines it; the core imports commissioning and services nowhere else."""
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,8 +32,8 @@ def main() -> None:
 
 
 def _add_commands(group: click.Group) -> None:
-    for name in COMMANDS:
-        command: Any = getattr(importlib.import_module(f"{__name__}.{name}"), name)
+    for name, module in COMMANDS.items():
+        command: Any = getattr(importlib.import_module(module), name)
         group.add_command(command)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from ..console import write_line
-from ..probe.providers import DEVICES
+from edgener_runtime.machine.probe.providers import DEVICES
+
+from .console import write_line
 
 
 @click.command()
@@ -31,9 +32,9 @@ def devices(form: str | None, device: str | None, root: Path) -> None:
       edgener-runtime devices --json > orin.json
       edgener-runtime devices --device tensorrt && edgener-runtime prepare out/bundle
     """
-    from ..probe.describe import describe, platforms_page
-    from ..probe.record import probe
-    from ..serde import to_json
+    from edgener_runtime.base.serde import to_json
+    from edgener_runtime.machine.probe.describe import describe, platforms_page
+    from edgener_runtime.machine.probe.record import probe
 
     if form == "markdown":
         write_line(platforms_page())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..devices import DEVICES, NOT_RUN
-from ..entity import AGGREGATIONS, Decoding
-from ..offsets import OFFSETS
+from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding
+from edgener_runtime.decoding.offsets import OFFSETS
+from edgener_runtime.machine.devices import DEVICES, NOT_RUN
 
 if TYPE_CHECKING:
-    from ..pipeline import TokenClassifier
+    from edgener_runtime.pipeline import TokenClassifier
 
 Command = Callable[..., Any]
 
@@ -66,7 +66,7 @@ def loading_options(command: Command) -> Command:
     @functools.wraps(command)
     def with_loading(*, variant: str, reproducible: bool, device: str, threads: int | None, **parameters: Any) -> Any:
         def load(bundle: Path) -> TokenClassifier:
-            from ..pipeline import TokenClassifier
+            from edgener_runtime.pipeline import TokenClassifier
 
             return TokenClassifier.load(bundle, device, variant, threads, reproducible)
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..console import write_line
-from ..entity import Decoding
-from ..errors import UserInputError
-from ..inputs import FORMATS, STDIN, read_records
+from edgener_runtime.decoding.entity import Decoding
+from edgener_runtime.errors import UserInputError
+from edgener_runtime.text.inputs import FORMATS, STDIN, read_records
+
+from .console import write_line
 from .options import decoding_options, loading_options
 
 if TYPE_CHECKING:
-    from ..pipeline import TokenClassifier
+    from edgener_runtime.pipeline import TokenClassifier
 
 ON_ERROR = ("stop", "skip")
 _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered as they come

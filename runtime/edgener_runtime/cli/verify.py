@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..console import write_line
+from .console import write_line
 
 
 @click.command()
@@ -19,7 +19,7 @@ def verify(bundle: Path, as_json: bool) -> None:
     Example:
       edgener-runtime verify out/bundle
     """
-    from ..verify import verify_bundle
+    from edgener_runtime.bundle.verify import verify_bundle
 
     manifest = verify_bundle(bundle)
     if as_json:

@@ -1,0 +1,159 @@
+"""`edgener compare`: results of a bench side by side, and the gate of a release pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgener.cli.tables import narrow_table
+from edgener.compare.differences import ASPECTS
+from edgener_runtime.cli.console import write_line
+
+if TYPE_CHECKING:
+    from edgener.compare.compare import Against, Comparison, Named
+
+
+def parse_share(text: str | None) -> float | None:
+    """`5%` or `0.05` as a share above 0. Raises click.BadParameter."""
+    if text is None:
+        return None
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 10:
+        raise click.BadParameter(f"found {text!r}, expected a share above 0 such as 5% or 0.05")
+    return share
+
+
+def parse_aspects(text: str | None) -> tuple[str, ...]:
+    """Names with commas between. Raises click.BadParameter where one is no aspect."""
+    names = tuple(name.strip() for name in text.split(",")) if text else ()
+    if unknown := [name for name in names if name not in ASPECTS]:
+        raise click.BadParameter(f"found {unknown[0]!r}, expected names of {', '.join(ASPECTS)}")
+    return names
+
+
+@click.command()
+@click.argument("base", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("others", nargs=-1, required=True, metavar="OTHER...", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--max-regression",
+    metavar="SHARE",
+    callback=lambda *args: parse_share(args[2]),
+    help="How much slower a row may be, such as 5%: the gate.",
+)
+@click.option(
+    "--across",
+    metavar="NAME,...",
+    callback=lambda *args: parse_aspects(args[2]),
+    help=f"What may differ beside what is compared: {', '.join(ASPECTS)}.",
+)
+@click.option("--anyway", is_flag=True, help="Compare whatever differs.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write comparison.json, comparison.html and pictures (SVG, PNG) into this folder.",
+)
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page that needs no network.")
+@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write the verdicts as JUnit XML.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "json", "github")),
+    default="text",
+    show_default=True,
+    help="github: annotations below the table.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def compare(
+    base: Path, others: tuple[Path, ...], max_regression: float | None, across: tuple[str, ...], anyway: bool,
+    out: Path | None, html: Path | None, junit: Path | None, form: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Hold results of a bench (OTHER...) against a first one (BASE): speed-ups with intervals, or a gate.
+
+    One thing may differ between two files, and that is what is compared; where more does, say so with --across.
+
+    Exit 0: no row is slower than allowed. Exit 3: one surely is. Exit 4: it cannot be told, as the intervals are too
+    wide or the machine itself was slower. Exit 2: the files cannot be compared.
+
+    \b
+    Examples:
+      edgener compare before.json after.json
+      edgener compare before.json after.json --max-regression 5% --format github --junit out/bench.xml
+      edgener compare laptop.json orin.json --across libraries --out out/comparison
+    """
+    from edgener.compare.compare import Named
+    from edgener.compare.compare import compare as hold
+    from edgener_runtime.base.serde import to_json
+    from edgener_runtime.commissioning.bench.results.record import read_result
+
+    results = [Named(str(file), read_result(file)) for file in (base, *others)]
+    comparison = hold(results[0], results[1:], max_regression, ASPECTS if anyway else across)
+    _write(comparison, results, out, html, junit)
+    if as_json or form == "json":
+        write_line(to_json(comparison).rstrip("\n"))
+    else:
+        (_annotate if form == "github" else _print)(comparison)
+    _end(comparison)
+
+
+def _write(
+    comparison: Comparison, results: Sequence[Named], out: Path | None, html: Path | None, junit: Path | None
+) -> None:
+    """The files that were asked for."""
+    from edgener.report.bench.comparison import comparison_page, write_comparison
+    from edgener.report.bench.verdicts import junit as to_junit
+    from edgener_runtime.base.files import write_atomic
+
+    if out:
+        write_comparison(comparison, results, out)
+    if html:
+        write_atomic(html, comparison_page(comparison, results))
+    if junit:
+        write_atomic(junit, to_junit(comparison))
+
+
+def _print(comparison: Comparison) -> None:
+    from rich.console import Console
+
+    from edgener.compare.wording import heading, lines_below
+
+    console = Console(markup=False, highlight=False)
+    for against in comparison.against:
+        console.print(_table(against, heading(comparison, against)))
+        for line in lines_below(against):
+            console.print(line)
+
+
+def _annotate(comparison: Comparison) -> None:
+    """The table as a log has it, and a line that is a command for each row that did not pass."""
+    from edgener.report.bench.verdicts import github_lines, no_commands
+
+    with no_commands(click.echo):
+        _print(comparison)
+    for line in github_lines(comparison):
+        click.echo(line)
+
+
+def _table(against: Against, title: str) -> Any:
+    from edgener.compare.wording import COLUMNS, table
+
+    shown = narrow_table(*COLUMNS, title=title, wraps=("case", "verdict"))
+    for cells in table(against):
+        shown.add_row(*cells)
+    return shown
+
+
+def _end(comparison: Comparison) -> None:
+    """Raises EdgenerError with the gate's exit code where the verdict is not to pass."""
+    from edgener.compare.wording import refusal
+    from edgener.parity.gate import EXIT_CODES, Verdict
+
+    if comparison.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        refused = refusal(comparison)
+        refused.exit_code = EXIT_CODES[Verdict(comparison.verdict)]
+        raise refused

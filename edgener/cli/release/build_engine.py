@@ -1,0 +1,56 @@
+"""`edgener build-engine`: a TensorRT engine of a bundle's variant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.commissioning.cli.engines import (
+    Shapes,
+    build_all,
+    chosen_variants,
+    engine_options,
+    profiles_of,
+    tell_engines,
+)
+
+if TYPE_CHECKING:
+    from edgener_runtime.commissioning.engines.build import Wanted
+
+
+@click.command("build-engine")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--device", type=click.Choice(("tensorrt",)), help="The GPU of this machine, which is the default.")
+@click.option("--variant", default="auto", show_default=True, help="Variant of the bundle; auto, or all that fit.")
+@engine_options
+@click.option("--verbose", is_flag=True, help="Show TensorRT's warnings.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
+def build_engine(
+    bundle: Path, device: str | None, variant: str, shapes: Shapes, wanted: Wanted, verbose: bool, as_json: bool
+) -> None:
+    """Build a TensorRT engine of BUNDLE's fp32, fp16 or int8-qdq, for the GPU of this machine or one that is not here.
+
+    The graph is linted first: what TensorRT would refuse is named with its node and the way out. Engine and sidecar
+    are written beside the bundle, as BUNDLE.engines/VARIANT.engine. There are no --fp16 or --int8: the precision is the
+    variant's. A device builds its own with edgener-runtime prepare. Exit 6 where there is no GPU, or no TensorRT.
+
+    What was built has been parsed and built by TensorRT for RTX without a GPU; it was not run on a device yet.
+
+    \b
+    Examples:
+      edgener build-engine out/bundle --variant fp16
+      edgener build-engine out/bundle --backend tensorrt-rtx --compute-capability 8.6
+      edgener build-engine out/bundle --minShapes input_ids:1x1,attention_mask:1x1,token_type_ids:1x1 \\
+          --optShapes 1x32 --maxShapes 8x128
+    """
+    if device and wanted.compute_capabilities:
+        raise click.UsageError("--device is the GPU of this machine, --compute-capability one that is not here")
+    from edgener_exporters.tensorrt import build_linted_engine
+
+    manifest = verify_bundle(bundle)
+    entries = chosen_variants(manifest, variant)
+    profiles = profiles_of(bundle, manifest, shapes)
+    tell_engines(bundle, build_all(bundle, entries, profiles, wanted, verbose, build_linted_engine), as_json)

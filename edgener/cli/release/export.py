@@ -1,0 +1,169 @@
+"""`edgener export`: from checkpoint to bundle, with one verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener.cache import cache_folder
+from edgener.cli.options import data_arguments, data_options
+from edgener.cli.tables import narrow_table, stacked
+from edgener.data.calibration import calibration_text, search_text
+from edgener.data.read import SPLITS, DataSpec, read_split
+from edgener.parity.budgets import Budget, with_default
+from edgener_exporters.calibrate.calibration import METHODS
+from edgener_exporters.variants import DEFAULT, SETS, select_variants
+
+from .budgets import budget_arguments, budget_options
+
+if TYPE_CHECKING:
+    from edgener.parity.compare import ParityReport
+    from edgener.pipeline import ExportResult
+    from edgener_runtime.bundle.manifest import VariantEntry
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the bundle.")
+@click.option("--variants", default=DEFAULT, show_default=True, help="Names separated by commas; all; or auto.")
+@data_options
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Text to judge on.")
+@budget_options
+@click.option(
+    "--exporter", type=click.Choice(("torch", "optimum")), default="torch", show_default=True, help="Of FP32."
+)
+@click.option(
+    "--calibration",
+    metavar="SOURCE",
+    help="Text that ranges are measured on, not the test set [default: of train].",
+)
+@click.option(
+    "--calibration-method", type=click.Choice(tuple(METHODS)), default="minmax", show_default=True, help="Of ranges."
+)
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What edgener search found, for the variant mixed [default: search now].",
+)
+@click.option(
+    "--timings",
+    metavar="BUNDLE",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Take speeds from this bundle [default: measure them now].",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def export(
+    checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, budgets: tuple[Budget, ...], exporter: str,
+    calibration: str | None, calibration_method: str, plan: Path | None, timings: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Export CHECKPOINT to ONNX, quantise it, hold every form against PyTorch on real text, and write a bundle.
+
+    Exit 0: every variant keeps its budgets and the bundle stands. Exit 3: one does not. Exit 4: the text is too little
+    to tell, and it says how much would. In both cases nothing was written.
+
+    A budget is kept where the whole 95 % interval of what was lost is within it; 0 means that nothing may be lost on
+    this very text. Text without entities is judged by --max-churn and --max-batch-effect. FP32 may change no label.
+
+    --variants all tries every one, auto searches for the fastest mix of precisions (edgener search) beside FP32: of
+    these, variants that do not pass are left out of the bundle, and the report says why.
+
+    \b
+    Example:
+      edgener export out/checkpoint --out out/bundle --variants fp32,int8-dynamic --data builtin:factory
+      edgener export out/checkpoint --out out/bundle --variants auto --data conll2003 --max-churn 0.01
+    """
+    chosen = select_variants(variants)
+    is_planned = any(variant.planned for variant in chosen)
+    if plan and not is_planned:
+        raise click.UsageError(f"--plan is for the variant mixed, --variants names {variants}")
+    dataset = read_split(data, split)
+    calibrated = any(variant.calibrated for variant in chosen)
+    text = calibration_text(data, calibration, dataset) if calibrated else None
+    budgets = with_default(budgets, bool(dataset.labels))
+
+    from edgener.checkpoint import data_record
+    from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
+    from edgener.progress import tracked
+    from edgener.search import SearchSpec, read_search, search_precision
+
+    arguments = ["--variants", variants, "--split", split, *budget_arguments(budgets), "--exporter", exporter]
+    arguments += ["--calibration", data_record(text).source] if text and calibration else []
+    arguments += ["--calibration-method", calibration_method] if text else []
+    arguments += data_arguments(data)
+    cache = cache_folder()
+    spec = ExportSpec(
+        chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache,
+        keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings,
+    )  # fmt: skip
+    try:
+        with tracked() as track:
+            if plan:
+                spec = replace(spec, search=read_search(plan))
+            elif text and is_planned:
+                search = SearchSpec(search_text(data, dataset), text, budgets, calibration_method, exporter, cache)
+                spec = replace(spec, search=search_precision(checkpoint, search, track))
+            result = export_bundle(checkpoint, out, spec, track)
+    except RefusedVariantsError as refused:
+        _render(refused.result, as_json, written=False)
+        raise
+    _render(result, as_json, written=True)
+
+
+def _render(result: ExportResult, as_json: bool, written: bool) -> None:
+    if as_json:
+        record = {
+            "bundle": result.bundle if written else None,
+            "variants": [asdict(variant) for variant in result.manifest.variants] if written else [],
+            "parity": [report.record() for report in result.reports],
+        }
+        click.echo(json.dumps(record, indent=2))
+        return
+    from rich.console import Console
+
+    columns = ("variant", "MB", "ms", "F1", "against PyTorch", "churn", "batch effect", "verdict")
+    title = f"against PyTorch on {result.reports[0].data}"
+    table = narrow_table(*columns, title=title, wraps=("variant", "verdict"))
+    entries = {entry.name: entry for entry in result.manifest.variants}
+    for report in result.reports:
+        table.add_row(report.variant, *_size_and_speed(entries.get(report.variant)), *_figures(report))
+    console = Console()
+    console.print(table)
+    if written:
+        for line in _left_out(result):
+            console.print(line, highlight=False)
+        console.print(f"bundle: {result.bundle}\nreport: {result.bundle}/report.html", highlight=False, soft_wrap=True)
+
+
+def _figures(report: ParityReport) -> tuple[str, ...]:
+    """F1, what was lost against PyTorch, churn and batch effect with their intervals, and the verdict."""
+    found = report.estimates
+    return (
+        "-" if found.overall.f1 is None else f"{found.overall.f1:.4f}",
+        stacked(found.overall.f1_difference, "{:+z.4f}"),
+        stacked(found.overall.churn, "{:.2%}"),
+        stacked(found.batch_effect, "{:.2%}"),
+        report.verdict.value,
+    )
+
+
+def _left_out(result: ExportResult) -> Iterator[str]:
+    """Which variants did not get into the bundle, and why."""
+    from edgener.parity.gate import Verdict, explain
+
+    kept = {entry.name for entry in result.manifest.variants}
+    for report in result.reports:
+        if report.variant not in kept:
+            reasons = [judged for judged in report.judgements if judged.verdict is not Verdict.PASS]
+            yield from (f"left out ({judged.verdict}): {explain(report.variant, judged)}" for judged in reasons)
+
+
+def _size_and_speed(entry: VariantEntry | None) -> tuple[str, str]:
+    """Megabytes, and milliseconds a text alone, of a variant that stands in the bundle and is timed here."""
+    if entry is None:
+        return "-", "-"
+    return f"{entry.file.size / 1e6:.1f}", f"{entry.speed.latency_ms.median:.2f}" if entry.speed else "-"

@@ -1,0 +1,118 @@
+"""`edgener search`: the fastest mix of precisions within the budgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener.cache import cache_folder
+from edgener.cli.options import data_options
+from edgener.cli.tables import narrow_table
+from edgener.data.calibration import calibration_text
+from edgener.data.read import DataSpec, read_split
+from edgener.parity.budgets import Budget, with_default
+from edgener_exporters.calibrate.calibration import METHODS
+
+from .budgets import budget_options
+
+if TYPE_CHECKING:
+    from edgener.search import SearchResult, Trial
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what was found to this JSON file, and the front as SVG and PNG beside it.",
+)
+@data_options
+@click.option(
+    "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Text to try on."
+)
+@budget_options
+@click.option("--calibration", metavar="SOURCE", help="Text that ranges are measured on [default: of train].")
+@click.option(
+    "--calibration-method", type=click.Choice(tuple(METHODS)), default="minmax", show_default=True, help="Of ranges."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def search(
+    checkpoint: Path, out: Path | None, data: DataSpec, split: str, budgets: tuple[Budget, ...],
+    calibration: str | None, calibration_method: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Search the fastest mix of precisions for CHECKPOINT on this CPU that keeps the budgets.
+
+    Every matrix product is measured in every form (FP32, weight-only, static, row-wise and dynamic INT8): the noise it
+    puts into the logits, and its time. Mixes that trade noise for time best are tried on real text, from FP32 to the
+    fastest. The default budget of churn is 0.01. What was measured is kept: a search that was broken off goes on.
+
+    Exit 0: the mix chosen keeps the budgets. Exit 3: none does. Exit 4: the text is too little to tell.
+
+    \b
+    Example:
+      edgener search out/checkpoint --data builtin:factory --max-churn 0.02 --out out/search.json
+      edgener export out/checkpoint --out out/bundle --data builtin:factory --variants mixed,fp32 --plan out/search.json
+    """
+    dataset = read_split(data, split)
+    text = calibration_text(data, calibration, dataset)
+    budgets = with_default(budgets, bool(dataset.labels))
+
+    from edgener.parity.gate import EXIT_CODES, Verdict
+    from edgener.progress import tracked
+    from edgener.report.pictures import draw_search
+    from edgener.search import SearchSpec, search_precision
+    from edgener_runtime.base.files import write_atomic
+    from edgener_runtime.base.serde import to_json
+    from edgener_runtime.errors import ParityError
+
+    spec = SearchSpec(dataset, text, budgets, calibration_method, cache=cache_folder())
+    with tracked() as track:
+        result = search_precision(checkpoint, spec, track)
+    if out:
+        write_atomic(out, to_json(result))
+        draw_search(result.trials, result.data, out.with_suffix(".svg"), out.with_suffix(".png"))
+    if as_json:
+        click.echo(to_json(result), nl=False)
+    else:
+        _print(result, out)
+    if (verdict := Verdict(result.best.verdict)) is not Verdict.PASS:
+        refused = ParityError(
+            f"no mix surely keeps the budgets on {result.data}: the one chosen is {verdict}",
+            "Search on more text, or allow more: --max-churn 0.02",
+        )
+        refused.exit_code = EXIT_CODES[verdict]
+        raise refused
+
+
+def _print(result: SearchResult, out: Path | None) -> None:
+    from rich.console import Console
+
+    columns = ("mix", "products", "MB", "subw/s", "ms", "F1 lost", "churn", "verdict")
+    title = f"tried on {result.data}, on a CPU with {result.isa}"
+    table = narrow_table(*columns, title=title, wraps=("mix", "products", "verdict"))
+    for trial in result.trials:
+        table.add_row(*_row(trial), style="bold" if trial.name == result.chosen else None)
+    console = Console()
+    console.print(table)
+    for role, reason in result.reasons.items():
+        console.print(f"{role} stays in FP32: {reason}", highlight=False)
+    if out:
+        front = out.with_suffix(".png")
+        console.print(f"plan:  {out}\nfront: {front}", highlight=False, soft_wrap=True)
+
+
+def _row(trial: Trial) -> tuple[str, ...]:
+    """A trial by its bare figures; their intervals stand in the JSON and in the picture."""
+    speed, lost, churn = trial.speed, trial.f1_difference, trial.churn
+    return (
+        trial.name,
+        ", ".join(f"{count} {form.removeprefix('int8-')}" for form, count in trial.forms.items()),
+        f"{trial.size / 1e6:.1f}",
+        f"{speed.throughput.median:,.0f}" if speed else "-",
+        f"{speed.latency_ms.median:.2f}" if speed else "-",
+        f"{-lost.value:z.4f}" if lost else "-",
+        f"{churn.value:.2%}" if churn else "-",
+        trial.verdict,
+    )

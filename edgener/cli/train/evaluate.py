@@ -1,0 +1,69 @@
+"""`edgener evaluate`: scores of a checkpoint or a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener.cli.options import data_options
+from edgener.data.read import SPLITS, DataSpec, read_split
+
+if TYPE_CHECKING:
+    from edgener.parity.measures.metrics import Score
+    from edgener.report.scores import Evaluation
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@data_options
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Text to judge on.")
+@click.option("--variant", default="auto", show_default=True, help="Variant of a bundle.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON and PNG pictures there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
+def evaluate(model: Path, data: DataSpec, split: str, variant: str, out: Path | None, as_json: bool) -> None:
+    """Score MODEL, a checkpoint or a bundle: entities by strict IOB2, and tokens by tag.
+
+    \b
+    Example:
+      edgener evaluate out/bundle --data builtin:factory --variant int8-dynamic
+    """
+    dataset = read_split(data, split)
+
+    from edgener.progress import tracked
+    from edgener.report.scores import evaluate as run
+    from edgener.report.scores import to_json, write_evaluation
+
+    with tracked() as track:
+        evaluation = run(model, dataset, variant, track("evaluate", len(dataset.sentences)))
+    files = write_evaluation(evaluation, model, out) if out else []
+    if as_json:
+        click.echo(to_json(evaluation), nl=False)
+    else:
+        _print(evaluation, files)
+
+
+def _print(evaluation: Evaluation, files: list[Path]) -> None:
+    from rich.console import Console
+
+    from edgener.report.scores import rows
+
+    console = Console()
+    entities = evaluation.entities
+    averages = (("micro", entities.micro), ("macro", entities.macro))
+    console.print(_table("entities", [*entities.labels.items(), *averages]))
+    console.print(_table("tokens", rows(evaluation)))
+    console.print(f"{evaluation.runs}, {evaluation.data.source} ({evaluation.data.split})", highlight=False)
+    for file in files:
+        console.print(str(file), highlight=False, soft_wrap=True)
+
+
+def _table(title: str, rows: Iterable[tuple[str, Score]]) -> object:
+    from rich.table import Table
+
+    table = Table(title, "precision", "recall", "F1", "support")
+    for name, score in rows:
+        table.add_row(name, *(f"{x:.4f}" for x in (score.precision, score.recall, score.f1)), str(score.support))
+    return table

@@ -1,0 +1,163 @@
+"""CoNLL columns: one token a line, blank lines between sentences, 1 to N columns by tab or space."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from edgener.data.tags import TAG, guess_scheme, spans_of
+from edgener.data.types import Sentence
+from edgener_runtime.errors import UserInputError
+
+from .lines import BadLines
+from .text import join_tokens
+
+DOCUMENT_START = "-DOCSTART-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line that is not blank: its number, its text and its columns."""
+
+    line: int
+    text: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which column holds the token and which the tag (None where the file has tokens only), counted from 0."""
+
+    token: int
+    tag: int | None
+    columns: int
+
+
+def read_conll(
+    text: str, bad: BadLines, token_column: int | None = None, tag_column: int | None = None, scheme: str = "auto"
+) -> tuple[list[Sentence], str]:
+    """The sentences of a file in CoNLL columns and the tag scheme they were read in.
+
+    Raises UserInputError at a broken line (unless `bad` skips them) or where no column holds tags.
+    """
+    blocks = list(_blocks(text))
+    rows = [row for block in blocks for row in block]
+    layout = _layout(rows, bad, token_column, tag_column)
+    cells = [cells for block in blocks for cells in _sentences(block, layout, bad)]
+    scheme = guess_scheme([tags for _, _, tags in cells]) if scheme == "auto" else scheme
+    starts = [row.line for row in rows if row.columns[0] == DOCUMENT_START]
+    sentences = [_sentence(line, tokens, tags, scheme, bad) for line, tokens, tags in cells]
+    return [replace(sentence, document=bisect(starts, sentence.line)) for sentence in sentences], scheme
+
+
+def _blocks(text: str) -> Iterator[list[Row]]:
+    """Runs of lines between blank ones; a line that holds only a tab or spaces is blank."""
+    block: list[Row] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        line = line.rstrip()
+        if line:
+            block.append(Row(number, line, _columns(line)))
+        elif block:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _columns(line: str) -> tuple[str, ...]:
+    """Columns by tab where the line has one, else by spaces; only ASCII ones, as tokens may hold other white space."""
+    return tuple(line.split("\t") if "\t" in line else (column for column in line.split(" ") if column))
+
+
+def _layout(rows: Sequence[Row], bad: BadLines, token: int | None, tag: int | None) -> Layout:
+    """The columns given, or guessed: behind an index column the first tag layer (the outer one), else the last."""
+    rows = [row for row in rows if not row.text.startswith("#") and row.columns[0] != DOCUMENT_START]
+    if not rows:
+        return Layout(token or 0, tag, 1)
+    width = Counter(len(row.columns) for row in rows).most_common(1)[0][0]
+    regular = [row.columns for row in rows if len(row.columns) == width]
+    indexed = width > 2 and _share(columns[0].isdecimal() for columns in regular) >= 0.9
+    if token is None:
+        token = next((column for column in range(int(indexed), width) if column != tag), 0)
+    if token == tag:
+        raise UserInputError(
+            f"{bad.path}: column {token + 1} cannot hold both the tokens and the tags",
+            "Name the columns, counted from 1: --token-column 1 --tag-column 2",
+        )
+    if max(token, tag or 0) >= width:
+        raise UserInputError(
+            f"{bad.path}: column {max(token, tag or 0) + 1} was asked for; its lines have {width}",
+            "Count the columns from 1: --token-column 1 --tag-column 2",
+        )
+    if tag is None and width > 1:
+        tag = _guess_tag_column(regular, token, indexed, bad)
+    return Layout(token, tag, width)
+
+
+def _share(hold: Iterable[bool]) -> float:
+    """How many of them hold; broken lines must not change what a column is taken for, so never ask for all."""
+    held = list(hold)
+    return sum(held) / len(held)
+
+
+def _guess_tag_column(rows: Sequence[tuple[str, ...]], token: int, indexed: bool, bad: BadLines) -> int:
+    candidates = [
+        column
+        for column in range(len(rows[0]))
+        if column != token and _share(bool(TAG.fullmatch(row[column])) for row in rows) >= 0.5
+    ]
+    if not candidates:
+        raise UserInputError(
+            f"{bad.path}: no column holds tags such as B-LABEL, I-LABEL or O; the first line reads {rows[0]}",
+            "Name the columns, counted from 1: --token-column 1 --tag-column 2",
+        )
+    return candidates[0] if indexed else candidates[-1]
+
+
+def _sentences(block: Sequence[Row], layout: Layout, bad: BadLines) -> Iterator[tuple[int, list[str], list[str]]]:
+    """(line, tokens, tags) of each sentence in a run of lines; a document start ends a sentence and is none."""
+    line, tokens, tags = 0, list[str](), list[str]()
+    for row in block:
+        if row.columns[0] == DOCUMENT_START:
+            if tokens:
+                yield line, tokens, tags
+            line, tokens, tags = 0, [], []
+            continue
+        cell = _cell(row, layout, bad)
+        if cell:
+            line = line or row.line
+            tokens.append(cell[0])
+            tags.append(cell[1])
+    if tokens:
+        yield line, tokens, tags
+
+
+def _cell(row: Row, layout: Layout, bad: BadLines) -> tuple[str, str] | None:
+    """Token and tag of a line, or None for a comment or a skipped broken line."""
+    columns, last = row.columns, max(layout.token, layout.tag or 0)
+    tag = "O" if layout.tag is None else columns[layout.tag] if len(columns) > last else ""
+    token = columns[layout.token].strip(" ") if len(columns) > last else ""
+    if token and TAG.fullmatch(tag) and (layout.tag is not None or len(columns) == 1):
+        return token, tag
+    if row.text.startswith("#") and (len(columns) != layout.columns or not columns[0].strip("#")):
+        bad.counts["comment lines"] += 1
+    else:
+        bad.report(row.line, row.text, _expected(layout))
+    return None
+
+
+def _expected(layout: Layout) -> str:
+    if layout.tag is None:
+        return "a token and no other column"
+    columns = f"columns {layout.token + 1} and {layout.tag + 1} of {layout.columns}"
+    return f"a token and a tag such as B-LABEL or O in {columns}"
+
+
+def _sentence(line: int, tokens: list[str], tags: list[str], scheme: str, bad: BadLines) -> Sentence:
+    spans, mended = spans_of(tags, scheme)
+    if mended:
+        bad.counts["entities that began without B-"] += mended
+    text, offsets = join_tokens(tokens)
+    return Sentence(text, offsets, spans, line)

@@ -1,0 +1,202 @@
+"""A talk with a device: what `guard.py` there is asked, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from edgener_runtime.errors import DeviceError
+
+from .hosts import Host
+from .ssh import broken, connected
+
+if TYPE_CHECKING:
+    from asyncssh import SSHClientConnection, SSHClientProcess
+
+Answer = dict[str, Any]
+
+_PIECE = 1 << 18  # bytes
+_LAST_WORD = 2.0  # seconds
+_PULSE = 20.0  # seconds between signs of life; see SILENCE of guard.py
+_START = 60.0  # seconds for a Python to start there
+_LEAVE = 30.0  # seconds to end and remove everything
+
+
+class LostError(DeviceError):
+    """A connection, or what stood on the device, that is gone in the middle of a visit."""
+
+
+class Talk:
+    """One device's folder and commands, as long as the connection stands."""
+
+    def __init__(self, host: Host, process: SSHClientProcess[bytes], hello: Answer) -> None:
+        self._host, self._process = host, process
+        self.folder: str = hello["folder"]
+        self.python: str = hello["python"]
+        self.started: int | None = None  # the running command's process
+        self._sending = asyncio.Lock()  # nothing may come between a file's header and its bytes
+        self._staying = asyncio.create_task(self._stay())
+
+    async def put(self, path: str, source: Path) -> None:
+        """Copy a file below the folder. Raises DeviceError where it does not fit."""
+        with source.open("rb") as file, suppress(*broken()):  # a device that has had enough says why, below
+            await self._send(file, {"do": "put", "path": path, "size": source.stat().st_size})
+        await self._answer("put")
+
+    async def get(self, path: str) -> bytes | None:
+        """A file below the folder, or None where there is none."""
+        await self._ask(do="get", path=path)
+        size = (await self._answer("size"))["size"]
+        try:
+            return None if size is None else await self._process.stdout.readexactly(size)
+        except broken():
+            raise await self._lost() from None
+
+    async def run(self, command: Sequence[str], environment: dict[str, str], tell: Callable[[str], None]) -> int:
+        """Run a command to its end, each line of its stderr to `tell`; its exit code, or minus a signal's number."""
+        await self._ask(do="run", command=command, environment=environment)
+        self.started = (await self._answer("started"))["started"]
+        return await self._end(tell)
+
+    async def stop(self, tell: Callable[[str], None]) -> None:
+        """Have the running command stop, as by Ctrl-C, and wait for it."""
+        if self.started is not None:
+            await self._ask(do="stop")
+            await self._end(tell)
+
+    async def leave(self) -> bool:
+        """End everything there; whether nothing is left."""
+        self._staying.cancel()
+        with suppress(*broken()):
+            self._process.stdin.write_eof()  # heard also in the middle of a file
+        while "nothing_left" not in (answer := await self._read()):
+            pass
+        return bool(answer["nothing_left"])
+
+    async def _end(self, tell: Callable[[str], None]) -> int:
+        while True:
+            answer = await self._answer("line", "ended")
+            if "ended" in answer:
+                self.started = None
+                return int(answer["ended"])
+            tell(answer["line"])
+
+    async def _stay(self) -> None:
+        """Let the guard hear that somebody is there."""
+        while True:
+            await asyncio.sleep(_PULSE)
+            await self._ask(do="stay")
+
+    async def _send(self, file: IO[bytes], header: Answer) -> None:
+        async with self._sending:
+            self._process.stdin.write(json.dumps(header).encode() + b"\n")
+            while piece := file.read(_PIECE):
+                self._process.stdin.write(piece)
+                await self._process.stdin.drain()
+
+    async def _ask(self, **ask: Any) -> None:
+        with suppress(*broken()):  # the answer, or that there is none, says why
+            async with self._sending:
+                self._process.stdin.write(json.dumps(ask).encode() + b"\n")
+                await self._process.stdin.drain()
+
+    async def _answer(self, *keys: str) -> Answer:
+        """The next answer with one of these keys; lines of a command that is being stopped are passed over."""
+        while True:
+            answer = await self._read()
+            if "fault" in answer:
+                at = f" ({answer['at']})" if answer.get("at") else ""
+                raise DeviceError(f"{self._host.address} cannot go on: {answer['fault']}{at}", _hint(answer["fault"]))
+            if any(key in answer for key in keys):
+                return answer
+
+    async def _read(self) -> Answer:
+        try:
+            return dict(json.loads(await self._process.stdout.readuntil(b"\n")))
+        except broken():
+            raise await self._lost() from None
+
+    async def _lost(self) -> LostError:
+        with suppress(*broken()):  # how it ended comes after the last that it said
+            await asyncio.wait_for(self._process.wait_closed(), _LAST_WORD)
+        signal = self._process.exit_signal
+        ended = f"Python there was ended by {signal[0]}" if signal else "the connection was lost"
+        return LostError(f"{self._host.address}: {ended}", "See that the device stays up, and run the bench again.")
+
+
+async def begin(host: Host, connection: SSHClientConnection) -> Talk:
+    """Start the guard. Raises DeviceError where there is no Python for it, or no place for a folder."""
+    source = _guard()
+    below = shlex.quote(host.folder) if host.folder else ""
+    start = f"import sys; exec(sys.stdin.buffer.read({len(source)})); main(*sys.argv[1:])"
+    try:
+        process = await connection.create_process(
+            f"{_home(host.python)} -B -c {shlex.quote(start)} {below}", encoding=None
+        )
+        hello = await asyncio.wait_for(_hello(process, source), _START)
+    except TimeoutError:
+        raise DeviceError(f"{host.python} on {host.address} did not start within {_START:.0f} s") from None
+    except broken() as error:
+        raise LostError(f"{host.address} takes no command: {error}", f"Try: ssh {host.target} true") from None
+    if "fault" in hello:
+        raise DeviceError(
+            f"{host.address} has no place for a folder: {hello['fault']} ({hello['at']})",
+            "Name another: `folder` in hosts.yaml.",
+        )
+    if not hello:
+        raise await _no_python(host, process)
+    return Talk(host, process, hello)
+
+
+def _guard() -> bytes:
+    return resources.files(__package__).joinpath("guard.py").read_bytes()
+
+
+async def _hello(process: SSHClientProcess[bytes], source: bytes) -> Answer:
+    """The guard's first answer; what a login says before is passed over. Empty where there is none."""
+    with suppress(*broken()):  # no Python, which is told below
+        process.stdin.write(source)
+    while line := await process.stdout.readline():
+        with suppress(ValueError):
+            answer = json.loads(line)
+            if isinstance(answer, dict) and ("folder" in answer or "fault" in answer):
+                return answer
+    return {}
+
+
+async def _no_python(host: Host, process: SSHClientProcess[bytes]) -> DeviceError:
+    said = (await process.stderr.read()).decode("utf-8", "replace").strip().splitlines()
+    return DeviceError(
+        f"{host.python} does not run on {host.address}: {said[-1][:200] if said else 'no answer'}",
+        "Name a Python of 3.10 or newer there: `python` in hosts.yaml.",
+    )
+
+
+def _home(path: str) -> str:
+    """A path for a shell, which finds the home that ~ stands for."""
+    return f'"$HOME"/{shlex.quote(path[2:])}' if path.startswith("~/") else shlex.quote(path)
+
+
+def _hint(fault: str) -> str:
+    return "See that the disk has room, or name another: `folder` in hosts.yaml." if fault else ""
+
+
+async def sweep(host: Host, folder: str, started: int | None) -> bool:
+    """After a visit that broke off: remove its folder over a new connection; whether it is known to be gone."""
+    quoted = shlex.quote(folder)
+    kill = f'[ "$(readlink /proc/{started}/cwd)" = {quoted} ] && kill -9 -- -{started}; ' if started else ""
+    command = f"{kill}rm -rf -- {quoted}; sleep 1; rm -rf -- {quoted}; test ! -e {quoted}"
+    try:
+        async with asyncio.timeout(_LEAVE), connected(host) as connection:
+            done = await connection.run(f"sh -c {shlex.quote(command)}")
+            return done.exit_status == 0
+    except DeviceError:
+        return False
+    except broken():  # also when it took too long
+        return False

@@ -1,0 +1,43 @@
+"""A bench as one function, for whatever starts it on a machine: a task of Ray, of Dask, of a queue."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from edgener_runtime.base.serde import SchemaError, from_json, to_json
+from edgener_runtime.errors import UserInputError
+
+
+def bench_task(bundle_uri: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """Bench a bundle on the machine this runs on; the result is a BenchResult of plain dicts, lists and numbers.
+
+    `bundle_uri` is a path or a file: URI that this machine can read. `spec` holds fields of
+    `edgener_runtime.commissioning.bench.spec.Spec`, such as {"seconds": 60, "variants": ["int8-dynamic"]}.
+    Where the task is interrupted, the result is partial. Raises EdgenerError as `edgener-runtime bench` does.
+    """
+    from edgener_runtime.commissioning.bench.run import run
+    from edgener_runtime.commissioning.bench.spec import Spec
+
+    bundle = _local(bundle_uri)
+    try:
+        asked = from_json(Spec, json.dumps({**spec, "bundle": str(bundle)}), "the spec")
+    except SchemaError as error:
+        raise UserInputError(error.message, "See edgener_runtime.commissioning.bench.spec.Spec.") from None
+    except TypeError as error:
+        raise UserInputError(f"the spec is no JSON: {error}", "Give texts, numbers and lists alone.") from None
+    return dict(json.loads(to_json(run(asked))))
+
+
+def _local(uri: str) -> Path:
+    """The path of a bundle. Raises UserInputError where it would have to be fetched: that is for who runs the task."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Path(unquote(parts.path))
+    if "://" in uri:
+        raise UserInputError(
+            f"the bundle is at {uri}, expected a path or file: URI", "Copy it to where every machine reads it, first."
+        )
+    return Path(uri)

@@ -1,0 +1,115 @@
+"""Variants run here through the runtime that ships: held against PyTorch, and timed in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgener.progress import Track
+from edgener_exporters.graph.graph import save_graph
+from edgener_exporters.quantise.fp16_emulation import round_halves
+from edgener_exporters.variants import SESSION_OPTIONS, Variant
+from edgener_runtime.backends.base import Tuning
+from edgener_runtime.bundle.manifest import Manifest, Speed, VariantEntry, read_manifest
+from edgener_runtime.machine.devices import PROVIDERS
+from edgener_runtime.pipeline import TokenClassifier
+
+from .budgets import Budget
+from .compare import ParityReport, Reference, compare, decided
+from .gate import judge
+from .speed import ROUNDS, measure_speed
+
+DEVICE = "cpu"  # variants are judged and timed where the export runs
+STAND_IN_ALONE = 256  # sentences that a stand-in, which is slow, runs one by one
+
+
+def judge_variant(
+    folder: Path, manifest: Manifest, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track
+) -> ParityReport:
+    """Hold a variant of the bundle in the making against PyTorch, and its figures against the budgets."""
+    step, entry = track(variant.name, 2 * len(reference.dataset.sentences)), manifest.variant(variant.name)
+    with (
+        _as_it_will_run(folder, entry) as here,
+        TokenClassifier(folder, manifest, here, DEVICE, Tuning()) as classifier,
+    ):
+        most_alone = None if _runs_here(entry) else STAND_IN_ALONE
+        report = compare(reference, variant.name, classifier, step, most_alone)
+    return decided(report, judge(variant, report.estimates, budgets))
+
+
+@contextmanager
+def _as_it_will_run(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]:
+    """A variant to measure here: as it is where it may run, else a stand-in that rounds to FP16 as a GPU does."""
+    import onnx
+
+    if _runs_here(entry):
+        yield entry
+        return
+    model = onnx.load(folder / entry.file.path)
+    round_halves(model)
+    with TemporaryDirectory(dir=folder) as scratch:
+        stand_in = Path(scratch).resolve() / "rounded.onnx"
+        save_graph(model, stand_in)
+        file, needs = replace(entry.file, path=str(stand_in)), replace(entry.needs, providers=(PROVIDERS[DEVICE],))
+        yield replace(entry, file=file, needs=needs)
+
+
+def _runs_here(entry: VariantEntry) -> bool:
+    return PROVIDERS[DEVICE] in entry.needs.providers
+
+
+def time_variants(folder: Path, manifest: Manifest, texts: Sequence[str], track: Track) -> Manifest:
+    """The manifest with the speed of each variant that may run here, its fastest session options, fastest first.
+
+    Options other than the table's own are taken where they answer a text alone sooner in every round.
+    """
+    with ExitStack() as stack:
+        classifiers = {
+            (entry.name, options): stack.enter_context(_classifier(folder, manifest, entry, options))
+            for entry in manifest.variants
+            if _runs_here(entry)
+            for options in SESSION_OPTIONS
+        }
+        speeds = measure_speed(classifiers, texts, track("speed", ROUNDS))
+    entries = [
+        _with_fastest_options(entry, {options: speeds[entry.name, options] for options in SESSION_OPTIONS})
+        if _runs_here(entry)
+        else entry
+        for entry in manifest.variants
+    ]
+    return _fastest_first(manifest, entries)
+
+
+def _classifier(folder: Path, manifest: Manifest, entry: VariantEntry, options: tuple[str, ...]) -> TokenClassifier:
+    return TokenClassifier(folder, manifest, replace(entry, disabled_optimizers=options), DEVICE, Tuning())
+
+
+def _with_fastest_options(entry: VariantEntry, speeds: dict[tuple[str, ...], Speed]) -> VariantEntry:
+    chosen = entry.disabled_optimizers
+    for options, speed in speeds.items():
+        if speed.latency_ms.high < speeds[chosen].latency_ms.low:
+            chosen = options
+    return replace(entry, disabled_optimizers=chosen, speed=speeds[chosen])
+
+
+def _fastest_first(manifest: Manifest, entries: Sequence[VariantEntry]) -> Manifest:
+    """By the time of a text alone; those that do not run here come last, in the order they had."""
+    ordered = sorted(entries, key=lambda entry: entry.speed.latency_ms.median if entry.speed else float("inf"))
+    return replace(manifest, variants=tuple(ordered))
+
+
+def timed_as(bundle: Path, manifest: Manifest) -> Manifest:
+    """The manifest with the order, options and speeds that another bundle's has: what a clock says comes out no second
+    time the same.
+
+    Raises UserInputError where it lacks a variant, BundleError where it is damaged.
+    """
+    timed = read_manifest(bundle)
+    entries = {
+        entry.name: replace(entry, disabled_optimizers=other.disabled_optimizers, speed=other.speed)
+        for entry, other in ((entry, timed.variant(entry.name)) for entry in manifest.variants)
+    }
+    return replace(manifest, variants=tuple(entries[other.name] for other in timed.variants if other.name in entries))

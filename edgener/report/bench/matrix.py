@@ -1,0 +1,232 @@
+"""Benches of many machines as one matrix: a line a row, its place on the front, and what it lost of the F1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from edgener.report.pareto import front
+from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
+from edgener_runtime.commissioning.bench.results.record import NOT_RUN, BenchResult, Fingerprint, Interval, Row
+from edgener_runtime.errors import UserInputError
+
+from .recommend import Bounds, Candidate, Recommendation, recommend
+
+KIND = "edgener-bench-matrix"
+REFERENCE = "pytorch"  # the variant of the model that was trained: what others are held against, not put on a device
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and when a result was measured, and what makes its figures doubtful; no other machine has its name."""
+
+    name: str
+    what: str
+    bundle: str
+    begun: str
+    seconds: float
+    notes: tuple[str, ...] = ()
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row on its machine, without its rounds.
+
+    `f1_lost` is against PyTorch's F1 on the same texts, else FP32's, else the best; `front` where no other variant or
+    thread count of this machine is both better in the scenario's figure and better in F1 (or smaller, without F1).
+    """
+
+    machine: str
+    bundle: str
+    row: Row
+    f1_lost: float | None = None
+    front: bool = False
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """What it competes in: the machine, the bundle, and the work that is asked."""
+        case = self.row.case
+        return self.machine, self.bundle, case.scenario, case.work, case.samples_per_query, case.bound_ms
+
+    @property
+    def state(self) -> str:
+        """`measured`, or why it is to be doubted or is not there."""
+        reason = f": {self.row.reason}" if self.row.reason else ""
+        return "; ".join((f"{self.row.status}{reason}", *self.row.marks))
+
+
+@dataclass(frozen=True)
+class BenchMatrix:
+    """All machines and lines, and what is recommended for each work within the bounds."""
+
+    machines: tuple[Machine, ...]
+    lines: tuple[Line, ...]
+    bounds: Bounds
+    recommended: tuple[Recommendation, ...]
+    kind: str = KIND
+    schema_version: int = 1
+
+
+def merge(results: Sequence[BenchResult], bounds: Bounds | None = None) -> BenchMatrix:
+    """The matrix of results in their order. Raises UserInputError where there are none."""
+    if not results:
+        raise UserInputError("there are no results to merge", "edgener report --merge results/*.json")
+    names = _names(results)
+    bundles = _bundles(results)
+    lines = [line for each in zip(names, bundles, results, strict=True) for line in _lines(*each)]
+    lost = _f1_lost(results, lines)
+    lines = [replace(line, f1_lost=lost[number]) for number, line in enumerate(lines)]
+    best = {number for group in _groups(lines) for number in _front(group, lines)}
+    lines = [replace(line, front=number in best) for number, line in enumerate(lines)]
+    machines = tuple(_machine(*each) for each in zip(names, bundles, results, strict=True))
+    asked = bounds or Bounds()
+    recommended = tuple(
+        recommend(title_of(lines[group[0]]), candidates(group, lines), asked) for group in _groups(lines)
+    )
+    return BenchMatrix(machines, tuple(lines), asked, recommended)
+
+
+def candidates(group: Sequence[int], lines: Sequence[Line]) -> list[Candidate]:
+    """What of a group can be recommended: what ran, except the model that was trained."""
+    return [candidate for number in group if (candidate := candidate_of(lines[number]))]
+
+
+def candidate_of(line: Line) -> Candidate | None:
+    """A line as something to choose, or None where it is nothing to choose."""
+    row, figures = line.row, line.row.figures
+    if figures is None or row.case.variant == REFERENCE:
+        return None
+    threads = f"{row.case.threads} thread{'s' if row.case.threads != 1 else ''}"
+    on = "" if row.case.device == "cpu" else f" on {row.case.device}"
+    tail = None if SCENARIOS[row.case.scenario].percentile is None else figures.p99_ms
+    return Candidate(
+        f"{row.case.variant}{on} on {threads}", cost(row), tail, line.f1_lost, _told(line), bool(row.marks)
+    )
+
+
+def cost(row: Row) -> float:
+    """The scenario's figure so that less is better: milliseconds, or texts a second below 0."""
+    assert row.figures is not None
+    value = row.figures.metric.value
+    return value if row.figures.unit == "ms" else -value
+
+
+def title_of(line: Line) -> str:
+    """What a group is: its machine and the work that is asked."""
+    case = line.row.case
+    texts = f", {case.samples_per_query} texts a query" if case.samples_per_query != 1 else ""
+    bound = f", p99 under {case.bound_ms:g} ms" if case.bound_ms is not None else ""
+    return f"{line.machine}, {line.bundle}, {case.scenario}, {case.work}{texts}{bound}"
+
+
+def group_numbers(lines: Sequence[Line]) -> dict[int, int]:
+    """The number of its group for each line that was measured, in the order of the recommendations."""
+    return {number: place for place, group in enumerate(_groups(lines)) for number in group}
+
+
+def _names(results: Sequence[BenchResult]) -> list[str]:
+    """The machines' names; another machine of the same name gets a number, and so does one in another power mode."""
+    known: dict[str, list[Fingerprint]] = {}
+    names = []
+    for result in results:
+        seen = known.setdefault(result.name, [])
+        if result.fingerprint not in seen:
+            seen.append(result.fingerprint)
+        place = seen.index(result.fingerprint)
+        names.append(f"{result.name} ({place + 1})" if place else result.name)
+    return names
+
+
+def _bundles(results: Sequence[BenchResult]) -> list[str]:
+    """The bundles' names; with the beginning of their hash where others have the same name."""
+    hashes: dict[str, set[str]] = {}
+    for result in results:
+        hashes.setdefault(result.bundle, set()).add(result.bundle_sha256)
+    return [
+        result.bundle if len(hashes[result.bundle]) == 1 else f"{result.bundle} {result.bundle_sha256[:8]}"
+        for result in results
+    ]
+
+
+def _lines(name: str, bundle: str, result: BenchResult) -> Iterator[Line]:
+    for row in result.rows:
+        if row.case.scenario not in SCENARIOS:
+            raise UserInputError(f"{name} has a row with the scenario {row.case.scenario!r}", "Update edgener.")
+        yield Line(name, bundle, replace(row, rounds=()))
+
+
+def _f1_lost(results: Sequence[BenchResult], lines: Sequence[Line]) -> list[float | None]:
+    """For each line how far its F1 is below the reference's on the same texts with the same bundle.
+
+    A line whose texts have no gold labels takes what the same variant lost on the first texts that have.
+    """
+    bundles = [result.bundle_sha256 for result in results for _ in result.rows]
+    works = [_texts(result, row) for result in results for row in result.rows]
+    reference: dict[object, tuple[int, float]] = {}
+    for bundle, work, line in zip(bundles, works, lines, strict=True):
+        if line.row.f1 is not None:
+            rank = 2 if line.row.case.variant == REFERENCE else 1 if line.row.precision == "fp32" else 0
+            reference[bundle, work] = max(reference.get((bundle, work), (0, 0.0)), (rank, line.row.f1))
+    lost: dict[object, float] = {}
+    own: list[float | None] = []
+    for bundle, work, line in zip(bundles, works, lines, strict=True):
+        own.append(None if line.row.f1 is None else reference[bundle, work][1] - line.row.f1)
+        if own[-1] is not None:
+            lost.setdefault(_variant(bundle, line), own[-1])
+    others = (lost.get(_variant(bundle, line)) for bundle, line in zip(bundles, lines, strict=True))
+    return [other if found is None else found for found, other in zip(own, others, strict=True)]
+
+
+def _texts(result: BenchResult, row: Row) -> str | None:
+    """The SHA-256 of the texts that a row was run on."""
+    return next((work.sha256 for work in result.works if work.name == row.case.work), None)
+
+
+def _variant(bundle: str, line: Line) -> tuple[str, str, str]:
+    """What has one F1 on the same texts, whatever the machine and the threads."""
+    return bundle, line.row.case.variant, line.row.case.device
+
+
+def _groups(lines: Sequence[Line]) -> list[list[int]]:
+    """The numbers of the lines that compete with each other, in their order; without those that were not run."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for number, line in enumerate(lines):
+        if line.row.figures and line.row.status != NOT_RUN:
+            groups.setdefault(line.group, []).append(number)
+    return list(groups.values())
+
+
+def _front(group: Sequence[int], lines: Sequence[Line]) -> list[int]:
+    scored = any(lines[number].f1_lost is not None for number in group)
+    costs = {}
+    for number in group:
+        row, lost = lines[number].row, lines[number].f1_lost
+        if row.case.variant != REFERENCE and (lost is not None or not scored):
+            costs[str(number)] = (cost(row), float(row.size_bytes) if lost is None else lost)
+    return [int(number) for number in front(costs)]
+
+
+def _machine(name: str, bundle: str, result: BenchResult) -> Machine:
+    found = result.fingerprint
+    memory = "" if found.memory is None else f"{found.memory / 1e9:.0f} GB"
+    power = found.power_mode or found.governor or ""
+    parts = (found.board or found.cpu, found.isa, f"{found.cores} cores", memory, *found.gpus, power, found.os)
+    return Machine(
+        name, ", ".join(part for part in parts if part), bundle, result.begun, result.seconds, result.notes,
+        result.partial,
+    )  # fmt: skip
+
+
+def _told(line: Line) -> str:
+    """What people are told of a recommended line."""
+    row, figures = line.row, line.row.figures
+    assert figures is not None
+    parts = [f"p99 {_with_ends(figures.p99_ms)} ms"] if SCENARIOS[row.case.scenario].percentile is not None else []
+    parts += [f"{figures.texts_per_second.value:,.0f} texts/s"]
+    parts += [] if row.f1 is None else [f"F1 {row.f1:.4f}"]
+    return ", ".join([*parts, f"{row.size_bytes / 1e6:.1f} MB"])
+
+
+def _with_ends(found: Interval) -> str:
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"

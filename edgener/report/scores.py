@@ -1,0 +1,97 @@
+"""Scores of a checkpoint in PyTorch, or of a bundle through the runtime, on labelled text."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgener.checkpoint import DataRecord, data_record, open_checkpoint
+from edgener.data.read import check_labels
+from edgener.data.types import Dataset
+from edgener.parity.measures.metrics import EntityScores, TagReport, entity_scores, tag_report
+from edgener.parity.measures.tagging import Tagger, tag
+from edgener.parity.reference import PyTorchModel
+from edgener_runtime.base.files import write_atomic
+from edgener_runtime.bundle.manifest import MANIFEST
+from edgener_runtime.errors import UserInputError
+from edgener_runtime.pipeline import TokenClassifier
+
+from .plots import confusion, plot_confusion, plot_training
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was run, on what, and how it scored; `confusion` has a row a gold tag in the order of `tokens.tags`."""
+
+    model: str
+    runs: str
+    data: DataRecord
+    entities: EntityScores
+    tokens: TagReport
+    confusion: list[list[int]]
+    schema_version: int = SCHEMA_VERSION
+
+
+def evaluate(
+    path: Path, dataset: Dataset, variant: str = "auto", step: Callable[[], None] = lambda: None
+) -> Evaluation:
+    """Score a checkpoint (PyTorch, FP32) or a bundle's variant (edgener_runtime) on a data set.
+
+    Raises UserInputError where `path` is neither, or the data has labels that the model does not know.
+    """
+    with _open(path, variant) as (model, runs):
+        known = tuple(sorted({label[2:] for label in model.labels if label != "O"}))
+        check_labels(known, dataset)
+        predicted = tag(model, dataset.sentences, step)
+    gold = [sentence.tags() for sentence in dataset.sentences]
+    tokens = tag_report(gold, predicted)
+    counts = confusion(gold, predicted, list(tokens.tags))
+    return Evaluation(path.name, runs, data_record(dataset), entity_scores(gold, predicted), tokens, counts)
+
+
+def write_evaluation(evaluation: Evaluation, path: Path, folder: Path) -> list[Path]:
+    """Write the scores as JSON, the confusion matrix as PNG, and a checkpoint's training curve as PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scores, matrix = folder / "evaluation.json", folder / "confusion.png"
+    write_atomic(scores, to_json(evaluation))
+    plot_confusion(evaluation.confusion, list(evaluation.tokens.tags), matrix)
+    metrics = path / "metrics.json"
+    if not metrics.is_file():
+        return [scores, matrix]
+    curve = folder / "training.png"
+    plot_training(json.loads(metrics.read_text(encoding="utf-8"))["epochs"], curve)
+    return [scores, matrix, curve]
+
+
+def to_json(evaluation: Evaluation) -> str:
+    """The evaluation as indented JSON."""
+    return json.dumps(dataclasses.asdict(evaluation), indent=2) + "\n"
+
+
+@contextmanager
+def _open(path: Path, variant: str) -> Iterator[tuple[Tagger, str]]:
+    """The model and a word for what runs it."""
+    if (path / MANIFEST).is_file():
+        with TokenClassifier.load(path, "cpu", variant) as classifier:
+            yield classifier, f"{classifier.variant.name} on {classifier.provider}"
+    elif (path / "config.json").is_file():
+        with PyTorchModel.open(open_checkpoint(path)) as model:
+            yield model, "PyTorch"
+    else:
+        raise UserInputError(
+            f"{path} is neither a checkpoint (config.json) nor a bundle ({MANIFEST})",
+            "Make one with: edgener train, or edgener export",
+        )
+
+
+def rows(evaluation: Evaluation) -> Iterator[tuple[str, Any]]:
+    """The lines of the table by token: a tag each, then the averages."""
+    yield from evaluation.tokens.tags.items()
+    yield from evaluation.tokens.averages.items()

@@ -1,0 +1,54 @@
+"""Reshapes that need no arithmetic on shapes: tracing leaves it to every run, symbols tell it beforehand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
+
+from .graph import drop_unused
+
+COPY = 0  # in Reshape's target: the input's dimension at the same place
+
+Shape = list[str | int]
+
+
+def use_constant_shapes(model: Any) -> None:
+    """Put a constant target in the place of every Reshape's computed one that symbolic shape inference knows.
+
+    Two axes that add up are taken to be of one size, so the graph must be checked afterwards.
+    """
+    import numpy as np
+    from onnx import numpy_helper
+
+    shapes = _symbolic_shapes(model)
+    for node in model.graph.node:
+        target = _target(shapes.get(node.input[0]), shapes.get(node.output[0])) if node.op_type == "Reshape" else None
+        if target:
+            name = f"{node.output[0]}/shape"
+            model.graph.initializer.append(numpy_helper.from_array(np.array(target, dtype=np.int64), name))
+            node.input[1] = name
+    drop_unused(model.graph)
+
+
+def _symbolic_shapes(model: Any) -> dict[str, Shape]:
+    """Dimensions of each value that is known: numbers, or symbols of those that the inputs have."""
+    load_onnxruntime()  # before its tools import it
+    from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
+
+    graph = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
+    return {
+        value.name: [dimension.dim_param or dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    }
+
+
+def _target(before: Shape | None, after: Shape | None) -> list[int] | None:
+    """Reshape's target from the shapes around it, or None where a dimension is neither a number nor the input's own."""
+    if not before or not after:
+        return None
+    target = [
+        size if isinstance(size, int) else COPY if place < len(before) and size == before[place] else None
+        for place, size in enumerate(after)
+    ]
+    return [size for size in target if size is not None] if None not in target else None

@@ -1,0 +1,162 @@
+"""A fine-tuned checkpoint to an FP32 ONNX graph with dynamic batch and sequence."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgener_exporters.library_errors import export_errors
+from edgener_exporters.library_logging import quieten_libraries
+from edgener_runtime.errors import ExportError, UserInputError
+
+from .checks import check_graph
+from .constant_shapes import use_constant_shapes
+
+OPSET = 19  # the first that scales INT8 in FP16; TensorRT reads up to 20
+LARGEST = 2_000_000_000  # bytes of weights; protobuf ends at 2 GiB, and the nodes need some of it
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
+    """Write the FP32 graph of a token-classification checkpoint to `out` after checking it against PyTorch.
+
+    Inputs are int64 (batch, sequence), those of INPUTS that the model has; the output `logits` is float32 (batch,
+    sequence, labels). `exporter` is `torch` or `optimum`. Raises UserInputError where the checkpoint cannot be loaded,
+    ExportError where the export or a check fails.
+    """
+    import onnx
+
+    model = load_reference(checkpoint)
+    _refuse_large(model)
+    with export_errors(f"{exporter} cannot export {checkpoint}"):
+        EXPORTERS[exporter](model, checkpoint, out)
+        graph = onnx.load(out)
+        use_constant_shapes(graph)
+        onnx.save(graph, out)
+    check_graph(out, model, input_names(model))
+
+
+def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
+    """The PyTorch model in FP32, dropout off; `attention` is transformers' name of the way it is computed, None its
+    own choice. Raises UserInputError where the model cannot be loaded."""
+    from transformers import AutoModelForTokenClassification
+
+    quieten_libraries()
+    try:
+        model, loading = AutoModelForTokenClassification.from_pretrained(
+            checkpoint,
+            dtype="float32",
+            attn_implementation=attention,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        raise UserInputError(
+            f"the weights in {checkpoint} cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0]}",
+            "Copy the checkpoint again, or train it again: edgener train",
+        ) from error
+    if missing := sorted(loading["missing_keys"]):  # transformers fills them with random numbers
+        raise UserInputError(
+            f"{checkpoint} lacks {len(missing)} of the model's weights: {', '.join(missing[:3])}",
+            "Copy the checkpoint again, or fine-tune the model first: edgener train",
+        )
+    return model.eval()
+
+
+def input_names(model: Any) -> tuple[str, ...]:
+    """Those of INPUTS that the model takes and uses."""
+    import inspect
+
+    taken = inspect.signature(model.forward).parameters
+    has_types = getattr(model.config, "type_vocab_size", 0) > 1
+    return tuple(name for name in INPUTS if name in taken and (name != "token_type_ids" or has_types))
+
+
+def _refuse_large(model: Any) -> None:
+    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    if size > LARGEST:
+        raise ExportError(
+            f"the model's weights take {size / 1e9:.1f} GB in FP32, one ONNX file holds {LARGEST / 1e9:.0f} GB",
+            "Fine-tune a smaller encoder.",
+        )
+
+
+def _export_with_torch(model: Any, checkpoint: Path, out: Path) -> None:
+    import torch
+
+    names = input_names(model)
+    ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 0]])
+    examples = {"input_ids": ids, "attention_mask": (ids > 0).long(), "token_type_ids": torch.zeros_like(ids)}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing advice about shapes; check_graph tries them
+        torch.onnx.export(
+            _logits_module(model, names).eval(),
+            tuple(examples[name] for name in names),
+            str(out),
+            input_names=list(names),
+            output_names=["logits"],
+            dynamic_axes={name: {0: "batch", 1: "sequence"} for name in (*names, "logits")},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def _logits_module(model: Any, names: tuple[str, ...]) -> Any:
+    """The model with positional inputs and bare logits, as the tracer wants it."""
+    import torch
+    import transformers
+
+    # transformers 5 leaves forty nodes that work out a mask from one of two dimensions, and takes one of four as it is
+    takes_whole_mask = int(transformers.__version__.split(".")[0]) >= 5
+
+    class Logits(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *values: Any) -> Any:
+            inputs = dict(zip(names, values, strict=True))
+            if takes_whole_mask:
+                seen = inputs["attention_mask"][:, None, None, :] != 0
+                inputs["attention_mask"] = torch.where(seen, 0.0, torch.finfo(torch.float32).min)
+            return self.model(**inputs).logits
+
+    return Logits()
+
+
+def _export_with_optimum(model: Any, checkpoint: Path, out: Path) -> None:
+    try:
+        from optimum.exporters.onnx import onnx_export_from_model
+    except ImportError as error:
+        raise ExportError(
+            f"optimum's ONNX exporter is not installed: {error}",
+            "It cannot live with transformers 5; in an environment of its own: pip install 'edgener[optimum]'",
+        ) from None
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        onnx_export_from_model(
+            model, Path(folder), task="token-classification", opset=OPSET, do_validation=False, no_post_process=True
+        )
+        _rename_dimensions(Path(folder) / "model.onnx", out)
+
+
+def _rename_dimensions(source: Path, out: Path) -> None:
+    """Optimum says batch_size and sequence_length; bundles say batch and sequence."""
+    import onnx
+
+    graph = onnx.load(source)
+    for value in (*graph.graph.input, *graph.graph.output):
+        dimensions = value.type.tensor_type.shape.dim
+        for dimension, name in zip(dimensions, ("batch", "sequence"), strict=False):
+            dimension.dim_param = name
+    onnx.save(graph, out)
+
+
+EXPORTERS: dict[str, Callable[[Any, Path, Path], None]] = {
+    "torch": _export_with_torch,
+    "optimum": _export_with_optimum,
+}

@@ -1,0 +1,54 @@
+"""Open a variant on the device that was asked for, or raise an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edgener_runtime.bundle.manifest import VariantEntry
+from edgener_runtime.errors import ProviderError
+from edgener_runtime.machine.devices import Device, device_named
+
+from .base import Model, Session, Tuning
+from .choose import require
+from .requirements import Wanted
+
+
+def open_session(model: Model, device: str, tuning: Tuning) -> Session:
+    """A variant on `device`, which runs there and nowhere else.
+
+    Raises ProviderError where the variant or this machine cannot run there, BundleError where the file is no model,
+    DeviceError where there is too little memory for it.
+    """
+    place = require_place(model.bundle, model.variant, device)
+    return OPENERS[place.opener](model, place, tuning)
+
+
+def require_place(bundle: Path, variant: VariantEntry, device: str) -> Device:
+    """The row of a device for a variant. Raises ProviderError where the variant or this machine cannot run there."""
+    place = device_named(device)
+    if place.provider not in variant.needs.providers:
+        raise ProviderError(
+            f"variant {variant.name} runs on {', '.join(variant.needs.providers)}, not on {place.provider}",
+            "Choose another variant or another device.",
+        )
+    require(place, Wanted(bundle, (variant,)))
+    return place
+
+
+def _open_onnxruntime(model: Model, device: Device, tuning: Tuning) -> Session:
+    from edgener_runtime.backends.onnxruntime.session import OnnxSession
+
+    return OnnxSession(model, device, tuning)
+
+
+def _open_engine(model: Model, device: Device, tuning: Tuning) -> Session:
+    from edgener_runtime.backends.tensorrt.session import open_engine
+
+    return open_engine(model.bundle, model.variant)
+
+
+OPENERS: dict[str, Callable[[Model, Device, Tuning], Session]] = {
+    "onnxruntime": _open_onnxruntime,
+    "engine": _open_engine,
+}

@@ -1,0 +1,118 @@
+"""Files that are whole or absent: written in a temporary place beside the final one, synced, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgener_runtime.errors import StorageError, UserInputError
+
+_STORAGE_ERRNOS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
+    errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG,
+}  # fmt: skip
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes as lower-case hex, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file so that `path` holds either what it held before or all of `content` (text as UTF-8).
+
+    Raises StorageError where the place is full or cannot be written.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    with _storage_errors(path):
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
+            _sync(temporary)
+            temporary.replace(path)
+            _sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def staged_folder(final: Path, marker: str) -> Iterator[Path]:
+    """A temporary folder beside `final` that takes its place when the block ends well, and vanishes when it does not.
+
+    A folder already at `final` (or where it links to) is replaced only if it is empty or holds a file named `marker`
+    (so it is one of ours); otherwise UserInputError. Raises StorageError where the place is full or cannot be written.
+    """
+    final = final.resolve()
+    staging = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
+    with _storage_errors(final):
+        check_replaceable(final, marker)
+        try:
+            staging.mkdir(parents=True)
+            yield staging
+            _sync_tree(staging)
+            _swap(staging, final)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_replaceable(final: Path, marker: str) -> None:
+    """Raises UserInputError where `staged_folder` would not replace what stands at `final`."""
+    if final.is_dir() and any(final.iterdir()) and not (final / marker).is_file():
+        raise UserInputError(
+            f"{final} exists, is not empty and holds no {marker}, so it is not ours to replace",
+            "Name another folder, or empty this one first.",
+        )
+    if final.exists() and not final.is_dir():
+        raise UserInputError(f"{final} is a file; a folder is to be written there", "Name another path.")
+
+
+def _swap(staging: Path, final: Path) -> None:
+    old = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
+    try:
+        if final.exists():
+            final.rename(old)
+        staging.rename(final)
+    finally:
+        if not final.exists() and old.exists():  # interrupted between the two
+            old.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+    _sync(final.parent)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _STORAGE_ERRNOS:
+            raise
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}", "Free some space or name another place; nothing was changed."
+        ) from error

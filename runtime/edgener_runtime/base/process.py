@@ -1,0 +1,126 @@
+"""A process that does one job, followed line by line; it may crash or be killed, and this one goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from edgener_runtime.errors import DeviceError
+
+Event = dict[str, Any]
+"""A line of JSON from the process; `event` says which."""
+Follow = Callable[[Event], None]
+
+GRACE = 10.0  # seconds to end in once nobody wants the result any more
+_TAIL = 4000  # characters of stderr that are told
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: its exit code, or minus the signal's number, and the end of what it said on stderr."""
+
+    code: int
+    said: str
+
+
+def python_command(module: str) -> tuple[str, ...]:
+    """What runs `main` of one of our modules and ends with the exit code that it returns."""
+    # not -m: it would look for modules in the folder that we are called in, and a file there must not be run
+    code = f"import sys; sys.path[:] = filter(None, sys.path)\nfrom {module} import main\nsys.exit(main())"
+    return sys.executable, "-c", code
+
+
+def run_process(
+    command: Sequence[str],
+    job: str,
+    follow: Follow,
+    grace: float = GRACE,
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
+    """Give a process its job as one line of stdin, and each line of JSON on its stdout to `follow`.
+
+    Its stdin stays open while the result is wanted: closed, as when this process dies, it tells it to stop. Whatever is
+    raised meanwhile, Ctrl-C too, ends the process, within `grace` seconds by force.
+    """
+    with tempfile.TemporaryFile() as stderr:
+        process = _start(command, stderr, environment)
+        try:
+            _give(process, job)
+            _follow(process, follow)
+            code = process.wait()
+        except BaseException:
+            _end(process, grace)
+            raise
+        finally:
+            _close(process)
+        return Ended(code, _tail(stderr))
+
+
+def _start(command: Sequence[str], stderr: IO[bytes], environment: Mapping[str, str] | None) -> subprocess.Popen[str]:
+    """In a session of its own, so that Ctrl-C in the terminal reaches us alone."""
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8",
+            start_new_session=True, env=environment,
+        )  # fmt: skip
+    except OSError as error:
+        raise DeviceError(f"cannot start {command[0]}: {error.strerror}", "Free some memory, and try again.") from None
+
+
+def _give(process: subprocess.Popen[str], job: str) -> None:
+    assert process.stdin
+    with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code tells
+        process.stdin.write(job + "\n")
+        process.stdin.flush()
+
+
+def _follow(process: subprocess.Popen[str], follow: Follow) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if line.endswith("\n"):  # else it died in the middle of one
+            follow(json.loads(line))
+
+
+def _end(process: subprocess.Popen[str], grace: float) -> None:
+    """Close its stdin, which asks it to stop, and wait; what it still says is read, or it could not go on."""
+    try:
+        if process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.stdin = None
+        process.communicate(timeout=grace)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream:
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+def _tail(stderr: IO[bytes]) -> str:
+    stderr.seek(0)
+    return stderr.read().decode("utf-8", "replace")[-_TAIL:].strip()
+
+
+def events() -> Follow:
+    """Take this process's stdout for events, and let whatever native code prints there go to stderr."""
+    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def tell(event: Event) -> None:
+        channel.write(json.dumps(event) + "\n")
+
+    return tell

@@ -1,0 +1,97 @@
+"""Frozen dataclasses to JSON and back, strictly: a wrong or missing field names itself and what was expected."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgener_runtime.errors import EdgenerError
+
+Record = TypeVar("Record")
+
+
+class SchemaError(EdgenerError):
+    """A JSON document that does not have the shape its dataclass declares."""
+
+    exit_code = 2
+
+
+def to_json(record: Any) -> str:
+    """A dataclass as indented JSON with a final newline; tuples become lists."""
+    return json.dumps(dataclasses.asdict(record), indent=2, ensure_ascii=False) + "\n"
+
+
+def from_json(cls: type[Record], text: str, where: str) -> Record:
+    """Read a dataclass from JSON; `where` names the document in errors. Unknown fields are refused.
+
+    Raises SchemaError with the path of the field, what was found and what was expected.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SchemaError(f"{where}:{error.lineno}: not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets thousands deep
+        raise SchemaError(f"{where}: JSON that cannot be read: {error}") from None
+    return typing.cast(Record, _decode(cls, data, where))
+
+
+def load_json(cls: type[Record], path: Path) -> Record:
+    """`from_json` of a file in UTF-8."""
+    try:
+        return from_json(cls, path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"{path}: not UTF-8 at byte {error.start}") from None
+
+
+def _decode(expected: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(expected):
+        return _decode_record(typing.cast(type, expected), value, where)
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if origin is tuple:
+        items = _typed(value, list, where)
+        return tuple(_decode(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
+    if origin is dict:
+        entries = _typed(value, dict, where)
+        return {key: _decode(arguments[1], item, f"{where}.{key}") for key, item in entries.items()}
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _decode(arguments[0], value, where)
+    if expected is Any:
+        return value
+    return _typed(value, expected, where)
+
+
+def _decode_record(cls: type, value: Any, where: str) -> Any:
+    found = _typed(value, dict, where)
+    fields = _fields(cls)
+    if unknown := sorted(set(found) - set(fields)):
+        raise SchemaError(f"{where}: unknown field {unknown[0]!r}; expected {', '.join(fields)}")
+    missing = [name for name, (_, required) in fields.items() if required and name not in found]
+    if missing:
+        raise SchemaError(f"{where}: field {missing[0]!r} is missing")
+    return cls(**{name: _decode(fields[name][0], item, f"{where}.{name}") for name, item in found.items()})
+
+
+@cache
+def _fields(cls: type) -> dict[str, tuple[Any, bool]]:
+    """Name to (type, required) of a dataclass's fields."""
+    hints = typing.get_type_hints(cls)
+    return {
+        field.name: (
+            hints[field.name],
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+        )
+        for field in dataclasses.fields(cls)
+    }
+
+
+def _typed(value: Any, expected: type, where: str) -> Any:
+    if expected is float and type(value) is int:
+        return float(value)
+    if type(value) is not expected:
+        raise SchemaError(f"{where}: expected {expected.__name__}, found {type(value).__name__} {str(value)[:40]!r}")
+    return value

@@ -1,0 +1,167 @@
+"""The bundle's manifest: what is in the folder, what each variant needs, where it was proven, where it came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgener_runtime.base.serde import SchemaError, from_json, to_json
+from edgener_runtime.errors import BundleError, UserInputError
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of the bundle: path relative to its folder with `/`, SHA-256 in hex, size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """How text becomes the model's inputs.
+
+    `max_length` counts subwords with the special tokens; `stride` is the overlap of two windows of a long text, in
+    subwords; `inputs` are the graph's input names in order; `case_channel` puts case classes into token_type_ids.
+    """
+
+    file: str
+    max_length: int
+    stride: int
+    pad_id: int
+    inputs: tuple[str, ...]
+    case_channel: bool = False
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a variant needs of a device: execution providers it may run on, and the oldest onnxruntime that loads it."""
+
+    providers: tuple[str, ...]
+    onnxruntime: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One place where a variant's parity was measured: provider, CPU instruction set, and library versions."""
+
+    provider: str
+    isa: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ParityFigures:
+    """A variant against its PyTorch model on real text.
+
+    `equal_labels` is the share of tokens with the same label; `churn` the share of entities that differ from PyTorch's
+    (half the symmetric difference over PyTorch's count), `batch_effect` of those that differ between a text alone,
+    padded and beside others. Intervals are the ends of 95 % confidence intervals. The F1 fields are None where the text
+    has no gold entities.
+    """
+
+    sentences: int
+    tokens: int
+    equal_labels: float
+    churn: float
+    max_logit_difference: float
+    f1: float | None = None
+    f1_pytorch: float | None = None
+    f1_difference: float | None = None
+    f1_difference_interval: tuple[float, float] | None = None
+    churn_interval: tuple[float, float] | None = None
+    batch_effect: float | None = None
+    batch_effect_interval: tuple[float, float] | None = None
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of rounds, the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a variant was where it was exported: milliseconds a text alone, subwords a second of texts together."""
+
+    latency_ms: Spread
+    throughput: Spread
+    isa: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class VariantEntry:
+    """One runnable form of the model, with the session options it was measured with."""
+
+    name: str
+    precision: str
+    file: FileEntry
+    opset: int
+    needs: Needs
+    proven: tuple[Proof, ...]
+    parity: ParityFigures | None = None
+    disabled_optimizers: tuple[str, ...] = ()
+    speed: Speed | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a device must know to run and check a bundle; `files` lists all but the manifest and the models."""
+
+    edgener_version: str
+    name: str
+    labels: tuple[str, ...]
+    tokenizer: TokenizerSettings
+    variants: tuple[VariantEntry, ...]
+    files: tuple[FileEntry, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    def variant(self, name: str) -> VariantEntry:
+        """The variant called `name`. Raises UserInputError with the names there are."""
+        for entry in self.variants:
+            if entry.name == name:
+                return entry
+        names = ", ".join(entry.name for entry in self.variants)
+        raise UserInputError(f"bundle {self.name} has no variant {name!r}", f"It has: {names}.")
+
+    def to_json(self) -> str:
+        """The manifest as it stands in the bundle."""
+        return to_json(self)
+
+
+def read_manifest(bundle: Path) -> Manifest:
+    """The manifest of a bundle folder, its fields checked but not its files (see `verify`).
+
+    Raises BundleError where it is missing, damaged, or of a schema this version does not read.
+    """
+    path = bundle / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+        version = json.loads(text).get("schema_version")
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(f"{bundle} is no bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise BundleError(f"{path} is damaged: {error}", "Copy the bundle again.") from None
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{path} has schema version {version!r}; this edgener-runtime reads {SCHEMA_VERSION}",
+            "Update edgener-runtime, or export the bundle again.",
+        )
+    try:
+        return from_json(Manifest, text, str(path))
+    except SchemaError as error:
+        raise BundleError(error.message, "Copy the bundle again, or export it again.") from None

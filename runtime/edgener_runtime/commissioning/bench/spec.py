@@ -1,0 +1,98 @@
+"""What a bench is asked: a bundle, what of it runs where, on which texts, in which scenarios, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
+from edgener_runtime.errors import UserInputError
+from edgener_runtime.machine.devices import device_named
+
+SECONDS, WITHIN, BOUND_MS, SAMPLES_PER_QUERY = 300.0, 0.02, 50.0, 8
+DEFAULT_SCENARIOS = ("single-stream", "offline")
+ALL = "all"
+DRIVER_CHOICES = ("auto", "builtin", "loadgen")
+
+
+@dataclass(frozen=True)
+class Gold:
+    """An entity that a text is known to have: label, first and past-the-end character."""
+
+    label: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, its entities where they are known, and its words' starts and ends where somebody cut them before."""
+
+    text: str
+    entities: tuple[Gold, ...] | None = None
+    words: tuple[tuple[int, int], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One run of the bench; it round-trips through JSON, texts included.
+
+    Without `variants` every one is taken, without `threads` what was tuned or the cores there are. `texts` are the
+    user's own, called `data`; `lengths` asks for texts of so many subwords; with neither, texts are made up.
+    `samples_per_query` is of multi-stream, `bound_ms` the p99 that a server must keep. `seconds` is the budget of all;
+    a row ends earlier once the interval of its median is `within` that share of it, each way. Raises UserInputError for
+    what cannot be asked.
+    """
+
+    bundle: str
+    scenarios: tuple[str, ...] = DEFAULT_SCENARIOS
+    variants: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("auto",)
+    threads: tuple[int, ...] = ()
+    data: str = ""
+    texts: tuple[Text, ...] = ()
+    lengths: tuple[int, ...] = ()
+    samples_per_query: tuple[int, ...] = (SAMPLES_PER_QUERY,)
+    bound_ms: float = BOUND_MS
+    seconds: float = SECONDS
+    within: float = WITHIN
+    driver: str = "auto"
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        for scenario in self.scenarios:
+            if scenario not in SCENARIOS:
+                raise UserInputError(
+                    f"there is no scenario {scenario!r}", f"Choose among {', '.join(SCENARIOS)}, or {ALL}."
+                )
+        for device in self.devices:
+            device_named(device)
+        if self.data and not self.texts:
+            raise UserInputError(f"{self.data} holds no texts", "Name another, or leave it out for made-up ones.")
+        _at_least_one("scenarios", self.scenarios)
+        _at_least_one("devices", self.devices)
+        for name, numbers in (("threads", self.threads), ("samples per query", self.samples_per_query)):
+            _above_zero(name, *numbers)
+        for name, number in (("the bound", self.bound_ms), ("seconds", self.seconds), ("within", self.within)):
+            _above_zero(name, number)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the entities of all its own texts are known."""
+        return bool(self.texts) and all(text.entities is not None for text in self.texts)
+
+
+def scenarios_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Scenarios as a person names them, each once; `all` stands for every one."""
+    return tuple(SCENARIOS) if ALL in names else tuple(dict.fromkeys(names))
+
+
+def _at_least_one(name: str, values: Sequence[object]) -> None:
+    if not values:
+        raise UserInputError(f"there are no {name}: nothing would run", "Name at least one.")
+
+
+def _above_zero(name: str, *numbers: float) -> None:
+    for number in numbers:
+        if not 0 < number < float("inf"):
+            raise UserInputError(f"{name} is {number:g}, expected a number above 0")

@@ -1,0 +1,119 @@
+"""`edgener-runtime bench`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener_runtime.cli.console import INTERRUPTED, write_line
+from edgener_runtime.errors import DeviceError
+
+from .bench_options import bench_options, input_options, own_texts
+
+if TYPE_CHECKING:
+    from edgener_runtime.commissioning.bench.plan import Place
+    from edgener_runtime.commissioning.bench.results.record import BenchResult
+    from edgener_runtime.commissioning.bench.run import Step
+    from edgener_runtime.commissioning.bench.spec import Spec
+
+
+@click.command()
+@input_options
+@bench_options
+@click.pass_context
+def bench(
+    context: click.Context, source: str | None, form: str, ask: Callable[..., Spec], out: Path | None, as_json: bool,
+    progress: str,
+) -> None:  # fmt: skip
+    """Measure how fast the variants of BUNDLE are on this machine, and what they cost, by MLPerf's scenarios.
+
+    Each variant, device and count of threads runs in fresh processes, all in turns, until the interval of each row's
+    median is narrow enough or the time is over. Ctrl-C keeps what was measured, marked partial. Exit codes: 0 measured,
+    2 nothing to run, 5 the bundle is damaged, 6 nothing can run here. No device but cpu was measured with it yet.
+
+    \b
+    Examples:
+      edgener-runtime bench out/bundle --out out/bench.json
+      edgener-runtime bench out/bundle --scenario all --threads 1 --threads 2 --input orders.jsonl
+      edgener-runtime bench out/bundle --variant int8-dynamic --lengths 16 --lengths 128 --within 1%
+    """
+    measure(context, ask(**own_texts(source, form)), out, as_json, progress)
+
+
+def measure(
+    context: click.Context, spec: Spec, out: Path | None, as_json: bool, progress: str, more: tuple[Place, ...] = ()
+) -> None:
+    """Run a bench, show its progress and print what it found; `more` are places that others run."""
+    from edgener_runtime.base.serde import to_json
+    from edgener_runtime.commissioning.bench.results.table import table
+    from edgener_runtime.commissioning.bench.run import run
+
+    if out and out.is_dir():
+        raise click.UsageError(f"--out names a file, {out} is a folder")
+    with _PROGRESS[progress](spec.seconds) as tell:
+        result = run(spec, tell, lambda known: _keep(known, out), more)
+    _keep(result, out)
+    write_line(to_json(result).rstrip("\n") if as_json else table(result))
+    _warn(result, out)
+    context.exit(_exit_code(result))
+
+
+def _exit_code(result: BenchResult) -> int:
+    if result.partial:
+        return INTERRUPTED
+    return 0 if result.measured else DeviceError.exit_code
+
+
+def _keep(result: BenchResult, out: Path | None) -> None:
+    """Write what is known: a power cut leaves that of the turn before."""
+    from edgener_runtime.base.files import write_atomic
+    from edgener_runtime.base.serde import to_json
+
+    if out:
+        write_atomic(out, to_json(result))
+
+
+@contextmanager
+def _bar(seconds: float) -> Iterator[Callable[[Step], None]]:
+    """A bar of the budget on stderr, with what runs now; silent where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    with click.progressbar(length=round(seconds), label="bench", file=sys.stderr, show_pos=False) as bar:
+
+        def tell(step: Step) -> None:
+            bar.label = _words(step)
+            bar.update(max(0, round(step.seconds) - bar.pos))
+            bar.render_progress()  # of a step that took no time too
+
+        yield tell
+
+
+@contextmanager
+def _lines(seconds: float) -> Iterator[Callable[[Step], None]]:
+    """A line a turn on stderr, also where another program reads it."""
+    yield lambda step: click.echo(f"{step.seconds:.0f} of {seconds:.0f} s, {_words(step)}", err=True)
+
+
+def _words(step: Step) -> str:
+    return f"round {step.round}, {step.open_rows} of {step.rows} rows: {step.place}"
+
+
+_PROGRESS = {"bar": _bar, "lines": _lines}
+
+
+def _warn(result: BenchResult, out: Path | None) -> None:
+    """What a person must know on stderr: figures to be doubted, nothing measured, a run that was broken off."""
+    if result.busy:
+        click.secho("warning: ", fg="yellow", nl=False, err=True)
+        click.echo("rows are marked: their figures are to be doubted, for the reasons that stand with them", err=True)
+    if not result.measured and not result.partial:
+        click.echo("nothing could be measured; the reasons stand above", err=True)
+    if result.partial:
+        kept = f"what was measured is in {out}, marked partial" if out else "what was measured is above"
+        click.echo(f"interrupted; {kept}", err=True)

@@ -1,0 +1,94 @@
+"""`edgener-runtime selftest`."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener_runtime.base.serde import to_json
+from edgener_runtime.cli.console import write_line
+from edgener_runtime.errors import UserInputError
+from edgener_runtime.machine.devices import DEVICES
+from edgener_runtime.text.inputs import FORMATS, read_records
+
+if TYPE_CHECKING:
+    from edgener_runtime.commissioning.selftest.report import CheckResult, SelftestReport
+
+_TEXTS = 64  # of an input file
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_COLOURS = {"pass": "green", "fail": "red", "skipped": None}
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run.")
+@click.option("--variant", default="auto", show_default=True, help="Variant of the bundle.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or those there are].")
+@click.option("--input", "source", metavar="FILE", help="Texts like those to come [default: made-up ones].")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of the input."
+)
+@click.option("--against", type=_FILE, help="Report of another machine, to hold the answers against.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.1), default=5, show_default=True, help="How long to measure speed and power."
+)
+@click.option("--name", help="What to call this machine [default: the Jetson's model, or the CPU's].")
+@click.option("--emulated-by", metavar="PROGRAM", help="This machine is emulated: leave out what tells of speed.")
+@click.option("--out", type=_FILE, help="Write the report there, and as a page beside it (report.json, report.html).")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.pass_context
+def selftest(
+    context: click.Context, bundle: Path, device: str, variant: str, threads: int | None, source: str | None, form: str,
+    against: Path | None, seconds: float, name: str | None, emulated_by: str | None, out: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Check that BUNDLE runs right on a device of this machine, and measure how fast, in one report.
+
+    Exit codes: 0 all checks passed or were skipped with a reason, 3 labels or logits differ, 4 a GPU's answers were
+    held against nothing, 5 the bundle is damaged, 6 the device is not there. tensorrt and jetson were not run on their
+    hardware yet.
+
+    \b
+    Examples:
+      edgener-runtime selftest out/bundle --out report.json
+      edgener-runtime selftest out/bundle --device cuda --against laptop.json
+    """
+    from edgener_runtime.commissioning.selftest.context import Request
+    from edgener_runtime.commissioning.selftest.report import read_report
+    from edgener_runtime.commissioning.selftest.run import run_selftest, summary
+
+    if out and out.suffix == ".html":
+        raise click.UsageError("--out names the report, such as report.json; the page is written beside it")
+    texts = _texts(source, form) if source else None
+    known = read_report(against) if against else None
+    request = Request(bundle, device, variant, threads, texts, known, emulated_by, seconds, name)
+    report = run_selftest(request, _say)
+    if out:
+        _write(report, out)
+    write_line(to_json(report).rstrip("\n") if as_json else summary(report))
+    context.exit(report.exit_code)
+
+
+def _texts(source: str, form: str) -> tuple[str, ...]:
+    texts = tuple(record["text"] for record in islice(read_records(source, form), _TEXTS))
+    if not texts:
+        raise UserInputError(f"{source} holds no texts", "Leave --input out for made-up ones.")
+    return texts
+
+
+def _say(result: CheckResult) -> None:
+    """A line of progress for each check that ended."""
+    click.secho(f"{result.status:<8}", fg=_COLOURS[result.status], nl=False, err=True)
+    click.echo(f"{result.name:<14}{result.detail}", err=True)
+    for line in (result.hint or "").splitlines():
+        click.echo(f"{'':<22}{line}", err=True)
+
+
+def _write(report: SelftestReport, out: Path) -> None:
+    from edgener_runtime.base.files import write_atomic
+    from edgener_runtime.commissioning.selftest.page import page
+
+    write_atomic(out, to_json(report))
+    write_atomic(out.with_suffix(".html"), page(report))

@@ -1,0 +1,90 @@
+"""`edgener-runtime tune`."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from edgener_runtime.base.serde import to_json
+from edgener_runtime.cli.console import write_line
+from edgener_runtime.inference.tuning import GOALS, Trial, TuningRecord
+from edgener_runtime.text.inputs import FORMATS, read_records
+
+_TEXTS = 512  # of an input file
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--goal", type=click.Choice(GOALS), default="latency", show_default=True, help="What is to be best.")
+@click.option(
+    "--seconds", type=click.FloatRange(1), default=60, show_default=True, help="About how long to try, at least 1."
+)
+@click.option("--input", "source", metavar="FILE", help="Texts like those to come [default: made-up ones].")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of the input."
+)
+@click.option("--variant", default="auto", show_default=True, help="Variant of the bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+def tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str, variant: str, as_json: bool) -> None:
+    """Find the threads, runs at once, batches and spinning that suit this machine's CPU best, and keep them.
+
+    They are written beside BUNDLE, as BUNDLE.tuning.json, and taken up by everything that loads it on this machine,
+    for as long as its CPU, cores, onnxruntime and the variant stay the same. The goals: latency of one text, texts a
+    second, or power (the least CPU time a text).
+
+    \b
+    Examples:
+      edgener-runtime tune out/bundle
+      edgener-runtime tune out/bundle --goal throughput --input orders.txt
+    """
+    from edgener_runtime.base.files import write_atomic
+    from edgener_runtime.inference.tuning import tuning_file
+
+    record = _find(bundle, goal, seconds, source, form, variant)
+    file = tuning_file(bundle)
+    write_atomic(file, to_json(record))
+    if as_json:
+        write_line(to_json(record).rstrip("\n"))
+        return
+    for trial in record.trials:
+        write_line(_row(trial))
+    write_line(f"{file}: best for {goal} of {len(record.trials)} tunings tried")
+
+
+def _find(bundle: Path, goal: str, seconds: float, source: str | None, form: str, variant: str) -> TuningRecord:
+    from edgener_runtime.backends.base import Tuning
+    from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.commissioning.tune import candidates, made_up_texts, trial_count
+    from edgener_runtime.commissioning.tune import tune as find_best
+    from edgener_runtime.inference.tuning import fingerprint
+    from edgener_runtime.machine.cpu import usable_cores
+    from edgener_runtime.pipeline import TokenClassifier, choose_variant
+    from edgener_runtime.text.tokenize import TextTokenizer
+
+    manifest = verify_bundle(bundle)
+    entry, _ = choose_variant(manifest, variant, "cpu")
+    texts = (
+        [record["text"] for record in islice(read_records(source, form), _TEXTS)]
+        if source
+        else made_up_texts(TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer))
+    )
+    tunings = candidates(goal, usable_cores())
+
+    def open_with(tuning: Tuning) -> TokenClassifier:
+        return TokenClassifier(bundle, manifest, entry, "cpu", tuning)
+
+    steps = trial_count(len(tunings))
+    with click.progressbar(length=steps, label="tuning", file=sys.stderr) as bar:
+        best, trials = find_best(open_with, tunings, goal, texts, seconds, lambda trial: bar.update(1))
+    return TuningRecord(goal, entry.name, fingerprint(entry), best, trials)
+
+
+def _row(trial: Trial) -> str:
+    tuning = trial.tuning
+    return (
+        f"{tuning}, {'spinning' if tuning.spinning else 'waiting '}  {trial.latency_ms:7.2f} ms a text alone  "
+        f"{trial.texts_per_second:7.0f} texts/s  {trial.cpu_ms:6.2f} CPU ms a text"
+    )

@@ -1,0 +1,39 @@
+"""What the process that builds an engine is told, and what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edgener_runtime.backends.tensorrt.options import EngineOptions
+from edgener_runtime.backends.tensorrt.profiles import Profile
+from edgener_runtime.backends.tensorrt.sidecar import DlaReport, Tensor
+
+
+@dataclass(frozen=True)
+class Job:
+    """One engine to build: the graph's file, the file to write, that of its layers, and that of the cache of timings,
+    which may also be a folder with one for each GPU and version.
+
+    `compute_capabilities` are GPUs that are not here; without any, the engine is for `gpu`, the one of this machine.
+    """
+
+    backend: str
+    onnx: str
+    engine: str
+    profiles: tuple[Profile, ...]
+    options: EngineOptions = field(default_factory=EngineOptions)
+    compute_capabilities: tuple[str, ...] = ()
+    gpu: str | None = None
+    timing_cache: str | None = None
+    layers: str | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """What the process knows of the engine that it wrote."""
+
+    version: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    seconds: float
+    dla: DlaReport | None = None

@@ -1,0 +1,212 @@
+"""Logits to entities, many texts at once: the strategies of transformers' token-classification pipeline.
+
+Few subwords are in an entity. numpy finds those, and what comes after looks at them alone, in Python: after a run of a
+model each of numpy's calls finds its code fallen out of the cache, and takes longer than a text's few entities do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgener_runtime.errors import UserInputError
+
+from .entity import PLAIN, Decoding, Entity
+from .offsets import in_units
+from .viterbi import AllowedPaths
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Ints = NDArray[np.int64]
+
+OUTSIDE = "O"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Texts' subwords in one row: logits (n, labels), character offsets, which go on a word, counts.
+
+    `continues` tells it when asked, as not all who decode need it; `counts` says how many subwords each text has.
+    """
+
+    logits: Floats
+    offsets: Sequence[tuple[int, int]]
+    continues: Callable[[], Sequence[bool]]
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Subwords or words in one row: the numbers of their first and last subwords, and a label for each.
+
+    `scores` (pieces, labels) are probabilities, or logits where nothing but the best of them was asked for yet.
+    """
+
+    firsts: Sequence[int]
+    lasts: Sequence[int]
+    labels: list[int]
+    scores: Floats
+    are_logits: bool
+
+
+class _Piece(NamedTuple):
+    """A piece in an entity: its number, its text's, its label, how likely that is, and its characters."""
+
+    number: int
+    text: int
+    label: int
+    score: float
+    start: int
+    end: int
+
+
+class Decoder:
+    """Turns the logits of texts into entities, for one set of labels."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self._types = [label[2:] if label[:2] in ("B-", "I-") else label for label in labels]
+        self._begins = [label.startswith("B-") for label in labels]
+        self._names = [label.split("-", 1)[-1] for label in labels]
+        self._inside = [label != OUTSIDE for label in labels]
+        self._paths = AllowedPaths(labels)
+
+    def entities(self, texts: Sequence[str], scored: Scored, decoding: Decoding = PLAIN) -> list[list[Entity]]:
+        """The entities of each text, in order. Raises UserInputError for a threshold of a label that there is not."""
+        least = self._least(decoding)
+        alone = decoding.aggregation == "none"
+        names = self.labels if alone else self._names
+        pieces = self._pieces_inside(scored, decoding)
+        found: list[list[Entity]] = [[] for _ in texts]
+        for group in ([piece] for piece in pieces) if alone else self._grouped(pieces):
+            first, score = group[0], sum(piece.score for piece in group) / len(group)
+            if score >= least.get(first.label, 0):
+                start, end = first.start, group[-1].end
+                found[first.text].append(Entity(names[first.label], start, end, score, texts[first.text][start:end]))
+        if decoding.offsets == "characters":
+            return found
+        return [_in_units(entities, text, decoding.offsets) for entities, text in zip(found, texts, strict=True)]
+
+    def labels_of_words(self, scored: Scored, decoding: Decoding) -> list[str]:
+        """The label of each word, words beginning where a subword does not go on one."""
+        return [self.labels[number] for number in self._pieces(scored, decoding).labels]
+
+    def _least(self, decoding: Decoding) -> dict[int, float]:
+        """The least score of an entity that begins with each label which has one."""
+        for name in decoding.thresholds:
+            if name not in self._names:
+                known = sorted(set(self._names) - {OUTSIDE})
+                raise UserInputError(f"there is no label {name!r} to give a threshold", f"Labels: {', '.join(known)}")
+        if not decoding.thresholds:
+            return {}
+        return {number: decoding.thresholds.get(name, 0) for number, name in enumerate(self._names)}
+
+    def _pieces(self, scored: Scored, decoding: Decoding) -> _Pieces:
+        """Subwords as they are for none and simple, else words with one label each."""
+        import numpy as np
+
+        scores, are_logits = scored.logits, True
+        firsts: Sequence[int] = range(len(scores))
+        lasts = firsts
+        if decoding.aggregation in _WORD_SCORES and len(scores):
+            begins = _firsts_of_words(scored)
+            firsts, lasts = begins.tolist(), [*(begins[1:] - 1).tolist(), len(scores) - 1]
+            scores, are_logits = _WORD_SCORES[decoding.aggregation](softmax(scores), begins), False
+        if not decoding.strict or not len(scores):
+            return _Pieces(firsts, lasts, scores.argmax(axis=-1).tolist(), scores, are_logits)
+        chances = softmax(scores) if are_logits else scores
+        labels = self._paths.best(chances, np.searchsorted(firsts, _firsts_of_texts(scored)))
+        return _Pieces(firsts, lasts, labels.tolist(), chances, False)
+
+    def _pieces_inside(self, scored: Scored, decoding: Decoding) -> Iterator[_Piece]:
+        """The pieces whose labels are of an entity, in order."""
+        pieces = self._pieces(scored, decoding)
+        inside = [number for number, label in enumerate(pieces.labels) if self._inside[label]]
+        if not inside:
+            return
+        chances = pieces.scores[inside]
+        chances = (softmax(chances) if pieces.are_logits else chances).tolist()
+        ends, text = list(accumulate(scored.counts)), 0
+        for number, of_labels in zip(inside, chances, strict=True):
+            label, first, last = pieces.labels[number], pieces.firsts[number], pieces.lasts[number]
+            while first >= ends[text]:
+                text += 1
+            yield _Piece(number, text, label, of_labels[label], scored.offsets[first][0], scored.offsets[last][1])
+
+    def _grouped(self, pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
+        """The pieces of each entity: neighbours of a type, until one begins another."""
+        group: list[_Piece] = []
+        for piece in pieces:
+            if group and not self._goes_on(group[-1], piece):
+                yield group
+                group = []
+            group.append(piece)
+        if group:
+            yield group
+
+    def _goes_on(self, before: _Piece, piece: _Piece) -> bool:
+        beside = piece.number == before.number + 1 and piece.text == before.text
+        return beside and not self._begins[piece.label] and self._types[piece.label] == self._types[before.label]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis, without overflow."""
+    import numpy as np
+
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def _firsts_of_texts(scored: Scored) -> Ints:
+    """The number of the first subword of each text that has any."""
+    import numpy as np
+
+    counts = np.array([count for count in scored.counts if count])
+    firsts: Ints = counts.cumsum() - counts
+    return firsts
+
+
+def _firsts_of_words(scored: Scored) -> Ints:
+    """The number of the first subword of each word; no word goes on in another text."""
+    import numpy as np
+
+    begins = ~np.array(scored.continues(), dtype=bool)
+    begins[_firsts_of_texts(scored)] = True
+    return np.flatnonzero(begins)
+
+
+def _in_units(entities: list[Entity], text: str, offsets: str) -> list[Entity]:
+    spans = in_units(((entity.start, entity.end) for entity in entities), text, offsets)
+    return [replace(entity, start=start, end=end) for entity, (start, end) in zip(entities, spans, strict=True)]
+
+
+def _first_scores(scores: Floats, first: Ints) -> Floats:
+    chosen: Floats = scores[first]
+    return chosen
+
+
+def _mean_scores(scores: Floats, first: Ints) -> Floats:
+    import numpy as np
+
+    counts = np.diff(np.append(first, len(scores)))
+    return (np.add.reduceat(scores, first, axis=0) / counts[:, None]).astype(np.float32)
+
+
+def _surest_scores(scores: Floats, first: Ints) -> Floats:
+    """The scores of each word's surest subword, the earlier of two that are equally sure."""
+    import numpy as np
+
+    surest = scores.max(axis=-1)
+    words = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(scores))))
+    hits = np.flatnonzero(surest == np.maximum.reduceat(surest, first)[words])
+    chosen: Floats = scores[hits[np.unique(words[hits], return_index=True)[1]]]
+    return chosen
+
+
+_WORD_SCORES = {"first": _first_scores, "average": _mean_scores, "max": _surest_scores}

@@ -1,0 +1,129 @@
+"""A variant's graph, run on batches: one after the other or several at once, and checked."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from edgener_runtime.backends.base import Model, Session, Tuning
+from edgener_runtime.backends.open import open_session
+from edgener_runtime.backends.shapes import Shapes
+from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ParityError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Feeds = dict[str, NDArray[np.int64]]
+    Logits = NDArray[np.float32]
+
+
+class Engine:
+    """A variant with `labels` labels, in a session for one batch alone and one for several at once, where the tuning
+    wants that. Any number of threads may run it.
+
+    A process forked from the one that made it may not: the threads that run the model do not live on in it.
+    """
+
+    def __init__(self, model: Model, labels: int, device: str, tuning: Tuning) -> None:
+        self.variant = model.variant
+        self._labels = labels
+        self._process = os.getpid()
+        self._session: Session | None = open_session(model, device, tuning)
+        self.shapes: Shapes = self._session.shapes
+        self._notes: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+        self._each: Session | None = self._session if tuning.threads == tuning.threads_each else None
+        self._open_each = partial(open_session, model, device, replace(tuning, threads=tuning.threads_each))
+        self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
+
+    @property
+    def session(self) -> Session:
+        """The session. Raises EdgenerError after `close`, and in a forked process, where no run would end."""
+        if self._session is None:
+            raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
+        if self._process != os.getpid():
+            raise EdgenerError(
+                f"the classifier was loaded in process {self._process}, before the fork of {os.getpid()}",
+                "Load the bundle in the forked process, or start it with the spawn method.",
+            )
+        return self._session
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how it runs."""
+        return (*self.session.notes, *self._notes)
+
+    def run(self, inputs: Feeds) -> Logits:
+        """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
+
+        Raises BundleError where the labels are not as many as they should be, ParityError where one is not finite.
+        """
+        return self._run_on(self.session, inputs)
+
+    def start(self, batches: Iterable[Feeds]) -> list[Callable[[], Logits]]:
+        """What gives each batch's logits when called; with several workers, the batches run from now on."""
+        waiting = list(batches)
+        if self._workers and len(waiting) > 1 and (session := self._session_for_each()):
+            return [self._workers.submit(self._run_on, session, inputs).result for inputs in waiting]
+        return [partial(self.run, inputs) for inputs in waiting]
+
+    def _session_for_each(self) -> Session | None:
+        """One with fewer threads for several runs at once, opened when it is first needed.
+
+        None where memory is short of another copy of the model: then one batch runs after the other, as `notes` say.
+        """
+        _ = self.session  # refused here and not in a worker, which a forked process has none of
+        with self._lock:
+            if self._each is None and not self._notes:
+                try:
+                    self._each = self._open_each()
+                except DeviceError as error:
+                    self._notes = (f"one run at a time: {error.message}",)
+            return self._each
+
+    def _run_on(self, session: Session, inputs: Feeds) -> Logits:
+        return self._checked(_run_in_parts(session, inputs))
+
+    def _checked(self, logits: Logits) -> Logits:
+        import numpy as np
+
+        if logits.shape[-1] != self._labels:
+            raise BundleError(
+                f"variant {self.variant.name} scores {logits.shape[-1]} labels, the manifest has {self._labels}",
+                "Export the bundle again.",
+            )
+        if not np.isfinite(logits).all():
+            raise ParityError(
+                f"variant {self.variant.name} answered with a number that is not finite", "Export the bundle again."
+            )
+        return logits
+
+    def close(self) -> None:
+        """Free the model's memory and threads; the engine cannot be used afterwards."""
+        opened = {id(session): session for session in (self._session, self._each) if session}
+        self._session = self._each = None
+        if self._workers:
+            self._workers.shutdown(cancel_futures=True)
+        if self._process == os.getpid():
+            for session in opened.values():
+                session.close()
+
+
+def _run_in_parts(session: Session, inputs: Feeds) -> Logits:
+    """A batch with more rows than the session takes runs in several parts."""
+    import numpy as np
+
+    if not session.shapes.batches:
+        return session.run(inputs)
+    rows, subwords = next(iter(inputs.values())).shape
+    most = session.shapes.most_rows(subwords, rows)
+    if most == rows:
+        return session.run(inputs)
+    parts = [{name: array[at : at + most] for name, array in inputs.items()} for at in range(0, rows, most)]
+    return np.concatenate([session.run(part) for part in parts])

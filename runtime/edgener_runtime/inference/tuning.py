@@ -1,0 +1,105 @@
+"""How a model runs on this machine, and the record of what `edgener-runtime tune` found best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgener_runtime.backends.base import Tuning
+from edgener_runtime.base.serde import SchemaError, from_json
+from edgener_runtime.bundle.manifest import VariantEntry
+from edgener_runtime.errors import UserInputError
+from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
+from edgener_runtime.machine.devices import DEVICES
+
+GOALS = ("latency", "throughput", "power")
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a tuning holds for: the CPU, its instructions, the cores that may be used, onnxruntime, and the model."""
+
+    cpu: str
+    isa: str
+    cores: int
+    onnxruntime: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One tuning that was tried: milliseconds a text alone, texts a second together, CPU milliseconds a text."""
+
+    tuning: Tuning
+    latency_ms: float
+    texts_per_second: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True)
+class TuningRecord:
+    """What `edgener-runtime tune` found best for a goal, for which variant and machine, and all that it tried."""
+
+    goal: str
+    variant: str
+    fingerprint: Fingerprint
+    best: Tuning
+    trials: tuple[Trial, ...]
+    schema_version: int = 1
+
+
+def tuning_file(bundle: Path) -> Path:
+    """Beside the bundle, whose own files are all listed in its manifest: `out/bundle.tuning.json`."""
+    folder = bundle.resolve()
+    return folder.with_name(f"{folder.name}.tuning.json")
+
+
+def fingerprint(variant: VariantEntry) -> Fingerprint:
+    """This machine and a variant, as far as they decide which tuning is best."""
+    return Fingerprint(cpu_model(), isa(), usable_cores(), _onnxruntime_version(), variant.file.sha256)
+
+
+def tuning_for(
+    bundle: Path, variant: VariantEntry, threads: int | None = None, device: str = "cpu"
+) -> tuple[Tuning, str]:
+    """How a variant is to run here, and why: as asked, as tuned on this machine, or on the cores it may use.
+
+    Records are of CPUs; a GPU takes the subwords of the table of devices. Raises UserInputError where `threads` is
+    below 1, or the record cannot be read.
+    """
+    if threads is not None and threads < 1:
+        raise UserInputError(f"threads is {threads}, expected at least 1")
+    default = Tuning()
+    if subwords := DEVICES[device].subwords:
+        return Tuning(threads or default.threads, 1, subwords), f"{subwords} subwords a run, for a GPU; not tuned there"
+    if threads is not None:
+        return Tuning.of(threads), "threads as asked for"
+    file = tuning_file(bundle)
+    if not file.is_file():
+        return default, "threads: the cores this process may use (edgener-runtime tune finds better)"
+    record = read_tuning(file)
+    if record.fingerprint != fingerprint(variant):
+        return default, f"threads: the cores this process may use; {file.name} is for another machine or variant"
+    return record.best, f"tuned for {record.goal} on this machine: {file.name}"
+
+
+def read_tuning(file: Path) -> TuningRecord:
+    """The record in a file. Raises UserInputError where it cannot be read."""
+    hint = f"Remove {file}, or tune again: edgener-runtime tune"
+    try:
+        return from_json(TuningRecord, file.read_text(encoding="utf-8"), str(file))
+    except OSError as error:
+        raise UserInputError(f"cannot read {file}: {error.strerror}", hint) from None
+    except (SchemaError, UnicodeDecodeError) as error:
+        raise UserInputError(f"{file} is damaged: {error}", hint) from None
+
+
+def _onnxruntime_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # loads email and zipfile: not for every start
+
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"

@@ -1,0 +1,145 @@
+"""The Open Inference Protocol (V2): what serves, which model, whether it is ready, and inference.
+
+Input "text" and output "entities" are BYTES tensors of one shape, an entity list as JSON for each text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edgener_runtime import __version__
+from edgener_runtime.decoding.entity import Decoding, Entity
+
+from .error_responses import RequestError, json_answer, to_json
+from .limits import Limits
+from .predict import rows
+from .request_body import read_body
+from .request_fields import array, decoding_of, few_enough, refuse_unknown, text_of
+from .service import Service
+from .tensors import HEADER, pack, read_elements, size_of, split_body
+
+INPUT, OUTPUT, VERSION = "text", "entities", "1"
+_PARAMETERS = ("aggregation", "strict", "offsets")
+_THRESHOLD = "threshold."  # the protocol's parameters are no objects: threshold.PER = 0.5
+_BINARY = "binary_data_output"
+
+
+async def server_metadata(_: Request) -> Response:
+    """Name, version and extensions of the server."""
+    return json_answer({"name": "edgener-runtime", "version": __version__, "extensions": ["binary_tensor_data"]})
+
+
+async def model_metadata(request: Request) -> Response:
+    """Inputs and outputs of the model."""
+    service = _service_of(request)
+    return json_answer(
+        {
+            "name": service.model,
+            "versions": [VERSION],
+            "platform": service.classifier.classifier.explain().library,
+            "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [-1]}],
+            "outputs": [{"name": OUTPUT, "datatype": "BYTES", "shape": [-1]}],
+        }
+    )
+
+
+async def model_ready(request: Request) -> Response:
+    """Whether the model takes requests."""
+    service = _service_of(request)
+    return json_answer({"name": service.model, "ready": not service.draining}, 503 if service.draining else 200)
+
+
+async def infer(request: Request) -> Response:
+    """The entities of each element of the input."""
+    service = _service_of(request)
+    body = await read_body(request, service.limits)
+    record, binary = split_body(body, request.headers.get(HEADER))
+    refuse_unknown(record, ("id", "parameters", "inputs", "outputs"))
+    identity = record.get("id", "")
+    if not isinstance(identity, str):
+        raise RequestError(422, "the id is no string")
+    parameters = _object(record.get("parameters", {}), "parameters")
+    tensor = _input(record)
+    texts = _texts(tensor, binary, service.limits)
+    as_binary = _wants_binary(record, parameters)
+    found = await service.answer(texts, _decoding(parameters), request.receive)
+    answer: dict[str, Any] = {"model_name": service.model, "model_version": VERSION}
+    answer |= {"id": identity} if identity else {}
+    return _answer(answer, tensor["shape"], found, as_binary)
+
+
+def _service_of(request: Request) -> Service:
+    """The service, where the path names its model. Raises RequestError 404."""
+    service: Service = request.app.state.service
+    asked = request.path_params["model"], request.path_params.get("version", VERSION)
+    if asked != (service.model, VERSION):
+        raise RequestError(
+            404, f"there is no model {asked[0]!r} in version {asked[1]}", f"There is {service.model!r} in 1."
+        )
+    return service
+
+
+def _input(record: dict[str, Any]) -> dict[str, Any]:
+    inputs = array(record.get("inputs"), "inputs")
+    if len(inputs) != 1:
+        raise RequestError(422, f"found {len(inputs)} inputs, expected one, named {INPUT!r}")
+    tensor = _object(inputs[0], "inputs[0]")
+    refuse_unknown(tensor, ("name", "shape", "datatype", "parameters", "data"), "inputs[0]")
+    if (tensor.get("name"), tensor.get("datatype")) != (INPUT, "BYTES"):
+        raise RequestError(
+            422, f"found input {tensor.get('name')!r} of {tensor.get('datatype')!r}, expected {INPUT!r} of 'BYTES'"
+        )
+    return tensor
+
+
+def _texts(tensor: dict[str, Any], binary: bytes, limits: Limits) -> list[str]:
+    count = size_of(tensor.get("shape"))
+    few_enough(count, limits)
+    elements = read_elements(tensor, binary)
+    if len(elements) != count:
+        raise RequestError(422, f"the input has {len(elements)} elements, its shape {tensor['shape']} wants {count}")
+    return [text_of(element, f"element {i} of the input", limits) for i, element in enumerate(elements)]
+
+
+def _wants_binary(record: dict[str, Any], parameters: dict[str, Any]) -> bool:
+    """Whether the output is to stand behind the JSON: as asked for it, else for all outputs."""
+    outputs = array(record.get("outputs", []), "outputs")
+    wanted = parameters.get(_BINARY, False)
+    for i, output in enumerate(outputs):
+        refuse_unknown(_object(output, f"outputs[{i}]"), ("name", "parameters"), f"outputs[{i}]")
+        if output.get("name") != OUTPUT or i:
+            raise RequestError(422, f"found output {output.get('name')!r} at {i}, expected {OUTPUT!r} once")
+        own = _object(output.get("parameters", {}), f"outputs[{i}].parameters")
+        refuse_unknown(own, ("binary_data",), f"outputs[{i}].parameters")
+        wanted = own.get("binary_data", wanted)
+    if not isinstance(wanted, bool):
+        raise RequestError(422, f"whether the output is binary is {wanted!r}, expected a boolean")
+    return wanted
+
+
+def _decoding(parameters: dict[str, Any]) -> Decoding:
+    rest = {name: value for name, value in parameters.items() if name != _BINARY and not name.startswith(_THRESHOLD)}
+    refuse_unknown(rest, _PARAMETERS, "parameters")
+    least = {name.removeprefix(_THRESHOLD): value for name, value in parameters.items() if name.startswith(_THRESHOLD)}
+    return decoding_of({**rest, "thresholds": least})
+
+
+def _answer(record: dict[str, Any], shape: list[int], found: Sequence[list[Entity]], binary: bool) -> Response:
+    elements = [to_json(rows(entities)["entities"]) for entities in found]
+    tensor: dict[str, Any] = {"name": OUTPUT, "datatype": "BYTES", "shape": shape}
+    if not binary:
+        return json_answer(record | {"outputs": [tensor | {"data": [element.decode() for element in elements]}]})
+    data = pack(elements)
+    head = json.dumps(record | {"outputs": [tensor | {"parameters": {"binary_data_size": len(data)}}]}).encode()
+    return Response(head + data, headers={HEADER: str(len(head))}, media_type="application/octet-stream")
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RequestError(422, f"{name} is not an object")
+    return value

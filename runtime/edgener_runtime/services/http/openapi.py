@@ -1,0 +1,156 @@
+"""The OpenAPI document of a server: what it takes, within which limits, and what it answers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from edgener_runtime import __version__
+from edgener_runtime.decoding.decode import OUTSIDE
+from edgener_runtime.decoding.entity import AGGREGATIONS
+from edgener_runtime.decoding.offsets import OFFSETS
+
+from .service import Service
+
+Record = dict[str, Any]
+_REFUSALS = (400, 401, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
+_SCORE = {"type": "number", "minimum": 0, "maximum": 1}
+_PLACE = {"type": "integer", "minimum": 0}
+_ENTITY = {
+    "label": {"type": "string"}, "start": _PLACE, "end": _PLACE, "score": _SCORE, "text": {"type": "string"},
+}  # fmt: skip
+
+
+def openapi(service: Service) -> Record:
+    """The document, as OpenAPI 3.1."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "edgener-runtime",
+            "version": __version__,
+            "description": f"Entities of texts, found by {service.model}.",
+        },
+        "security": [{"token": []}],
+        "paths": _probes() | _predict() | _protocol(service.model),
+        "components": {
+            "schemas": _schemas(service),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _probes() -> Record:
+    """Paths that need no token, but for /metrics."""
+    state = _object({"status": {"type": "string"}})
+    anyone: Record = {"security": []}
+    return {
+        "/healthz": {"get": _operation("Whether the process answers", state) | anyone},
+        "/readyz": {"get": _operation("Whether it takes requests; 503 once it stops", state) | anyone},
+        "/metrics": {"get": _operation("Metrics for Prometheus", {"type": "string"}, media="text/plain")},
+    }
+
+
+def _predict() -> Record:
+    body = {"application/json": {"schema": _ref("Request")}}
+    answer = {"oneOf": [_ref("Result"), _object({"results": {"type": "array", "items": _ref("Result")}})]}
+    return {"/predict": {"post": _operation("Entities of one text or several", answer, body)}}
+
+
+def _protocol(model: str) -> Record:
+    """The paths of the Open Inference Protocol, those of the model with and without its version."""
+    named = _parameter("model", model)
+    paths: Record = {
+        "/v2": {"get": _operation("Server metadata", {"type": "object"})},
+        "/v2/health/live": {"get": _operation("Whether the process answers", {"type": "object"}) | {"security": []}},
+        "/v2/health/ready": {"get": _operation("Whether it takes requests", {"type": "object"}) | {"security": []}},
+    }
+    for base, parameters in (
+        ("/v2/models/{model}", [named]),
+        ("/v2/models/{model}/versions/{version}", [named, _parameter("version", "1")]),
+    ):
+        own: Record = {"parameters": parameters}
+        body = {"application/json": {"schema": _ref("InferRequest")}}
+        paths |= {
+            base: own | {"get": _operation("Model metadata", {"type": "object"})},
+            f"{base}/ready": own | {"get": _operation("Whether the model takes requests", {"type": "object"})},
+            f"{base}/infer": own | {"post": _operation("Inference", {"type": "object"}, body)},
+        }
+    return paths
+
+
+def _schemas(service: Service) -> Record:
+    limits = service.limits
+    text = {"type": "string", "maxLength": limits.text}
+    labels = [label for label in service.classifier.classifier.labels if label != OUTSIDE]
+    kinds = sorted({label.partition("-")[2] or label for label in labels})
+    options = {
+        "aggregation": {"enum": list(AGGREGATIONS), "default": "simple"},
+        "strict": {"type": "boolean", "default": False},
+        "thresholds": _object(dict.fromkeys(kinds, _SCORE), ()),
+        "offsets": {"enum": list(OFFSETS), "default": "characters"},
+    }
+    texts = {"type": "array", "items": _ref("Text"), "maxItems": limits.queue}
+    return {
+        "Text": text,
+        "Request": {
+            "oneOf": [
+                _object({"text": _ref("Text"), **options}, ("text",)),
+                _object({"texts": texts, **options}, ("texts",)),
+            ]
+        },
+        "Entity": _object(_ENTITY),
+        "Result": _object({"entities": {"type": "array", "items": _ref("Entity")}}),
+        "Problem": _object({"error": {"type": "string"}, "hint": {"type": "string"}}, ("error",)),
+        "InferRequest": _infer_request(limits.queue),
+    }
+
+
+def _infer_request(most: int) -> Record:
+    """Without binary data; as many elements as the shape says, which no schema can."""
+    size = {"type": "integer", "minimum": 0, "maximum": most}
+    tensor = {
+        "name": {"const": "text"},
+        "datatype": {"const": "BYTES"},
+        "shape": {"type": "array", "minItems": 1, "maxItems": 2, "prefixItems": [size, {"const": 1}]},
+        "data": {"type": "array", "items": _ref("Text")},
+    }
+    output = _object(
+        {"name": {"const": "entities"}, "parameters": _object({"binary_data": {"type": "boolean"}}, ())}, ("name",)
+    )
+    parameters = {
+        "aggregation": {"enum": list(AGGREGATIONS)},
+        "strict": {"type": "boolean"},
+        "offsets": {"enum": list(OFFSETS)},
+        "binary_data_output": {"type": "boolean"},
+    }
+    return _object(
+        {
+            "id": {"type": "string"},
+            "parameters": _object(parameters, ()) | {"patternProperties": {"^threshold[.]": _SCORE}},
+            "inputs": {"type": "array", "items": _object(tensor), "minItems": 1, "maxItems": 1},
+            "outputs": {"type": "array", "items": output, "maxItems": 1},
+        },
+        ("inputs",),
+    )
+
+
+def _operation(summary: str, answer: Record, body: Record | None = None, media: str = "application/json") -> Record:
+    refusal = {"content": {"application/json": {"schema": _ref("Problem")}}}
+    responses: Record = {"200": {"description": "OK", "content": {media: {"schema": answer}}}}
+    responses |= {str(status): refusal | {"description": HTTPStatus(status).phrase} for status in _REFUSALS}
+    operation: Record = {"summary": summary, "responses": responses}
+    return operation | ({"requestBody": {"required": True, "content": body}} if body else {})
+
+
+def _object(properties: Record, required: tuple[str, ...] | None = None) -> Record:
+    """An object of these properties and no others, all of them required unless said."""
+    needed = list(properties if required is None else required)
+    return {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
+
+
+def _parameter(name: str, value: str) -> Record:
+    return {"name": name, "in": "path", "required": True, "schema": {"enum": [value]}}
+
+
+def _ref(name: str) -> Record:
+    return {"$ref": f"#/components/schemas/{name}"}

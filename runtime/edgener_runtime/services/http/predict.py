@@ -1,0 +1,46 @@
+"""POST /predict: one text or several, and how their entities are to be told."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edgener_runtime.decoding.entity import Entity
+
+from .error_responses import RequestError, json_answer
+from .limits import Limits
+from .request_body import parse_object, read_body
+from .request_fields import OPTIONS, array, decoding_of, few_enough, refuse_unknown, text_of
+from .service import Service
+
+
+async def predict(request: Request) -> Response:
+    """The entities of "text", or the results of "texts" in their order."""
+    service: Service = request.app.state.service
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RequestError(415, "the body is to be application/json", "Send the header Content-Type: application/json.")
+    record = parse_object(await read_body(request, service.limits))
+    texts = _texts(record, service.limits)
+    found = await service.answer(texts, decoding_of(record), request.receive)
+    results = [rows(entities) for entities in found]
+    return json_answer(results[0] if "text" in record else {"results": results})
+
+
+def rows(entities: Sequence[Entity]) -> dict[str, Any]:
+    """Entities of one text as a record."""
+    return {"entities": [dataclasses.asdict(entity) for entity in entities]}
+
+
+def _texts(record: dict[str, Any], limits: Limits) -> list[str]:
+    refuse_unknown(record, ("text", "texts", *OPTIONS))
+    if ("text" in record) == ("texts" in record):
+        raise RequestError(422, 'expected "text" or "texts", one of them')
+    if "text" in record:
+        return [text_of(record["text"], "text", limits)]
+    texts = array(record["texts"], "texts")
+    few_enough(len(texts), limits)
+    return [text_of(text, f"texts[{i}]", limits) for i, text in enumerate(texts)]

@@ -1,0 +1,81 @@
+"""What a client sends, read no further than it may be long, and no longer than it may take."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+
+from .error_responses import RequestError
+from .limits import Limits
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The body's bytes. Raises RequestError: 408 where it is slow, 413 where it is long, 415 where it is compressed."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise RequestError(415, "compressed bodies are not read", "Send it without Content-Encoding.")
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limits.body:
+        raise _too_long(limits)
+    try:
+        return await asyncio.wait_for(_collect(request, limits), limits.seconds)
+    except asyncio.TimeoutError:
+        raise RequestError(
+            408, f"the body did not come within {limits.seconds:g} s", headers={"Connection": "close"}
+        ) from None
+    except ClientDisconnect:
+        raise RequestError(400, "the client left before its body was whole") from None
+
+
+async def _collect(request: Request, limits: Limits) -> bytes:
+    parts = bytearray()
+    async for part in request.stream():
+        parts += part
+        if len(parts) > limits.body:
+            raise _too_long(limits)
+    return bytes(parts)
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """A JSON object in UTF-8. Raises RequestError 400 where it is none."""
+    try:
+        record = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_once_each)
+    except UnicodeDecodeError as error:
+        raise RequestError(400, f"the body is not UTF-8: byte 0x{data[error.start]:02x} at {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise RequestError(
+            400, f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets thousands deep
+        raise RequestError(400, f"the body is JSON that cannot be read: {error}") from None
+    if not isinstance(record, dict):
+        raise RequestError(400, f"the body is {kind(record)}, expected a JSON object")
+    return record
+
+
+def kind(value: Any) -> str:
+    """What a JSON value is, for messages."""
+    return _KINDS[type(value)]
+
+
+_KINDS = {
+    dict: "an object", list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean",
+    type(None): "null",
+}  # fmt: skip
+
+
+def _too_long(limits: Limits) -> RequestError:
+    return RequestError(413, f"the body is longer than {limits.body} bytes", "Send fewer texts at once.")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a name stands in an object twice")
+    return record

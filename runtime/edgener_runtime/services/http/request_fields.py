@@ -1,0 +1,82 @@
+"""Fields of a request, checked as the schema in openapi.py describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edgener_runtime.decoding.entity import Decoding
+
+from .error_responses import RequestError
+from .limits import Limits
+from .request_body import kind
+
+OPTIONS = ("aggregation", "strict", "thresholds", "offsets")  # the fields of Decoding
+
+
+def refuse_unknown(record: Mapping[str, Any], known: tuple[str, ...], where: str = "the body") -> None:
+    """Raise RequestError 422 for a field that there is not."""
+    for name in record:
+        if name not in known:
+            raise RequestError(422, f"{where} has a field {name!r} that is not known", f"Known: {', '.join(known)}")
+
+
+def decoding_of(record: Mapping[str, Any]) -> Decoding:
+    """The decoding options of a record. Raises RequestError 422 for another type, UserInputError for another value."""
+    options = {name: record[name] for name in OPTIONS if name in record}
+    for name, value in options.items():
+        _CHECKS[name](value, name)
+    return Decoding(**options)
+
+
+def text_of(value: Any, name: str, limits: Limits) -> str:
+    """A text. Raises RequestError: 422 where it is none, 413 where it is too long."""
+    text = _string(value, name)
+    if len(text) > limits.text:
+        raise RequestError(
+            413,
+            f"{name} has {len(text)} characters, at most {limits.text} are taken",
+            "Split it, at sentences if you can.",
+        )
+    return text
+
+
+def few_enough(count: int, limits: Limits) -> None:
+    """Raise RequestError 413 for more texts than may ever wait at once."""
+    if count > limits.queue:
+        raise RequestError(
+            413, f"the request has {count} texts, at most {limits.queue} are taken", "Send them in parts."
+        )
+
+
+def array(value: Any, name: str) -> list[Any]:
+    """An array. Raises RequestError 422 where it is none."""
+    return list(_typed(value, name, list))
+
+
+def _typed(value: Any, name: str, expected: type) -> Any:
+    if type(value) is not expected:
+        raise RequestError(422, f"{name} is {kind(value)}, expected {kind(expected())}")
+    return value
+
+
+def _string(value: Any, name: str) -> str:
+    return str(_typed(value, name, str))
+
+
+def _scores(value: Any, name: str) -> None:
+    for label, least in _typed(value, name, dict).items():
+        if type(least) not in (int, float):
+            raise RequestError(422, f"{name}.{label} is {kind(least)}, expected a number")
+
+
+def _flag(value: Any, name: str) -> None:
+    _typed(value, name, bool)
+
+
+_CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    "aggregation": _string,
+    "strict": _flag,
+    "thresholds": _scores,
+    "offsets": _string,
+}

@@ -1,0 +1,150 @@
+"""The bridge: connects, answers what comes, and connects again, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgener_runtime.errors import UserInputError
+
+from .answers import Answerer, Refused
+from .backoff import Backoff
+from .broker import Broker
+from .connection import Connection, Lost
+from .messages import Arrival, Letter
+
+_Computing = tuple[Arrival, "asyncio.Task[Letter]"]
+_Confirming = tuple[Arrival, Letter, "asyncio.Future[None]"]
+
+
+@dataclass
+class Bridge:
+    """Between a broker and an answerer. `report` is told in a line what people should know."""
+
+    broker: Broker
+    answerer: Answerer
+    report: Callable[[str], None]
+    backoff: Backoff = field(default_factory=Backoff)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Answer until `stop` is set, and then what was begun.
+
+        Raises UserInputError where the broker will never let the bridge do its work, EdgenerError where the model
+        fails on any text.
+        """
+        await self.answerer.probe()
+        while not stop.is_set():
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._serve(stop)
+            except Lost as lost:
+                if asyncio.get_running_loop().time() - began > self.backoff.longest:
+                    self.backoff.reset()
+                delay = self.backoff.delay() if lost.wait else 0
+                self.report(f"{lost}; trying again in {delay:.1f} s" if lost.wait else str(lost))
+                await _wait(stop, delay)
+
+    async def _serve(self, stop: asyncio.Event) -> None:
+        """Answer over one connection. Raises Lost where it ends before `stop` is set."""
+        connection = Connection(self.broker, self._status("offline"))
+        await connection.connect()
+        try:
+            await connection.subscribe(self.answerer.topics.requests)
+            await self._tell_online(connection)
+            kept = (
+                "the session was kept"
+                if connection.session_present
+                else "a new session, with nothing that was published before"
+            )
+            self.report(f"connected to {self.broker} as {self.broker.client_id}: {kept}")
+            pump = Pump(connection, self.answerer)
+            try:
+                await pump.run(stop)
+            except Lost:
+                if pump.unconfirmed:
+                    self.answerer.lost_with(pump.unconfirmed)
+                raise
+        finally:
+            await connection.close(self._status("offline"))
+
+    async def _tell_online(self, connection: Connection) -> None:
+        try:
+            await connection.tell(self._status("online"))
+        except Refused as refused:
+            topic = self.answerer.topics.status
+            raise UserInputError(
+                f"the broker takes nothing on {topic}: {refused}", "Let the bridge's user write there."
+            ) from None
+
+    def _status(self, word: str) -> Letter:
+        return Letter(self.answerer.topics.status, word.encode(), retain=True)
+
+
+class Pump:
+    """Answers a connection's messages: computed together, published and acknowledged in the order they came.
+
+    MQTT asks for that order of acknowledgements [MQTT-4.6.0-2]. A message is acknowledged once the broker has confirmed
+    its answer, so that one of the two is always with the broker.
+    """
+
+    def __init__(self, connection: Connection, answerer: Answerer) -> None:
+        self.connection = connection
+        self.answerer = answerer
+        self.unconfirmed: Arrival | None = None
+        self._computing: asyncio.Queue[_Computing] = asyncio.Queue()  # `window` of the broker bounds them all
+        self._confirming: asyncio.Queue[_Confirming] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[Letter]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set and what was begun is answered. Raises Lost where the connection ends before."""
+        stages = [asyncio.create_task(stage()) for stage in (self._compute, self._publish, self._confirm)]
+        stopped = asyncio.create_task(self._until(stop))
+        try:
+            done, _ = await asyncio.wait({*stages, stopped, self.connection.lost}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                ended.result()
+        finally:
+            for task in (*stages, stopped, *self._tasks):
+                task.cancel()
+            await asyncio.gather(*stages, stopped, *self._tasks, return_exceptions=True)
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        await self.connection.drain()
+
+    async def _compute(self) -> None:
+        while True:
+            arrival = await self.connection.arrivals.get()
+            task = asyncio.create_task(self.answerer.letter(arrival))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            self._computing.put_nowait((arrival, task))
+
+    async def _publish(self) -> None:
+        while True:
+            arrival, task = await self._computing.get()
+            letter = await task
+            self._confirming.put_nowait((arrival, letter, await self.connection.publish(letter)))
+
+    async def _confirm(self) -> None:
+        while True:
+            arrival, letter, confirmation = await self._confirming.get()
+            self.unconfirmed = arrival
+            while True:
+                try:
+                    await confirmation
+                    break
+                except Refused as refused:
+                    letter = self.answerer.instead(arrival, letter, refused)
+                    confirmation = await self.connection.publish(letter)
+            self.unconfirmed = None
+            self.answerer.confirmed()
+            self.connection.acknowledge(arrival)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
+        return

@@ -1,0 +1,153 @@
+"""Text to subwords and windows with the tokenizers library, as the bundle's manifest says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edgener_runtime.base.memory import require_memory
+from edgener_runtime.bundle.manifest import TokenizerSettings
+from edgener_runtime.errors import BundleError
+
+from .casing import case_classes
+from .windows import Window, plan
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+_SURROGATES = re.compile("[\ud800-\udfff]")  # no UTF-8 has them; U+FFFD keeps the offsets
+_BYTES_A_CHARACTER = 250  # that the tokenizers library takes on the way, measured on words; it dies where it gets none
+_MANY_CHARACTERS = 50_000  # fewer than these need no look at the memory left
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """A text's subwords without special tokens: ids, (start, end) in characters, case classes."""
+
+    text: str
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+    classes: list[int]
+    which_go_on: Callable[[], list[bool]] = field(compare=False, repr=False)
+
+    @property
+    def continues(self) -> list[bool]:
+        """Which subwords go on a word; worked out when asked, as not all who decode need it."""
+        return self.which_go_on()
+
+
+class TextTokenizer:
+    """Encodes texts whole, whatever truncation and padding tokenizer.json carries, and cuts them into windows."""
+
+    def __init__(self, file: Path, settings: TokenizerSettings) -> None:
+        self.settings = settings
+        self._tokenizer = _load(file)
+        self._word_aware = bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
+        self._unknown = _unknown_id(self._tokenizer)
+        self.prefix, self.suffix = _special_tokens(self._tokenizer)
+        self.size = settings.max_length - len(self.prefix) - len(self.suffix)
+        if self.size < 1 or settings.stride < 0:
+            raise BundleError(
+                f"a maximum length of {settings.max_length} and a stride of {settings.stride} subwords give no windows",
+                "Export the bundle again.",
+            )
+
+    def encode(self, texts: Sequence[str]) -> list[Subwords]:
+        """Subwords of each text, none cut off; a lone surrogate is read as U+FFFD.
+
+        Raises DeviceError where there is known to be too little memory for texts so long.
+        """
+        characters = sum(map(len, texts))
+        if characters > _MANY_CHARACTERS:
+            require_memory(characters * _BYTES_A_CHARACTER, f"cutting {characters:,} characters into subwords")
+        clean = [without_surrogates(text) for text in texts]
+        encodings = self._encodings(clean)
+        return [self._subwords(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
+
+    def _subwords(self, text: str, encoding: Encoding) -> Subwords:
+        offsets = encoding.offsets  # the library makes a new list at each access
+        return Subwords(
+            text, encoding.ids, offsets, self._classes(text, offsets), partial(self._continues, text, encoding)
+        )
+
+    def _encodings(self, texts: list[str]) -> list[Encoding]:
+        """A text alone does not go through the library's threads: to wake one takes longer than most texts do."""
+        if len(texts) == 1:
+            return [self._tokenizer.encode(texts[0], add_special_tokens=False)]
+        return self._tokenizer.encode_batch(texts, add_special_tokens=False)
+
+    def vocabulary(self) -> list[str]:
+        """Every subword that the tokenizer knows, in the order of the alphabet."""
+        return sorted(self._tokenizer.get_vocab())
+
+    def windows(self, subwords: Subwords) -> Iterator[tuple[Window, list[int], list[int]]]:
+        """Each window of a text with its input ids and token types, special tokens added."""
+        for window in plan(len(subwords.ids), self.size, min(self.settings.stride, self.size - 1)):
+            ids = [*self.prefix, *subwords.ids[window.start : window.end], *self.suffix]
+            types = [*[0] * len(self.prefix), *subwords.classes[window.start : window.end], *[0] * len(self.suffix)]
+            yield window, ids, types
+
+    def _continues(self, text: str, encoding: Encoding) -> list[bool]:
+        """Which subwords go on a word, by the rule of transformers' token-classification pipeline."""
+        if self._word_aware:
+            return [
+                len(token) != end - start and index != self._unknown
+                for index, token, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True)
+            ]
+        return [
+            start > 0 and " " not in text[start - 1 : start + 1] and index != self._unknown
+            for index, (start, _) in zip(encoding.ids, encoding.offsets, strict=True)
+        ]
+
+    def _classes(self, text: str, offsets: list[tuple[int, int]]) -> list[int]:
+        if not self.settings.case_channel:
+            return [0] * len(offsets)
+        return case_classes(text, [_first_letter(text, start, end) for start, end in offsets])
+
+
+def without_surrogates(text: str) -> str:
+    """A text with U+FFFD for each lone surrogate, which no tokenizer takes."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def _load(file: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer: Tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # noqa: BLE001 - the library raises no narrower class
+        raise BundleError(f"{file} cannot be read as a tokenizer: {error}", "Export the bundle again.") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The id that stands for what the vocabulary lacks; the Unigram model keeps it in its state alone."""
+    unknown = getattr(tokenizer.model, "unk_token", None)
+    if unknown is not None:
+        return tokenizer.token_to_id(unknown)
+    if type(tokenizer.model).__name__ == "Unigram":
+        return cast("int | None", json.loads(tokenizer.model.__getstate__())["unk_id"])
+    return None
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids that stand before and behind a text, learned from how one word is encoded."""
+    encoding = tokenizer.encode("a")
+    special = encoding.special_tokens_mask
+    first = special.index(0)
+    last = len(special) - special[::-1].index(0)
+    return encoding.ids[:first], encoding.ids[last:]
+
+
+def _first_letter(text: str, start: int, end: int) -> int:
+    """Some tokenizers count the space before a word as part of its first subword."""
+    while start < end - 1 and text[start].isspace():
+        start += 1
+    return start

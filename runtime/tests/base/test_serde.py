@@ -1,0 +1,90 @@
+"""Dataclasses to JSON and back, strictly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgener_runtime.base.serde import SchemaError, from_json, load_json, to_json
+
+
+@dataclass(frozen=True)
+class Screw:
+    length: float
+    name: str = "screw"
+
+
+@dataclass(frozen=True)
+class Machine:
+    name: str
+    count: int
+    running: bool
+    screws: tuple[Screw, ...]
+    limits: dict[str, float]
+    spare: Screw | None = None
+    old: Optional[int] = None  # noqa: UP045 - both spellings are read
+    anything: dict[str, Any] = field(default_factory=dict)
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+screws = st.builds(Screw, finite, st.text())
+machines = st.builds(
+    Machine, st.text(), st.integers(), st.booleans(), st.lists(screws).map(tuple), st.dictionaries(st.text(), finite),
+    st.none() | screws, st.none() | st.integers(),
+    st.dictionaries(st.text(), st.recursive(st.none() | st.text(), st.lists)),
+)  # fmt: skip
+
+
+@settings(max_examples=30)
+@given(machines)
+def test_what_was_written_is_read_back(machine: Machine) -> None:
+    assert from_json(Machine, to_json(machine), "here") == machine
+
+
+def test_json_is_for_people_too() -> None:
+    assert to_json(Screw(1.5, "泵螺丝")) == '{\n  "length": 1.5,\n  "name": "泵螺丝"\n}\n'
+
+
+def test_defaults_may_be_left_out_and_whole_numbers_are_floats() -> None:
+    assert from_json(Screw, '{"length": 3}', "here") == Screw(3.0)
+
+
+GOOD = '{"name": "press", "count": 1, "running": true, "screws": [], "limits": {}'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "here:1: not JSON"),
+        ("\n\n[1,]", "here:3: not JSON"),
+        ("[" * 100_000, "here: JSON that cannot be read"),
+        ("[]", "here: expected dict, found list '[]'"),
+        (GOOD + ', "colour": 1, "age": 2}', "here: unknown field 'age'; expected name, count"),
+        ('{"name": "press"}', "here: field 'count' is missing"),
+        (GOOD.replace("1", "1.5") + "}", "here.count: expected int, found float '1.5'"),
+        (GOOD.replace("1", "true") + "}", "here.count: expected int, found bool"),
+        (GOOD.replace("true", "1") + "}", "here.running: expected bool, found int"),
+        (GOOD.replace("[]", "{}") + "}", "here.screws: expected list, found dict"),
+        (GOOD.replace("[]", '[{"length": 1}, {"length": "2"}]') + "}", "here.screws[1].length: expected float, found"),
+        (GOOD.replace("{}", '{"load": null}') + "}", "here.limits.load: expected float, found NoneType"),
+        (GOOD + ', "spare": {"size": 1}}', "here.spare: unknown field 'size'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_document_is_told_with_the_field(text: str, expected: str) -> None:
+    with pytest.raises(SchemaError) as told:
+        from_json(Machine, text, "here")
+    assert told.value.message.startswith(expected)
+
+
+def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:
+    file = tmp_path / "screw.json"
+    file.write_text('{"length": 2}')
+    assert load_json(Screw, file) == Screw(2.0)
+    file.write_bytes(b'{"name": "\xff"}')
+    with pytest.raises(SchemaError, match=r"screw\.json: not UTF-8 at byte 10"):
+        load_json(Screw, file)

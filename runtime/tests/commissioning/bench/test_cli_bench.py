@@ -1,0 +1,155 @@
+"""`edgener-runtime bench`, as people call it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgener_runtime.commissioning.bench.results.record import read_result
+
+Run = Callable[..., Any]
+QUICK = (
+    "--seconds", "1", "--variant", "fp32", "--threads", "1", "--scenario", "single-stream", "--driver", "builtin",
+    "--device", "cpu",
+)  # fmt: skip
+# As the installed script; a suite run in the background ignores Ctrl-C, and so would what it starts.
+SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from edgener_runtime.cli import main
+main(prog_name="edgener-runtime")
+"""
+
+
+def test_the_matrix_is_printed_and_the_result_written(bundle: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "results" / "bench.json"
+    done = run("bench", bundle, *QUICK, "--name", "box", "--lengths", "16", "--out", out)
+    assert done.code == 0, done.err
+    assert done.out.startswith("tiny-factory on box: ") and "16 subwords: 64 texts, 1024 subwords" in done.out
+    (row,) = read_result(out).rows
+    assert (row.case.variant, row.case.scenario, row.case.threads) == ("fp32", "single-stream", 1)
+    assert [file.name for file in out.parent.iterdir()] == ["bench.json"]
+
+
+def test_json_on_stdout_is_the_result_and_marks_are_told_on_stderr(bundle: Path, tmp_path: Path, run: Run) -> None:
+    orders = tmp_path / "orders.jsonl"
+    orders.write_text(json.dumps({"text": "oil leak", "entities": [{"label": "X", "start": 0, "end": 3}]}))
+    done = run("bench", bundle, *QUICK, "--input", orders, "--json")
+    result = json.loads(done.out)
+    assert result["works"][0]["name"] == "orders.jsonl" and result["works"][0]["gold"] is True
+    assert result["rows"][0]["f1"] == 0.0
+    busy = any(row["marks"] for row in result["rows"])
+    assert done.err.startswith("warning: rows are marked") if busy else done.err == ""
+
+
+def test_progress_comes_in_lines_where_a_program_reads_it(bundle: Path, run: Run) -> None:
+    done = run("bench", bundle, *QUICK, "--progress", "lines")
+    assert done.err.startswith("0 of 1 s, round 1, 1 of 1 rows: fp32 on cpu, 1 thread")
+
+
+def test_a_folder_is_no_place_for_a_result(bundle: Path, tmp_path: Path, run: Run) -> None:
+    done = run("bench", bundle, *QUICK, "--out", tmp_path)
+    assert done.code == 2 and f"--out names a file, {tmp_path} is a folder" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scenario", "bursts"], "'bursts' is not one of 'single-stream'"),
+        (["--variant", "int4"], "has no variant 'int4'"),
+        (["--input", "missing.txt"], "cannot read missing.txt"),
+        (["--input", os.devnull], "null holds no texts"),
+        (["--lengths", "2"], "a text of 2 subwords cannot be"),
+        (["--seconds", "0"], "Invalid value for '--seconds'"),
+        (["--within", "0%"], "'0%' is no share above 0, such as 2% or 0.02"),
+        (["--within", "narrow"], "is no share above 0"),
+        (["--driver", "wheel"], "'wheel' is not one of"),
+    ],
+)
+def test_a_wrong_call_is_2(arguments: list[str], message: str, bundle: Path, run: Run) -> None:
+    done = run("bench", bundle, *arguments)
+    assert done.code == 2 and message in done.err and "Traceback" not in done.err
+
+
+def test_a_folder_that_is_no_bundle_is_5(tmp_path: Path, run: Run) -> None:
+    done = run("bench", tmp_path, *QUICK)
+    assert done.code == 5 and "is no bundle" in done.err
+
+
+def test_nothing_that_can_run_here_is_6(copy: Path, edit: Callable[..., Path], run: Run) -> None:
+    for number in range(2):
+        edit("variants", number, "needs", providers=["CUDAExecutionProvider"])
+    done = run("bench", copy, "--device", "cpu")
+    assert done.code == 6 and "nothing of it can run here" in done.err
+
+
+def test_nothing_that_was_measured_is_6(bundle: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "edgener_runtime.commissioning.bench.turn.python_command", lambda module: (sys.executable, "-c", "1/0")
+    )
+    done = run("bench", bundle, *QUICK)
+    assert done.code == 6 and "not run: fp32 on cpu, 1 threads: its process ended with code 1: ZeroDiv" in done.out
+    assert "nothing could be measured; the reasons stand above" in done.err
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
+    bundle: Path, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "file").write_text("")
+    begun = time.monotonic()
+    done = run("bench", bundle, "--seconds", "300", "--out", tmp_path / "file" / "bench.json")
+    assert done.code == 1 and "cannot write" in done.err and time.monotonic() - begun < 20
+
+
+def test_a_disk_that_fills_leaves_the_result_of_the_turn_before(
+    bundle: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, write, count = tmp_path / "bench.json", Path.write_bytes, 0
+
+    def fill(path: Path, data: bytes) -> int:
+        nonlocal count
+        count += 1
+        if count > 2:
+            write(path, data[:100])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    done = run("bench", bundle, *QUICK[2:], "--seconds", "12", "--out", out)
+    assert done.code == 1
+    assert f"error: cannot write {out}: No space left on device" in done.err and "Traceback" not in done.err
+    kept = read_result(out)
+    assert kept.partial and len(kept.rows[0].rounds) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["bench.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_keeps_what_was_measured_and_is_130(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    command = [sys.executable, "-c", SCRIPT, "bench", str(bundle), *QUICK[2:], "--seconds", "20", "--out", str(out)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)}
+    ) as process:
+        assert process.stderr and process.stdout
+        until = time.monotonic() + 60
+        while not (out.exists() and read_result(out).rows[0].rounds) and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        said, told = process.stderr.read(), process.stdout.read()
+    assert said.endswith(f"interrupted; what was measured is in {out}, marked partial\n") and "Traceback" not in said
+    assert "\nbroken off: " in told
+    kept = read_result(out)
+    assert kept.partial and kept.rows[0].status == "partial" and kept.rows[0].ended_by == "interrupted"
+    assert kept.rows[0].figures and len(kept.rows[0].rounds) >= 1
+    assert [file.name for file in tmp_path.iterdir()] == ["bench.json"]

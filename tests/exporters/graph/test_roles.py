@@ -1,0 +1,107 @@
+"""Products are known by what they do in the graph, whatever they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from edgener_exporters.graph.roles import find_embeddings, find_products
+from edgener_exporters.quantise.int8 import encoder_products
+from edgener_runtime.errors import UserInputError
+
+from ..conftest import Encoder
+
+PARTS = ["query", "key", "value", "attention_output", "feed_forward_1", "feed_forward_2"]
+LAYERS = [f"layer.{layer}.{part}" for layer in range(2) for part in PARTS]
+# What transformers calls them, where it leaves its names in the graph.
+NAMES = {
+    "bert-cased": ("query", "key", "value", "attention/output", "intermediate", "output/dense", "classifier"),
+    "roberta": ("query", "key", "value", "attention/output", "intermediate", "output/dense", "classifier"),
+    "distilbert": ("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2", "classifier"),
+    "electra": ("query", "key", "value", "attention/output", "intermediate", "output/dense", "classifier"),
+}
+
+
+@pytest.mark.parametrize("architecture", NAMES)
+def test_the_roles_are_those_that_the_names_say(architecture: str, encoder: Callable[[str], Encoder]) -> None:
+    model = onnx.load(encoder(architecture).fp32)
+    products = {product.role: product for product in find_products(model)}
+    assert set(products) == {*LAYERS, "classifier"} | ({"projection"} if architecture == "electra" else set())
+    for role, product in products.items():
+        if role != "projection":
+            part = (*PARTS, "classifier").index(role.split(".")[-1])
+            assert NAMES[architecture][part] in product.output
+            assert role.startswith("classifier") or role.rsplit(".", 1)[0][-1] in product.output
+    assert products["classifier"].is_head and not products["layer.0.query"].is_head
+
+
+def test_names_do_not_matter(cased: Encoder) -> None:
+    model = onnx.load(cased.fp32)
+    before = [(product.role, product.weight) for product in find_products(model)]
+    inner = {output for node in model.graph.node for output in node.output} - {"logits"}
+    new = {name: f"t{number}" for number, name in enumerate(sorted(inner))}
+    for node in model.graph.node:
+        node.name = ""
+        for names in (node.input, node.output):
+            names[:] = [new.get(name, name) for name in names]
+    onnx.checker.check_model(model)
+    assert [(product.role, product.weight) for product in find_products(model)] == before
+
+
+@pytest.mark.parametrize(("architecture", "count"), [("bert-cased", 3), ("roberta", 3), ("distilbert", 2)])
+def test_embeddings_are_the_lookups_in_tables(architecture: str, count: int, encoder: Callable[[str], Encoder]) -> None:
+    found = find_embeddings(onnx.load(encoder(architecture).fp32))
+    assert len(found) == count
+    assert found[0].ids == "input_ids" and found[0].shape == (400, 32)
+
+
+def test_the_classifier_and_what_is_to_be_kept_are_not_quantised(cased: Encoder) -> None:
+    model = onnx.load(cased.fp32)
+    assert [product.role for product in encoder_products(model)] == LAYERS
+    kept = encoder_products(model, {"layer.0.feed_forward_2", "classifier"})
+    assert [product.role for product in kept] == [role for role in LAYERS if role != "layer.0.feed_forward_2"]
+
+
+def test_a_role_that_there_is_not_is_refused(cased: Encoder) -> None:
+    with pytest.raises(UserInputError, match=r"no product layer\.7\.query"):
+        encoder_products(onnx.load(cased.fp32), {"layer.7.query"})
+
+
+# --- graphs that are no BERT
+
+
+def graph_of(*nodes: onnx.NodeProto) -> onnx.ModelProto:
+    value = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 4]) for name in ("x", "logits")]
+    weights = [numpy_helper.from_array(np.ones((4, 4), np.float32), name) for name in "abc"]
+    model = helper.make_model(helper.make_graph(list(nodes), "g", value[:1], value[1:], weights))
+    onnx.checker.check_model(model)
+    return model
+
+
+def test_a_network_without_attention_is_no_bert() -> None:
+    layer = [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("MatMul", ["h", "b"], ["logits"])]
+    with pytest.raises(UserInputError, match="no attention"):
+        find_products(graph_of(*layer))
+
+
+def test_a_classifier_with_a_softmax_is_no_bert() -> None:
+    nodes = [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("Softmax", ["h"], ["logits"])]
+    with pytest.raises(UserInputError, match="0 products lead to logits"):
+        find_products(graph_of(*nodes))
+
+
+def test_attention_without_a_feed_forward_layer_is_no_bert() -> None:
+    nodes = [
+        *(helper.make_node("MatMul", ["x", weight], [name]) for weight, name in zip("abc", "qkv", strict=True)),
+        helper.make_node("Transpose", ["k"], ["kt"], perm=[1, 0]),
+        helper.make_node("MatMul", ["q", "kt"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["shares"]),
+        helper.make_node("MatMul", ["shares", "v"], ["context"]),
+        helper.make_node("MatMul", ["context", "a"], ["logits"]),
+    ]
+    with pytest.raises(UserInputError, match="behind attention 0 stand 1 products that are no feed-forward"):
+        find_products(graph_of(*nodes))
