@@ -1,103 +1,229 @@
-"""The house rules as measurements: who may import whom, how long things are, how fast help answers."""
+"""The rules of the architecture: who may import whom, how large things are, how fast help answers."""
 
 from __future__ import annotations
 
-import ast
 import os
 import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tomllib
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = {
-    "edgener": ROOT / "edgener",
-    "edgener_exporters": ROOT / "exporters" / "edgener_exporters",
-    "edgener_runtime": ROOT / "runtime" / "edgener_runtime",
-}
+from .architecture import (
+    PACKAGES,
+    ROOT,
+    crowded,
+    folder_cycles,
+    function_lengths,
+    imported_by,
+    imports,
+    module_cycle,
+    modules,
+)
+
+MODULES = modules()
+SOURCES = {name: file.read_text(encoding="utf-8") for name, file in MODULES.items()}
+GRAPH = imports()
+
 MAY_IMPORT = {
     "edgener": {"edgener", "edgener_exporters", "edgener_runtime"},
     "edgener_exporters": {"edgener_exporters", "edgener_runtime"},
     "edgener_runtime": {"edgener_runtime"},
 }
+# The runtime's packages from the lowest: each may import the tiers before its own, and its own without a cycle.
+TIERS = (
+    ("errors",),
+    ("base",),
+    ("bundle", "machine", "text", "decoding"),
+    ("backends",),
+    ("inference",),
+    ("explain", "pipeline", "aio"),
+    ("",),  # the public face: edgener_runtime/__init__.py
+    ("cli",),
+    ("commissioning", "services"),
+    ("__main__",),
+)
+# What the build side takes of the runtime, beside its public face `edgener_runtime` itself.
+SHARED = {
+    "base": "files and records are written and read alike on both sides",
+    "bundle": "the bundle's format",
+    "errors": "one tree of errors",
+    "pipeline": "parity is measured through the code that ships",
+    "text": "tokens, windows and case classes are those of the device",
+    "decoding": "so are entities",
+    "inference.batches": "calibration runs the batches that the device runs",
+    "inference.words": "PyTorch labels words as the runtime does",
+    "backends.base": "a session's tuning",
+    "backends.onnxruntime.library": "onnxruntime is imported there alone",
+    "backends.tensorrt.profiles": "engines that are built ahead",
+    "backends.tensorrt.sidecar": "engines that are built ahead",
+    "machine.cpu": "figures name the instruction set",
+    "machine.devices": "the table of devices",
+    "machine.probe": "edgener doctor",
+    "cli.console": "both commands look and end alike",
+    "cli.options": "both commands name options alike",
+    "commissioning.bench": "edgener bench, compare and report",
+    "commissioning.selftest": "edgener report",
+    "commissioning.engines": "edgener build-engine",
+    "commissioning.cli": "edgener bench and build-engine take the runtime's options",
+}
+MOST_MODULES = 15
+SHORT = 40
+MAY_BE_SHORT: dict[str, str] = {}
 HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "numpy", "rich", "matplotlib", "seqeval", "peft", "optimum"}
 FOREIGN_TO_THE_DEVICE = {"torch", "transformers", "onnx", "optimum", "huggingface_hub", "accelerate", "peft"}
 
 
-def sources(package: str) -> list[Path]:
-    return sorted(PACKAGES[package].rglob("*.py"))
+def roots(module: str, source: str) -> set[str]:
+    """The top-level packages that a module imports, ours and others'."""
+    every = {*PACKAGES, *FOREIGN_TO_THE_DEVICE, "onnxruntime"}
+    found = imported_by(module, source, every)
+    found |= {name.split(".")[0] for name in imported_by(module, source, MODULES)}
+    return found - {module.split(".")[0]}
 
 
-ALL_SOURCES = [path for package in PACKAGES for path in sources(package)]
-
-
-def imported_roots(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module.split(".")[0]
-
-
-def violations(package: str, source: str) -> set[str]:
-    """What a source file of `package` imports and may not."""
-    roots = set(imported_roots(ast.parse(source)))
+def violations(module: str, source: str) -> set[str]:
+    """What a source file imports and may not."""
+    package = module.split(".")[0]
     forbidden = set(PACKAGES) - MAY_IMPORT[package]
-    return roots & (forbidden | (FOREIGN_TO_THE_DEVICE if package == "edgener_runtime" else set()))
+    return roots(module, source) & (forbidden | (FOREIGN_TO_THE_DEVICE if package == "edgener_runtime" else set()))
 
 
-def function_lengths(source: str) -> list[int]:
-    return [
-        node.end_lineno - node.lineno + 1
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
-    ]
+def tier(module: str) -> int:
+    """The place of a module of the runtime among TIERS."""
+    first = module.split(".")[1] if "." in module else ""
+    return next(index for index, names in enumerate(TIERS) if first in names)
+
+
+def climbs(module: str, targets: set[str]) -> set[str]:
+    """Imports that reach up, or over from commissioning to services or back."""
+    ours = {name for name in targets if name.split(".")[0] == "edgener_runtime"}
+    beside = {"commissioning", "services"} - set(module.split(".")[1:2])
+    own = module.split(".")[1:2][0] if "." in module else ""
+    over = {name for name in ours if own in ("commissioning", "services") and name.split(".")[1:2] == [*beside][:1]}
+    return {name for name in ours if tier(name) > tier(module)} | over
+
+
+def not_shared(module: str, targets: set[str]) -> set[str]:
+    """Modules of the runtime that the build side takes and that are not among SHARED."""
+    if module.split(".")[0] == "edgener_runtime":
+        return set()
+    inner = {name.removeprefix("edgener_runtime.") for name in targets if name.startswith("edgener_runtime.")}
+    return {name for name in inner if not any(name == each or name.startswith(f"{each}.") for each in SHARED)}
+
+
+def too_short(sources: dict[str, str]) -> set[str]:
+    """Files of fewer lines than SHORT, packages' `__init__` aside."""
+    return {
+        name
+        for name, source in sources.items()
+        if MODULES[name].name not in ("__init__.py", "__main__.py") and len(source.splitlines()) < SHORT
+    }
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_nothing_points_back(package: str) -> None:
-    assert {str(path): found for path in sources(package) if (found := violations(package, path.read_text()))} == {}
+    ours = [name for name in MODULES if name.split(".")[0] == package]
+    assert {name: found for name in ours if (found := violations(name, SOURCES[name]))} == {}
 
 
 @pytest.mark.parametrize(
-    ("package", "line"),
+    ("module", "line"),
     [
-        ("edgener_runtime", "import edgener.data"),
-        ("edgener_runtime", "from transformers import AutoModel"),
-        ("edgener_runtime", "def f():\n    import torch"),
-        ("edgener_exporters", "from edgener import checkpoint"),
+        ("edgener_runtime.base.files", "import edgener.data"),
+        ("edgener_runtime.base.files", "from transformers import AutoModel"),
+        ("edgener_runtime.base.files", "def f():\n    import torch"),
+        ("edgener_exporters.variants", "from edgener import checkpoint"),
     ],
 )
-def test_a_forbidden_import_is_found(package: str, line: str) -> None:
-    assert violations(package, line)
+def test_a_forbidden_import_is_found(module: str, line: str) -> None:
+    assert violations(module, line)
 
 
-def test_onnxruntime_is_loaded_where_its_telemetry_is_switched_off() -> None:
+def test_no_module_imports_itself_through_others() -> None:
+    assert module_cycle(GRAPH) == []
+    assert folder_cycles(GRAPH) == []
+
+
+def test_a_planted_cycle_is_found() -> None:
+    back = {"edgener_runtime.errors": {"edgener_runtime.base.files"}}
+    assert module_cycle(GRAPH | back)
+    bench, selftest = "edgener_runtime.commissioning.bench.f1", "edgener_runtime.commissioning.selftest.page"
+    planted = GRAPH | {bench: GRAPH[bench] | {selftest}}
+    assert module_cycle(planted) == []
+    assert folder_cycles(planted)
+
+
+def test_the_runtime_is_built_in_tiers() -> None:
+    ours = {name: targets for name, targets in GRAPH.items() if name.split(".")[0] == "edgener_runtime"}
+    assert {name: found for name, targets in ours.items() if (found := climbs(name, targets))} == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("edgener_runtime.pipeline", "from edgener_runtime.services.http import app"),
+        ("edgener_runtime.pipeline", "def f():\n    from edgener_runtime.commissioning.tune import tune"),
+        ("edgener_runtime.cli.predict", "import edgener_runtime.services.mqtt.bridge"),
+        ("edgener_runtime.base.files", "from edgener_runtime.bundle.manifest import Manifest"),
+        ("edgener_runtime.services.http.app", "from edgener_runtime.commissioning.tune import tune"),
+    ],
+)
+def test_an_import_that_reaches_up_is_found(module: str, line: str) -> None:
+    assert climbs(module, imported_by(module, line, MODULES))
+
+
+def test_the_build_side_takes_what_is_shared() -> None:
+    assert {name: found for name, targets in GRAPH.items() if (found := not_shared(name, targets))} == {}
+
+
+def test_what_is_not_shared_is_found() -> None:
+    assert not_shared("edgener.pipeline", {"edgener_runtime.services.http.app"}) == {"services.http.app"}
+
+
+def test_nothing_is_shared_in_vain() -> None:
+    taken = {
+        target.removeprefix("edgener_runtime.")
+        for name, targets in GRAPH.items()
+        if name.split(".")[0] != "edgener_runtime"
+        for target in targets
+    }
+    assert [each for each in SHARED if not any(f"{name}.".startswith(f"{each}.") for name in taken)] == []
+
+
+def test_folders_are_small() -> None:
+    assert crowded(MODULES, MOST_MODULES) == {}
+
+
+def test_a_sixteenth_module_is_found() -> None:
+    more = [f"edgener_runtime.base.more{number}" for number in range(MOST_MODULES)]
+    assert crowded([*MODULES, *more], MOST_MODULES).keys() == {"edgener_runtime.base"}
+
+
+def test_onnxruntime_is_imported_in_one_place() -> None:
     """Left to itself, it asks the network for where to send its events: everyone goes through load_onnxruntime."""
-    door = PACKAGES["edgener_runtime"] / "backends" / "onnxruntime" / "library.py"
-    found = [path for path in ALL_SOURCES if "onnxruntime" in imported_roots(ast.parse(path.read_text()))]
-    beside = [path for path in found if path != door and "load_onnxruntime()" not in path.read_text()]
-    assert door in found and beside == []
+    library = "edgener_runtime.backends.onnxruntime.library"
+    found = [name for name, source in SOURCES.items() if "onnxruntime" in roots(name, source)]
+    beside = [name for name in found if name != library and "load_onnxruntime()" not in SOURCES[name]]
+    assert library in found and beside == []
 
 
 def test_functions_are_short() -> None:
-    lengths = sorted(length for path in ALL_SOURCES for length in function_lengths(path.read_text()))
+    lengths = sorted(length for source in SOURCES.values() for length in function_lengths(source))
     assert statistics.median(lengths) < 10
     assert statistics.quantiles(lengths, n=10)[-1] < 30
     assert lengths[-1] <= 60
 
 
 def test_a_long_function_is_measured() -> None:
-    assert function_lengths("def f():\n" + "    x = 1\n" * 70) == [71]
+    assert [*function_lengths("def f():\n" + "    x = 1\n" * 70)] == [71]
 
 
 def test_files_are_short() -> None:
-    assert [str(path) for path in ALL_SOURCES if len(path.read_text().splitlines()) > 350] == []
+    assert [name for name, source in SOURCES.items() if len(source.splitlines()) > 350] == []
 
 
 def test_the_runtime_is_pinned_to_our_own_version() -> None:
