@@ -1,4 +1,8 @@
-"""Frozen dataclasses to JSON and back, strictly: a wrong or missing field names itself and what was expected."""
+"""Frozen dataclasses to JSON and back, strictly: a wrong or missing field names itself and what was expected.
+
+A field is stored under its own name, or under the key of its metadata where the attribute was renamed after
+files were written: `seconds: float = field(metadata={"key": "pace"})`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,24 @@ class SchemaError(EdgenerError):
 
 def to_json(record: Any) -> str:
     """A dataclass as indented JSON with a final newline; tuples become lists."""
-    return json.dumps(dataclasses.asdict(record), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(to_dict(record), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_dict(record: Any) -> dict[str, Any]:
+    """`dataclasses.asdict` with the keys that stand in JSON."""
+    return {_key(field): _plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_dict(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    return str(field.metadata.get("key", field.name))
 
 
 def from_json(cls: type[Record], text: str, where: str) -> Record:
@@ -70,18 +91,25 @@ def _decode_record(cls: type, value: Any, where: str) -> Any:
     fields = _fields(cls)
     if unknown := sorted(set(found) - set(fields)):
         raise SchemaError(f"{where}: unknown field {unknown[0]!r}; expected {', '.join(fields)}")
-    missing = [name for name, (_, required) in fields.items() if required and name not in found]
+    missing = [key for key, field in fields.items() if field.required and key not in found]
     if missing:
         raise SchemaError(f"{where}: field {missing[0]!r} is missing")
-    return cls(**{name: _decode(fields[name][0], item, f"{where}.{name}") for name, item in found.items()})
+    return cls(**{fields[key].name: _decode(fields[key].type, item, f"{where}.{key}") for key, item in found.items()})
+
+
+class _Field(typing.NamedTuple):
+    name: str
+    type: Any
+    required: bool
 
 
 @cache
-def _fields(cls: type) -> dict[str, tuple[Any, bool]]:
-    """Name to (type, required) of a dataclass's fields."""
+def _fields(cls: type) -> dict[str, _Field]:
+    """The fields of a dataclass by their keys in JSON."""
     hints = typing.get_type_hints(cls)
     return {
-        field.name: (
+        _key(field): _Field(
+            field.name,
             hints[field.name],
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgener_runtime.base.serde import SchemaError, from_json, load_json, to_json
+from edgener_runtime.base.serde import SchemaError, from_json, load_json, to_dict, to_json
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,42 @@ def test_a_wrong_document_is_told_with_the_field(text: str, expected: str) -> No
     with pytest.raises(SchemaError) as told:
         from_json(Machine, text, "here")
     assert told.value.message.startswith(expected)
+
+
+@dataclass(frozen=True)
+class Motor:
+    seconds: float = field(metadata={"key": "pace"})
+    parts: tuple[Screw, ...] = field(default=(), metadata={"key": "screws"})
+
+
+def test_a_renamed_attribute_keeps_its_key() -> None:
+    text = '{"pace": 2.0, "screws": [{"length": 1.0, "name": "pin"}]}'
+    motor = Motor(2.0, (Screw(1.0, "pin"),))
+    assert json.loads(to_json(motor)) == json.loads(text)
+    assert from_json(Motor, text, "here") == motor
+    assert from_json(Motor, '{"pace": 2}', "here") == Motor(2.0)
+
+
+def test_a_renamed_attribute_keeps_its_key_inside_lists_and_dicts() -> None:
+    @dataclass(frozen=True)
+    class Plant:
+        motors: dict[str, Any]
+
+    assert to_dict(Plant({"a": [Motor(1.0)]})) == {"motors": {"a": [{"pace": 1.0, "screws": ()}]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"seconds": 2}', "here: unknown field 'seconds'; expected pace, screws"),
+        ("{}", "here: field 'pace' is missing"),
+        ('{"pace": "2"}', "here.pace: expected float, found str"),
+    ],
+)
+def test_errors_name_the_key_of_a_renamed_attribute(text: str, expected: str) -> None:
+    with pytest.raises(SchemaError) as raised:
+        from_json(Motor, text, "here")
+    assert raised.value.message.startswith(expected)
 
 
 def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:
