@@ -28,7 +28,7 @@ from edgener_runtime.backends.base import SUBWORDS_AT_ONCE
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.commissioning.tune import BATCHES
 from edgener_runtime.decoding.decode import Decoder, Scored
-from edgener_runtime.inference.batches import Begun, Row, batches, feeds, rows_of
+from edgener_runtime.inference.batches import PendingBatch, WindowRow, batches, feeds, rows_of
 from edgener_runtime.machine.cpu import cpu_model, isa
 from edgener_runtime.text.tokenize import TextTokenizer
 
@@ -100,7 +100,7 @@ def _scored(classifier: TokenClassifier, tokenizer: TextTokenizer, texts: Sequen
     encoded = tokenizer.encode(texts)
     together = list(batches(rows_of(tokenizer, encoded)))
     answers = [partial(classifier.run, feeds(batch, classifier.manifest.tokenizer)) for batch in together]
-    return Begun(encoded, together, answers, len(tokenizer.prefix), len(classifier.labels)).finish()
+    return PendingBatch(encoded, together, answers, len(tokenizer.prefix), len(classifier.labels)).result()
 
 
 def _padding(tokenizer: TextTokenizer, chunks: Sequence[Sequence[str]], budget: int) -> float:
@@ -109,7 +109,7 @@ def _padding(tokenizer: TextTokenizer, chunks: Sequence[Sequence[str]], budget: 
     return 1 - sum(map(_subwords, every)) / sum(len(batch) * max(len(row.ids) for row in batch) for batch in every)
 
 
-def _subwords(batch: Sequence[Row]) -> int:
+def _subwords(batch: Sequence[WindowRow]) -> int:
     return sum(len(row.ids) for row in batch)
 
 

@@ -211,7 +211,7 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
             build_mixed(fp32, model_file(folder, variant), calibration, spec.search.plan)
         elif variant.build:
             variant.build(fp32, model_file(folder, variant), calibration)
-        if variant.needs.providers == (CPU,):
+        if variant.requirements.providers == (CPU,):
             optimise_for_cpu(model_file(folder, variant), variant.disabled_optimizers)
         step()
     if VARIANTS["fp32"] not in spec.variants:

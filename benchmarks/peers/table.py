@@ -61,7 +61,7 @@ PEERS = (
 
 def our_rows(manifest: Manifest, bundle: Path) -> list[Peer]:
     """The first variants that the bundle has for CPUs, FP32, and the first as tuned where there is a record of it."""
-    names = [entry.name for entry in manifest.variants if CPU in entry.needs.providers]
+    names = [entry.name for entry in manifest.variants if CPU in entry.requirements.providers]
     forms = list(dict.fromkeys([*names[:_OURS], *(name for name in names if name == "fp32")]))
     if tuning_file(bundle).is_file():
         forms.insert(1, f"{names[0]}+tuning")

@@ -101,7 +101,7 @@ def _variant_entry(variant: Variant, folder: Path) -> VariantEntry:
         variant.precision,
         file_entry(folder, file),
         opsets.get("", opsets.get("ai.onnx", 0)),
-        variant.needs,
+        variant.requirements,
         (),
         disabled_optimizers=variant.disabled_optimizers,
     )

@@ -53,12 +53,12 @@ def _as_it_will_run(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]
     with TemporaryDirectory(dir=folder) as scratch:
         stand_in = Path(scratch).resolve() / "rounded.onnx"
         save_graph(model, stand_in)
-        file, needs = replace(entry.file, path=str(stand_in)), replace(entry.needs, providers=(PROVIDERS[DEVICE],))
-        yield replace(entry, file=file, needs=needs)
+        here = replace(entry.requirements, providers=(PROVIDERS[DEVICE],))
+        yield replace(entry, file=replace(entry.file, path=str(stand_in)), requirements=here)
 
 
 def _runs_here(entry: VariantEntry) -> bool:
-    return PROVIDERS[DEVICE] in entry.needs.providers
+    return PROVIDERS[DEVICE] in entry.requirements.providers
 
 
 def time_variants(folder: Path, manifest: Manifest, texts: Sequence[str], track: Track) -> Manifest:

@@ -13,7 +13,7 @@ from edgener_exporters.quantise.int8_qdq import quantize_qdq
 from edgener_exporters.quantise.int8_rowwise import quantize_rowwise
 from edgener_exporters.quantise.int8_static import quantize_static
 from edgener_exporters.quantise.weight_only import quantize_weights
-from edgener_runtime.bundle.manifest import Needs
+from edgener_runtime.bundle.manifest import VariantRequirements
 from edgener_runtime.errors import UserInputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Variant:
     name: str
     precision: str
     description: str
-    needs: Needs
+    requirements: VariantRequirements
     exact: bool = False
     build: Builder | None = None
     calibrated: bool = False
@@ -63,7 +63,7 @@ VARIANTS = {
             "int8-dynamic",
             "int8",
             "INT8 weights per channel, activations quantised on the fly, one range a tensor; needs no calibration",
-            Needs((CPU,), "1.23"),
+            VariantRequirements((CPU,), "1.23"),
             build=lambda fp32, out, calibration: quantize_dynamic(fp32, out),
             refused=_CPU_ONLY,
             disabled_optimizers=_SLOW_ON_CPU,
@@ -72,7 +72,7 @@ VARIANTS = {
             "mixed",
             "int8",
             "each matrix product in the form a search found for it: the fastest mix within the budgets",
-            Needs((CPU,), "1.23"),
+            VariantRequirements((CPU,), "1.23"),
             planned=True,
             calibrated=True,
             refused=_CPU_ONLY,
@@ -82,7 +82,7 @@ VARIANTS = {
             "int8-rowwise",
             "int8",
             "as int8-dynamic, but one range a subword: a text's answer does not depend on its batch",
-            Needs((CPU,), "1.23"),
+            VariantRequirements((CPU,), "1.23"),
             build=quantize_rowwise,
             calibrated=True,
             refused=_CPU_ONLY,
@@ -92,7 +92,7 @@ VARIANTS = {
             "int8-static",
             "int8",
             "U8 activations on ranges measured on real text, S8 weights; products that this would spoil stay in FP32",
-            Needs((CPU,), "1.23"),
+            VariantRequirements((CPU,), "1.23"),
             build=quantize_static,
             calibrated=True,
             refused=_CPU_ONLY,
@@ -102,7 +102,7 @@ VARIANTS = {
             "int8-weight-only",
             "int8",
             "8-bit weights in blocks of 32 (MatMulNBits), nearest to FP32 and slower than the other INT8 forms",
-            Needs((CPU,), "1.23"),
+            VariantRequirements((CPU,), "1.23"),
             build=lambda fp32, out, calibration: quantize_weights(fp32, out),
             refused={
                 CUDA: "not measured there; fp16 is the form for it",
@@ -114,7 +114,7 @@ VARIANTS = {
             "int8-qdq",
             "int8",
             "symmetric S8 activations and weights as Q/DQ pairs with FP16 scales, the rest in FP16; for TensorRT",
-            Needs((TENSORRT,), "1.23"),
+            VariantRequirements((TENSORRT,), "1.23"),
             build=quantize_qdq,
             calibrated=True,
             refused={
@@ -126,7 +126,7 @@ VARIANTS = {
             "fp16",
             "fp16",
             "half precision but for LayerNorm, Softmax and what grows too large on real text; for GPUs, half the size",
-            Needs((CUDA, TENSORRT), "1.23"),
+            VariantRequirements((CUDA, TENSORRT), "1.23"),
             build=convert_fp16,
             calibrated=True,
             refused={CPU: "it has no FP16 products: every one would be cast to FP32 and back: fp32, int8-dynamic"},
@@ -135,7 +135,7 @@ VARIANTS = {
             "fp32",
             "fp32",
             "the trained weights as they are; the reference on every device",
-            Needs((CPU, CUDA, TENSORRT), "1.23"),
+            VariantRequirements((CPU, CUDA, TENSORRT), "1.23"),
             exact=True,
         ),
     )

@@ -17,7 +17,7 @@ from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.bundle.verify import Verifying
 from edgener_runtime.decoding.decode import Decoder
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
-from edgener_runtime.inference.batches import Begun, batches, feeds, rows_of
+from edgener_runtime.inference.batches import PendingBatch, batches, feeds, rows_of
 from edgener_runtime.inference.engine import Engine
 from edgener_runtime.inference.tuning import tuning_for
 from edgener_runtime.inference.words import Words, join, labels_of
@@ -156,16 +156,16 @@ class TokenClassifier:
         if look_ahead < 1:
             raise UserInputError(f"look_ahead is {look_ahead}, expected at least 1")
         at_once = max(1, look_ahead // 2)  # half of them run while the other half is tokenised and decoded
-        begun: deque[tuple[list[str], Begun]] = deque()
+        pending: deque[tuple[list[str], PendingBatch]] = deque()
         for chunk in _chunks(texts, at_once):
-            begun.append((chunk, self._begin(chunk)))
-            if len(begun) == look_ahead // at_once:
-                yield from self._told(*begun.popleft(), decoding)
-        while begun:
-            yield from self._told(*begun.popleft(), decoding)
+            pending.append((chunk, self._start(chunk)))
+            if len(pending) == look_ahead // at_once:
+                yield from self._entities(*pending.popleft(), decoding)
+        while pending:
+            yield from self._entities(*pending.popleft(), decoding)
 
-    def _told(self, texts: list[str], begun: Begun, decoding: Decoding) -> list[list[Entity]]:
-        return self._decoder.entities(texts, begun.finish(), decoding)
+    def _entities(self, texts: list[str], pending: PendingBatch, decoding: Decoding) -> list[list[Entity]]:
+        return self._decoder.entities(texts, pending.result(), decoding)
 
     def tag(self, words: Sequence[str], decoding: Decoding = OF_WORDS) -> list[str]:
         """One label a word of a pre-tokenised sentence, O where the tokenizer leaves nothing of it."""
@@ -183,11 +183,11 @@ class TokenClassifier:
 
         Raises UserInputError for aggregations that are not of words.
         """
-        told: list[list[str]] = []
+        labels: list[list[str]] = []
         for chunk in _chunks((text.text for text in texts), LOOK_AHEAD // 2):
-            here = texts[len(told) : len(told) + len(chunk)]
-            told += labels_of(here, self._begin(chunk).finish(), self._decoder, decoding)
-        return told
+            sentences = texts[len(labels) : len(labels) + len(chunk)]
+            labels += labels_of(sentences, self._start(chunk).result(), self._decoder, decoding)
+        return labels
 
     def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
         """What the model says of each subword of each text, in the texts' order, long ones merged from windows.
@@ -197,10 +197,10 @@ class TokenClassifier:
         import numpy as np
 
         for chunk in _chunks(texts, LOOK_AHEAD // 2):
-            begun = self._begin(chunk, padding)
-            logits = begun.finish().logits
-            ends = [*accumulate(len(subwords.ids) for subwords in begun.encoded)]
-            for subwords, end in zip(begun.encoded, ends, strict=True):
+            pending = self._start(chunk, padding)
+            logits = pending.result().logits
+            ends = [*accumulate(len(subwords.ids) for subwords in pending.encoded)]
+            for subwords, end in zip(pending.encoded, ends, strict=True):
                 ids = np.array(subwords.ids, dtype=np.int64)
                 offsets = np.array(subwords.offsets, dtype=np.int64).reshape(-1, 2)
                 yield TokenLogits(ids, offsets, logits[end - len(ids) : end])
@@ -212,15 +212,15 @@ class TokenClassifier:
         """
         return self.engine.run(inputs)
 
-    def _begin(self, texts: Sequence[str], padding: int = 0) -> Begun:
-        """Tokenise texts and let the engine begin with them."""
+    def _start(self, texts: Sequence[str], padding: int = 0) -> PendingBatch:
+        """Tokenise texts and start their batches."""
         encoded = self._tokenizer.encode(texts)
         rows = rows_of(self._tokenizer, encoded)
         together = [[row] for row in rows] if self._alone else list(batches(rows, self.tuning.batch_subwords))
         answers = self.engine.start(
             feeds(batch, self.manifest.tokenizer, padding, self.engine.shapes) for batch in together
         )
-        return Begun(encoded, together, answers, len(self._tokenizer.prefix), len(self.labels))
+        return PendingBatch(encoded, together, answers, len(self._tokenizer.prefix), len(self.labels))
 
 
 def _chunks(texts: Iterable[str], count: int) -> Iterator[list[str]]:
@@ -262,7 +262,7 @@ def choose_variant(
     """
     if variant != "auto":
         return manifest.variant(variant), "variant as asked for"
-    runnable = [entry for entry in manifest.variants if PROVIDERS[device] in entry.needs.providers]
+    runnable = [entry for entry in manifest.variants if PROVIDERS[device] in entry.requirements.providers]
     if not runnable:
         names = ", ".join(entry.name for entry in manifest.variants)
         raise ProviderError(

@@ -36,7 +36,7 @@ def test_json_is_the_table() -> None:
         assert (row["precision"], row["exact"]) == (variant.precision, variant.exact)
         assert (row["calibrated"], row["planned"]) == (variant.calibrated, variant.planned)
         assert list(row["refused"].values()) == list(variant.refused.values())
-        assert len(row["providers"]) == len(variant.needs.providers)
+        assert len(row["providers"]) == len(variant.requirements.providers)
 
 
 def test_providers_are_called_as_people_call_them() -> None:

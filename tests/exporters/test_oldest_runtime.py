@@ -41,7 +41,7 @@ def oldest() -> Path:
 
 
 def test_it_is_the_one_that_the_table_promises() -> None:
-    assert {variant.needs.onnxruntime for variant in VARIANTS.values()} == {OLDEST}
+    assert {variant.requirements.onnxruntime for variant in VARIANTS.values()} == {OLDEST}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -55,7 +55,7 @@ def test_a_graph_loads_and_answers_as_on_the_newest(
     fed = feeds(rows, made.tokenizer.settings)
     found = run_there(oldest, file, fed, tmp_path, variant)
     assert np.isfinite(found).all()
-    if CPU not in variant.needs.providers:  # CPUs disagree about FP16, but not about FP32 that is rounded to it
+    if CPU not in variant.requirements.providers:  # CPUs disagree about FP16, but not about FP32 that is rounded to it
         file = rounded(file, tmp_path / "rounded.onnx")
         found = run_there(oldest, file, fed, tmp_path, variant)
     assert np.abs(found - logits_of(file, fed)).max() < 0.05

@@ -33,8 +33,8 @@ def test_an_unknown_variant_is_refused_with_the_names_there_are(names: str) -> N
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_row_says_what_it_is_and_where_it_runs(name: str) -> None:
     row = VARIANTS[name]
-    assert row.name == name and row.description and row.needs.providers
-    assert set(row.needs.providers) <= set(onnxruntime.get_all_providers())
+    assert row.name == name and row.description and row.requirements.providers
+    assert set(row.requirements.providers) <= set(onnxruntime.get_all_providers())
 
 
 def test_the_optimizers_switched_off_are_ones_that_onnxruntime_has(cased: Encoder, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_optimizers_switched_off_are_ones_that_onnxruntime_has(cased: Encode
 @pytest.mark.parametrize("name", VARIANTS)
 def test_each_provider_either_runs_a_variant_or_refuses_it_with_a_reason(name: str) -> None:
     variant = VARIANTS[name]
-    runs, refuses = set(variant.needs.providers), set(variant.refused)
+    runs, refuses = set(variant.requirements.providers), set(variant.refused)
     assert runs | refuses == set(PROVIDERS) and not runs & refuses
     assert all(variant.refused.values())
 
@@ -64,4 +64,4 @@ def test_a_reason_for_refusal_names_forms_that_run_there() -> None:
         for provider, reason in variant.refused.items():
             named = re.findall(r"[\w-]+", reason.rpartition(":")[2])
             for other in set(named) & set(VARIANTS):
-                assert provider in VARIANTS[other].needs.providers, (variant.name, other)
+                assert provider in VARIANTS[other].requirements.providers, (variant.name, other)

@@ -69,7 +69,7 @@ def test_the_fastest_comes_first_and_what_does_not_run_here_last(
     gpu = replace(
         manifest.variants[0],
         name="fp16",
-        needs=replace(manifest.variants[0].needs, providers=("CUDAExecutionProvider",)),
+        requirements=replace(manifest.variants[0].requirements, providers=("CUDAExecutionProvider",)),
     )
     with_gpu = replace(manifest, variants=(gpu, *manifest.variants))
     times = {(name, options): around(5.0 if name == "fp32" else 7.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from edgener.data.read import SPLITS, DataSpec, read_split
 from edgener.parity.budgets import Budget, with_default
 from edgener_exporters.calibrate.calibration import METHODS
 from edgener_exporters.variants import DEFAULT, SETS, select_variants
+from edgener_runtime.base.serde import to_dict
 
 from .budgets import budget_arguments, budget_options
 
@@ -118,7 +119,7 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     if as_json:
         record = {
             "bundle": result.bundle if written else None,
-            "variants": [asdict(variant) for variant in result.manifest.variants] if written else [],
+            "variants": [to_dict(variant) for variant in result.manifest.variants] if written else [],
             "parity": [report.record() for report in result.reports],
         }
         click.echo(json.dumps(record, indent=2))

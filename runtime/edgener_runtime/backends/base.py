@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.machine.cpu import usable_cores
 
-from .shapes import Shapes
+from .shapes import BatchShapes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,7 +74,7 @@ class Session(Protocol):
         """The library that runs it, with its version."""
 
     @property
-    def shapes(self) -> Shapes:
+    def shapes(self) -> BatchShapes:
         """The batches it takes."""
 
     @property

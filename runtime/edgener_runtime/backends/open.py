@@ -27,9 +27,9 @@ def open_session(model: Model, device: str, tuning: Tuning) -> Session:
 def require_place(bundle: Path, variant: VariantEntry, device: str) -> Device:
     """The row of a device for a variant. Raises ProviderError where the variant or this machine cannot run there."""
     place = device_named(device)
-    if place.provider not in variant.needs.providers:
+    if place.provider not in variant.requirements.providers:
         raise ProviderError(
-            f"variant {variant.name} runs on {', '.join(variant.needs.providers)}, not on {place.provider}",
+            f"variant {variant.name} runs on {', '.join(variant.requirements.providers)}, not on {place.provider}",
             "Choose another variant or another device.",
         )
     require(place, Wanted(bundle, (variant,)))

@@ -99,7 +99,7 @@ def _engine(device: Device, wanted: Wanted | None) -> Lack | None:
 
 
 def _variant(device: Device, wanted: Wanted | None) -> Lack | None:
-    if wanted is None or any(device.provider in variant.needs.providers for variant in wanted.variants):
+    if wanted is None or any(device.provider in variant.requirements.providers for variant in wanted.variants):
         return None
     names = ", ".join(variant.name for variant in wanted.variants)
     return Lack(f"{names} does not run there", "Choose another variant or another device.")

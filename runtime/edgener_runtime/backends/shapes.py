@@ -9,7 +9,7 @@ LENGTHS = (16, 32, 64, 128, 192, 256, 384, 512)
 
 
 @dataclass(frozen=True)
-class Shapes:
+class BatchShapes:
     """The lengths that batches are padded to, () for any; and what batches may be, each `(rows, shortest, longest)`.
 
     `rows` is the most of them, () stands for any.
@@ -28,4 +28,4 @@ class Shapes:
         return min(rows, max(fitting, default=rows))
 
 
-ANY = Shapes()
+ANY = BatchShapes()

@@ -27,7 +27,7 @@ class Ended:
     """How a process ended: its exit code, or minus the signal's number, and the end of what it said on stderr."""
 
     code: int
-    said: str
+    stderr: str
 
 
 def python_command(module: str) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ class TokenizerSettings:
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a variant needs of a device: execution providers it may run on, and the oldest onnxruntime that loads it."""
+class VariantRequirements:
+    """What a variant requires: the execution providers it may run on, and the oldest onnxruntime that loads it."""
 
     providers: tuple[str, ...]
     onnxruntime: str
@@ -108,7 +108,7 @@ class VariantEntry:
     precision: str
     file: FileEntry
     opset: int
-    needs: Needs
+    requirements: VariantRequirements = field(metadata={"key": "needs"})
     proven: tuple[Proof, ...]
     parity: ParityFigures | None = None
     disabled_optimizers: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgener_runtime.backends.base import Tuning
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.inference.tuning import Trial
+from edgener_runtime.inference.tuning import TuningTrial
 from edgener_runtime.text.tokenize import TextTokenizer
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ TOGETHER = 64  # texts of one measurement of throughput
 _MADE_UP_WORDS = (4, 40)
 
 # What a goal looks at, less being better. CPU time stands for energy: few devices tell their power.
-COSTS: dict[str, Callable[[Trial], float]] = {
+COSTS: dict[str, Callable[[TuningTrial], float]] = {
     "latency": lambda trial: trial.latency_ms,
     "throughput": lambda trial: 1 / trial.texts_per_second,
     "power": lambda trial: trial.cpu_ms,
@@ -59,8 +59,8 @@ def _several_at_once(counts: Sequence[int], cores: int, spinning: bool) -> Itera
 
 def tune(
     open_with: Open, tunings: Sequence[Tuning], goal: str, texts: Sequence[str], seconds: float,
-    step: Callable[[Trial], None] = lambda trial: None,
-) -> tuple[Tuning, tuple[Trial, ...]]:  # fmt: skip
+    step: Callable[[TuningTrial], None] = lambda trial: None,
+) -> tuple[Tuning, tuple[TuningTrial, ...]]:  # fmt: skip
     """The best of `tunings` for a goal and the last trial of each, in about `seconds`; `step` is told of every trial.
 
     Each trial opens the classifier anew, so that no idle one's threads disturb it.
@@ -68,7 +68,7 @@ def tune(
     if not texts:
         raise UserInputError("there are no texts to tune on")
     share = seconds / trial_count(len(tunings))
-    latest: dict[Tuning, Trial] = {}
+    latest: dict[Tuning, TuningTrial] = {}
     alive = list(tunings)
     while True:
         for tuning in alive:
@@ -93,7 +93,9 @@ def made_up_texts(tokenizer: TextTokenizer, count: int = TOGETHER) -> list[str]:
     return [" ".join(chance.choices(words, k=chance.randint(*_MADE_UP_WORDS))) for _ in range(count)]
 
 
-def _measure(classifier: TokenClassifier, tuning: Tuning, goal: str, texts: Sequence[str], seconds: float) -> Trial:
+def _measure(
+    classifier: TokenClassifier, tuning: Tuning, goal: str, texts: Sequence[str], seconds: float
+) -> TuningTrial:
     """Texts one by one and together; what the goal does not look at gets a tenth of the time."""
     alone = seconds * (0.9 if goal == "latency" else 0.1)
     together = texts[:TOGETHER]
@@ -102,7 +104,7 @@ def _measure(classifier: TokenClassifier, tuning: Tuning, goal: str, texts: Sequ
     used = time.process_time()
     rounds = [_seconds(classifier.predict_batch, together) for _ in _until(seconds - alone, texts)]
     busy = (time.process_time() - used) / (len(rounds) * len(together))
-    return Trial(tuning, 1000 * median(singles), len(together) / median(rounds), 1000 * busy)
+    return TuningTrial(tuning, 1000 * median(singles), len(together) / median(rounds), 1000 * busy)
 
 
 def _until(seconds: float, texts: Sequence[str]) -> Iterator[str]:

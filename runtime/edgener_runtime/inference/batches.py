@@ -1,4 +1,4 @@
-"""Windows of near lengths run together, padded to the longest of them."""
+"""Batches of windows of similar length, padded to the longest of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
-from edgener_runtime.backends.shapes import ANY, Shapes
+from edgener_runtime.backends.base import SUBWORDS_AT_ONCE
+from edgener_runtime.backends.shapes import ANY, BatchShapes
 from edgener_runtime.bundle.manifest import TokenizerSettings
 from edgener_runtime.decoding.decode import Scored
 from edgener_runtime.text.tokenize import Subwords, TextTokenizer
@@ -18,12 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-from edgener_runtime.backends.base import SUBWORDS_AT_ONCE
-
-
 @dataclass(frozen=True)
-class Row:
-    """One window of one text, as the model takes it."""
+class WindowRow:
+    """One window of one text: the index of the text, the window, input ids and token types."""
 
     text: int
     window: Window
@@ -32,20 +30,20 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Begun:
-    """Texts on their way through the model: their subwords, their rows in batches, and what gives each one's logits.
+class PendingBatch:
+    """Texts that run: their subwords, the batches of their rows, and a call per batch that returns its logits.
 
-    A row's subwords stand behind `ahead` special tokens.
+    `prefix` is the number of special tokens before a row's subwords.
     """
 
     encoded: list[Subwords]
-    together: list[list[Row]]
+    batches: list[list[WindowRow]]
     answers: list[Callable[[], NDArray[np.float32]]]
-    ahead: int
+    prefix: int
     labels: int
 
-    def finish(self) -> Scored:
-        """Wait for the model, and put each subword's logits at its place."""
+    def result(self) -> Scored:
+        """Wait for the model, then put the logits in the order of the subwords."""
         return Scored(
             self._logits(),
             list(chain.from_iterable(subwords.offsets for subwords in self.encoded)),
@@ -57,28 +55,28 @@ class Begun:
         import numpy as np
 
         counts = [len(subwords.ids) for subwords in self.encoded]
-        if [len(batch) for batch in self.together] == [1]:  # all there is, in its order already
-            return self.answers[0]()[0, self.ahead : self.ahead + sum(counts)]
+        if [len(batch) for batch in self.batches] == [1]:  # a single row: already in order
+            return self.answers[0]()[0, self.prefix : self.prefix + sum(counts)]
         firsts = [0, *accumulate(counts)]
         logits = np.empty((firsts[-1], self.labels), dtype=np.float32)
-        for batch, answer in zip(self.together, self.answers, strict=True):
+        for batch, answer in zip(self.batches, self.answers, strict=True):
             for row, scores in zip(batch, answer(), strict=True):
                 start, end = row.window.keep_start, row.window.keep_end
-                shift = self.ahead - row.window.start
+                shift = self.prefix - row.window.start
                 at = firsts[row.text]
                 logits[at + start : at + end] = scores[start + shift : end + shift]
         return logits
 
 
-def rows_of(tokenizer: TextTokenizer, encoded: Sequence[Subwords]) -> list[Row]:
-    """The windows of each text; a text without subwords has none."""
-    rows = (Row(i, *parts) for i, subwords in enumerate(encoded) for parts in tokenizer.windows(subwords))
+def rows_of(tokenizer: TextTokenizer, encoded: Sequence[Subwords]) -> list[WindowRow]:
+    """The windows of each text; a text without subwords has no window."""
+    rows = (WindowRow(i, *parts) for i, subwords in enumerate(encoded) for parts in tokenizer.windows(subwords))
     return [row for row in rows if row.window.end]
 
 
-def batches(rows: Iterable[Row], subwords: int = SUBWORDS_AT_ONCE) -> Iterator[list[Row]]:
-    """Rows of near lengths, at most `subwords` together, padding counted, or one."""
-    batch: list[Row] = []
+def batches(rows: Iterable[WindowRow], subwords: int = SUBWORDS_AT_ONCE) -> Iterator[list[WindowRow]]:
+    """Rows of similar length in batches of at most `subwords` padded subwords, or of a single row."""
+    batch: list[WindowRow] = []
     for row in sorted(rows, key=lambda row: len(row.ids)):
         if batch and len(row.ids) * (len(batch) + 1) > subwords:
             yield batch
@@ -89,11 +87,11 @@ def batches(rows: Iterable[Row], subwords: int = SUBWORDS_AT_ONCE) -> Iterator[l
 
 
 def feeds(
-    batch: Sequence[Row], settings: TokenizerSettings, padding: int = 0, shapes: Shapes = ANY
+    batch: Sequence[WindowRow], settings: TokenizerSettings, padding: int = 0, shapes: BatchShapes = ANY
 ) -> dict[str, NDArray[np.int64]]:
-    """The graph's inputs, each int64 (rows, longest), with `padding` more positions as far as the model has them.
+    """The graph's inputs, each int64 (rows, longest), with `padding` more positions up to the model's maximum length.
 
-    `shapes` says what lengths the session takes.
+    `shapes` gives the lengths that the session pads to.
     """
     import numpy as np
 

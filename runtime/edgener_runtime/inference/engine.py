@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgener_runtime.backends.base import Model, Session, Tuning
 from edgener_runtime.backends.open import open_session
-from edgener_runtime.backends.shapes import Shapes
+from edgener_runtime.backends.shapes import BatchShapes
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ParityError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Engine:
         self._labels = labels
         self._process = os.getpid()
         self._session: Session | None = open_session(model, device, tuning)
-        self.shapes: Shapes = self._session.shapes
+        self.shapes: BatchShapes = self._session.shapes
         self._notes: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._each: Session | None = self._session if tuning.threads == tuning.threads_each else None

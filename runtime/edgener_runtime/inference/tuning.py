@@ -16,7 +16,7 @@ GOALS = ("latency", "throughput", "power")
 
 
 @dataclass(frozen=True)
-class Fingerprint:
+class TuningFingerprint:
     """What a tuning holds for: the CPU, its instructions, the cores that may be used, onnxruntime, and the model."""
 
     cpu: str
@@ -27,7 +27,7 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TuningTrial:
     """One tuning that was tried: milliseconds a text alone, texts a second together, CPU milliseconds a text."""
 
     tuning: Tuning
@@ -42,9 +42,9 @@ class TuningRecord:
 
     goal: str
     variant: str
-    fingerprint: Fingerprint
+    fingerprint: TuningFingerprint
     best: Tuning
-    trials: tuple[Trial, ...]
+    trials: tuple[TuningTrial, ...]
     schema_version: int = 1
 
 
@@ -54,9 +54,9 @@ def tuning_file(bundle: Path) -> Path:
     return folder.with_name(f"{folder.name}.tuning.json")
 
 
-def fingerprint(variant: VariantEntry) -> Fingerprint:
+def fingerprint(variant: VariantEntry) -> TuningFingerprint:
     """This machine and a variant, as far as they decide which tuning is best."""
-    return Fingerprint(cpu_model(), isa(), usable_cores(), _onnxruntime_version(), variant.file.sha256)
+    return TuningFingerprint(cpu_model(), isa(), usable_cores(), _onnxruntime_version(), variant.file.sha256)
 
 
 def tuning_for(

@@ -22,7 +22,7 @@ def python(code: str) -> list[str]:
 def ended(code: str) -> tuple[int, str, list[dict[str, Any]]]:
     events: list[dict[str, Any]] = []
     done = run_process(python(code), '{"job": 1}', events.append)
-    return done.code, done.said, events
+    return done.code, done.stderr, events
 
 
 ECHO = "print(sys.stdin.readline(), end='', flush=True)\n"
@@ -102,4 +102,4 @@ def test_a_module_is_run_from_where_it_is_installed_and_not_from_here(
     (tmp_path / "json.py").write_text("raise SystemExit('a file of this folder was run')")
     monkeypatch.chdir(tmp_path)
     done = run_process(python_command("edgener_runtime.cli.console"), "{}", lambda event: None)
-    assert "cannot import name 'main'" in done.said
+    assert "cannot import name 'main'" in done.stderr

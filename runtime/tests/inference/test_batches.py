@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgener_runtime.bundle.manifest import Manifest, TokenizerSettings
-from edgener_runtime.inference.batches import Row, batches, feeds, rows_of
+from edgener_runtime.inference.batches import WindowRow, batches, feeds, rows_of
 from edgener_runtime.text.tokenize import TextTokenizer
 from edgener_runtime.text.windows import Window
 
 SETTINGS = TokenizerSettings("tokenizer.json", 64, 16, 7, ("input_ids", "attention_mask", "token_type_ids"))
 
 
-def row(text: int, length: int) -> Row:
-    return Row(text, Window(0, length, 0, length), [9] * length, [1] * length)
+def row(text: int, length: int) -> WindowRow:
+    return WindowRow(text, Window(0, length, 0, length), [9] * length, [1] * length)
 
 
 @given(st.lists(st.integers(1, 600), max_size=60))

@@ -11,7 +11,7 @@ import pytest
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.backends.base import Model, Tuning
-from edgener_runtime.backends.shapes import ANY, Shapes
+from edgener_runtime.backends.shapes import ANY, BatchShapes
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.errors import DeviceError, EdgenerError
 from edgener_runtime.inference.engine import Engine
@@ -23,7 +23,7 @@ class Narrow:
     provider = library = "a stub"
     notes = ()
 
-    def __init__(self, shapes: Shapes) -> None:
+    def __init__(self, shapes: BatchShapes) -> None:
         self.shapes = shapes
         self.ran: list[tuple[int, ...]] = []
         self.closed = 0
@@ -39,8 +39,8 @@ class Narrow:
 @pytest.fixture
 def opened(
     bundle: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Shapes], tuple[Engine, Narrow]]:
-    def make(shapes: Shapes) -> tuple[Engine, Narrow]:
+) -> Callable[[BatchShapes], tuple[Engine, Narrow]]:
+    def make(shapes: BatchShapes) -> tuple[Engine, Narrow]:
         session = Narrow(shapes)
         monkeypatch.setattr("edgener_runtime.inference.engine.open_session", lambda *how: session)
         settings = manifest.tokenizer
@@ -54,14 +54,14 @@ def opened(
     ("shapes", "expected"),
     [
         (ANY, [(5, 3)]),
-        (Shapes(batches=((2, 1, 64),)), [(2, 3), (2, 3), (1, 3)]),
-        (Shapes(batches=((1, 1, 64), (4, 1, 2))), [(1, 3)] * 5),  # four rows only of shorter ones
-        (Shapes(batches=((8, 1, 64),)), [(5, 3)]),
-        (Shapes(batches=((8, 4, 64),)), [(5, 3)]),  # none takes it: the session is to say so
+        (BatchShapes(batches=((2, 1, 64),)), [(2, 3), (2, 3), (1, 3)]),
+        (BatchShapes(batches=((1, 1, 64), (4, 1, 2))), [(1, 3)] * 5),  # four rows only of shorter ones
+        (BatchShapes(batches=((8, 1, 64),)), [(5, 3)]),
+        (BatchShapes(batches=((8, 4, 64),)), [(5, 3)]),  # none takes it: the session is to say so
     ],
 )
 def test_a_batch_runs_in_the_parts_that_the_session_takes(
-    shapes: Shapes, expected: list[tuple[int, int]], opened: Any
+    shapes: BatchShapes, expected: list[tuple[int, int]], opened: Any
 ) -> None:
     engine, session = opened(shapes)
     ids = np.arange(15, dtype=np.int64).reshape(5, 3)
@@ -71,7 +71,7 @@ def test_a_batch_runs_in_the_parts_that_the_session_takes(
 
 
 def test_texts_are_padded_to_the_lengths_of_the_session(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = Narrow(Shapes((16, 64), ((8, 1, 64),)))
+    session = Narrow(BatchShapes((16, 64), ((8, 1, 64),)))
     monkeypatch.setattr("edgener_runtime.inference.engine.open_session", lambda *how: session)
     with TokenClassifier.load(bundle, "cpu", "fp32") as classifier:
         classifier.predict_batch(["oil leak", "oil leak at the pump " * 6])

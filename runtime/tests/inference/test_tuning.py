@@ -18,8 +18,8 @@ from edgener_runtime.commissioning.tune import COSTS, candidates, made_up_texts,
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.inference.tuning import (
     GOALS,
-    Trial,
     TuningRecord,
+    TuningTrial,
     fingerprint,
     read_tuning,
     tuning_file,
@@ -38,7 +38,7 @@ def variant(copy: Path) -> VariantEntry:
 @pytest.fixture
 def tuned(copy: Path, variant: VariantEntry) -> Path:
     """The copy of the bundle with a record for this machine and its FP32 variant."""
-    record = TuningRecord("throughput", "fp32", fingerprint(variant), BEST, (Trial(BEST, 1.0, 2.0, 3.0),))
+    record = TuningRecord("throughput", "fp32", fingerprint(variant), BEST, (TuningTrial(BEST, 1.0, 2.0, 3.0),))
     tuning_file(copy).write_text(to_json(record), encoding="utf-8")
     return copy
 
@@ -135,7 +135,7 @@ def test_every_tuning_is_tried_and_the_better_half_again() -> None:
         tried.append(tuning)
         return Stub()
 
-    steps: list[Trial] = []
+    steps: list[TuningTrial] = []
     best, trials = tune(open_with, tunings, "throughput", ["text"], 0.01, steps.append)
     assert set(tried) == set(tunings) == {trial.tuning for trial in trials}
     assert len(tried) == len(steps) == trial_count(len(tunings))
@@ -144,7 +144,7 @@ def test_every_tuning_is_tried_and_the_better_half_again() -> None:
 
 @pytest.mark.parametrize("goal", GOALS)
 def test_less_of_what_a_goal_costs_is_better(goal: str) -> None:
-    slow, fast = Trial(BEST, 2.0, 100.0, 2.0), Trial(BEST, 1.0, 200.0, 1.0)
+    slow, fast = TuningTrial(BEST, 2.0, 100.0, 2.0), TuningTrial(BEST, 1.0, 200.0, 1.0)
     assert COSTS[goal](fast) < COSTS[goal](slow)
 
 

@@ -180,7 +180,9 @@ def test_several_faults_are_counted_behind_the_first() -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", [name for name, variant in VARIANTS.items() if TENSORRT in variant.needs.providers])
+@pytest.mark.parametrize(
+    "name", [name for name, variant in VARIANTS.items() if TENSORRT in variant.requirements.providers]
+)
 def test_the_forms_for_tensorrt_pass(
     name: str, architecture: str, encoder: Callable[[str], Encoder], tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from edgener_runtime.errors import ExportError
 from ..conftest import Encoder
 from ..running import logits_of, operators_run
 
-ON_CPU = [name for name, variant in VARIANTS.items() if variant.build and variant.needs.providers == (CPU,)]
+ON_CPU = [name for name, variant in VARIANTS.items() if variant.build and variant.requirements.providers == (CPU,)]
 
 
 @pytest.fixture(scope="module", params=ON_CPU)

@@ -11,7 +11,7 @@ import pytest
 
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.bundle.manifest import TokenizerSettings
-from edgener_runtime.inference.batches import Row, feeds, rows_of
+from edgener_runtime.inference.batches import WindowRow, feeds, rows_of
 
 from ..conftest import Encoder
 from ..running import session_of
@@ -20,11 +20,11 @@ from ..test_builders import ARCHITECTURES, BUILT, build
 PADDING = 9
 
 
-def effects(graph: Path, rows: list[Row], settings: TokenizerSettings) -> dict[str, float]:
+def effects(graph: Path, rows: list[WindowRow], settings: TokenizerSettings) -> dict[str, float]:
     """The largest change of a logit where a text is padded, and where it is run beside the others."""
     session = session_of(graph)
 
-    def run(some: list[Row], padding: int = 0) -> list[Any]:
+    def run(some: list[WindowRow], padding: int = 0) -> list[Any]:
         logits = session.run(["logits"], feeds(some, settings, padding))[0]
         return [answer[: len(row.ids)] for answer, row in zip(logits, some, strict=True)]
 
@@ -42,7 +42,7 @@ def made(request: pytest.FixtureRequest, encoder: Callable[[str], Encoder]) -> E
 
 
 @pytest.fixture
-def rows(made: Encoder) -> list[Row]:
+def rows(made: Encoder) -> list[WindowRow]:
     """Of different lengths, with room for padding."""
     tokenizer, longest = made.tokenizer, made.tokenizer.settings.max_length - PADDING
     every = rows_of(tokenizer, tokenizer.encode(made.calibration.texts))
@@ -55,13 +55,13 @@ def rows(made: Encoder) -> list[Row]:
 
 @pytest.mark.parametrize("name", [name for name in BUILT if name != "int8-dynamic"])
 def test_a_form_with_a_range_a_row_or_measured_ones_answers_alike_in_every_batch(
-    name: str, made: Encoder, rows: list[Row], tmp_path: Path
+    name: str, made: Encoder, rows: list[WindowRow], tmp_path: Path
 ) -> None:
     file = build(name, made, tmp_path / "variant.onnx")
     assert effects(file, rows, made.tokenizer.settings) == {"padded": 0.0, "beside others": 0.0}
 
 
-def test_dynamic_int8_does_not(made: Encoder, rows: list[Row], tmp_path: Path) -> None:
+def test_dynamic_int8_does_not(made: Encoder, rows: list[WindowRow], tmp_path: Path) -> None:
     found = effects(build("int8-dynamic", made, tmp_path / "variant.onnx"), rows, made.tokenizer.settings)
     assert min(found.values()) > 1e-3
 

@@ -81,5 +81,5 @@ def test_forms_for_cpus_keep_word_embeddings_in_int8_and_those_for_gpus_in_half_
     builder(large, tmp_path / "variant.onnx", cased.calibration)
     graph = onnx.load(tmp_path / "variant.onnx").graph
     tables = [tensor for tensor in graph.initializer if list(tensor.dims) == [600, 32]]
-    expected = TensorProto.INT8 if CPU in VARIANTS[name].needs.providers else TensorProto.FLOAT16
+    expected = TensorProto.INT8 if CPU in VARIANTS[name].requirements.providers else TensorProto.FLOAT16
     assert [table.data_type for table in tables] == [expected]

@@ -31,7 +31,7 @@ def products_run(ran: Counter[str], name: str) -> int:
 
 
 def test_every_form_for_cpus_is_looked_at() -> None:
-    assert set(KERNELS) == {name for name in BUILT if CPU in VARIANTS[name].needs.providers}
+    assert set(KERNELS) == {name for name in BUILT if CPU in VARIANTS[name].requirements.providers}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

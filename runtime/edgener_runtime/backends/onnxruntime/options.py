@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgener_runtime.backends.shapes import ANY, Shapes
+from edgener_runtime.backends.shapes import ANY, BatchShapes
 from edgener_runtime.machine.devices import Device
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ TENSORRT_OPTIONS = {
 }
 
 
-def provider_options(model: Model, device: Device) -> tuple[Shapes, dict[str, str]]:
+def provider_options(model: Model, device: Device) -> tuple[BatchShapes, dict[str, str]]:
     """The batches that a session on `device` takes, and its provider's options."""
     if device.name == "tensorrt-ort":
         return _tensorrt(model)
     return ANY, dict(CUDA_OPTIONS) if device.name == "cuda" else {}
 
 
-def _tensorrt(model: Model) -> tuple[Shapes, dict[str, str]]:
+def _tensorrt(model: Model) -> tuple[BatchShapes, dict[str, str]]:
     from edgener_runtime.backends.tensorrt.profiles import profiles_for
     from edgener_runtime.backends.tensorrt.shapes import shapes_of
 

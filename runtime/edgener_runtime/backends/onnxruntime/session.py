@@ -174,5 +174,5 @@ def _told(error: Exception, version: str, model: Model, device: Device, options:
         )
     return BundleError(
         f"onnxruntime {version} cannot load {model.file}: {error}",
-        f"It needs onnxruntime {model.variant.needs.onnxruntime} or newer; else export the bundle again.",
+        f"It needs onnxruntime {model.variant.requirements.onnxruntime} or newer; else export the bundle again.",
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgener_runtime.backends.shapes import LENGTHS, Shapes
+from edgener_runtime.backends.shapes import LENGTHS, BatchShapes
 
 from .profiles import Profile, Shape
 
 
-def shapes_of(profiles: Sequence[Profile], lengths: Sequence[int] = ()) -> Shapes:
+def shapes_of(profiles: Sequence[Profile], lengths: Sequence[int] = ()) -> BatchShapes:
     """What a session of an engine takes, padded to `lengths`."""
     spans = ((profile.maximum[0], profile.minimum[1], profile.maximum[1]) for profile in profiles)
-    return Shapes(tuple(lengths), tuple(spans))
+    return BatchShapes(tuple(lengths), tuple(spans))
 
 
 def lengths_of(profiles: Sequence[Profile]) -> tuple[int, ...]:

@@ -109,5 +109,5 @@ def _how_it_ended(ended: Ended) -> str:
         number = -ended.code
         name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
         return f"its process crashed ({name})"
-    last = (ended.said.splitlines() or ["it said nothing"])[-1]
+    last = (ended.stderr.splitlines() or ["it said nothing"])[-1]
     return f"its process ended with code {ended.code}: {last}"

@@ -154,7 +154,7 @@ def chosen_variants(manifest: Manifest, variant: str) -> tuple[VariantEntry, ...
     if variant not in ("auto", "all"):
         check_variant(manifest.variant(variant))
         return (manifest.variant(variant),)
-    found = [entry for entry in manifest.variants if TENSORRT in entry.needs.providers]
+    found = [entry for entry in manifest.variants if TENSORRT in entry.requirements.providers]
     if not found:
         check_variant(manifest.variants[0])
     return tuple(found if variant == "all" else found[:1])

@@ -10,7 +10,7 @@ import click
 
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.cli.console import write_line
-from edgener_runtime.inference.tuning import GOALS, Trial, TuningRecord
+from edgener_runtime.inference.tuning import GOALS, TuningRecord, TuningTrial
 from edgener_runtime.text.inputs import FORMATS, read_records
 
 _TEXTS = 512  # of an input file
@@ -82,7 +82,7 @@ def _find(bundle: Path, goal: str, seconds: float, source: str | None, form: str
     return TuningRecord(goal, entry.name, fingerprint(entry), best, trials)
 
 
-def _row(trial: Trial) -> str:
+def _row(trial: TuningTrial) -> str:
     tuning = trial.tuning
     return (
         f"{tuning}, {'spinning' if tuning.spinning else 'waiting '}  {trial.latency_ms:7.2f} ms a text alone  "

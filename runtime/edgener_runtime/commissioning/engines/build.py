@@ -71,9 +71,9 @@ def build_engine(
 
 def check_variant(entry: VariantEntry) -> None:
     """Raises ProviderError where a variant's graph is not made for TensorRT."""
-    if TENSORRT not in entry.needs.providers:
+    if TENSORRT not in entry.requirements.providers:
         raise ProviderError(
-            f"variant {entry.name} is made for {', '.join(entry.needs.providers)}, not for TensorRT",
+            f"variant {entry.name} is made for {', '.join(entry.requirements.providers)}, not for TensorRT",
             "Export one that is: edgener export --variants fp32,fp16,int8-qdq",
         )
 

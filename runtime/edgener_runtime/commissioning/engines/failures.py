@@ -57,7 +57,7 @@ def failure(title: str, ended: Ended, events: Sequence[Event]) -> EdgenerError:
     logged = _severe(events)
     if told := next((event for event in events if event["event"] == "failed"), None):
         return _told(told, logged)
-    said = ended.said.splitlines()
+    said = ended.stderr.splitlines()
     if ended.code < 0:
         return _killed(title, -ended.code, logged or said)
     last = (said or ["it said nothing"])[-1]

@@ -104,7 +104,7 @@ def reference_of(manifest: Manifest, variant: VariantEntry, provider: str) -> Va
 
     FP32 on the CPU is the reference itself: another machine's report has to tell of it.
     """
-    if provider != CPU and CPU in variant.needs.providers:
+    if provider != CPU and CPU in variant.requirements.providers:
         return variant
-    exact = [entry for entry in manifest.variants if entry.precision == "fp32" and CPU in entry.needs.providers]
+    exact = [entry for entry in manifest.variants if entry.precision == "fp32" and CPU in entry.requirements.providers]
     return next((entry for entry in exact if entry != variant), None)

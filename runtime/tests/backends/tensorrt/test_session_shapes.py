@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgener_runtime.backends.shapes import ANY, Shapes
+from edgener_runtime.backends.shapes import ANY, BatchShapes
 from edgener_runtime.backends.tensorrt.profiles import Profile, profiles_for
 from edgener_runtime.backends.tensorrt.shapes import fitting, lengths_of, shapes_of
 
@@ -55,7 +55,7 @@ def test_onnxruntime_takes_any_batch() -> None:
 
 @given(subwords=st.integers(1, 600), lengths=st.sets(st.integers(1, 512)))
 def test_padding_never_cuts_and_goes_no_further_than_the_next_length(subwords: int, lengths: set[int]) -> None:
-    padded = Shapes(tuple(sorted(lengths))).padded(subwords)
+    padded = BatchShapes(tuple(sorted(lengths))).padded(subwords)
     assert padded >= subwords
     assert padded == subwords or (padded in lengths and not any(subwords <= each < padded for each in lengths))
 

@@ -50,7 +50,7 @@ def test_every_scenario_is_measured_and_the_work_scored(job: Job) -> None:
         Turn(3, 0, "server", 1, 50.0, 0.05, rate=500.0),
     )  # fmt: skip
     ended, told = done(replace(job, turns=turns, gold=str(Path(job.works).with_name("gold.json"))))
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.stderr
     loaded, *measured, scored = told
     assert loaded["provider"] == "CPUExecutionProvider" and loaded["library"].startswith("onnxruntime ")
     assert loaded["energy"]

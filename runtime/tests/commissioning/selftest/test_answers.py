@@ -80,8 +80,8 @@ def test_on_the_cpu_int8_is_held_against_fp32_and_fp32_against_nothing(manifest:
 
 def test_what_cannot_run_on_the_cpu_is_held_against_fp32(manifest: Manifest) -> None:
     fp32 = manifest.variant("fp32")
-    needs = replace(fp32.needs, providers=("CUDAExecutionProvider",))
-    fp16 = replace(fp32, name="fp16", precision="fp16", needs=needs)
+    requirements = replace(fp32.requirements, providers=("CUDAExecutionProvider",))
+    fp16 = replace(fp32, name="fp16", precision="fp16", requirements=requirements)
     assert reference_of(replace(manifest, variants=(fp16, fp32)), fp16, "CUDAExecutionProvider") == fp32
 
 
