@@ -32,6 +32,7 @@ from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
+from edgener_runtime.machine.devices import CPU
 
 LENGTHS = (16, 32, 64, 128, 256, 512)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -200,7 +201,7 @@ def _session(model: str | bytes, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"], disabled_optimizers=list(UNFUSED))
+    return onnxruntime.InferenceSession(model, options, [CPU], disabled_optimizers=list(UNFUSED))
 
 
 def _size_of(checkpoint: Path) -> Size:

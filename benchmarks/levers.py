@@ -41,6 +41,7 @@ from edgener_exporters.quantise.int8 import quantize_products
 from edgener_exporters.quantise.int8_dynamic import dynamic_product, quantize_dynamic
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
+from edgener_runtime.machine.devices import CPU
 
 SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (12, 20), (24, 20))  # texts of subwords
 SKIP_LAYER_NORM = "SkipLayerNormFusion"
@@ -208,9 +209,7 @@ def _session(folder: Path, lever: Lever, threads: int) -> Any:
         setattr(options, name, value)
     file = folder / lever.graph
     graph = str(file) if lever.change is unchanged else lever.change(onnx.load(file)).SerializeToString()
-    return onnxruntime.InferenceSession(
-        graph, options, ["CPUExecutionProvider"], disabled_optimizers=list(lever.fusions_off)
-    )
+    return onnxruntime.InferenceSession(graph, options, [CPU], disabled_optimizers=list(lever.fusions_off))
 
 
 def _show(rows: dict[str, dict[str, dict[str, float]]], same: dict[str, float]) -> None:

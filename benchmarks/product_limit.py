@@ -29,6 +29,7 @@ from rich.table import Table
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
+from edgener_runtime.machine.devices import CPU
 
 SHAPES = ((1, 8), (1, 16), (1, 32), (1, 64), (24, 20), (8, 64))  # texts of subwords
 ROUNDS, RUNS = 30, 10
@@ -135,7 +136,7 @@ def _session(model: Any, entry: VariantEntry, threads: int, profile_to: Path | N
     return onnxruntime.InferenceSession(
         model.SerializeToString(),
         options,
-        ["CPUExecutionProvider"],
+        [CPU],
         disabled_optimizers=list(entry.disabled_optimizers),
     )
 

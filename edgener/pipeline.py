@@ -34,12 +34,12 @@ from edgener_exporters.calibrate.calibration import Calibration
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.optimise import optimise_for_cpu
 from edgener_exporters.search.mixed import build_mixed
-from edgener_exporters.variants import CPU, VARIANTS, Variant
+from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.base.files import staged_folder
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest
 from edgener_runtime.errors import ParityError, UserInputError
-from edgener_runtime.machine.devices import PROVIDERS
+from edgener_runtime.machine.devices import CPU, DEVICES
 from edgener_runtime.text.tokenize import TextTokenizer
 
 from .checkpoint import Checkpoint, data_record, open_checkpoint
@@ -133,7 +133,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
             _draw(spec, built, reports, origin, staging)
         script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _aside(spec))
         (staging / REPRODUCE).write_text(script, encoding="utf-8")
-        manifest = write_manifest(prove(manifest, reports, PROVIDERS[DEVICE], origin["versions"]), staging)
+        manifest = write_manifest(prove(manifest, reports, DEVICES[DEVICE].provider, origin["versions"]), staging)
     return ExportResult(str(out), manifest, reports)
 
 

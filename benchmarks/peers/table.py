@@ -7,9 +7,9 @@ from pathlib import Path
 
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.inference.tuning import tuning_file
+from edgener_runtime.machine.devices import CPU
 
 BATCHES = (8, 16, 32, 64)  # texts of one run that are tried for each peer beforehand
-CPU = "CPUExecutionProvider"
 _OURS = 3  # fastest variants of the bundle, FP32 beside them
 
 _PIPELINE = "preprocess of the pipeline overridden: case classes as token_type_ids"

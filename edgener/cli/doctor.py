@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
-from edgener_runtime.machine.probe.providers import DEVICES
+from edgener_runtime.machine.devices import hardware_devices
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
-@click.option("--device", type=click.Choice(DEVICES), help="Exit 6 where this cannot be used, and say what is missing.")
+@click.option(
+    "--device",
+    type=click.Choice(list(hardware_devices())),
+    help="Exit 6 where this cannot be used, and say what is missing.",
+)
 def doctor(as_json: bool, device: str | None) -> None:
     """Show what `edgener-runtime devices` shows, and the packages of the build side; exit 6 where one does not fit.
 

@@ -14,7 +14,7 @@ from edgener_exporters.quantise.fp16_emulation import round_halves
 from edgener_exporters.variants import SESSION_OPTIONS, Variant
 from edgener_runtime.backends.base import Tuning
 from edgener_runtime.bundle.manifest import Manifest, Speed, VariantEntry, read_manifest
-from edgener_runtime.machine.devices import PROVIDERS
+from edgener_runtime.machine.devices import DEVICES
 from edgener_runtime.pipeline import TokenClassifier
 
 from .budgets import Budget
@@ -53,12 +53,12 @@ def _as_it_will_run(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]
     with TemporaryDirectory(dir=folder) as scratch:
         stand_in = Path(scratch).resolve() / "rounded.onnx"
         save_graph(model, stand_in)
-        here = replace(entry.requirements, providers=(PROVIDERS[DEVICE],))
+        here = replace(entry.requirements, providers=(DEVICES[DEVICE].provider,))
         yield replace(entry, file=replace(entry.file, path=str(stand_in)), requirements=here)
 
 
 def _runs_here(entry: VariantEntry) -> bool:
-    return PROVIDERS[DEVICE] in entry.requirements.providers
+    return DEVICES[DEVICE].provider in entry.requirements.providers
 
 
 def time_variants(folder: Path, manifest: Manifest, texts: Sequence[str], track: Track) -> Manifest:

@@ -15,6 +15,7 @@ from edgener_exporters.quantise.int8_static import quantize_static
 from edgener_exporters.quantise.weight_only import quantize_weights
 from edgener_runtime.bundle.manifest import VariantRequirements
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.machine.devices import CPU, CUDA, TENSORRT
 
 if TYPE_CHECKING:
     from edgener_exporters.calibrate.calibration import Calibration
@@ -47,7 +48,6 @@ class Variant:
 # Fusions to switch off that are timed against each other at export.
 SESSION_OPTIONS: tuple[tuple[str, ...], ...] = ((), ("SkipLayerNormFusion",))
 
-CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # SkipLayerNormalization's CPU kernel is slower than the nodes it replaces; in FP32 graphs nothing is fused to it.
 _SLOW_ON_CPU = ("SkipLayerNormFusion",)
 _CPU_ONLY = {

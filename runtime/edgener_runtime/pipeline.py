@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.choose import pick_device
-from edgener_runtime.backends.requirements import Wanted, prepared
+from edgener_runtime.backends.requirements import RunRequest, prepared
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.bundle.verify import Verifying
 from edgener_runtime.decoding.decode import Decoder
@@ -22,7 +22,7 @@ from edgener_runtime.inference.engine import Engine
 from edgener_runtime.inference.tuning import tuning_for
 from edgener_runtime.inference.words import Words, join, labels_of
 from edgener_runtime.machine.cpu import isa
-from edgener_runtime.machine.devices import DEVICES, NOT_RUN, PROVIDERS
+from edgener_runtime.machine.devices import DEVICES, NOT_RUN
 from edgener_runtime.text.tokenize import TextTokenizer
 
 from .errors import BundleError, ProviderError, UserInputError
@@ -96,8 +96,8 @@ class TokenClassifier:
         folder = Path(bundle)
         with Verifying(folder) as verifying:
             manifest = verifying.manifest
-            wanted = manifest.variants if variant == "auto" else (manifest.variant(variant),)
-            chosen, why_there = pick_device(device, Wanted(folder, wanted))
+            requested = manifest.variants if variant == "auto" else (manifest.variant(variant),)
+            chosen, why_there = pick_device(device, RunRequest(folder, requested))
             entry, why_it = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
             tuning, why_so = tuning_for(folder, entry, threads, chosen)
             alone = reproducible and not _is_steady(entry)
@@ -262,7 +262,7 @@ def choose_variant(
     """
     if variant != "auto":
         return manifest.variant(variant), "variant as asked for"
-    runnable = [entry for entry in manifest.variants if PROVIDERS[device] in entry.requirements.providers]
+    runnable = [entry for entry in manifest.variants if DEVICES[device].provider in entry.requirements.providers]
     if not runnable:
         names = ", ".join(entry.name for entry in manifest.variants)
         raise ProviderError(

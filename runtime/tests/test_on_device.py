@@ -13,23 +13,23 @@ from typing import Any
 import pytest
 
 from edgener_runtime import TokenClassifier
-from edgener_runtime.backends.requirements import Wanted, lacks
+from edgener_runtime.backends.requirements import RunRequest, missing_here
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.decoding.entity import Entity
-from edgener_runtime.machine.devices import DEVICES
+from edgener_runtime.machine.devices import CPU, CUDA, DEVICES, TENSORRT, engine_devices, hardware_devices
 from edgener_runtime.machine.probe.record import probe
 
 # A text alone, an empty one, windows, more rows than a profile takes, and every length between.
 TEXTS = ["oil leak at the pump", "", "Bearing worn, replaced. " * 40, *(f"{'leak ' * n}at P-10{n}" for n in range(60))]
 SCORES = 2e-3  # FP32 on a GPU adds up in another order
 
+MARKS = {CUDA: pytest.mark.gpu, TENSORRT: pytest.mark.tensorrt, "": pytest.mark.jetson}
 on_gpu = pytest.mark.parametrize(
     "device",
     [
-        pytest.param("cuda", marks=pytest.mark.gpu),
-        pytest.param("tensorrt", marks=pytest.mark.tensorrt),
-        pytest.param("tensorrt-ort", marks=pytest.mark.tensorrt),
-        pytest.param("jetson", marks=pytest.mark.jetson),
+        pytest.param(name, marks=MARKS[device.provider])
+        for name, device in hardware_devices().items()
+        if device.provider != CPU
     ],
 )
 
@@ -37,11 +37,11 @@ on_gpu = pytest.mark.parametrize(
 @pytest.fixture
 def prepared(device: str, copy: Path, manifest: Manifest, run: Callable[..., Any]) -> Path:
     """The bundle on a device that is here, with its engine where it runs engines."""
-    wanted = Wanted(copy, (manifest.variant("fp32"),))
-    missing = [lack.what for lack in lacks(DEVICES[device], wanted) if "engine" not in lack.what]
-    if missing := missing or probe().provider(device).missing:
+    run_request = RunRequest(copy, (manifest.variant("fp32"),))
+    missing = [each.what for each in missing_here(DEVICES[device], run_request) if each.requirement != "engine"]
+    if missing := missing or [*probe().device(device).missing]:
         pytest.skip(f"{device} is not here: {'; '.join(missing)}")
-    if device in ("tensorrt", "jetson"):
+    if device in engine_devices():
         done = run("prepare", copy, "--variant", "fp32", "--device", device)
         assert done.code == 0, done.err
     return copy
@@ -67,7 +67,7 @@ def test_answers_are_the_cpu_s_and_come_from_the_device(
 ) -> None:
     with TokenClassifier.load(prepared, device, "fp32") as classifier:
         told = classifier.explain()
-        assert told.provider != "CPUExecutionProvider", told
+        assert told.provider != CPU, told
         # the tests' bundle has nodes that onnxruntime keeps on the CPU, so that CUDA captures none of it
         assert any("no CUDA graph" in reason for reason in told.reasons) == (device == "cuda"), told
         assert_alike(classifier.predict_batch(TEXTS), expected)

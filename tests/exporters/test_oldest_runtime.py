@@ -15,8 +15,9 @@ import onnx
 import pytest
 
 from edgener_exporters.quantise.fp16_emulation import round_halves
-from edgener_exporters.variants import CPU, VARIANTS, Variant
+from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.inference.batches import feeds, rows_of
+from edgener_runtime.machine.devices import CPU
 
 from .conftest import Encoder
 from .running import logits_of

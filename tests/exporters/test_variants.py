@@ -9,8 +9,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from edgener_exporters.variants import CPU, CUDA, TENSORRT, VARIANTS, select_variants
+from edgener_exporters.variants import VARIANTS, select_variants
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.machine.devices import CPU, CUDA, TENSORRT
 
 from .conftest import Encoder
 from .running import operators_run

@@ -1,4 +1,4 @@
-"""The probe in environments with NVIDIA's real packages, and without a GPU: what it says is missing is what is."""
+"""The probe in environments with NVIDIA's real packages and without a GPU: what it reports as missing is missing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(DRIVER is None, reason="there is a GPU here; thi
 Find = Callable[[str], Environment]
 
 
-def lacks(environment: Environment, device: str, **variables: str) -> tuple[str, ...]:
-    """What the probe, run there, says that a device lacks."""
+def missing_in(environment: Environment, device: str, **variables: str) -> tuple[str, ...]:
+    """What the probe, run there, reports as missing for a device."""
     done = environment.run("-c", PROGRAM, **variables)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -33,9 +33,9 @@ def lacks(environment: Environment, device: str, **variables: str) -> tuple[str,
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_bindings_alone_lack_the_libraries_that_python_complains_of(version: str, environment: Find) -> None:
+def test_bindings_alone_miss_the_libraries_that_python_reports(version: str, environment: Find) -> None:
     bare = environment(f"bindings-{version}")
-    driver, libraries = lacks(bare, "tensorrt")
+    driver, libraries = missing_in(bare, "tensorrt")
     assert driver == DRIVER
     major = version.partition(".")[0]
     for name in ("libnvinfer", "libnvinfer_plugin", "libnvonnxparser"):
@@ -46,20 +46,20 @@ def test_bindings_alone_lack_the_libraries_that_python_complains_of(version: str
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_with_libraries_the_driver_alone_is_missing(version: str, environment: Find, stub: Path) -> None:
-    assert lacks(environment(f"bindings-{version}"), "tensorrt", LD_LIBRARY_PATH=str(stub)) == (DRIVER,)
+    assert missing_in(environment(f"bindings-{version}"), "tensorrt", LD_LIBRARY_PATH=str(stub)) == (DRIVER,)
 
 
 def test_tensorrt_for_rtx_brings_its_libraries(environment: Find) -> None:
-    assert lacks(environment("rtx"), "tensorrt") == (DRIVER,)
+    assert missing_in(environment("rtx"), "tensorrt") == (DRIVER,)
 
 
 @pytest.mark.parametrize(
     ("device", "names"),
     [("cuda", ("libcublas.so.", "libcublasLt.so.")), ("tensorrt-ort", ("libnvinfer.so.10",))],
 )
-def test_onnxruntime_for_gpus_lacks_what_its_providers_need(
+def test_onnxruntime_for_gpus_misses_what_its_providers_need(
     device: str, names: tuple[str, ...], environment: Find
 ) -> None:
-    missing = lacks(environment("ort-gpu"), device, LD_LIBRARY_PATH="")
+    missing = missing_in(environment("ort-gpu"), device, LD_LIBRARY_PATH="")
     assert missing[0] == DRIVER
     assert [name for name in names if name not in missing[-1]] == []

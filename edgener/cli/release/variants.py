@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgener_exporters.variants import VARIANTS, Variant
+from edgener_runtime.machine.devices import provider_title
 
 HEADINGS = ("variant", "what it is", "runs on", "refused on", "needs")
 PAGE = """# Variants
@@ -71,15 +72,10 @@ def _row(variant: Variant) -> dict[str, Any]:
         "name": variant.name,
         "precision": variant.precision,
         "description": variant.description,
-        "providers": [_short(provider) for provider in variant.requirements.providers],
-        "refused": {_short(provider): reason for provider, reason in variant.refused.items()},
+        "providers": [provider_title(provider) for provider in variant.requirements.providers],
+        "refused": {provider_title(provider): reason for provider, reason in variant.refused.items()},
         "onnxruntime": variant.requirements.onnxruntime,
         "calibrated": variant.calibrated,
         "planned": variant.planned,
         "exact": variant.exact,
     }
-
-
-def _short(provider: str) -> str:
-    """onnxruntime's name of a provider as people say it."""
-    return provider.removesuffix("ExecutionProvider").replace("Tensorrt", "TensorRT")

@@ -11,6 +11,7 @@ from edgener_exporters.library_errors import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.errors import ExportError
 from edgener_runtime.machine.cpu import usable_cores
+from edgener_runtime.machine.devices import CPU
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,7 +143,7 @@ def run_batches(model: Any, feeds: Iterable[Feeds]) -> Iterator[tuple[int, list[
     options.log_severity_level = 3
     options.intra_op_num_threads = usable_cores()
     with export_errors("onnxruntime cannot run the graph on the calibration text"):
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, [CPU])
     del model
     for arrays in feeds:
         with export_errors("onnxruntime cannot run the graph on the calibration text"):

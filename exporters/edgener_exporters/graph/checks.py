@@ -9,6 +9,7 @@ from typing import Any
 from edgener_exporters.library_errors import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.errors import ExportError
+from edgener_runtime.machine.devices import CPU
 
 NEWEST_IR = 10  # what onnxruntime 1.23 loads in every build
 TOLERANCE = 1e-3  # largest difference of a logit; measured ones are below 5e-5
@@ -29,7 +30,7 @@ def check_graph(file: Path, model: Any, names: Sequence[str]) -> None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     with export_errors(f"onnxruntime cannot run {file.name}"):
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(file), options, providers=[CPU])
         for case, inputs in cases(model):
             feeds = {name: inputs[name] for name in names}
             found = session.run(["logits"], feeds)[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgener_exporters.library_errors import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
+from edgener_runtime.machine.devices import CPU
 
 from .graph import save_graph
 
@@ -30,7 +31,7 @@ def optimise_for_cpu(file: Path, disabled_optimizers: Sequence[str]) -> None:
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         shaped = onnx.shape_inference.infer_shapes(onnx.load(file))  # some fusions look at shapes
         onnxruntime.InferenceSession(
-            shaped.SerializeToString(), options, ["CPUExecutionProvider"], disabled_optimizers=list(disabled_optimizers)
+            shaped.SerializeToString(), options, [CPU], disabled_optimizers=list(disabled_optimizers)
         )
         optimised = onnx.load(options.optimized_model_filepath)
     _forget_unused_domains(optimised)

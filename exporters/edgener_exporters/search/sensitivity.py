@@ -15,6 +15,7 @@ from edgener_exporters.int8_kernels import FP32
 from edgener_exporters.quantise.int8 import Form
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.machine.cpu import usable_cores
+from edgener_runtime.machine.devices import CPU
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,7 +122,7 @@ def _bare(product: Product, emit: Emit | None, weights: dict[str, Any]) -> Calla
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = usable_cores()
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, [CPU])
     feeds = {product.input: np.random.default_rng(0).standard_normal((1, _ROWS, k), dtype=np.float32)}
     session.run(None, feeds)
 

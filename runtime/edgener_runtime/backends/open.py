@@ -1,4 +1,4 @@
-"""Open a variant on the device that was asked for, or raise an error."""
+"""Open a variant on the requested device, or raise an error."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from edgener_runtime.machine.devices import Device, device_named
 
 from .base import Model, Session, Tuning
 from .choose import require
-from .requirements import Wanted
+from .requirements import RunRequest
 
 
 def open_session(model: Model, device: str, tuning: Tuning) -> Session:
     """A variant on `device`, which runs there and nowhere else.
 
-    Raises ProviderError where the variant or this machine cannot run there, BundleError where the file is no model,
-    DeviceError where there is too little memory for it.
+    Raises ProviderError where the variant or this machine cannot run there, BundleError where the file is not a model,
+    DeviceError where there is too little memory.
     """
-    place = require_place(model.bundle, model.variant, device)
-    return OPENERS[place.opener](model, place, tuning)
+    row = require_device(model.bundle, model.variant, device)
+    return OPENERS[row.opener](model, row, tuning)
 
 
-def require_place(bundle: Path, variant: VariantEntry, device: str) -> Device:
+def require_device(bundle: Path, variant: VariantEntry, device: str) -> Device:
     """The row of a device for a variant. Raises ProviderError where the variant or this machine cannot run there."""
-    place = device_named(device)
-    if place.provider not in variant.requirements.providers:
+    row = device_named(device)
+    if row.provider not in variant.requirements.providers:
         raise ProviderError(
-            f"variant {variant.name} runs on {', '.join(variant.requirements.providers)}, not on {place.provider}",
+            f"variant {variant.name} runs on {', '.join(variant.requirements.providers)}, not on {row.provider}",
             "Choose another variant or another device.",
         )
-    require(place, Wanted(bundle, (variant,)))
-    return place
+    require(row, RunRequest(bundle, (variant,)))
+    return row
 
 
 def _open_onnxruntime(model: Model, device: Device, tuning: Tuning) -> Session:

@@ -1,131 +1,126 @@
-"""What a machine must have for a device, each with how to see that it is missing and what to type then."""
+"""What this machine does not have for a device, checked before a session is opened, and the next command."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgener_runtime.bundle.manifest import VariantEntry
-from edgener_runtime.machine.devices import Device
+from edgener_runtime.machine.devices import CPU, Device
+from edgener_runtime.machine.requirements import Missing, missing_requirements
 
 
 @dataclass(frozen=True)
-class Lack:
-    """What is missing for a device, and the next command; None where that is to install something."""
-
-    what: str
-    mend: str | None = None
-
-
-@dataclass(frozen=True)
-class Wanted:
+class RunRequest:
     """What is to run: one of these variants of a bundle."""
 
     bundle: Path
     variants: tuple[VariantEntry, ...]
 
 
-Need = Callable[[Device, "Wanted | None"], Lack | None]
+def missing_here(device: Device, request: RunRequest | None = None) -> Iterator[Missing]:
+    """What this machine does not have for a device, one after the other: the next is checked when it is asked for."""
+    return missing_requirements(device, ProcessFacts(request))
 
 
-def lacks(device: Device, wanted: Wanted | None = None) -> Iterator[Lack]:
-    """What this machine lacks for a device, one after the other, so that whoever wants one asks for no more.
-
-    TensorRT is not touched, nor is a session opened: where no driver answers, both would crash or fall back in silence.
-    """
-    for need in device.needs:
-        if lack := NEEDS[need](device, wanted):
-            yield lack
+def missing_variant(device: Device, request: RunRequest | None) -> Missing | None:
+    """Whether none of the requested variants runs on a device."""
+    if request is None or any(device.provider in entry.requirements.providers for entry in request.variants):
+        return None
+    names = ", ".join(entry.name for entry in request.variants)
+    return Missing(f"{names} does not run there", "Choose another variant or another device.")
 
 
-def next_command(device: Device, missing: Sequence[Lack]) -> str:
-    """What to type for what is missing, a line each; what to install depends on the machine, which is looked at."""
+def next_command(device: Device, missing: Sequence[Missing]) -> str:
+    """The commands that fix what is missing, one per line; what to install depends on the machine, which is probed."""
     from edgener_runtime.machine.probe.record import install_command
 
-    lines = [lack.mend or install_command(device.name) for lack in missing]
+    lines = [each.fix or install_command(device.name) for each in missing]
     return "\n".join(dict.fromkeys(lines))
 
 
-def _provider(device: Device, wanted: Wanted | None) -> Lack | None:
-    """A list of what onnxruntime was compiled with, so that it says nothing of the machine."""
-    from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
-
-    if device.provider in load_onnxruntime().get_available_providers():
-        return None
-    return Lack(f"this onnxruntime was built without {device.provider}")
-
-
-def _one_onnxruntime(device: Device, wanted: Wanted | None) -> Lack | None:
-    found = onnxruntime_packages()
-    if len(found) < 2:
-        return None
-    return Lack(f"{' and '.join(found)} are both installed and overwrite each other's files")
-
-
-def onnxruntime_packages() -> list[str]:
-    """The installed distributions that bring a module `onnxruntime`; pip sees no conflict between them."""
-    from importlib.metadata import packages_distributions
-
-    return sorted(set(packages_distributions().get("onnxruntime", [])))
-
-
-def _driver(device: Device, wanted: Wanted | None) -> Lack | None:
-    from edgener_runtime.machine.probe.cuda import cuda_driver
-
-    why = cuda_driver().why
-    return Lack(why) if why else None
-
-
-def _tensorrt(device: Device, wanted: Wanted | None) -> Lack | None:
-    """Looked for without importing it."""
-    from importlib.util import find_spec
-
-    from edgener_runtime.backends.tensorrt.backend import BACKENDS
-
-    modules = (name for backend in BACKENDS.values() for name in (backend.module, backend.bindings))
-    if any(find_spec(name) for name in modules):
-        return None
-    return Lack("TensorRT's Python module (tensorrt) is not installed")
-
-
-def _engine(device: Device, wanted: Wanted | None) -> Lack | None:
-    bundle = wanted.bundle if wanted else Path("BUNDLE")
-    names = {variant.name for variant in wanted.variants} if wanted else set()
-    if names & set(prepared(bundle)):
-        return None
-    return Lack(f"no engine was prepared for {bundle}", f"edgener-runtime prepare {shlex.quote(str(bundle))}")
-
-
-def _variant(device: Device, wanted: Wanted | None) -> Lack | None:
-    if wanted is None or any(device.provider in variant.requirements.providers for variant in wanted.variants):
-        return None
-    names = ", ".join(variant.name for variant in wanted.variants)
-    return Lack(f"{names} does not run there", "Choose another variant or another device.")
-
-
 def prepared(bundle: Path) -> list[str]:
-    """The variants of a bundle for which an engine lies beside it; whether it fits is seen when it is loaded."""
+    """The variants of a bundle that have an engine beside it; whether the engine fits is checked when it is loaded."""
     from edgener_runtime.backends.tensorrt.paths import engines_folder
 
     return sorted(file.stem for file in engines_folder(bundle).glob("*.engine"))
 
 
-def _jetson(device: Device, wanted: Wanted | None) -> Lack | None:
-    from edgener_runtime.machine.probe.jetson import jetson
+class ProcessFacts:
+    """`machine.requirements.MachineFacts` as a process sees them: quickly, and without the probe.
 
-    if jetson():
+    TensorRT is not loaded and no session is opened: without a driver, the one crashes and the other falls back
+    silently. What only a session shows, as the libraries of CUDA, is left to it.
+    """
+
+    def __init__(self, request: RunRequest | None = None) -> None:
+        self._request = request
+
+    def onnxruntime_fault(self) -> str | None:
+        """Raises ProviderError where it cannot be imported."""
+        from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
+
+        load_onnxruntime()
         return None
-    return Lack("this machine is no Jetson by its system files", "Take --device cuda or --device tensorrt")
 
+    def onnxruntime_packages(self, device: Device) -> tuple[str, ...]:
+        """By the records of pip; not on the CPU, where reading them would delay every start, and either one runs."""
+        if device.provider == CPU:
+            return ()
+        from importlib.metadata import packages_distributions, version
 
-NEEDS: dict[str, Need] = {
-    "provider": _provider,
-    "one onnxruntime": _one_onnxruntime,
-    "driver": _driver,
-    "tensorrt": _tensorrt,
-    "engine": _engine,
-    "variant": _variant,
-    "jetson": _jetson,
-}
+        names = sorted(set(packages_distributions().get("onnxruntime", [])))
+        return tuple(f"{name} {version(name)}" for name in names)
+
+    def onnxruntime_version(self) -> str:
+        """As the module says."""
+        from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
+
+        return str(load_onnxruntime().__version__)
+
+    def has_provider(self, device: Device) -> bool:
+        """By the list of what onnxruntime was compiled with; it says nothing about the machine."""
+        from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
+
+        return device.provider in load_onnxruntime().get_available_providers()
+
+    def driver_fault(self) -> str | None:
+        """The driver is loaded and asked."""
+        from edgener_runtime.machine.probe.cuda import cuda_driver
+
+        return cuda_driver().why
+
+    def library_faults(self, device: Device) -> tuple[str, ...]:
+        """The session fails with the name of the library."""
+        return ()
+
+    def has_tensorrt(self) -> bool:
+        """Python's finder is asked, which does not import the module."""
+        from importlib.util import find_spec
+
+        from edgener_runtime.backends.tensorrt.backend import BACKENDS
+
+        modules = (name for backend in BACKENDS.values() for name in (backend.module, backend.bindings))
+        return any(find_spec(name) for name in modules)
+
+    def hides_tensorrt(self) -> bool:
+        """The probe looks for the system's packages, and names the command."""
+        return False
+
+    def unprepared(self) -> Path | None:
+        """The requested bundle, where none of the requested variants has an engine."""
+        if self._request is None:
+            return Path("BUNDLE")
+        names = {entry.name for entry in self._request.variants}
+        return None if names & set(prepared(self._request.bundle)) else self._request.bundle
+
+    def is_jetson(self) -> bool:
+        """Whether the system's files name a Jetson."""
+        from edgener_runtime.machine.probe.jetson import jetson
+
+        return jetson() is not None
+
+    def jetpack_fault(self) -> str | None:
+        """The sessions of what it stands for refuse libraries that are too old."""
+        return None

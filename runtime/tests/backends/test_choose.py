@@ -1,4 +1,4 @@
-"""Which device is taken and why, and what a machine lacks for one; drivers and Jetsons are played."""
+"""Which device is chosen and why, and what a machine is missing for one; drivers and Jetsons are simulated."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from edgener_runtime.backends.choose import pick_device, require
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.backends.open import OPENERS
 from edgener_runtime.backends.requirements import (
-    NEEDS,
-    Lack,
-    Wanted,
-    lacks,
+    ProcessFacts,
+    RunRequest,
+    missing_here,
     next_command,
-    onnxruntime_packages,
     prepared,
 )
 from edgener_runtime.backends.tensorrt.paths import engine_file
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.cli.options import loading_options
 from edgener_runtime.errors import ProviderError
-from edgener_runtime.machine.devices import CUDA, DEVICES, PROVIDERS, TENSORRT
+from edgener_runtime.machine.devices import CPU, CUDA, DEVICES
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu
+from edgener_runtime.machine.probe.install import INSTALLERS
+from edgener_runtime.machine.requirements import REQUIREMENTS, Missing
 
-DRIVER = CudaDriver("12.6", (Gpu("Made-up GPU", "8.7", 8 << 30),), None)
+DRIVER = CudaDriver("12.6", (Gpu("Synthetic GPU", "8.7", 8 << 30),), None)
 NO_DRIVER = CudaDriver(None, (), "no CUDA driver (libcuda.so.1) is installed")
 
 
@@ -36,7 +36,7 @@ NO_DRIVER = CudaDriver(None, (), "no CUDA driver (libcuda.so.1) is installed")
 def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`machine(built=(CUDA,), driver=DRIVER, jetson=True, packages=[...], tensorrt=True)` is what is found here."""
 
-    def play(
+    def simulate(
         built: tuple[str, ...] = (), driver: CudaDriver = NO_DRIVER, jetson: bool = False,
         packages: tuple[str, ...] = ("onnxruntime",), tensorrt: bool = False,
     ) -> None:  # fmt: skip
@@ -45,19 +45,20 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr("edgener_runtime.machine.probe.cuda.cuda_driver", lambda: driver)
         monkeypatch.setattr("edgener_runtime.machine.probe.jetson.jetson", lambda: object() if jetson else None)
         monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: {"onnxruntime": list(packages)})
+        monkeypatch.setattr("importlib.metadata.version", lambda name: "1.31.1")
         monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if tensorrt else None)
 
-    play()
-    return play
+    simulate()
+    return simulate
 
 
 @pytest.fixture
-def wanted(copy: Path, manifest: Manifest) -> Wanted:
-    return Wanted(copy, manifest.variants)
+def run_request(copy: Path, manifest: Manifest) -> RunRequest:
+    return RunRequest(copy, manifest.variants)
 
 
-def prepare(wanted: Wanted, variant: str) -> None:
-    file = engine_file(wanted.bundle, variant)
+def prepare(run_request: RunRequest, variant: str) -> None:
+    file = engine_file(run_request.bundle, variant)
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"an engine")
 
@@ -65,10 +66,11 @@ def prepare(wanted: Wanted, variant: str) -> None:
 # --- the table
 
 
-def test_the_table_leans_on_what_there_is() -> None:
+def test_the_table_names_what_there_is() -> None:
     for device in DEVICES.values():
-        assert set(device.needs) <= set(NEEDS) and set(device.stands_for) <= set(DEVICES)
+        assert set(device.requirements) <= set(REQUIREMENTS) and set(device.stands_for) <= set(DEVICES)
         assert device.opener in OPENERS and bool(device.provider) != bool(device.stands_for)
+        assert (device.software in INSTALLERS) == bool(device.requirements)
     assert [device.name for device in DEVICES.values() if device.proven] == ["auto", "cpu", "cuda"]
 
 
@@ -81,70 +83,77 @@ def test_the_commands_offer_the_table() -> None:
     assert list(option.type.choices) == list(DEVICES)
 
 
-# --- what is lacking
+# --- what is missing
 
 
 @pytest.mark.parametrize(
     ("device", "here", "said"),
     [
-        ("cuda", {}, [f"built without {CUDA}", "no CUDA driver"]),
+        ("cuda", {}, ["is built without CUDA", "no CUDA driver"]),
         ("cuda", {"built": (CUDA,)}, ["no CUDA driver"]),
-        ("cuda", {"driver": DRIVER}, [f"built without {CUDA}"]),
+        ("cuda", {"driver": DRIVER}, ["is built without CUDA"]),
         (
             "cuda",
             {"built": (CUDA,), "driver": DRIVER, "packages": ("onnxruntime-gpu", "onnxruntime")},
-            ["onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files"],
+            ["onnxruntime 1.31.1 and onnxruntime-gpu 1.31.1 are installed together and overwrite each other's files"],
         ),
         ("cuda", {"built": (CUDA,), "driver": DRIVER}, []),
-        ("tensorrt-ort", {"built": (CUDA,)}, [f"built without {TENSORRT}", "no CUDA driver"]),
-        ("tensorrt", {}, ["no CUDA driver", "TensorRT's Python module (tensorrt) is not installed", "no engine"]),
+        ("tensorrt-ort", {"built": (CUDA,)}, ["is built without TensorRT", "no CUDA driver"]),
+        ("tensorrt", {}, ["no CUDA driver", "TensorRT's Python bindings are not installed", "no engine"]),
         ("tensorrt", {"driver": DRIVER, "tensorrt": True}, ["no engine was prepared for"]),
-        ("jetson", {}, ["this machine is no Jetson"]),
+        ("jetson", {}, ["this machine is not a Jetson"]),
         ("jetson", {"jetson": True}, []),
         ("cpu", {}, []),
     ],
 )
-def test_all_that_is_missing_is_told_with_what_to_type(
-    device: str, here: dict[str, Any], said: list[str], machine: Any, wanted: Wanted
+def test_everything_missing_is_reported_with_the_next_command(
+    device: str, here: dict[str, Any], said: list[str], machine: Any, run_request: RunRequest
 ) -> None:
     machine(**here)
-    found = list(lacks(DEVICES[device], wanted))
+    found = list(missing_here(DEVICES[device], run_request))
     assert len(found) == len(said)
-    assert all(part in lack.what for part, lack in zip(said, found, strict=True))
+    assert all(part in missing.what for part, missing in zip(said, found, strict=True))
+    assert all(missing.requirement in DEVICES[device].requirements for missing in found)
     if said:
-        with pytest.raises(ProviderError) as told:
-            require(DEVICES[device], wanted)
-        assert told.value.message.startswith(f"{device} cannot run here: ")
-        assert told.value.exit_code == 6 and told.value.hint
+        with pytest.raises(ProviderError) as raised:
+            require(DEVICES[device], run_request)
+        assert raised.value.message.startswith(f"{device} cannot run here: ")
+        assert raised.value.exit_code == 6 and raised.value.hint
 
 
-def test_an_engine_of_another_variant_is_none(machine: Any, wanted: Wanted, manifest: Manifest) -> None:
-    prepare(wanted, "fp32")
+def test_an_engine_of_another_variant_is_none(machine: Any, run_request: RunRequest, manifest: Manifest) -> None:
+    prepare(run_request, "fp32")
     machine(driver=DRIVER, tensorrt=True)
-    assert prepared(wanted.bundle) == ["fp32"]
-    assert list(lacks(DEVICES["tensorrt"], wanted)) == []
-    other = Wanted(wanted.bundle, (manifest.variant("int8-dynamic"),))
-    assert [lack.what for lack in lacks(DEVICES["tensorrt"], other)] == [f"no engine was prepared for {wanted.bundle}"]
+    assert prepared(run_request.bundle) == ["fp32"]
+    assert list(missing_here(DEVICES["tensorrt"], run_request)) == []
+    other = RunRequest(run_request.bundle, (manifest.variant("int8-dynamic"),))
+    assert [missing.what for missing in missing_here(DEVICES["tensorrt"], other)] == [
+        f"no engine was prepared for {run_request.bundle}"
+    ]
 
 
 def test_the_packages_of_this_environment_are_read() -> None:
-    assert "onnxruntime" in " ".join(onnxruntime_packages())
+    assert "onnxruntime" in " ".join(ProcessFacts().onnxruntime_packages(DEVICES["cuda"]))
+    assert ProcessFacts().onnxruntime_packages(DEVICES["cpu"]) == ()  # where reading the records would delay a start
 
 
 @pytest.mark.parametrize(
-    ("lacking", "expected"),
+    ("missing", "expected"),
     [
-        ([Lack("a"), Lack("b")], ["pip install something"]),
-        ([Lack("a"), Lack("b", "edgener-runtime prepare x")], ["pip install something", "edgener-runtime prepare x"]),
-        ([Lack("b", "edgener-runtime prepare x")], ["edgener-runtime prepare x"]),
+        ([Missing("a"), Missing("b")], ["pip install something"]),
+        (
+            [Missing("a"), Missing("b", "edgener-runtime prepare x")],
+            ["pip install something", "edgener-runtime prepare x"],
+        ),
+        ([Missing("b", "edgener-runtime prepare x")], ["edgener-runtime prepare x"]),
     ],
 )
-def test_what_to_type_is_made_for_this_machine_and_told_once(
-    lacking: list[Lack], expected: list[str], monkeypatch: pytest.MonkeyPatch
+def test_the_next_command_is_for_this_machine_and_named_once(
+    missing: list[Missing], expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = SimpleNamespace(provider=lambda name: SimpleNamespace(install="pip install something"))
+    found = SimpleNamespace(device=lambda name: SimpleNamespace(install="pip install something"))
     monkeypatch.setattr("edgener_runtime.machine.probe.record.probe", lambda: found)
-    assert next_command(DEVICES["cuda"], lacking).splitlines() == expected
+    assert next_command(DEVICES["cuda"], missing).splitlines() == expected
 
 
 # --- what is taken
@@ -153,21 +162,21 @@ def test_what_to_type_is_made_for_this_machine_and_told_once(
 @pytest.mark.parametrize(
     ("here", "engine", "taken", "passed"),
     [
-        ({}, False, "cpu", ["tensorrt passed over: no CUDA driver", "cuda passed over: this onnxruntime was built"]),
+        ({}, False, "cpu", ["tensorrt passed over: no CUDA driver", "cuda passed over: onnxruntime "]),
         ({"built": (CUDA,)}, False, "cpu", ["tensorrt passed over: no", "cuda passed over: no CUDA driver"]),
-        ({"built": (CUDA,), "driver": DRIVER}, False, "cuda", ["tensorrt passed over: TensorRT's Python module"]),
+        ({"built": (CUDA,), "driver": DRIVER}, False, "cuda", ["tensorrt passed over: TensorRT's Python bindings"]),
         ({"built": (CUDA,), "driver": DRIVER, "tensorrt": True}, False, "cuda", ["tensorrt passed over: no engine"]),
         ({"built": (CUDA,), "driver": DRIVER, "tensorrt": True}, True, "tensorrt", []),
         ({"driver": DRIVER, "tensorrt": True}, True, "tensorrt", []),
     ],
 )
 def test_auto_takes_the_first_that_is_here_and_says_what_it_passed_over(
-    here: dict[str, Any], engine: bool, taken: str, passed: list[str], machine: Any, wanted: Wanted
+    here: dict[str, Any], engine: bool, taken: str, passed: list[str], machine: Any, run_request: RunRequest
 ) -> None:
     if engine:
-        prepare(wanted, "fp32")
+        prepare(run_request, "fp32")
     machine(**here)
-    name, reasons = pick_device("auto", wanted)
+    name, reasons = pick_device("auto", run_request)
     assert name == taken
     assert reasons[0] == f"device: {taken}, {DEVICES[taken].description}"
     assert len(reasons) == 1 + len(passed)
@@ -176,17 +185,17 @@ def test_auto_takes_the_first_that_is_here_and_says_what_it_passed_over(
 
 def test_what_was_passed_over_is_explained(machine: Any, bundle: Path) -> None:
     with TokenClassifier.load(bundle) as classifier:
-        told = classifier.explain()
-    assert told.provider == PROVIDERS["cpu"]
-    assert "tensorrt passed over: no CUDA driver (libcuda.so.1) is installed" in told.reasons
-    assert "cuda passed over: " in str(told)
+        found = classifier.explain()
+    assert found.provider == CPU
+    assert "tensorrt passed over: no CUDA driver (libcuda.so.1) is installed" in found.reasons
+    assert "cuda passed over: " in str(found)
 
 
 def test_auto_takes_no_device_that_the_variant_does_not_run_on(
-    machine: Any, wanted: Wanted, manifest: Manifest
+    machine: Any, run_request: RunRequest, manifest: Manifest
 ) -> None:
     machine(built=(CUDA,), driver=DRIVER)
-    name, reasons = pick_device("auto", Wanted(wanted.bundle, (manifest.variant("int8-dynamic"),)))
+    name, reasons = pick_device("auto", RunRequest(run_request.bundle, (manifest.variant("int8-dynamic"),)))
     assert name == "cpu" and "cuda passed over: int8-dynamic does not run there" in reasons
 
 
@@ -199,14 +208,14 @@ def test_auto_takes_no_device_that_the_variant_does_not_run_on(
     ],
 )
 def test_a_jetson_takes_its_engine_or_cuda_and_never_the_cpu(
-    here: dict[str, Any], engine: bool, taken: str | None, machine: Any, wanted: Wanted
+    here: dict[str, Any], engine: bool, taken: str | None, machine: Any, run_request: RunRequest
 ) -> None:
     if engine:
-        prepare(wanted, "fp32")
+        prepare(run_request, "fp32")
     machine(**here, jetson=True)
     if taken is None:
         with pytest.raises(ProviderError, match=r"jetson cannot run here: tensorrt passed over: .*cuda passed over: "):
-            pick_device("jetson", wanted)
+            pick_device("jetson", run_request)
         return
-    name, reasons = pick_device("jetson", wanted)
+    name, reasons = pick_device("jetson", run_request)
     assert (name, reasons[0]) == (taken, f"device: {taken} for jetson, {DEVICES[taken].description}")

@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgener_exporters.graph.lint import RULES, check_for_tensorrt, lint
 from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
-from edgener_exporters.variants import TENSORRT, VARIANTS
+from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import ExportError
+from edgener_runtime.machine.devices import TENSORRT
 
 from ..conftest import Encoder
 from ..test_builders import ARCHITECTURES, build

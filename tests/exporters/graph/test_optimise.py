@@ -11,8 +11,9 @@ import onnx
 import pytest
 
 from edgener_exporters.graph.optimise import optimise_for_cpu
-from edgener_exporters.variants import CPU, VARIANTS
+from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import ExportError
+from edgener_runtime.machine.devices import CPU
 
 from ..conftest import Encoder
 from ..running import logits_of, operators_run

@@ -15,7 +15,8 @@ from edgener_exporters.graph.graph import rewrite, weights_of
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.roles import find_embeddings
 from edgener_exporters.graph.weights import quantize_embedding
-from edgener_exporters.variants import CPU, VARIANTS
+from edgener_exporters.variants import VARIANTS
+from edgener_runtime.machine.devices import CPU
 
 from ..conftest import Encoder
 from ..running import session_of

@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 from edgener_exporters.quantise.int8 import encoder_products
-from edgener_exporters.variants import CPU, VARIANTS
+from edgener_exporters.variants import VARIANTS
+from edgener_runtime.machine.devices import CPU
 
 from ..conftest import Encoder
 from ..running import operators_run

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgener_runtime.backends.shapes import ANY, BatchShapes
-from edgener_runtime.machine.devices import Device
+from edgener_runtime.machine.devices import CUDA, TENSORRT, Device
 
 if TYPE_CHECKING:
     from edgener_runtime.backends.base import Model
@@ -37,9 +37,9 @@ TENSORRT_OPTIONS = {
 
 def provider_options(model: Model, device: Device) -> tuple[BatchShapes, dict[str, str]]:
     """The batches that a session on `device` takes, and its provider's options."""
-    if device.name == "tensorrt-ort":
+    if device.provider == TENSORRT:
         return _tensorrt(model)
-    return ANY, dict(CUDA_OPTIONS) if device.name == "cuda" else {}
+    return ANY, dict(CUDA_OPTIONS) if device.provider == CUDA else {}
 
 
 def _tensorrt(model: Model) -> tuple[BatchShapes, dict[str, str]]:

@@ -143,8 +143,7 @@ def _install(backend: Backend) -> str:
         return backend.install
     from edgener_runtime.machine.probe.record import probe
 
-    found = next(provider for provider in probe().providers if provider.name == backend.name)
-    return found.install or _DEVICES
+    return probe().device(backend.name).install or _DEVICES
 
 
 def _told(error: ImportError, backend: Backend) -> str:

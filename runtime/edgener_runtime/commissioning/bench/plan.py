@@ -8,8 +8,8 @@ from itertools import product
 from pathlib import Path
 
 from edgener_runtime.backends.choose import pick_device
-from edgener_runtime.backends.open import require_place
-from edgener_runtime.backends.requirements import Wanted
+from edgener_runtime.backends.open import require_device
+from edgener_runtime.backends.requirements import RunRequest
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.commissioning.bench.results.record import Case
 from edgener_runtime.errors import ProviderError, UserInputError
@@ -81,8 +81,8 @@ def _place(bundle: Path, entry: VariantEntry, asked: str, threads: int | None) -
 def _device(bundle: Path, entry: VariantEntry, asked: str) -> tuple[str, str]:
     """The device that a variant runs on where `asked` is, and why it cannot run there."""
     try:
-        device, _ = pick_device(asked, Wanted(bundle, (entry,)))
-        require_place(bundle, entry, device)
+        device, _ = pick_device(asked, RunRequest(bundle, (entry,)))
+        require_device(bundle, entry, device)
     except ProviderError as error:
         return asked, error.message
     return device, ""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener_runtime.machine.devices import device_named, engine_devices
+
 from .engines import Shapes, engine_options
 
 if TYPE_CHECKING:
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
     from edgener_runtime.bundle.manifest import VariantEntry
     from edgener_runtime.commissioning.engines.build import Wanted
 
-DEVICES = ("tensorrt", "jetson")
-
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--device", type=click.Choice(DEVICES), default="tensorrt", show_default=True, help="Where it will run.")
+@click.option(
+    "--device", type=click.Choice(engine_devices()), default="tensorrt", show_default=True, help="Where it will run."
+)
 @click.option("--variant", default="auto", show_default=True, help="Variant of the bundle; auto, or all that fit.")
 @engine_options
 @click.option("--verbose", is_flag=True, help="Show TensorRT's warnings.")
@@ -42,14 +44,13 @@ def prepare(
     """
     from edgener_runtime.backends.choose import require
     from edgener_runtime.bundle.verify import verify_bundle
-    from edgener_runtime.machine.devices import device_named
 
     from .engines import build_all, chosen_variants, profiles_of, tell_engines
 
     manifest = verify_bundle(bundle)
     entries = chosen_variants(manifest, variant)
     profiles = profiles_of(bundle, manifest, shapes)
-    if device == "jetson":
+    if device_named(device).stands_for:
         require(device_named(device))
     built = build_all(bundle, entries, profiles, wanted, verbose)
     runs_here = not wanted.compute_capabilities and not wanted.options.strip_weights

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from edgener_runtime.backends.tensorrt.sidecar import Sidecar
     from edgener_runtime.bundle.manifest import VariantEntry
 
-DEVICES = ("tensorrt", "jetson")
 _NO_ENGINE = "no TensorRT engine runs here"
 _SOME = 4  # texts that are asked again of an engine that was loaded again
 _MEGA = 1e6
@@ -32,11 +31,12 @@ def prepare(bench: Bench) -> Outcome:
     """Build the engine where it is asked for, not there, and can be built. Raises what a build raises."""
     from edgener_runtime.backends.tensorrt.profiles import profiles_for
     from edgener_runtime.commissioning.engines.build import Wanted, build_engine
+    from edgener_runtime.machine.devices import engine_devices
     from edgener_runtime.pipeline import choose_variant
 
     request, manifest = bench.request, bench.manifest
-    if request.device not in DEVICES:
-        return skip(f"for {' and '.join(DEVICES)} only")
+    if request.device not in engine_devices():
+        return skip(f"for {' and '.join(engine_devices())} only")
     entry, _ = choose_variant(manifest, request.variant, "tensorrt")
     missing = _missing(request.bundle, entry)
     if not missing:
@@ -130,12 +130,11 @@ def sidecar_of(bench: Bench) -> Sidecar | None:
 
 
 def _missing(bundle: Path, entry: VariantEntry) -> list[str]:
-    """What TensorRT needs and this machine lacks, by the names of the table."""
-    from edgener_runtime.backends.requirements import NEEDS, Wanted
+    """What this machine does not have for TensorRT, by the names of the table."""
+    from edgener_runtime.backends.requirements import RunRequest, missing_here
     from edgener_runtime.machine.devices import DEVICES
 
-    device = DEVICES["tensorrt"]
-    return [name for name in device.needs if NEEDS[name](device, Wanted(bundle, (entry,)))]
+    return [missing.requirement for missing in missing_here(DEVICES["tensorrt"], RunRequest(bundle, (entry,)))]
 
 
 def _lengths(bench: Bench) -> list[int]:

@@ -1,42 +1,54 @@
-"""A probe as lines for a person."""
+"""A probe as lines for a person, and the tables of devices and platforms for the docs."""
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Iterator
+
+from edgener_runtime.machine.devices import DEVICES, NOT_RUN, Device
+from edgener_runtime.machine.requirements import described_requirements
 
 from .jetson import Jetson
 from .libraries import LOADED
 from .machine import Cpu, Memory
 from .platforms import JETPACK_HEADINGS, TOOLKIT_HEADINGS, jetpack_rows, toolkit_rows
 from .power import total_milliwatts
-from .providers import Provider
 from .record import Probe
+from .states import DeviceState
 
-_NOT_RUN = "{}: not run on a device yet; ready means that no part they need is missing"
-_WIDTH, _COLUMN = 120, 14
+_READY = "{}: {}; ready means that nothing they require is missing"
+_WIDTHS, _COLUMN = (80, 120), 14
+_DEVICE_HEADINGS = ("device", "runs on", "requires", "run on such a device")
 
 
 def describe(found: Probe) -> list[str]:
-    """What was found, a topic a line or more, and what each device lacks."""
+    """What was found, topic by topic, and what is missing for each device."""
     topics = [
         ("machine", _machine(found.cpu)),
         ("memory", _memory(found.memory)),
-        ("python", found.packages.python or "of a copy's files there is no telling"),
+        ("python", found.packages.python or "unknown: these are a copy's files"),
         ("packages", ", ".join(f"{package.name} {package.version}" for package in found.packages.installed) or "none"),
         ("driver", _driver(found)),
         *(("gpu", _gpu(found, index)) for index in range(len(found.driver.gpus))),
         ("libraries", _libraries(found)),
         *(_board(found.jetson) if found.jetson else [("jetson", "no")]),
     ]
-    devices = [(provider.name, line) for provider in found.providers for line in _provider(provider)]
-    not_run = _NOT_RUN.format(", ".join(provider.name for provider in found.providers if not provider.proven))
-    return [line for name, text in topics for line in rows(name, text)] + ["", *_table(devices), "", not_run]
+    devices = [(state.name, line) for state in found.devices for line in _state(state)]
+    not_run = _READY.format(", ".join(state.name for state in found.devices if not state.proven), NOT_RUN)
+    lines = [line for name, text in topics for line in rows(name, text)]
+    return [*lines, "", *_table(devices), "", *textwrap.wrap(not_run, page_width(), break_on_hyphens=False)]
+
+
+def page_width() -> int:
+    """The columns of the terminal within 80 and 120; 80 where there is none, as in the log of a build."""
+    least, most = _WIDTHS
+    return min(most, max(least, shutil.get_terminal_size((least, 1)).columns))
 
 
 def rows(name: str, text: str) -> Iterator[str]:
-    """A name and a text beside it, folded to the width of a page."""
-    lines = textwrap.wrap(text, _WIDTH - _COLUMN, break_long_words=False, break_on_hyphens=False) or [""]
+    """A name and a text beside it, folded to the width of the page."""
+    lines = textwrap.wrap(text, page_width() - _COLUMN, break_long_words=False, break_on_hyphens=False) or [""]
     for index, line in enumerate(lines):
         yield f"{name if index == 0 else '':<{_COLUMN}}{line}"
 
@@ -48,10 +60,10 @@ def _table(cells: list[tuple[str, str]]) -> Iterator[str]:
         previous = name
 
 
-def _provider(provider: Provider) -> list[str]:
-    if provider.ready:
+def _state(state: DeviceState) -> list[str]:
+    if state.ready:
         return ["ready"]
-    return [*(f"missing: {lack}" for lack in provider.missing), f"next: {provider.install}"]
+    return [*(f"missing: {what}" for what in state.missing), f"next: {state.install}"]
 
 
 def _machine(cpu: Cpu) -> str:
@@ -77,7 +89,7 @@ def _gpu(found: Probe, index: int) -> str:
 
 
 def _libraries(found: Probe) -> str:
-    """Each with its version, and how it is found where the loader alone would not."""
+    """Each with its version, and where it was found if the loader does not find it."""
     named = (
         f"{library.name} {library.version}" + (f" ({library.found})" if library.found != LOADED else "")
         for library in found.libraries
@@ -100,8 +112,20 @@ def _board(board: Jetson) -> Iterator[tuple[str, str]]:
         yield "celsius", ", ".join(f"{zone.zone} {zone.celsius:.1f}" for zone in board.temperatures)
 
 
+def devices_table() -> str:
+    """The table of devices in Markdown, as docs/how-to/runtime.md has it."""
+    return _markdown(_DEVICE_HEADINGS, [_device_row(device) for device in DEVICES.values()])
+
+
+def _device_row(device: Device) -> tuple[str, ...]:
+    required = [described_requirements(device)] if device.requirements else []
+    *others, last = device.stands_for or ("",)
+    required += [f"what {', '.join(others)} or {last} requires"] if last else []
+    return f"`{device.name}`", device.description, ", and ".join(required), device.run_on or f"**{NOT_RUN}**"
+
+
 def platforms_page() -> str:
-    """The tables of platforms in Markdown, as docs/devices.md has them."""
+    """The tables of platforms in Markdown, as docs/reference/devices.md has them."""
     jetpacks = _markdown(JETPACK_HEADINGS, jetpack_rows())
     return f"{jetpacks}\n\n{_markdown(TOOLKIT_HEADINGS, toolkit_rows())}"
 

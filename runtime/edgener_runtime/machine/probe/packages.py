@@ -1,4 +1,4 @@
-"""The Python packages that decide what can run, and whether they stand in each other's way."""
+"""The Python packages that decide what can run, and whether they conflict."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgener_runtime.machine.requirements import overwriting
+
 from .reading import is_here, listed
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-# Packages that are worth telling of, by the beginning of their names.
-_TOLD = re.compile(r"edgener|numpy$|tokenizers$|click$|onnxruntime|ort[-_]nightly|tensorrt|nvidia[-_]")
+# Packages that are listed, by the beginning of their names.
+_LISTED = re.compile(r"edgener|numpy$|tokenizers$|click$|onnxruntime|ort[-_]nightly|tensorrt|nvidia[-_]")
 _MODULE = "onnxruntime/__init__.py"
 COPIED_SITES = ("usr/lib/python3*/dist-packages", "usr/local/lib/python3*/*-packages", "usr/lib/python3*/site-packages")
 
@@ -31,7 +33,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Packages:
-    """Python's version, the packages that matter, those of them that are an onnxruntime, and what is wrong with these.
+    """Python's version, the packages that matter, the onnxruntimes among them, and what is wrong with those.
 
     `python` is None in a copy of another machine's files.
     """
@@ -54,30 +56,30 @@ def packages(root: Path, sites: list[Path]) -> Packages:
     from importlib.metadata import distributions  # loads email and zipfile: not for every start
 
     found = {_name(entry): entry for entry in reversed(list(distributions(path=[str(site) for site in sites])))}
-    told = [entry for name, entry in sorted(found.items()) if _TOLD.match(name)]
-    ours = [entry for entry in told if _is_onnxruntime(entry)]
+    shown = [entry for name, entry in sorted(found.items()) if _LISTED.match(name)]
+    ours = [entry for entry in shown if _is_onnxruntime(entry)]
     return Packages(
         platform.python_version() if is_here(root) else None,
-        tuple(_package(entry) for entry in told),
+        tuple(_package(entry) for entry in shown),
         tuple(_package(entry) for entry in ours),
         tuple(_faults(ours)),
     )
 
 
-def name_all(found: Iterable[Package]) -> str:
-    """`onnxruntime 1.32.0 and onnxruntime-gpu 1.31.1`."""
-    return " and ".join(f"{package.name} {package.version}" for package in found)
+def named(found: Iterable[Package]) -> tuple[str, ...]:
+    """Each with its version, as in `onnxruntime-gpu 1.31.1`."""
+    return tuple(f"{package.name} {package.version}" for package in found)
 
 
 def _faults(ours: list[Distribution]) -> list[str]:
-    """Two of them write the same files, pip says nothing, and uninstalling one takes the other's files along."""
-    named = name_all(map(_package, ours))
+    """Two of them write the same files, pip says nothing, and uninstalling one removes the other's files too."""
     if not ours:
         return ["no onnxruntime is installed"]
+    names = named(map(_package, ours))
     if len(ours) > 1:
-        return [f"{named} are installed together and overwrite each other's files"]
+        return [overwriting(names)]
     gone = _registers_module(ours[0]) and not Path(str(ours[0].locate_file(_MODULE))).is_file()
-    return [f"{named} is registered, but its files are gone"] if gone else []
+    return [f"{names[0]} is registered, but its files are gone"] if gone else []
 
 
 def _is_onnxruntime(entry: Distribution) -> bool:
@@ -100,7 +102,7 @@ def _package(entry: Distribution) -> Package:
 
 
 def _name(entry: Distribution) -> str:
-    """In the spelling of the package index; empty where it is damaged, which Pythons tell in various ways."""
+    """In the spelling of the package index; empty where it is damaged, which Pythons report in various ways."""
     try:
         names = entry.metadata.get_all("Name") or [""]
     except (OSError, AttributeError):

@@ -18,6 +18,7 @@ from edgener_runtime.backends.onnxruntime import session as ort
 from edgener_runtime.backends.onnxruntime.cuda_graphs import REFUSED, GraphedRuns
 from edgener_runtime.backends.onnxruntime.options import GRAPHS
 from edgener_runtime.backends.open import open_session
+from edgener_runtime.backends.requirements import ProcessFacts
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.errors import DeviceError
 from edgener_runtime.machine.devices import CUDA
@@ -131,7 +132,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, session: Any) -> Opened:
     """`opened(error)` lets a session with graphs fail so; returns the options of each that is opened, and how much of
     its log is shown."""
     monkeypatch.setattr("edgener_runtime.machine.probe.cuda.cuda_driver", lambda: DRIVER)
-    monkeypatch.setattr("edgener_runtime.backends.requirements.onnxruntime_packages", lambda: ["onnxruntime-gpu"])
+    monkeypatch.setattr(ProcessFacts, "onnxruntime_packages", lambda *_: ("onnxruntime-gpu 1.31.1",))
 
     def play(error: str = "") -> list[tuple[dict[str, str], int]]:
         asked: list[tuple[dict[str, str], int]] = []

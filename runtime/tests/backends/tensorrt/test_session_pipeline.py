@@ -15,7 +15,7 @@ from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.backends.tensorrt.paths import engine_file
 from edgener_runtime.backends.tensorrt.session import warm_up
 from edgener_runtime.errors import BundleError, ProviderError
-from edgener_runtime.machine.devices import PROVIDERS
+from edgener_runtime.machine.devices import CPU
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu
 
 from .conftest import ORIN
@@ -68,7 +68,7 @@ def test_auto_takes_an_engine_that_was_prepared(orin: Path) -> None:
 
 def test_auto_passes_over_what_the_variant_does_not_run_on(orin: Path) -> None:
     with TokenClassifier.load(orin, variant="int8-dynamic") as classifier:
-        assert classifier.provider == PROVIDERS["cpu"]
+        assert classifier.provider == CPU
         assert "tensorrt passed over: int8-dynamic does not run there" in classifier.explain().reasons
 
 
@@ -116,13 +116,13 @@ def test_a_jetson_without_an_engine_and_without_cuda_runs_nowhere(
     orin: Path, jetson: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine_file(orin, "fp32").unlink()
-    monkeypatch.setattr(load_onnxruntime(), "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(load_onnxruntime(), "get_available_providers", lambda: [CPU])
     with pytest.raises(ProviderError) as told:
         TokenClassifier.load(orin, "jetson", "fp32")
     assert "tensorrt passed over: no engine was prepared" in told.value.message
     assert "cuda passed over: " in told.value.message
 
 
-def test_what_is_no_jetson_is_told(orin: Path) -> None:
-    with pytest.raises(ProviderError, match="this machine is no Jetson"):
+def test_a_machine_that_is_not_a_jetson_is_reported(orin: Path) -> None:
+    with pytest.raises(ProviderError, match="this machine is not a Jetson"):
         TokenClassifier.load(orin, "jetson")

@@ -13,8 +13,9 @@ import pytest
 
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.errors import ProviderError, UserInputError
+from edgener_runtime.machine.devices import DEVICES, hardware_devices
 from edgener_runtime.machine.probe.cuda import cuda_driver
-from edgener_runtime.machine.probe.describe import describe, platforms_page
+from edgener_runtime.machine.probe.describe import describe, devices_table, page_width, platforms_page
 from edgener_runtime.machine.probe.platforms import JETPACKS, TOOLKITS
 from edgener_runtime.machine.probe.record import Probe, probe
 
@@ -23,10 +24,10 @@ from .boards import BOARDS
 Run = Callable[..., Any]
 
 
-def test_this_machine_is_found_whatever_it_lacks() -> None:
+def test_this_machine_is_probed_whatever_it_misses() -> None:
     found = probe()
     assert found.driver == cuda_driver()
-    assert {provider.name: provider.ready for provider in found.providers}["cpu"]
+    assert found.device("cpu").ready
     assert from_json(Probe, to_json(found), "probe") == found
 
 
@@ -39,14 +40,14 @@ def test_a_copy_is_found_and_stays_itself_through_json(name: str, board: Callabl
     assert from_json(Probe, to_json(found), "probe") == found
 
 
-def test_a_root_that_is_no_folder_is_told(tmp_path: Path, run: Run) -> None:
-    with pytest.raises(UserInputError, match="is no folder"):
+def test_a_root_that_is_not_a_folder_is_reported(tmp_path: Path, run: Run) -> None:
+    with pytest.raises(UserInputError, match="is not a folder"):
         probe(tmp_path / "none")
     assert run("devices", "--root", tmp_path / "none").code == 2
 
 
 def test_nothing_heavy_is_loaded() -> None:
-    """A probe that loaded what it asks about could fall with it."""
+    """A probe that loaded what it looks for could crash with it."""
     code = "import sys; from edgener_runtime.machine.probe.record import probe; probe(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"onnxruntime", "numpy", "tensorrt", "tokenizers"} & set(done.stdout.split()) == set()
@@ -61,7 +62,7 @@ def test_it_is_shown_to_a_person(run: Run) -> None:
     names = [line.split()[0] for line in done.out.splitlines() if line[:1].strip()]
     expected = ["machine", "memory", "python", "packages", "driver", "libraries", "jetson", "cpu", "cuda", "tensorrt"]
     assert [name for name in expected if name not in names] == []
-    assert "tensorrt, tensorrt-ort, jetson: not run on a device yet" in done.out
+    assert "tensorrt, tensorrt-ort, jetson: not run on a device yet" in " ".join(done.out.split())
 
 
 def test_it_is_shown_to_a_program(run: Run) -> None:
@@ -71,16 +72,16 @@ def test_it_is_shown_to_a_program(run: Run) -> None:
 
 
 @pytest.mark.skipif(bool(cuda_driver().gpus), reason="there is a GPU here")
-@pytest.mark.parametrize("device", ["cuda", "tensorrt", "tensorrt-ort", "jetson"])
+@pytest.mark.parametrize("device", [name for name in hardware_devices() if name != "cpu"])
 def test_a_device_that_is_not_there_is_an_error_with_the_next_command(device: str, run: Run) -> None:
     done = run("devices", "--device", device, "--json")
     assert done.code == 6
-    lacking = next(provider for provider in json.loads(done.out)["providers"] if provider["name"] == device)
-    assert f"{device} cannot be used here: {lacking['missing'][0]}" in done.err
-    assert lacking["install"] in done.err
+    state = next(provider for provider in json.loads(done.out)["providers"] if provider["name"] == device)
+    assert f"{device} cannot be used here: {state['missing'][0]}" in done.err
+    assert state["install"] in done.err
 
 
-def test_a_device_that_is_there_is_none(run: Run) -> None:
+def test_a_device_that_is_there_passes(run: Run) -> None:
     assert run("devices", "--device", "cpu").code == 0
     probe().require("cpu")
 
@@ -104,27 +105,33 @@ def test_a_copy_of_a_jetson_is_shown(board: Callable[[str], Path], run: Run) -> 
         assert words in shown
 
 
-def test_lines_fit_a_page(board: Callable[[str], Path]) -> None:
-    assert [line for name in BOARDS for line in describe(probe(board(name))) if len(line) > 120] == []
+@pytest.mark.parametrize(("columns", "width"), [("", 80), ("40", 80), ("100", 100), ("200", 120)])
+def test_lines_fit_the_page(
+    columns: str, width: int, board: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = [line for name in BOARDS for line in describe(probe(board(name)))]
+    assert page_width() == width and max(map(len, shown)) <= width
 
 
 def test_a_device_is_required_by_name() -> None:
     found = probe()
-    for provider in found.providers:
-        if not provider.ready:
-            with pytest.raises(ProviderError, match=f"{provider.name} cannot be used here") as told:
-                found.require(provider.name)
-            assert told.value.hint == provider.install and told.value.exit_code == 6
+    for state in found.devices:
+        if not state.ready:
+            with pytest.raises(ProviderError, match=f"{state.name} cannot be used here") as raised:
+                found.require(state.name)
+            assert raised.value.hint == state.install and raised.value.exit_code == 6
 
 
-def test_a_device_that_there_is_not_is_told_with_those_there_are() -> None:
-    with pytest.raises(UserInputError, match="there is no device 'gpu'") as told:
+def test_an_unknown_device_is_reported_with_the_known_ones() -> None:
+    with pytest.raises(UserInputError, match="there is no device 'gpu'") as raised:
         probe().require("gpu")
-    assert told.value.hint == "Choose one of: cpu, cuda, tensorrt, tensorrt-ort, jetson"
+    assert raised.value.hint == f"Choose one of: {', '.join(hardware_devices())}"
 
 
-def test_the_tables_have_a_row_a_line(run: Run) -> None:
+def test_the_tables_have_a_row_per_line(run: Run) -> None:
     page = platforms_page()
-    assert run("devices", "--markdown").out == f"{page}\n"
+    assert run("devices", "--markdown").out == f"{devices_table()}\n\n{page}\n"
+    assert [name for name in DEVICES if f"| `{name}` |" not in devices_table()] == []
     assert [line.name for line in JETPACKS if f"| {line.name} |" not in page] == []
     assert [kit.cuda for kit in TOOLKITS if kit.onnxruntime not in page or kit.tensorrt not in page] == []

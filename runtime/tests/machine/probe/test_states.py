@@ -1,4 +1,4 @@
-"""What each device lacks, and what to type then, on made-up machines; no GPU, TensorRT or Jetson was at hand."""
+"""What is missing for each device, and the next command, on synthetic machines without a GPU, TensorRT or Jetson."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from edgener_runtime.machine.devices import AUTO, DEVICES
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu
+from edgener_runtime.machine.probe.facts import FileFacts
 from edgener_runtime.machine.probe.jetson import jetson
 from edgener_runtime.machine.probe.libraries import library_folders
 from edgener_runtime.machine.probe.packages import packages
 from edgener_runtime.machine.probe.platforms import JETPACKS, JETSON_INDEX, SOCS, TOOLKITS
-from edgener_runtime.machine.probe.providers import DEVICES, Found, Provider, providers
+from edgener_runtime.machine.probe.states import DeviceState, device_states
 
 from .machines import CUDA_13, libraries, library, onnxruntime, onnxruntime_gpu, tensorrt
 
@@ -30,12 +32,12 @@ class Machine:
         self.site.mkdir(parents=True)
         self.lib.mkdir(parents=True, exist_ok=True)
 
-    def judge(self, driver: CudaDriver) -> dict[str, Provider]:
-        """What its devices lack with this driver."""
+    def states(self, driver: CudaDriver) -> dict[str, DeviceState]:
+        """The state of each device with this driver."""
         sites = [self.site]
         folders, installed = library_folders(self.root, sites), packages(self.root, sites)
-        found = Found(self.root, sites, folders, driver, installed, jetson(self.root))
-        return {provider.name: provider for provider in providers(found)}
+        facts = FileFacts(self.root, sites, folders, driver, installed, jetson(self.root))
+        return {state.name: state for state in device_states(facts)}
 
 
 @pytest.fixture
@@ -43,59 +45,59 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_what_was_never_run_says_so(machine: Machine) -> None:
-    judged = machine.judge(NO_DRIVER)
-    assert tuple(judged) == DEVICES == ("cpu", "cuda", "tensorrt", "tensorrt-ort", "jetson")
-    assert [name for name, provider in judged.items() if provider.proven] == ["cpu", "cuda"]
+def test_a_device_that_was_never_run_says_so(machine: Machine) -> None:
+    states = machine.states(NO_DRIVER)
+    assert [AUTO, *states] == list(DEVICES)
+    assert [name for name, state in states.items() if state.proven] == ["cpu", "cuda"]
 
 
-def test_what_lacks_nothing_has_no_next_command(machine: Machine) -> None:
+def test_a_ready_device_has_no_next_command(machine: Machine) -> None:
     onnxruntime(machine.site)
-    judged = machine.judge(NO_DRIVER)
-    assert judged["cpu"] == Provider("cpu", True, (), None, True)
-    for provider in judged.values():
-        assert provider.ready == (not provider.missing) == (provider.install is None)
+    states = machine.states(NO_DRIVER)
+    assert states["cpu"] == DeviceState("cpu", True, (), None, True)
+    for state in states.values():
+        assert state.ready == (not state.missing) == (state.install is None)
 
 
 # --- onnxruntime
 
 
 def test_without_onnxruntime_every_line_installs_one(machine: Machine) -> None:
-    judged = machine.judge(CUDA_130)
-    assert judged["cpu"].missing == ("no onnxruntime is installed",)
-    assert judged["cpu"].install == 'pip install "edgener-runtime[cpu]"'
-    assert judged["cuda"].missing == ("no onnxruntime is installed",)
-    assert judged["cuda"].install == f'pip install "{TOOLKITS[1].onnxruntime}"'
+    states = machine.states(CUDA_130)
+    assert states["cpu"].missing == ("no onnxruntime is installed",)
+    assert states["cpu"].install == 'pip install "edgener-runtime[cpu]"'
+    assert states["cuda"].missing == ("no onnxruntime is installed",)
+    assert states["cuda"].install == f'pip install "{TOOLKITS[1].onnxruntime}"'
 
 
 def test_two_onnxruntimes_go_before_one_comes(machine: Machine) -> None:
     onnxruntime(machine.site)
     onnxruntime_gpu(machine.site)
-    judged = machine.judge(NO_DRIVER)
-    assert "overwrite each other" in judged["cpu"].missing[0] and not judged["cpu"].ready
-    assert judged["cpu"].install == 'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "edgener-runtime[cpu]"'
+    states = machine.states(NO_DRIVER)
+    assert "overwrite each other" in states["cpu"].missing[0] and not states["cpu"].ready
+    assert states["cpu"].install == 'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "edgener-runtime[cpu]"'
 
 
 def test_one_for_the_cpu_has_no_cuda(machine: Machine) -> None:
     onnxruntime(machine.site)
-    judged = machine.judge(CUDA_126)
-    assert judged["cuda"].missing == ("onnxruntime 1.32.0 is built without CUDA",)
-    assert judged["cuda"].install == f'pip uninstall -y onnxruntime && pip install "{TOOLKITS[0].onnxruntime}"'
-    assert judged["tensorrt-ort"].missing == ("onnxruntime 1.32.0 is built without TensorRT",)
+    states = machine.states(CUDA_126)
+    assert states["cuda"].missing == ("onnxruntime 1.32.0 is built without CUDA",)
+    assert states["cuda"].install == f'pip uninstall -y onnxruntime && pip install "{TOOLKITS[0].onnxruntime}"'
+    assert states["tensorrt-ort"].missing == ("onnxruntime 1.32.0 is built without TensorRT",)
 
 
 def test_the_driver_comes_first(machine: Machine) -> None:
     onnxruntime_gpu(machine.site)
     libraries(machine.lib, *CUDA_13)
-    judged = machine.judge(NO_DRIVER)
-    assert judged["cuda"].missing == (NO_DRIVER.why,)
-    assert (judged["cuda"].install or "").startswith("Install NVIDIA's driver until nvidia-smi answers, then: ")
+    states = machine.states(NO_DRIVER)
+    assert states["cuda"].missing == (NO_DRIVER.why,)
+    assert (states["cuda"].install or "").startswith("Install NVIDIA's driver until nvidia-smi answers, then: ")
 
 
 def test_libraries_that_are_missing_are_named(machine: Machine) -> None:
     onnxruntime_gpu(machine.site)
     libraries(machine.site / "nvidia" / "cu13" / "lib", "libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13")
-    assert machine.judge(CUDA_130)["cuda"].missing == (
+    assert machine.states(CUDA_130)["cuda"].missing == (
         "libcurand.so.10 not found, which libonnxruntime_providers_cuda.so needs",
     )
 
@@ -103,30 +105,30 @@ def test_libraries_that_are_missing_are_named(machine: Machine) -> None:
 def test_libraries_of_another_cuda_do_not_count(machine: Machine) -> None:
     onnxruntime_gpu(machine.site, needs=["libcudart.so.13"])
     libraries(machine.lib, "libcudart.so.12", "libcudart.so.12.6.77")
-    assert "libcudart.so.13 not found" in machine.judge(CUDA_130)["cuda"].missing[0]
+    assert "libcudart.so.13 not found" in machine.states(CUDA_130)["cuda"].missing[0]
 
 
-def test_a_driver_older_than_the_libraries_is_told(machine: Machine) -> None:
+def test_a_driver_older_than_the_libraries_is_reported(machine: Machine) -> None:
     onnxruntime_gpu(machine.site)
     libraries(machine.lib, *CUDA_13)
-    judged = machine.judge(CUDA_126)["cuda"]
-    assert judged.missing == ("the driver serves CUDA 12.6, libonnxruntime_providers_cuda.so needs 13",)
-    assert judged.install == f'pip uninstall -y onnxruntime-gpu && pip install "{TOOLKITS[0].onnxruntime}"'
+    state = machine.states(CUDA_126)["cuda"]
+    assert state.missing == ("the driver serves CUDA 12.6, libonnxruntime_providers_cuda.so needs 13",)
+    assert state.install == f'pip uninstall -y onnxruntime-gpu && pip install "{TOOLKITS[0].onnxruntime}"'
 
 
 def test_cuda_is_ready_with_all_of_it(machine: Machine) -> None:
     onnxruntime_gpu(machine.site)
     libraries(machine.site / "nvidia" / "cu13" / "lib", *CUDA_13)
-    judged = machine.judge(CUDA_130)
-    assert judged["cuda"].ready
-    assert judged["tensorrt-ort"].missing == (
+    states = machine.states(CUDA_130)
+    assert states["cuda"].ready
+    assert states["tensorrt-ort"].missing == (
         "libnvinfer.so.10, libnvonnxparser.so.10, libcudnn.so.9 not found, "
         "which libonnxruntime_providers_tensorrt.so needs",
     )
-    assert judged["tensorrt-ort"].install == 'pip install "tensorrt-cu13>=10.13,<11"'
+    assert states["tensorrt-ort"].install == 'pip install "tensorrt-cu13>=10.13,<11"'
     libraries(machine.site / "tensorrt_libs", "libnvinfer.so.10", "libnvonnxparser.so.10")
     libraries(machine.site / "nvidia" / "cudnn" / "lib", "libcudnn.so.9")
-    assert machine.judge(CUDA_130)["tensorrt-ort"].ready
+    assert machine.states(CUDA_130)["tensorrt-ort"].ready
 
 
 # --- TensorRT
@@ -134,35 +136,35 @@ def test_cuda_is_ready_with_all_of_it(machine: Machine) -> None:
 
 def test_without_bindings_the_drivers_cuda_decides(machine: Machine) -> None:
     for driver, kit in ((CUDA_126, TOOLKITS[0]), (CUDA_130, TOOLKITS[1])):
-        judged = machine.judge(driver)["tensorrt"]
-        assert judged.missing == ("TensorRT's Python bindings are not installed",)
-        assert judged.install == f'pip install "{kit.tensorrt}"'
+        state = machine.states(driver)["tensorrt"]
+        assert state.missing == ("TensorRT's Python bindings are not installed",)
+        assert state.install == f'pip install "{kit.tensorrt}"'
 
 
 @pytest.mark.parametrize("module", ["tensorrt", "tensorrt_bindings"])
-def test_bindings_without_libraries_are_told(module: str, machine: Machine) -> None:
+def test_bindings_without_libraries_are_reported(module: str, machine: Machine) -> None:
     tensorrt(machine.site, 11, module)
-    assert machine.judge(CUDA_130)["tensorrt"].missing == (
+    assert machine.states(CUDA_130)["tensorrt"].missing == (
         f"libnvinfer.so.11, libnvonnxparser.so.11 not found, which {module}.so needs",
     )
     libraries(machine.site / "tensorrt_libs", "libnvinfer.so.11", "libnvonnxparser.so.11")
-    assert machine.judge(CUDA_130)["tensorrt"].ready
+    assert machine.states(CUDA_130)["tensorrt"].ready
 
 
 def test_tensorrt_for_rtx_has_libraries_of_its_own(machine: Machine) -> None:
     needs = ("libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1")
     library(machine.site / "tensorrt_rtx_bindings" / "tensorrt_rtx.so", *needs)
-    assert machine.judge(CUDA_130)["tensorrt"].missing == (
+    assert machine.states(CUDA_130)["tensorrt"].missing == (
         f"{', '.join(needs)} not found, which tensorrt_rtx.so needs",
     )
     libraries(machine.site / "tensorrt_rtx_libs", *needs)
-    assert machine.judge(CUDA_130)["tensorrt"].ready
+    assert machine.states(CUDA_130)["tensorrt"].ready
 
 
-def test_a_tensorrt_that_is_too_old_is_told(machine: Machine) -> None:
+def test_a_tensorrt_that_is_too_old_is_reported(machine: Machine) -> None:
     tensorrt(machine.site, 8)
     libraries(machine.lib, "libnvinfer.so.8", "libnvonnxparser.so.8")
-    assert machine.judge(CUDA_130)["tensorrt"].missing == (
+    assert machine.states(CUDA_130)["tensorrt"].missing == (
         "tensorrt.so is for TensorRT 8; this runtime works with 10 and newer",
     )
 
@@ -175,10 +177,10 @@ def jetsons(board: Callable[[str], Path]) -> Callable[[str], Machine]:
     return lambda name: Machine(board(name))
 
 
-def test_another_machine_is_no_jetson(machine: Machine) -> None:
-    judged = machine.judge(NO_DRIVER)["jetson"]
-    assert judged.missing[0].startswith("this is no Jetson")
-    assert judged.install == "Ask for --device cpu, cuda or tensorrt."
+def test_another_machine_is_not_a_jetson(machine: Machine) -> None:
+    state = machine.states(NO_DRIVER)["jetson"]
+    assert state.missing[0].startswith("this machine is not a Jetson")
+    assert state.install == "Choose another device, or --device auto."
 
 
 @pytest.mark.parametrize(
@@ -195,20 +197,20 @@ def test_onnxruntime_for_a_jetson(name: str, release: str | None, line: str, jet
     machine = jetsons(name)
     if release:
         (machine.root / "etc" / "nv_tegra_release").write_text(f"# {release}")
-    assert (machine.judge(CUDA_126)["cuda"].install or "").startswith(line)
+    assert (machine.states(CUDA_126)["cuda"].install or "").startswith(line)
 
 
 def test_tensorrt_on_a_jetson_comes_with_the_system(jetsons: Callable[[str], Machine]) -> None:
     machine = jetsons("orin-nano")
-    assert machine.judge(CUDA_126)["tensorrt"].install == (
+    assert machine.states(CUDA_126)["tensorrt"].install == (
         "sudo apt-get install tensorrt python3-libnvinfer && python3 -m venv --system-site-packages venv"
     )
     tensorrt(machine.root / "usr" / "lib" / "python3.10" / "dist-packages")
-    judged = machine.judge(CUDA_126)["tensorrt"]
-    assert judged.missing == (
+    state = machine.states(CUDA_126)["tensorrt"]
+    assert state.missing == (
         "TensorRT's Python bindings are installed for the system, and this environment does not see them",
     )
-    assert judged.install == "python3 -m venv --system-site-packages venv"
+    assert state.install == "python3 -m venv --system-site-packages venv"
 
 
 def test_a_dla_compiler_that_is_missing_is_a_package_of_its_own(jetsons: Callable[[str], Machine]) -> None:
@@ -216,29 +218,29 @@ def test_a_dla_compiler_that_is_missing_is_a_package_of_its_own(jetsons: Callabl
     tensorrt(machine.site)
     library(machine.lib / "libnvinfer.so.10", "libnvdla_compiler.so")
     libraries(machine.lib, "libnvonnxparser.so.10")
-    judged = machine.judge(CUDA_126)["tensorrt"]
-    assert judged.missing == ("libnvdla_compiler.so not found, which tensorrt.so needs",)
-    assert judged.install == "sudo apt-get install nvidia-l4t-dla-compiler"
+    state = machine.states(CUDA_126)["tensorrt"]
+    assert state.missing == ("libnvdla_compiler.so not found, which tensorrt.so needs",)
+    assert state.install == "sudo apt-get install nvidia-l4t-dla-compiler"
 
 
 def test_a_jetson_is_ready_with_either(jetsons: Callable[[str], Machine]) -> None:
     machine = jetsons("orin-nano")
-    lacking = machine.judge(CUDA_126)["jetson"]
-    assert [lack.partition(":")[0] for lack in lacking.missing] == ["TensorRT cannot be used", "CUDA cannot be used"]
-    assert lacking.install == machine.judge(CUDA_126)["tensorrt"].install
+    bare = machine.states(CUDA_126)["jetson"]
+    assert [what.partition(":")[0] for what in bare.missing] == ["tensorrt cannot be used", "cuda cannot be used"]
+    assert bare.install == machine.states(CUDA_126)["tensorrt"].install
     tensorrt(machine.site)
     libraries(machine.lib, "libnvinfer.so.10", "libnvonnxparser.so.10")
-    assert machine.judge(CUDA_126)["jetson"].ready
-    assert not machine.judge(NO_DRIVER)["jetson"].ready
+    assert machine.states(CUDA_126)["jetson"].ready
+    assert not machine.states(NO_DRIVER)["jetson"].ready
 
 
 def test_an_old_jetson_is_refused_whatever_it_has(jetsons: Callable[[str], Machine]) -> None:
     machine = jetsons("xavier-nx")
     tensorrt(machine.site)
     libraries(machine.lib, "libnvinfer.so.10", "libnvonnxparser.so.10")
-    judged = machine.judge(CUDA_126)["jetson"]
-    assert judged.missing[0].startswith("JetPack 5.1.2 is too old: its Python 3.8")
-    assert (judged.install or "").startswith(FLASH)
+    state = machine.states(CUDA_126)["jetson"]
+    assert state.missing[0].startswith("JetPack 5.1.2 is too old: its Python 3.8")
+    assert (state.install or "").startswith(FLASH)
 
 
 # --- the table
