@@ -1,4 +1,4 @@
-"""The boundary between commands and people: every error becomes a message on stderr and an exit code."""
+"""Output of commands: results on stdout, and every error as a message on stderr with an exit code."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 
 
 class CommandGroup(click.Group):
-    """A click group whose commands end with the exit code of the EdgenerError they raise, without a traceback.
+    """A click group whose commands end with the exit code of the EdgenerError that they raise, without a traceback.
 
-    `--debug` on the group lets the traceback through.
+    `--debug` before the command shows the traceback.
     """
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
@@ -29,27 +29,27 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
-            _say("interrupted; nothing half-written was left behind")
+            _report("interrupted; nothing half-written was left behind")
             ctx.exit(INTERRUPTED)
         except EdgenerError as error:
             if debug:
                 raise
-            _say(error.message, error.hint)
+            _report(error.message, error.hint)
             ctx.exit(error.exit_code)
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except BrokenPipeError:  # who reads our output has had enough
-            _give_up_stdout()
+        except BrokenPipeError:  # the reader of our output has closed it
+            _discard_stdout()
             ctx.exit(0)
         except MemoryError:
             if debug:
                 raise
-            _say("there is not enough memory left", "Free some memory, or give it less at once.")
+            _report("there is not enough memory left", "Free some memory, or process fewer texts at once.")
             ctx.exit(DeviceError.exit_code)
-        except Exception as error:  # the boundary: whatever is left is a fault of ours
+        except Exception as error:  # the boundary: everything else is our own error
             if debug:
                 raise
-            _say(f"internal error: {type(error).__name__}: {error}", "Run again with --debug before the command.")
+            _report(f"internal error: {type(error).__name__}: {error}", "Run again with --debug before the command.")
             ctx.exit(EdgenerError.exit_code)
 
 
@@ -63,17 +63,17 @@ def write_line(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _give_up_stdout()
+        _discard_stdout()
         raise StorageError(f"cannot write to stdout: {error.strerror}", "Free some space.") from None
 
 
-def _give_up_stdout() -> None:
-    """Let what is still buffered go nowhere: Python would try to write it again at its end, and complain."""
+def _discard_stdout() -> None:
+    """Discard what is still buffered: Python would write it again when it ends, and report the failure."""
     with contextlib.suppress(OSError):  # no real file behind it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say(message: str, hint: str | None = None) -> None:
+def _report(message: str, hint: str | None = None) -> None:
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
     click.echo(message, err=True)
     if hint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import click
 
 from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding
 from edgener_runtime.decoding.offsets import OFFSETS
-from edgener_runtime.machine.devices import DEVICES, NOT_RUN
+from edgener_runtime.machine.devices import AUTO, DEVICES, NOT_RUN
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
@@ -21,47 +21,76 @@ Command = Callable[..., Any]
 _NOT_RUN = ", ".join(device.name for device in DEVICES.values() if not device.proven)
 _DECODING = (
     click.option(
-        "--aggregation", type=click.Choice(AGGREGATIONS), default="simple", show_default=True, help="Of subwords."
+        "--aggregation", type=click.Choice(AGGREGATIONS), default="simple", show_default=True,
+        help="How subwords become entities: single, grouped, or by the first, mean or surest subword of each word.",
     ),
-    click.option("--strict", is_flag=True, help="Take the likeliest labels that IOB2 allows."),
+    click.option("--strict", is_flag=True, help="Use the most likely sequence of labels that IOB2 allows."),
     click.option(
-        "--threshold", "thresholds", multiple=True, metavar="LABEL=SCORE", help="Leave out entities below; repeatable."
+        "--threshold", "thresholds", multiple=True, metavar="LABEL=SCORE",
+        help="Omit entities of this label with a lower score; repeatable.",
     ),
     click.option(
-        "--offsets", type=click.Choice(OFFSETS), default="characters", show_default=True, help="Unit of them."
+        "--offsets", type=click.Choice(OFFSETS), default="characters", show_default=True,
+        help="Unit of the entities' start and end.",
     ),
-)
+)  # fmt: skip
 _LOADING = (
     click.option("--variant", default="auto", show_default=True, help="Variant of the bundle."),
-    click.option("--reproducible", is_flag=True, help="No answer may depend on the texts beside it."),
     click.option(
-        "--device",
-        type=click.Choice(list(DEVICES)),
-        default="auto",
-        show_default=True,
-        help=f"Where to run, and nowhere else. {_NOT_RUN}: {NOT_RUN}.",
+        "--reproducible", is_flag=True, help="Give answers that do not depend on the other texts of their batch."
+    ),
+    click.option(
+        "--device", type=click.Choice(list(DEVICES)), default=AUTO, show_default=True,
+        help=f"Device to run on; no other is used. {_NOT_RUN}: {NOT_RUN}.",
     ),
     click.option(
         "--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or the cores this process may use]."
     ),
-)
+)  # fmt: skip
+
+
+class RenamedOption(click.Option):
+    """An option with old spellings that still work: each prints a note on stderr with the new one.
+
+    `old` maps each old spelling to the values that were renamed with it: `{"--on-bad-line": {"error": "stop"}}`.
+    """
+
+    def __init__(self, *spellings: Any, old: Mapping[str, Mapping[str, str]], **attributes: Any) -> None:
+        super().__init__(*spellings, **attributes)
+        self.old = old
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the parser also take the old spellings."""
+        super().add_to_parser(parser, ctx)
+        for spelling in self.old:
+            parser.add_option(self, [spelling], dest=spelling, action="append" if self.multiple else "store")
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        """The value under whichever spelling it was given."""
+        for spelling, values in self.old.items():
+            if spelling in opts:
+                click.echo(f"note: {spelling} is now called {self.opts[-1]}", err=True)
+                given = opts[spelling]
+                value = [values.get(each, each) for each in given] if self.multiple else values.get(given, given)
+                opts = {**opts, str(self.name): value}
+        return super().consume_value(ctx, opts)
 
 
 def decoding_options(command: Command) -> Command:
-    """Options of how entities are told; the command gets them as `decoding`, a Decoding."""
+    """The options of a Decoding, which the command gets as `decoding`."""
 
     @functools.wraps(command)
     def with_decoding(
         *, aggregation: str, strict: bool, thresholds: tuple[str, ...], offsets: str, **parameters: Any
     ) -> Any:
-        least = dict(_threshold(value) for value in thresholds)
-        return command(decoding=Decoding(aggregation, strict, least, offsets), **parameters)
+        minimum = dict(_threshold(value) for value in thresholds)
+        return command(decoding=Decoding(aggregation, strict, minimum, offsets), **parameters)
 
     return with_options(with_decoding, _DECODING)
 
 
 def loading_options(command: Command) -> Command:
-    """Options of what runs where; the command gets `load`, which makes a TokenClassifier of a bundle's folder."""
+    """The options of a TokenClassifier; the command gets `load`, which opens the bundle in a folder."""
 
     @functools.wraps(command)
     def with_loading(*, variant: str, reproducible: bool, device: str, threads: int | None, **parameters: Any) -> Any:
@@ -76,7 +105,7 @@ def loading_options(command: Command) -> Command:
 
 
 def with_options(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
-    """A command with options, which its help lists in this order."""
+    """A command with options, in the order of its help."""
     for option in reversed(options):
         command = option(command)
     return command

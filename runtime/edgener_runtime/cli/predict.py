@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
 ON_ERROR = ("stop", "skip")
-_RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered as they come
+_RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered one by one
 
 
 @click.command()
@@ -32,18 +32,21 @@ _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered as they come
     "--input", "source", metavar="FILE", help="Read texts from a file, or - for stdin [default without TEXTS]."
 )
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of the input."
+    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the input."
 )
 @click.option(
-    "--on-error", type=click.Choice(ON_ERROR), default="stop", show_default=True, help="At a line that cannot be read."
-)
+    "--on-error", type=click.Choice(ON_ERROR), default="stop", show_default=True,
+    help="Stop at a line that cannot be read, or skip it.",
+)  # fmt: skip
 @decoding_options
 @loading_options
 def predict(
     bundle: Path, texts: tuple[str, ...], source: str | None, form: str, on_error: str,
     decoding: Decoding, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
-    """Find the entities of TEXTS, of a file or of stdin; prints a JSON object a text.
+    """Find the entities of TEXTS, of a file or of stdin.
+
+    Prints a JSON object per text.
 
     \b
     Examples:
@@ -52,8 +55,8 @@ def predict(
       tail -f alarms.jsonl | edgener-runtime predict out/bundle --input - --format jsonl
 
     \b
-    With --on-error skip each line that cannot be read is told on stderr, the rest
-    is answered, and the exit code is 2.
+    With --on-error skip, each line that cannot be read is reported on stderr, the
+    other lines are answered, and the exit code is 2.
     """
     if texts and source:
         raise click.UsageError("give TEXTS or --input, not both")
@@ -71,11 +74,13 @@ def predict(
                 rows = [dataclasses.asdict(entity) for entity in entities]
                 write_line(json.dumps({**record, "entities": rows}, ensure_ascii=False))
     if skipped.count:
-        raise UserInputError(f"{skipped.count} of the lines could not be read and were skipped", "They are told above.")
+        raise UserInputError(
+            f"{skipped.count} of the lines could not be read and were skipped", "They are listed above."
+        )
 
 
 class _Skipped:
-    """Tells of each broken line on stderr, and counts them."""
+    """Reports each line that cannot be read on stderr, and counts them."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -13,7 +13,9 @@ from .console import write_line
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def verify(bundle: Path, as_json: bool) -> None:
-    """Check that every file of BUNDLE is there and unchanged; exit 5 where one is not.
+    """Check that every file of BUNDLE is there and unchanged.
+
+    Exit 5: a file is missing, changed or not listed.
 
     \b
     Example:
