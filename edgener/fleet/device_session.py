@@ -1,4 +1,4 @@
-"""A talk with a device: what `guard.py` there is asked, and what it answers."""
+"""A talk with a device: what `agent.py` there is asked, and what it answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = dict[str, Any]
 
 _PIECE = 1 << 18  # bytes
 _LAST_WORD = 2.0  # seconds
-_PULSE = 20.0  # seconds between signs of life; see SILENCE of guard.py
+_PULSE = 20.0  # seconds between signs of life; see SILENCE of agent.py
 _START = 60.0  # seconds for a Python to start there
 _LEAVE = 30.0  # seconds to end and remove everything
 
@@ -132,7 +132,7 @@ class Talk:
 
 async def begin(host: Host, connection: SSHClientConnection) -> Talk:
     """Start the guard. Raises DeviceError where there is no Python for it, or no place for a folder."""
-    source = _guard()
+    source = _agent()
     below = shlex.quote(host.folder) if host.folder else ""
     start = f"import sys; exec(sys.stdin.buffer.read({len(source)})); main(*sys.argv[1:])"
     try:
@@ -154,8 +154,8 @@ async def begin(host: Host, connection: SSHClientConnection) -> Talk:
     return Talk(host, process, hello)
 
 
-def _guard() -> bytes:
-    return resources.files(__package__).joinpath("guard.py").read_bytes()
+def _agent() -> bytes:
+    return resources.files(__package__).joinpath("agent.py").read_bytes()
 
 
 async def _hello(process: SSHClientProcess[bytes], source: bytes) -> Answer:

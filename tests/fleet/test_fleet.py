@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edgener.fleet import device_session as talk
+from edgener.fleet import device_session as session
 from edgener.fleet.fleet import FAILED, MEASURED, HostOutcome, run_on_hosts
 from edgener.fleet.hosts import Host
 from edgener_runtime.base.serde import to_json
@@ -148,9 +148,9 @@ def test_one_that_takes_too_long_is_stopped(pair: tuple[Device, Device], tmp_pat
 def test_a_long_bench_is_not_taken_for_one_that_nobody_waits_for(
     pair: tuple[Device, Device], tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = talk._guard().replace(b"SILENCE = 120.0", b"SILENCE = 1.500")
-    monkeypatch.setattr(talk, "_guard", lambda: quick)
-    monkeypatch.setattr(talk, "_PULSE", 0.2)
+    quick = session._agent().replace(b"SILENCE = 120.0", b"SILENCE = 1.500")
+    monkeypatch.setattr(session, "_agent", lambda: quick)
+    monkeypatch.setattr(session, "_PULSE", 0.2)
     found = run([named(pair[1], "slow", timeout=4.0)], tmp_path / "out", wheel)["slow"]
     assert found.reason == "127.0.0.1 was not done within 4 s"
 
@@ -190,7 +190,7 @@ def test_what_a_device_has_already_is_measured(pair: tuple[Device, Device], tmp_
 PROGRAM = """
 import sys
 from pathlib import Path
-from edgener.bench import talk
+
 from edgener.fleet.fleet import run_on_hosts
 from edgener.fleet.hosts import read_hosts
 from edgener_runtime.commissioning.bench.spec import Spec
