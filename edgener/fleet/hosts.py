@@ -1,18 +1,18 @@
-"""hosts.yaml: which devices there are, how each is reached, and what it runs the bench with."""
+"""hosts.yaml: the devices of a benchmark, how to reach each, and the Python and runtime that it uses."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgener.settings import SettingsFile, setting
 from edgener_runtime.errors import UserInputError
 
 if TYPE_CHECKING:
-    from yaml import MappingNode, Node
+    from yaml import Node
 
 INSTALLS = {
     "runtime": "the device has numpy, tokenizers, click and onnxruntime: edgener-runtime is put beside them",
@@ -21,186 +21,83 @@ INSTALLS = {
 }
 
 
+def _is_filled(value: str) -> bool:
+    return value != ""
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TEXT: dict[str, Any] = {"expected": "a text", "fits": _is_filled}
+_PATH: dict[str, Any] = {"expected": "a path", "fits": _is_filled}
+
+
 @dataclass(frozen=True)
 class Host:
-    """A device: where it is, who one is there, and how the bench is run.
+    """A device: its address, the login, and how it runs the benchmark.
 
-    `key`, `known_hosts` and `wheels` are paths here, `python` and `folder` (where the temporary folder is made) are
-    paths there; without them ssh's own defaults hold. `timeout` is seconds for the whole visit.
+    `key`, `known_hosts` and `wheels` are paths on this machine; `python` and `folder` (the parent of the temporary
+    folder) are paths on the device. Without them ssh's own defaults apply. `timeout` is seconds for the whole session.
     """
 
-    name: str
-    address: str
-    port: int | None = None
-    user: str | None = None
-    key: str | None = None
-    known_hosts: str | None = None
-    python: str = "python3"
-    install: str = "runtime"
-    wheels: str | None = None
-    folder: str | None = None
-    timeout: float = 3600.0
+    name: str = setting(
+        expected="letters, digits, '.', '_' and '-' (a file has this name)",
+        fits=lambda value: _NAME.fullmatch(value) is not None,
+    )
+    address: str = setting(
+        expected="a host's name or address", fits=lambda value: value != "" and not value.startswith("-")
+    )
+    port: int | None = setting(None, "a port from 1 to 65535", lambda value: 0 < value < 65536)
+    user: str | None = setting(None, **_TEXT)
+    key: str | None = setting(None, **_PATH)
+    known_hosts: str | None = setting(None, **_PATH)
+    python: str = setting("python3", **_TEXT)
+    install: str = setting("runtime", choices=INSTALLS)
+    wheels: str | None = setting(None, **_PATH)
+    folder: str | None = setting(None, **_PATH)
+    timeout: float = setting(3600.0, "seconds, more than 0", lambda value: 0 < value < float("inf"))
 
     @property
     def target(self) -> str:
-        """What follows `ssh` in a command."""
+        """The arguments that select this device in an `ssh` command."""
         port = f"-p {self.port} " if self.port else ""
         return f"{port}{self.user + '@' if self.user else ''}{self.address}"
 
 
-@dataclass(frozen=True)
-class _Field:
-    """What a key may hold, in words and as a test."""
-
-    expected: str
-    fits: Callable[[Any], bool]
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and 0 < value < float("inf")
-
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_TEXT = _Field("a text", _is_text)
-_PATH = _Field("a path", _is_text)
-_FIELDS = {
-    "name": _Field(
-        "letters, digits, '.', '_' and '-' (a file is named so)",
-        lambda value: _is_text(value) and _NAME.fullmatch(value) is not None,
-    ),
-    "address": _Field("a host's name or address", lambda value: _is_text(value) and not value.startswith("-")),
-    "port": _Field("a port from 1 to 65535", lambda value: type(value) is int and 0 < value < 65536),
-    "user": _TEXT,
-    "key": _PATH,
-    "known_hosts": _PATH,
-    "python": _TEXT,
-    "install": _Field(f"one of {', '.join(INSTALLS)}", lambda value: value in INSTALLS),
-    "wheels": _PATH,
-    "folder": _PATH,
-    "timeout": _Field("seconds, more than 0", _is_number),
-}
-_OURS = ("key", "known_hosts", "wheels")  # paths on this machine
+_LOCAL = ("key", "known_hosts", "wheels")  # paths on this machine
 _OWN = ("name", "address")  # never the same for all
 
 
 def read_hosts(path: Path) -> tuple[Host, ...]:
     """The devices that a hosts.yaml lists. Raises UserInputError with file, line, found and expected."""
-    root = _compose(path)
-    top = dict(_entries(path, root, ("defaults", "hosts")))
+    file = SettingsFile(path, "address: 192.0.2.10", "See docs/fleet.md.")
+    root = file.root()
+    if root is None:
+        raise UserInputError(f"{path} is empty, expected a list of devices under 'hosts'", file.hint)
+    top = dict(file.entries(root, ("defaults", "hosts")))
     if "hosts" not in top:
-        raise _fault(path, root, f"found {', '.join(top) or 'nothing'}", "a list of devices under 'hosts'")
-    shared = [name for name in _FIELDS if name not in _OWN]
-    defaults = _values(path, top["defaults"], shared) if "defaults" in top else {}
+        raise file.fault(root, f"found {', '.join(top) or 'nothing'}", "a list of devices under 'hosts'")
+    shared = [field.name for field in fields(Host) if field.name not in _OWN]
+    defaults = _values(file, top["defaults"], shared) if "defaults" in top else {}
     hosts: dict[str, Host] = {}
-    for node in _items(path, top["hosts"]):
-        host = _host(path, node, defaults)
+    for node in file.items(top["hosts"], "hosts", "a list with a device or more"):
+        host = _host(file, node, defaults)
         if host.name in hosts:
-            raise _fault(path, node, f"found {host.name!r} again", "a name of its own for each device (name: ...)")
+            raise file.fault(node, f"found {host.name!r} again", "a different name for each device (name: ...)")
         hosts[host.name] = host
     return tuple(hosts.values())
 
 
-def _host(path: Path, node: Node, defaults: dict[str, Any]) -> Host:
-    values = defaults | _values(path, node, list(_FIELDS))
+def _host(file: SettingsFile, node: Node, defaults: dict[str, Any]) -> Host:
+    values = defaults | _values(file, node)
     if "address" not in values:
-        raise _fault(path, node, "found no 'address'", "address: a host's name or address")
+        raise file.fault(node, "found no 'address'", "address: a host's name or address")
     values.setdefault("name", re.sub(r"[^A-Za-z0-9._-]", "-", values["address"]).strip("-."))
     if values.get("wheels") and values.get("install") != "everything":
-        raise _fault(path, node, "found 'wheels'", "install: everything beside it; nothing else takes wheels")
+        raise file.fault(node, "found 'wheels'", "install: everything beside it; no other value uses wheels")
     return Host(**values)
 
 
-def _values(path: Path, node: Node, names: list[str]) -> dict[str, Any]:
-    """What a mapping's keys hold, each checked; paths of this machine are absolute."""
-    values: dict[str, Any] = {}
-    for name, value in _entries(path, node, names):
-        found = _scalar(value)
-        if not _FIELDS[name].fits(found):
-            shown = _kind(value) if found is None else repr(found)
-            raise _fault(path, value, f"{name}: found {shown}", _FIELDS[name].expected)
-        values[name] = _here(path, found) if name in _OURS else found
-    return values
-
-
-def _here(path: Path, found: str) -> str:
-    """A path as it is meant: below one's home, or beside hosts.yaml."""
-    return str(path.parent.absolute() / Path(found).expanduser())
-
-
-def _entries(path: Path, node: Node, names: list[str] | tuple[str, ...]) -> Iterator[tuple[str, Node]]:
-    """Keys and values of a mapping, each key known and there once."""
-    seen: set[str] = set()
-    for key_node, value in _mapping(path, node).value:
-        key = str(_scalar(key_node))
-        if key not in names:
-            near = get_close_matches(key, names, n=1)
-            expected = f"{near[0]!r}?" if near else f"one of {', '.join(names)}"
-            raise _fault(path, key_node, f"found the key {key!r}", expected)
-        if key in seen:
-            raise _fault(path, key_node, f"found {key!r} a second time", "each key once")
-        seen.add(key)
-        yield key, value
-
-
-def _items(path: Path, node: Node) -> list[Node]:
-    from yaml import SequenceNode
-
-    if not isinstance(node, SequenceNode) or not node.value:
-        raise _fault(path, node, f"hosts: found {_kind(node)}", "a list with a device or more")
-    return list(node.value)
-
-
-def _mapping(path: Path, node: Node) -> MappingNode:
-    from yaml import MappingNode
-
-    if not isinstance(node, MappingNode):
-        raise _fault(path, node, f"found {_kind(node)}", "keys and values, such as address: 192.0.2.10")
-    return node
-
-
-def _compose(path: Path) -> Node:
-    """The file as a tree that knows its lines."""
-    import yaml
-
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise UserInputError(f"cannot read {path}: {error.strerror}", "See docs/fleet.md for an example.") from None
-    except UnicodeDecodeError as error:
-        raise UserInputError(f"{path}: not UTF-8 at byte {error.start}", "Convert it first.") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserInputError(f"{path}:{line}: not YAML: {error.problem}", "Mend the line.") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UserInputError(f"{path}: not YAML: {str(error).splitlines()[0]}", "Mend it.") from None
-    if root is None:
-        raise UserInputError(f"{path} is empty, expected a list of devices under 'hosts'", "See docs/fleet.md.")
-    return root
-
-
-def _scalar(node: Node) -> Any:
-    """A scalar as Python has it; None for anything else, and for what YAML alone does not make."""
-    import yaml
-
-    if not isinstance(node, yaml.ScalarNode):
-        return None
-    try:
-        return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError):  # a tag of Python's, a date of the 35th, a number of thousands of digits
-        return None
-
-
-def _kind(node: Node) -> str:
-    from yaml import ScalarNode, SequenceNode
-
-    if isinstance(node, ScalarNode):
-        return repr(node.value)
-    return "a list" if isinstance(node, SequenceNode) else "keys and values"
-
-
-def _fault(path: Path, node: Node, found: str, expected: str) -> UserInputError:
-    return UserInputError(f"{path}:{node.start_mark.line + 1}: {found}, expected {expected}", "See docs/fleet.md.")
+def _values(file: SettingsFile, node: Node, names: Collection[str] | None = None) -> dict[str, Any]:
+    """The settings of a device; paths on this machine become absolute: below one's home, or beside hosts.yaml."""
+    values = file.values(node, Host, names)
+    folder = file.path.parent.absolute()
+    return values | {name: str(folder / Path(values[name]).expanduser()) for name in _LOCAL if name in values}

@@ -49,30 +49,51 @@ def test_an_empty_file_changes_nothing(file: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message", "hint"),
+    ("text", "message"),
     [
-        ("epoch: 3", "there is no setting 'epoch'", "Did you mean epochs?"),
-        ("learning-rate: 3", "there is no setting 'learning-rate'", "Did you mean learning_rate?"),
-        ("colour: red", "there is no setting 'colour'", None),
-        ("7: 3", "there is no setting 7", None),
-        ("schedule: linera", "schedule is 'linera', expected one of linear, cosine", None),
-        ("epochs: three", "epochs: expected int, found str 'three'", "See: edgener train --help"),
-        ("epochs: 3.5", "epochs: expected int, found float '3.5'", "See: edgener train --help"),
-        ("epochs: true", "epochs: expected int, found bool 'True'", "See: edgener train --help"),
-        ("epochs: 2026-01-01", "epochs: expected int, found str '2026-01-01'", "See: edgener train --help"),
-        ("learning_rate: fast", "learning_rate: expected float, found str 'fast'", "See: edgener train --help"),
-        ("case_channel: 1", "case_channel: expected bool, found int '1'", "See: edgener train --help"),
-        ("- epochs", "expected settings as `key: value`, found list", None),
-        ("epochs: [", "is not YAML", None),
+        ("epoch: 3", "1: found the key 'epoch', expected 'epochs'?"),
+        ("seed: 1\nlearning-rate: 3", "2: found the key 'learning-rate', expected 'learning_rate'?"),
+        ("colour: red", "1: found the key 'colour', expected one of model, epochs, "),
+        ("7: 3", "1: found the key '7', expected one of model, epochs, "),
+        ("epochs: 3\nepochs: 4", "2: found 'epochs' a second time, expected each key once"),
+        ("schedule: linera", "1: schedule: found 'linera', expected one of linear, cosine"),
+        ("epochs: three", "1: epochs: found 'three', expected a whole number, more than 0"),
+        ("epochs: 3.5", "1: epochs: found 3.5, expected a whole number, more than 0"),
+        ("epochs: true", "1: epochs: found True, expected a whole number, more than 0"),
+        ("epochs: 2026-01-01", "1: epochs: found '2026-01-01', expected a whole number, more than 0"),
+        ("epochs:", "1: epochs: found '', expected a whole number, more than 0"),
+        ("seed: 1\nepochs: 0", "2: epochs: found 0, expected a whole number, more than 0"),
+        ("learning_rate: fast", "1: learning_rate: found 'fast', expected a number, more than 0"),
+        ("learning_rate: .nan", "1: learning_rate: found nan, expected a number, more than 0"),
+        ("learning_rate: [1]", "1: learning_rate: found a list, expected a number, more than 0"),
+        ("case_channel: 1", "1: case_channel: found 1, expected true or false"),
+        ("- epochs", "1: found a list, expected keys and values, such as epochs: 3"),
     ],
 )
-def test_what_does_not_fit_is_named_with_its_file(file: Path, text: str, message: str, hint: str | None) -> None:
+def test_an_error_has_the_line_what_was_found_and_what_was_expected(file: Path, text: str, message: str) -> None:
     file.write_text(text)
     with pytest.raises(UserInputError) as caught:
         load_config(file, {})
-    assert str(file) in caught.value.message
-    assert message in caught.value.message
-    assert caught.value.hint == hint
+    assert caught.value.message.startswith(f"{file}:{message}")
+    assert caught.value.hint == "See: edgener train --help"
+
+
+def test_a_file_that_is_not_yaml_is_refused_with_its_line(file: Path) -> None:
+    file.write_text("epochs: [")
+    with pytest.raises(UserInputError, match=r"run\.yaml:1: not YAML: ") as caught:
+        load_config(file, {})
+    assert caught.value.hint == "Fix this line."
+
+
+@pytest.mark.parametrize("text", ["learning_rate:", "learning_rate: null", "learning_rate: ~"])
+def test_an_optional_setting_may_be_null(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert load_config(file, {}) == TrainConfig()
+
+
+def test_a_folder_may_have_the_name_of_a_day(file: Path) -> None:
+    file.write_text("tensorboard: 2026-01-01")
+    assert load_config(file, {}).tensorboard == "2026-01-01"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +113,9 @@ def test_what_does_not_fit_is_named_with_its_file(file: Path, text: str, message
 def test_a_value_out_of_range_is_refused(name: str, value: float, expected: str) -> None:
     with pytest.raises(UserInputError, match="options") as caught:
         load_config(None, {name: value})
-    assert caught.value.message.endswith(f"{name} is {value}, expected {expected}")
+    assert caught.value.message.startswith(f"options: {name}: found {value!r}, expected a ")
+    assert caught.value.message.endswith(f"number, {expected}")
+    assert caught.value.hint == f"Correct --{name.replace('_', '-')}."
 
 
 def test_an_option_out_of_range_is_not_blamed_on_the_file(file: Path) -> None:
