@@ -98,12 +98,9 @@ def parse_cut(text: str | None) -> tuple[int, int, int] | None:
     return shares[0], shares[1], shares[2]
 
 
-def data_arguments(spec: DataSpec) -> list[str]:
-    """The options that ask for the same reading of another source; those at their defaults are left out."""
-    arguments: list[str] = []
-    for field in fields(DataSpec):
-        value = getattr(spec, field.name)
-        if field.name != "source" and value != field.default:
-            text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            arguments += [f"--{field.name.replace('_', '-')}", text]
-    return arguments
+def data_settings(spec: DataSpec) -> list[tuple[str, Any]]:
+    """The options that read another source in the same way; those at their defaults are left out."""
+    values = {field.name: getattr(spec, field.name) for field in fields(DataSpec) if field.name != "source"}
+    given = {field.name for field in fields(DataSpec) if values.get(field.name) != field.default}
+    cut = {"cut": "/".join(map(str, spec.cut))} if spec.cut else {}
+    return [(name, value) for name, value in (values | cut).items() if name in given]

@@ -16,7 +16,7 @@ from edgener_runtime.commissioning.bench.spec import Spec
 from edgener_runtime.errors import DeviceError, EdgenerError, UserInputError
 
 from .hosts import Host
-from .remote import Job, bench_on, texts_as_lines
+from .remote import FleetJob, bench_on
 from .ssh import check_asyncssh
 from .wheel import check_wheel, runtime_wheel
 
@@ -51,10 +51,7 @@ def run_on_hosts(
     verify_bundle(Path(spec.bundle))
     _check_place(hosts, out)
     with tempfile.TemporaryDirectory() as folder:
-        texts = Path(folder) / "texts.jsonl" if spec.texts else None
-        if texts:
-            texts.write_text(texts_as_lines(spec), encoding="utf-8")
-        job = Job(spec, check_wheel(wheel) if wheel else runtime_wheel(Path(folder)), texts)
+        job = FleetJob(spec, check_wheel(wheel) if wheel else runtime_wheel(Path(folder)), Path(folder))
         return asyncio.run(_all(hosts, job, out, tell))
 
 
@@ -67,13 +64,13 @@ def _check_place(hosts: Sequence[Host], out: Path) -> None:
             raise UserInputError(f"{host.wheels} holds no wheels", f"Fill it, or leave `wheels` of {host.name} out.")
 
 
-async def _all(hosts: Sequence[Host], job: Job, out: Path, tell: Tell) -> tuple[HostOutcome, ...]:
+async def _all(hosts: Sequence[Host], job: FleetJob, out: Path, tell: Tell) -> tuple[HostOutcome, ...]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_one(host, job, out, tell)) for host in hosts]
     return tuple(task.result() for task in tasks)
 
 
-async def _one(host: Host, job: Job, out: Path, tell: Tell) -> HostOutcome:
+async def _one(host: Host, job: FleetJob, out: Path, tell: Tell) -> HostOutcome:
     """The outcome of a device, whatever it is; only Ctrl-C ends all."""
     start, file = time.monotonic(), out / f"{host.name}.json"
 

@@ -6,9 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgener_runtime.base.serde import to_dict
 from edgener_runtime.commissioning.bench.spec import Spec
 from edgener_runtime.errors import DeviceError
 
@@ -16,25 +17,23 @@ from .device_session import LostError, Talk, begin, sweep
 from .hosts import Host
 from .ssh import connected
 
-_RESULT, _BUNDLE, _SITE, _VENV = "result.json", "bundle", "site", "venv"
+_RESULT, _SPEC, _BUNDLE, _SITE, _VENV = "result.json", "spec.json", "bundle", "site", "venv"
 _LAST_WORDS = 60.0  # seconds to stop, bring home what was measured, and remove everything
-_OWN_OPTIONS = {"bundle", "data", "texts", "name"}  # of a Spec: told otherwise
-_RENAMED = {"scenarios": "scenario", "variants": "variant", "devices": "device", "bound_ms": "bound"}
 _OF_PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir")
 
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Job:
-    """What every device gets: what is asked, the wheel to run it with, and the texts' file where there are any."""
+class FleetJob:
+    """What every device gets: the spec, the wheel that runs it, and a local folder for files that are made to send."""
 
     spec: Spec
     wheel: Path
-    texts: Path | None = None
+    folder: Path
 
 
-async def bench_on(host: Host, job: Job, tell: Tell, keep: Callable[[bytes], None]) -> None:
+async def bench_on(host: Host, job: FleetJob, tell: Tell, keep: Callable[[bytes], None]) -> None:
     """Run the bench on a device; `keep` gets its result, or what there is of it when it breaks off.
 
     Raises DeviceError where the device fails in any way; nothing is left there, or the error says what is.
@@ -85,39 +84,40 @@ def _left_behind(host: Host, talk: Talk, error: BaseException | None) -> DeviceE
     )
 
 
-async def _bring(talk: Talk, host: Host, job: Job, tell: Tell) -> None:
+async def _bring(talk: Talk, host: Host, job: FleetJob, tell: Tell) -> None:
     files = tuple(_files(host, job))
     tell(f"copying {sum(file.stat().st_size for _, file in files) / 1e6:.1f} MB")
     for path, file in files:
         await talk.put(path, file)
 
 
-def _files(host: Host, job: Job) -> Iterator[tuple[str, Path]]:
+def _files(host: Host, job: FleetJob) -> Iterator[tuple[str, Path]]:
     """Where each file goes, and where it is here."""
     bundle = Path(job.spec.bundle)
     for file in sorted(path for path in bundle.rglob("*") if path.is_file()):
         yield f"{_BUNDLE}/{file.relative_to(bundle).as_posix()}", file
-    if job.texts:
-        yield _texts(job), job.texts
+    yield _SPEC, _spec_file(host, job)
     if host.install != "nothing":
         yield job.wheel.name, job.wheel
     if host.wheels:
         yield from ((f"wheels/{file.name}", file) for file in sorted(Path(host.wheels).glob("*.whl")))
 
 
-def _texts(job: Job) -> str:
-    """A result calls texts by the name of their file, which is what they are called here."""
-    return f"texts/{Path(job.spec.data).name}"
+def _spec_file(host: Host, job: FleetJob) -> Path:
+    """Write the spec with the device's own name, texts included."""
+    file = job.folder / f"{host.name}.json"
+    file.write_text(json.dumps(to_dict(replace(job.spec, bundle=_BUNDLE, name=host.name))), encoding="ascii")
+    return file
 
 
-async def _install(talk: Talk, host: Host, job: Job, tell: Tell) -> None:
+async def _install(talk: Talk, host: Host, job: FleetJob, tell: Tell) -> None:
     for number, command in enumerate(_installing(talk, host, job)):
         if number == 0:
             tell("installing")
         await _run(talk, host, command, tell)
 
 
-def _installing(talk: Talk, host: Host, job: Job) -> Iterator[list[str]]:
+def _installing(talk: Talk, host: Host, job: FleetJob) -> Iterator[list[str]]:
     """Commands that make what `install` says; all of it stands in the visit's folder."""
     wheel = f"{talk.folder}/{job.wheel.name}"
     if host.install == "runtime":
@@ -128,12 +128,10 @@ def _installing(talk: Talk, host: Host, job: Job) -> Iterator[list[str]]:
         yield [_python(talk, host), *_OF_PIP, *source, f"{wheel}[cpu]"]
 
 
-async def _measure(talk: Talk, host: Host, job: Job, tell: Tell, keep: Callable[[bytes], None]) -> None:
+async def _measure(talk: Talk, host: Host, job: FleetJob, tell: Tell, keep: Callable[[bytes], None]) -> None:
     """The bench itself; what it has written is kept also where it fails, or is not wanted any longer."""
     command = [_python(talk, host), "-m", "edgener_runtime", "bench", f"{talk.folder}/{_BUNDLE}"]
-    command += [*bench_arguments(job.spec), "--name", host.name, "--out", f"{talk.folder}/{_RESULT}"]
-    command += ["--progress", "lines"]
-    command += ["--input", f"{talk.folder}/{_texts(job)}", "--format", "jsonl"] if job.texts else []
+    command += ["--spec", f"{talk.folder}/{_SPEC}", "--out", f"{talk.folder}/{_RESULT}", "--progress", "lines"]
     try:
         await _run(talk, host, command, tell)
     except asyncio.CancelledError:
@@ -190,21 +188,3 @@ def _last_words(said: list[str]) -> str:
     """From the last error on, or the last line."""
     errors = [index for index, line in enumerate(said) if line.lower().startswith("error:")]
     return " ".join(said[errors[-1] :] if errors else said[-1:]) or "it said nothing"
-
-
-def bench_arguments(spec: Spec) -> list[str]:
-    """The options of `edgener-runtime bench` that ask for the same; those at their defaults are left out."""
-    arguments: list[str] = []
-    for field in fields(Spec):
-        value = getattr(spec, field.name)
-        if field.name not in _OWN_OPTIONS and value != field.default:
-            option = "--" + _RENAMED.get(field.name, field.name).replace("_", "-")
-            for each in value if isinstance(value, tuple) else (value,):
-                arguments += [option, str(each)]
-    return arguments
-
-
-def texts_as_lines(spec: Spec) -> str:
-    """A spec's own texts as JSON Lines, with their entities where they are known."""
-    kept = ({name: value for name, value in asdict(text).items() if value is not None} for text in spec.texts)
-    return "".join(json.dumps(text, ensure_ascii=False) + "\n" for text in kept)

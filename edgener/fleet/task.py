@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from edgener_runtime.base.serde import SchemaError, from_json, to_json
+from edgener_runtime.base.serde import to_json
 from edgener_runtime.errors import UserInputError
 
 
@@ -19,16 +19,14 @@ def bench_task(bundle_uri: str, spec: dict[str, Any]) -> dict[str, Any]:
     Where the task is interrupted, the result is partial. Raises EdgenerError as `edgener-runtime bench` does.
     """
     from edgener_runtime.commissioning.bench.run import run
-    from edgener_runtime.commissioning.bench.spec import Spec
+    from edgener_runtime.commissioning.bench.spec import parse_spec
 
     bundle = _local(bundle_uri)
     try:
-        asked = from_json(Spec, json.dumps({**spec, "bundle": str(bundle)}), "the spec")
-    except SchemaError as error:
-        raise UserInputError(error.message, "See edgener_runtime.commissioning.bench.spec.Spec.") from None
+        asked = json.dumps({**spec, "bundle": str(bundle)})
     except TypeError as error:
-        raise UserInputError(f"the spec is no JSON: {error}", "Give texts, numbers and lists alone.") from None
-    return dict(json.loads(to_json(run(asked))))
+        raise UserInputError(f"the spec is not JSON: {error}", "Use only texts, numbers and lists.") from None
+    return dict(json.loads(to_json(run(parse_spec(asked, "the spec")))))
 
 
 def _local(uri: str) -> Path:

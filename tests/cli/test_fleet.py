@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from edgener.cli.main import main
-from edgener.fleet.remote import bench_arguments, texts_as_lines
+from edgener.fleet import remote
+from edgener.fleet.hosts import Host
 from edgener_runtime.cli import main as runtime
 from edgener_runtime.commissioning.bench.results.record import read_result
 from edgener_runtime.commissioning.bench.spec import Gold, Spec, Text
-from edgener_runtime.commissioning.bench.workloads import read_input
 
 from ..fleet.devices import Device, Keys, device, make_keys
 
@@ -103,28 +103,25 @@ def test_a_wheel_is_for_devices() -> None:
     assert done.exit_code == 2 and "--wheel is for the devices of --hosts" in done.stderr
 
 
+WORDS = ((0, 3), (4, 8), (9, 11), (12, 17))
+TEXTS = (Text("oil leak\u2028at P-101", (Gold("FAULT", 0, 8),), WORDS), Text("nothing", ()), Text("unknown \ud800"))
 SPECS = [
     Spec("b"),
     Spec("b", ("server", "multi-stream"), ("fp32", "int8-dynamic"), ("cpu", "auto"), (1, 2), lengths=(16, 128),
-         samples_per_query=(2, 8), bound_ms=12.5, seconds=0.5, within=0.013, driver="builtin"),
+         samples_per_query=(2, 8), bound_ms=12.5, seconds=0.5, within=0.013, driver="builtin", name="pi"),
+    Spec("b", data="builtin:factory (test)", texts=TEXTS),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=["defaults", "everything"])
-def test_a_device_is_asked_for_what_was_asked_here(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Spec] = []
+@pytest.mark.parametrize("spec", SPECS, ids=["defaults", "everything", "texts"])
+def test_a_device_measures_exactly_the_spec(spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[Spec] = []
     monkeypatch.setattr(
-        "edgener_runtime.commissioning.cli.bench.measure", lambda context, spec, *more: asked.append(spec)
+        "edgener_runtime.commissioning.cli.bench.measure", lambda context, spec, *more: measured.append(spec)
     )
+    host = Host("roof", "roof.local")
+    file = remote._spec_file(host, remote.FleetJob(spec, tmp_path, tmp_path))
     command = runtime.commands["bench"]
     assert isinstance(command, click.Command)
-    command.main(["b", *bench_arguments(spec)], standalone_mode=False)
-    assert asked == [spec]
-
-
-def test_texts_come_to_a_device_as_they_are_here(tmp_path: Path) -> None:
-    words = ((0, 3), (4, 8), (9, 11), (12, 17))
-    texts = (Text("oil leak\u2028at P-101", (Gold("FAULT", 0, 8),), words), Text("nothing", ()), Text("unknown"))
-    file = tmp_path / "texts.jsonl"
-    file.write_text(texts_as_lines(Spec("b", data="orders", texts=texts)), encoding="utf-8")
-    assert read_input(str(file), "auto") == texts
+    command.main(["there/bundle", "--spec", str(file)], standalone_mode=False)
+    assert measured == [replace(spec, bundle="there/bundle", name="roof")]

@@ -38,7 +38,7 @@ LogLevel ERROR
 
 # what it does is told by the device's name
 MADE_UP_RUNTIME = '''
-import os, signal, sys, time
+import json, os, signal, sys, time
 from pathlib import Path
 
 RESULT = r"""{result}"""
@@ -50,12 +50,13 @@ def say(text):
 
 def main():
     options = dict(zip(sys.argv[1:], sys.argv[2:]))
-    name, out = options["--name"], Path(options["--out"])
+    spec = json.loads(Path(options["--spec"]).read_text())
+    name, out = spec["name"], Path(options["--out"])
     say(f"asked: {{' '.join(sys.argv[1:2])}}")
     Path(os.environ["TMPDIR"], "rubbish").write_text("left where it may")
     assert (Path(sys.argv[2]) / "manifest.json").is_file()
-    if "--input" in options:
-        say(f"texts of {{Path(options['--input']).name}}: {{Path(options['--input']).read_text()}}")
+    if spec["texts"]:
+        say(f"texts of {{spec['data']}}: {{json.dumps(spec['texts'])}}")
     result = RESULT.replace("NAME", name)
     out.write_text(result.replace('"partial": false', '"partial": true'))
     say("half-way")

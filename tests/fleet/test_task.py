@@ -34,7 +34,7 @@ def test_a_bundle_elsewhere_is_not_fetched(uri: str) -> None:
         ({"seconds": "3"}, "expected float, found str"),
         ({"scenarios": ["fastest"]}, "there is no scenario 'fastest'"),
         ({"seconds": -1}, "seconds is -1"),
-        ({"name": Path("x")}, "the spec is no JSON"),
+        ({"name": Path("x")}, "the spec is not JSON"),
     ],
 )
 def test_a_spec_with_a_fault_is_refused(spec: dict[str, Any], says: str) -> None:

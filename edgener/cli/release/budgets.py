@@ -35,6 +35,6 @@ def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def budget_arguments(budgets: Sequence[Budget]) -> list[str]:
-    """The options that ask for the same budgets."""
-    return [word for budget in budgets for word in (LOSSES[budget.figure].option, budget_text(budget))]
+def budget_settings(budgets: Sequence[Budget]) -> list[tuple[str, str]]:
+    """The options that set these budgets, with their values."""
+    return [(LOSSES[budget.figure].option.removeprefix("--"), budget_text(budget)) for budget in budgets]

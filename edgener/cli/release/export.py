@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener.cache import cache_folder
-from edgener.cli.options import data_arguments, data_options
+from edgener.cli.options import data_options, data_settings
 from edgener.cli.tables import narrow_table, stacked
 from edgener.data.calibration import calibration_text, search_text
 from edgener.data.read import SPLITS, DataSpec, read_split
@@ -19,8 +19,9 @@ from edgener.parity.budgets import Budget, with_default
 from edgener_exporters.calibrate.calibration import METHODS
 from edgener_exporters.variants import DEFAULT, SETS, select_variants
 from edgener_runtime.base.serde import to_dict
+from edgener_runtime.cli.options import option_arguments
 
-from .budgets import budget_arguments, budget_options
+from .budgets import budget_options, budget_settings
 
 if TYPE_CHECKING:
     from edgener.parity.compare import ParityReport
@@ -92,10 +93,11 @@ def export(
     from edgener.progress import tracked
     from edgener.search import SearchSpec, read_search, search_precision
 
-    arguments = ["--variants", variants, "--split", split, *budget_arguments(budgets), "--exporter", exporter]
-    arguments += ["--calibration", data_record(text).source] if text and calibration else []
-    arguments += ["--calibration-method", calibration_method] if text else []
-    arguments += data_arguments(data)
+    arguments = option_arguments((
+        ("variants", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
+        ("calibration", data_record(text).source if text and calibration else None),
+        ("calibration_method", calibration_method if text else None), *data_settings(data),
+    ))  # fmt: skip
     cache = cache_folder()
     spec = ExportSpec(
         chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache,

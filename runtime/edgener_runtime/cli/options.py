@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,19 @@ def loading_options(command: Command) -> Command:
         return command(load=load, **parameters)
 
     return with_options(with_loading, _LOADING)
+
+
+def option_arguments(options: Iterable[tuple[str, Any]]) -> list[str]:
+    """Options with their values as a command line has them; each item of a tuple repeats its option.
+
+    None and False leave the option out, True is a flag.
+    """
+    found = [(f"--{name.replace('_', '-')}", each) for name, value in options for each in _each(value)]
+    return [word for option, value in found for word in ((option,) if value is True else (option, str(value)))]
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else () if value in (None, False) else (value,)
 
 
 def with_options(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:

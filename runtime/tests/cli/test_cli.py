@@ -16,6 +16,7 @@ import pytest
 
 from edgener_runtime import Decoding, Entity, TokenClassifier, __version__
 from edgener_runtime.cli import main
+from edgener_runtime.cli.options import option_arguments
 
 TEXT = "Feed pump P-101: oil leak, 泵"
 # As the installed script; a suite run in the background ignores Ctrl-C, and so would what it starts.
@@ -258,3 +259,10 @@ def test_every_command_and_option_has_help_and_an_example(command: str, run: Run
     assert f"edgener-runtime {command} " in done.out.partition("Example")[2]
     options = [option for option in main.commands[command].params if isinstance(option, click.Option)]
     assert all(option.help for option in options)
+
+
+def test_options_are_written_as_they_are_typed() -> None:
+    options = {"scenario": ("server", "offline"), "samples_per_query": 8, "name": None, "json": True, "strict": False}
+    assert option_arguments(options.items()) == [
+        "--scenario", "server", "--scenario", "offline", "--samples-per-query", "8", "--json",
+    ]  # fmt: skip

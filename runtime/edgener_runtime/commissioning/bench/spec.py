@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from edgener_runtime.base.serde import SchemaError, from_json
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.devices import device_named
@@ -80,6 +82,25 @@ class Spec:
     def is_labelled(self) -> bool:
         """Whether the entities of all its own texts are known."""
         return bool(self.texts) and all(text.entities is not None for text in self.texts)
+
+
+def read_spec(path: Path) -> Spec:
+    """The spec in a JSON file. Raises UserInputError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserInputError(f"cannot read {path}: {error.strerror}", "Check the path and its permissions.") from None
+    except UnicodeDecodeError as error:
+        raise UserInputError(f"{path}: not UTF-8 at byte {error.start}", "Write it again.") from None
+    return parse_spec(text, str(path))
+
+
+def parse_spec(text: str, where: str) -> Spec:
+    """The spec in JSON; `where` names it in errors. Raises UserInputError."""
+    try:
+        return from_json(Spec, text, where)
+    except SchemaError as error:
+        raise UserInputError(error.message, "See edgener_runtime.commissioning.bench.spec.Spec.") from None
 
 
 def scenarios_of(names: Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @input_options
+@click.option(
+    "--spec",
+    "spec_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="JSON file of a Spec: all that is measured, without the options for it.",
+)
 @bench_options
 @click.pass_context
 def bench(
-    context: click.Context, source: str | None, form: str, ask: Callable[..., Spec], out: Path | None, as_json: bool,
-    progress: str,
+    context: click.Context, source: str | None, form: str, spec_file: Path | None, ask: Callable[..., Spec],
+    out: Path | None, as_json: bool, progress: str,
 ) -> None:  # fmt: skip
     """Measure how fast the variants of BUNDLE are on this machine, and what they cost, by MLPerf's scenarios.
 
@@ -42,7 +49,17 @@ def bench(
       edgener-runtime bench out/bundle --scenario all --threads 1 --threads 2 --input orders.jsonl
       edgener-runtime bench out/bundle --variant int8-dynamic --lengths 16 --lengths 128 --within 1%
     """
-    measure(context, ask(**own_texts(source, form)), out, as_json, progress)
+    spec = ask(**own_texts(source, form))
+    measure(context, _from_file(spec_file, spec) if spec_file else spec, out, as_json, progress)
+
+
+def _from_file(file: Path, asked: Spec) -> Spec:
+    """The spec of a file, for the bundle that was given. Raises UsageError where options say what is measured, too."""
+    from edgener_runtime.commissioning.bench.spec import Spec, read_spec
+
+    if asked != Spec(asked.bundle):
+        raise click.UsageError("--spec says all that is measured: leave out the options for it")
+    return replace(read_spec(file), bundle=asked.bundle)
 
 
 def measure(

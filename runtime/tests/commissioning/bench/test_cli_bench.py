@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from edgener_runtime.base.serde import to_json
 from edgener_runtime.commissioning.bench.results.record import read_result
+from edgener_runtime.commissioning.bench.spec import Spec
 
 Run = Callable[..., Any]
 QUICK = (
@@ -55,6 +57,49 @@ def test_json_on_stdout_is_the_result_and_marks_are_told_on_stderr(bundle: Path,
 def test_progress_comes_in_lines_where_a_program_reads_it(bundle: Path, run: Run) -> None:
     done = run("bench", bundle, *QUICK, "--progress", "lines")
     assert done.err.startswith("0 of 1 s, round 1, 1 of 1 rows: fp32 on cpu, 1 thread")
+
+
+def test_a_spec_in_a_file_stands_for_all_its_options(bundle: Path, tmp_path: Path, run: Run) -> None:
+    spec = Spec(
+        "elsewhere", ("offline",), ("fp32",), ("cpu",), (1,), lengths=(16,), seconds=0.5, driver="builtin", name="pi"
+    )
+    file = tmp_path / "spec.json"
+    file.write_text(to_json(spec), encoding="utf-8")
+    done = run("bench", bundle, "--spec", file, "--json")
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert (result["name"], result["driver"], result["bundle"]) == ("pi", "builtin", "tiny-factory")
+    assert [(row["case"]["variant"], row["case"]["scenario"]) for row in result["rows"]] == [("fp32", "offline")]
+
+
+@pytest.mark.parametrize(
+    "option", [("--seconds", "5"), ("--input", __file__), ("--name", "box"), ("--variant", "fp32")]
+)
+def test_a_spec_in_a_file_leaves_nothing_to_its_options(
+    option: tuple[str, str], bundle: Path, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "spec.json").write_text(to_json(Spec("b")), encoding="utf-8")
+    done = run("bench", bundle, "--spec", tmp_path / "spec.json", *option)
+    assert done.code == 2 and "--spec says all that is measured" in done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot read"),
+        (b"\xff", "not UTF-8 at byte 0"),
+        (b"{", "spec.json:1: not JSON"),
+        (b'{"bundle": "b", "secnods": 3}', "unknown field 'secnods'"),
+        (b'{"bundle": "b", "scenarios": []}', "there are no scenarios"),
+    ],
+)
+def test_a_spec_that_cannot_be_used_is_2(
+    content: bytes | None, says: str, bundle: Path, tmp_path: Path, run: Run
+) -> None:
+    if content:
+        (tmp_path / "spec.json").write_bytes(content)
+    done = run("bench", bundle, "--spec", tmp_path / "spec.json")
+    assert done.code == 2 and says in done.err and "Traceback" not in done.err
 
 
 def test_a_folder_is_no_place_for_a_result(bundle: Path, tmp_path: Path, run: Run) -> None:
