@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgener_runtime import Decoding, DeviceError, Entity, TokenClassifier
-from edgener_runtime.backends.shapes import ANY
+from edgener_runtime.backends.base import ANY
 from edgener_runtime.text import tokenize as tokenize_module
 
 Run = Callable[..., Any]
@@ -94,7 +94,7 @@ def _ending(*arguments: str) -> int:
 # --- broken lines
 
 
-def test_broken_lines_can_be_skipped_are_told_and_end_in_2(bundle: Path, run: Run, tmp_path: Path) -> None:
+def test_broken_lines_can_be_skipped_are_reported_and_end_in_2(bundle: Path, run: Run, tmp_path: Path) -> None:
     data = b"oil leak\n\xff\n\npump \xe6\xb3\nP-101\n"
     (tmp_path / "orders.txt").write_bytes(data)
     for source, done in (
@@ -198,7 +198,7 @@ def test_a_megabyte_of_text_takes_bounded_memory(bundle: Path) -> None:
 
 
 @only_linux
-def test_a_text_too_long_for_the_memory_left_is_told_before_it_is_a_kill(bundle: Path) -> None:
+def test_a_text_too_long_for_the_memory_left_is_reported_before_it_is_a_kill(bundle: Path) -> None:
     done = limited(bundle, "oil leak ", 100_000, spare=60)
     assert done.returncode == 1
     assert "DeviceError: cutting 900,000 characters into subwords takes about 225 MB of memory, " in done.stderr

@@ -24,10 +24,10 @@ def test_a_variant_is_found_by_its_name(manifest: Manifest) -> None:
     assert manifest.variant("fp32").precision == "fp32"
 
 
-def test_a_variant_that_is_not_there_is_told_with_those_that_are(manifest: Manifest) -> None:
-    with pytest.raises(UserInputError, match="has no variant 'fp16'") as told:
+def test_a_variant_that_is_not_there_is_reported_with_those_that_are(manifest: Manifest) -> None:
+    with pytest.raises(UserInputError, match="has no variant 'fp16'") as raised:
         manifest.variant("fp16")
-    assert told.value.hint == "It has: int8-dynamic, fp32."
+    assert raised.value.hint == "It has: int8-dynamic, fp32."
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_a_variant_that_is_not_there_is_told_with_those_that_are(manifest: Manif
         ({"variants": [{}]}, "manifest.json.variants[0]: field 'name' is missing"),
     ],
 )  # fmt: skip
-def test_a_field_that_is_not_as_expected_is_told(
+def test_a_field_that_is_not_as_expected_is_reported(
     fields: dict[str, Any], expected: str, edit: Callable[..., Path]
 ) -> None:
-    with pytest.raises(BundleError) as told:
+    with pytest.raises(BundleError) as raised:
         read_manifest(edit(**fields))
-    assert expected in told.value.message
-    assert told.value.hint
+    assert expected in raised.value.message
+    assert raised.value.hint
 
 
 def test_a_field_inside_is_checked_too(edit: Callable[..., Path]) -> None:
@@ -60,7 +60,7 @@ def test_a_field_inside_is_checked_too(edit: Callable[..., Path]) -> None:
         read_manifest(edit("variants", 1, "file", size=1.5))
 
 
-def test_a_missing_field_is_told(copy: Path) -> None:
+def test_a_missing_field_is_reported(copy: Path) -> None:
     record = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
     del record["tokenizer"]["stride"]
     (copy / "manifest.json").write_text(json.dumps(record))
@@ -71,13 +71,13 @@ def test_a_missing_field_is_told(copy: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000, b'{"schema_version": 1} x']
 )
-def test_a_damaged_manifest_is_told(damage: bytes, copy: Path) -> None:
+def test_a_damaged_manifest_is_reported(damage: bytes, copy: Path) -> None:
     (copy / "manifest.json").write_bytes(damage)
     with pytest.raises(BundleError, match="is damaged"):
         read_manifest(copy)
 
 
-def test_a_manifest_cut_off_anywhere_is_told(copy: Path) -> None:
+def test_a_manifest_cut_off_anywhere_is_reported(copy: Path) -> None:
     file = copy / "manifest.json"
     data = file.read_bytes().rstrip()
     for length in range(0, len(data), 97):
@@ -93,7 +93,7 @@ def test_a_place_without_a_manifest_is_no_bundle(place: str, copy: Path) -> None
         read_manifest(copy / place)
 
 
-def test_a_manifest_that_cannot_be_read_is_told(copy: Path) -> None:
+def test_a_manifest_that_cannot_be_read_is_reported(copy: Path) -> None:
     (copy / "manifest.json").unlink()
     (copy / "manifest.json").mkdir()
     with pytest.raises(BundleError, match="cannot read "):

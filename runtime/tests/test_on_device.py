@@ -66,10 +66,10 @@ def test_answers_are_the_cpu_s_and_come_from_the_device(
     device: str, prepared: Path, expected: list[list[Entity]]
 ) -> None:
     with TokenClassifier.load(prepared, device, "fp32") as classifier:
-        told = classifier.explain()
-        assert told.provider != CPU, told
+        explanation = classifier.explain()
+        assert explanation.provider != CPU, explanation
         # the tests' bundle has nodes that onnxruntime keeps on the CPU, so that CUDA captures none of it
-        assert any("no CUDA graph" in reason for reason in told.reasons) == (device == "cuda"), told
+        assert any("no CUDA graph" in reason for reason in explanation.reasons) == (device == "cuda"), explanation
         assert_alike(classifier.predict_batch(TEXTS), expected)
         assert_alike([classifier.predict(text) for text in TEXTS], expected)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from edgener_runtime import BundleError, EdgenerError, Entity, TokenClassifier, UserInputError
-from edgener_runtime.backends.shapes import ANY
+from edgener_runtime.backends.base import ANY
 from edgener_runtime.bundle import verify
 from edgener_runtime.bundle.manifest import read_manifest
 from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding
@@ -243,17 +243,17 @@ def test_a_reproducible_answer_comes_from_a_steady_variant_or_from_a_text_alone(
 # --- refusals
 
 
-def test_an_aggregation_that_there_is_not_is_told(classifier: TokenClassifier) -> None:
+def test_an_aggregation_that_there_is_not_is_reported(classifier: TokenClassifier) -> None:
     with pytest.raises(UserInputError, match="there is no aggregation 'mean'"):
         classifier.predict("oil leak", Decoding("mean"))
 
 
-def test_a_variant_that_there_is_not_is_told(bundle: Path) -> None:
+def test_a_variant_that_there_is_not_is_reported(bundle: Path) -> None:
     with pytest.raises(UserInputError, match="has no variant 'int4'"):
         TokenClassifier.load(bundle, variant="int4")
 
 
-def test_a_closed_classifier_is_told(bundle: Path) -> None:
+def test_a_closed_classifier_is_reported(bundle: Path) -> None:
     with TokenClassifier.load(str(bundle)) as classifier:
         assert classifier.predict("oil leak")
     with pytest.raises(EdgenerError, match="was closed"):

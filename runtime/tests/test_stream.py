@@ -94,7 +94,7 @@ def test_an_error_in_one_of_many_runs_reaches_the_caller(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_is_told_why_it_may_not(tuned: TokenClassifier) -> None:
+def test_a_forked_process_is_reported_why_it_may_not(tuned: TokenClassifier) -> None:
     tuned.predict("oil leak")
     reading, writing = os.pipe()
     child = os.fork()
@@ -106,7 +106,7 @@ def test_a_forked_process_is_told_why_it_may_not(tuned: TokenClassifier) -> None
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as told:
+    with os.fdopen(reading, encoding="utf-8") as raised:
         assert f"was loaded in process {os.getpid()}, before the fork of {child}" in told.read()
     os.waitpid(child, 0)
 

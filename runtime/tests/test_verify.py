@@ -83,9 +83,9 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 def test_a_damaged_bundle_is_refused(name: str, copy: Path, run: Callable[..., Any]) -> None:
     damage, expected = DAMAGES[name]
     damage(copy)
-    with pytest.raises(BundleError) as told:
+    with pytest.raises(BundleError) as raised:
         TokenClassifier.load(copy)
-    assert expected in told.value.message
+    assert expected in raised.value.message
 
     for command in (["verify", copy], ["predict", copy, "oil leak"]):
         done = run(*command)
@@ -121,7 +121,7 @@ def test_threads_that_verified_are_gone(bundle: Path, copy: Path) -> None:
     assert [thread for thread in threading.enumerate() if "verify" in thread.name] == []
 
 
-def test_a_file_that_cannot_be_read_is_told(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_reported(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def worn_out(path: Path) -> str:
         raise OSError(5, "Input/output error")
 

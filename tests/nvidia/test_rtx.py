@@ -26,7 +26,7 @@ from edgener_exporters.quantise.int8_static import quantize_static
 from edgener_runtime.backends.tensorrt.options import EngineOptions
 from edgener_runtime.backends.tensorrt.paths import engines_folder
 from edgener_runtime.backends.tensorrt.profiles import Profile, profiles_for
-from edgener_runtime.backends.tensorrt.sidecar import Here, check_sidecar
+from edgener_runtime.backends.tensorrt.sidecar import EngineTarget, check_sidecar
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry, read_manifest
 from edgener_runtime.bundle.verify import file_entry, verify_bundle
 from edgener_runtime.commissioning.engines.build import Wanted, build_engine
@@ -79,7 +79,7 @@ def test_each_variant_builds_for_each_gpu(name: str, capability: str, bundle: Pa
     assert {tensor.dtype for tensor in built.inputs} == {"INT64"}
     assert [(tensor.name, tensor.dtype) for tensor in built.outputs] == [("logits", "FLOAT")]
     assert built.outputs[0].shape == (-1, -1, len(manifest.labels))
-    here = Here("tensorrt-rtx", VERSION, "a GPU", capability)
+    here = EngineTarget("tensorrt-rtx", VERSION, "a GPU", capability)
     assert check_sidecar(bundle, entry, here) == built
     verify_bundle(bundle)
 

@@ -1,4 +1,4 @@
-"""What every backend shares: the model to open, the tuning it runs with, and the session it becomes."""
+"""What all backends share: the model to open, the tuning it runs with, the batches and the session."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.machine.cpu import usable_cores
 
-from .shapes import BatchShapes
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,11 +17,14 @@ if TYPE_CHECKING:
     Logits = NDArray[np.float32]
 
 SUBWORDS_AT_ONCE = 256  # padded subwords of one run; with more, activations outgrow the cache of a core
+# Lengths that single texts are padded to on a GPU, each warmed up and captured as a graph: more of them take memory,
+# fewer waste time on padding.
+LENGTHS = (16, 32, 64, 128, 192, 256, 384, 512)
 
 
 @dataclass(frozen=True)
 class Model:
-    """What a session is opened on: a variant in a bundle's folder, its inputs, and the most subwords they will have."""
+    """What a session is opened for: a variant in a bundle's folder, its inputs, and their maximum length."""
 
     bundle: Path
     variant: VariantEntry
@@ -38,10 +39,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Threads of a batch that runs alone, and whether idle ones of them spin while they wait; how many batches run at
-    once where several wait, with how many threads each; padded subwords of a batch.
+    """Threads and batches of a session.
 
-    The default gives all cores that this process may use to one batch, or a core each to as many.
+    A batch alone runs with `threads`, which spin between tasks if `spinning`; where several batches wait, `workers` run
+    at once with `threads_each`. A batch has at most `batch_subwords` padded subwords. The default gives one batch all
+    cores that this process may use, or each of several batches one core.
     """
 
     threads: int = field(default_factory=usable_cores)
@@ -52,22 +54,45 @@ class Tuning:
 
     @classmethod
     def of(cls, threads: int) -> Tuning:
-        """So many threads for one batch, or one each for as many."""
+        """`threads` for one batch, or one for each of as many batches."""
         return cls(threads, threads)
 
     def __str__(self) -> str:
         several = f"{self.workers} runs at once of {self.threads_each} each, " if self.workers > 1 else ""
-        return (
-            f"{self.threads} threads a run{' alone' if several else ''}, {several}{self.batch_subwords} subwords a run"
-        )
+        alone = " alone" if several else ""
+        return f"{self.threads} threads per run{alone}, {several}{self.batch_subwords} subwords per run"
+
+
+@dataclass(frozen=True)
+class BatchShapes:
+    """The batches that a session takes: onnxruntime any, an engine those of its profiles.
+
+    `lengths` are those that batches are padded to, () for any; each of `batches` is `(most rows, shortest, longest)`,
+    () for any.
+    """
+
+    lengths: tuple[int, ...] = ()
+    batches: tuple[tuple[int, int, int], ...] = ()
+
+    def padded(self, subwords: int) -> int:
+        """The smallest length that the subwords fit in; where none does, their number, which the session refuses."""
+        return next((length for length in self.lengths if length >= subwords), subwords)
+
+    def most_rows(self, subwords: int, rows: int) -> int:
+        """How many of `rows` rows of this length may run together; all where none may: the session refuses them."""
+        fitting = [most for most, shortest, longest in self.batches if shortest <= subwords <= longest]
+        return min(rows, max(fitting, default=rows))
+
+
+ANY = BatchShapes()
 
 
 class Session(Protocol):
-    """A model that is loaded: what really runs it, by which library, on which batches, and what else to know of it."""
+    """A loaded model."""
 
     @property
     def provider(self) -> str:
-        """An execution provider of onnxruntime, or TensorRT."""
+        """The execution provider of onnxruntime that runs it, or TensorRT."""
 
     @property
     def library(self) -> str:
@@ -75,14 +100,14 @@ class Session(Protocol):
 
     @property
     def shapes(self) -> BatchShapes:
-        """The batches it takes."""
+        """The batches that it takes."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of how it runs."""
+        """What a person should know about how it runs."""
 
     def run(self, feeds: Feeds) -> Logits:
-        """The logits (batch, subwords, labels). Raises DeviceError where the run breaks off."""
+        """The logits (batch, subwords, labels). Raises DeviceError where the run fails."""
 
     def close(self) -> None:
-        """Free all that it holds."""
+        """Free the model and its memory."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
-from edgener_runtime.backends.base import SUBWORDS_AT_ONCE
-from edgener_runtime.backends.shapes import ANY, BatchShapes
+from edgener_runtime.backends.base import ANY, SUBWORDS_AT_ONCE, BatchShapes
 from edgener_runtime.bundle.manifest import TokenizerSettings
 from edgener_runtime.decoding.decode import Scored
 from edgener_runtime.text.tokenize import Subwords, TextTokenizer

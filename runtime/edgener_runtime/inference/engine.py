@@ -10,9 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edgener_runtime.backends.base import Model, Session, Tuning
+from edgener_runtime.backends.base import BatchShapes, Model, Session, Tuning
 from edgener_runtime.backends.open import open_session
-from edgener_runtime.backends.shapes import BatchShapes
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ParityError
 
 if TYPE_CHECKING:

@@ -87,7 +87,7 @@ def test_the_commands_offer_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "here", "said"),
+    ("device", "here", "expected"),
     [
         ("cuda", {}, ["is built without CUDA", "no CUDA driver"]),
         ("cuda", {"built": (CUDA,)}, ["no CUDA driver"]),
@@ -107,14 +107,14 @@ def test_the_commands_offer_the_table() -> None:
     ],
 )
 def test_everything_missing_is_reported_with_the_next_command(
-    device: str, here: dict[str, Any], said: list[str], machine: Any, run_request: RunRequest
+    device: str, here: dict[str, Any], expected: list[str], machine: Any, run_request: RunRequest
 ) -> None:
     machine(**here)
     found = list(missing_here(DEVICES[device], run_request))
-    assert len(found) == len(said)
-    assert all(part in missing.what for part, missing in zip(said, found, strict=True))
+    assert len(found) == len(expected)
+    assert all(part in missing.what for part, missing in zip(expected, found, strict=True))
     assert all(missing.requirement in DEVICES[device].requirements for missing in found)
-    if said:
+    if expected:
         with pytest.raises(ProviderError) as raised:
             require(DEVICES[device], run_request)
         assert raised.value.message.startswith(f"{device} cannot run here: ")

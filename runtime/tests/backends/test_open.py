@@ -23,7 +23,7 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.choose import pick_device
 from edgener_runtime.backends.onnxruntime import library
-from edgener_runtime.backends.onnxruntime.io_binding import run_bound
+from edgener_runtime.backends.onnxruntime.io_binding import run_with_io_binding
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.backends.onnxruntime.options import CACHE, CUDA_OPTIONS
 from edgener_runtime.backends.onnxruntime.session import OnnxSession
@@ -43,7 +43,7 @@ without_cuda = pytest.mark.skipif(
 )
 
 
-DRIVER = CudaDriver("12.6", (Gpu("Made-up GPU", "8.7", 8 << 30),), None)
+DRIVER = CudaDriver("12.6", (Gpu("Synthetic GPU", "8.7", 8 << 30),), None)
 NO_DRIVER = CudaDriver(None, (), "no CUDA driver (libcuda.so.1) is installed")
 
 
@@ -95,10 +95,10 @@ def stub_onnxruntime(monkeypatch: pytest.MonkeyPatch, built_for: list[str], come
 
 
 @pytest.mark.parametrize("device", ["", "gpu", "CPU", "cuda:0"])
-def test_a_device_that_there_is_not_is_told(device: str) -> None:
-    with pytest.raises(UserInputError, match="there is no device") as told:
+def test_a_device_that_there_is_not_is_reported(device: str) -> None:
+    with pytest.raises(UserInputError, match="there is no device") as raised:
         pick_device(device)
-    assert told.value.hint == f"Choose one of: {', '.join(DEVICES)}"
+    assert raised.value.hint == f"Choose one of: {', '.join(DEVICES)}"
 
 
 @pytest.mark.parametrize("device", [name for name, device in DEVICES.items() if device.provider])
@@ -123,9 +123,9 @@ def test_auto_is_cuda_where_it_was_built_in_and_a_driver_answers(
 
 @without_cuda
 def test_cuda_without_a_build_for_it_is_an_error_with_the_line_to_type(bundle: Path, run: Callable[..., Any]) -> None:
-    with pytest.raises(ProviderError, match="built without CUDA") as told:
+    with pytest.raises(ProviderError, match="built without CUDA") as raised:
         TokenClassifier.load(bundle, "cuda")
-    assert told.value.hint and "onnxruntime-gpu" in told.value.hint
+    assert raised.value.hint and "onnxruntime-gpu" in raised.value.hint
     done = run("predict", bundle, "--device", "cuda", "oil leak")
     assert (done.code, done.out) == (6, "")
     assert "onnxruntime-gpu" in done.err
@@ -156,25 +156,25 @@ def test_no_session_is_opened_where_no_driver_answers(fp32: Model, monkeypatch: 
     opened = stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA, CPU])
     for place in ("cuda", "record"):
         monkeypatch.setattr(f"edgener_runtime.machine.probe.{place}.cuda_driver", lambda: NO_DRIVER)
-    with pytest.raises(ProviderError, match=r"cuda cannot run here: no CUDA driver \(libcuda\.so\.1\)") as told:
+    with pytest.raises(ProviderError, match=r"cuda cannot run here: no CUDA driver \(libcuda\.so\.1\)") as raised:
         open_session(fp32, "cuda", Tuning(1))
-    assert told.value.hint and "nvidia-smi" in told.value.hint
+    assert raised.value.hint and "nvidia-smi" in raised.value.hint
     assert opened == []
 
 
-def test_all_that_is_missing_is_told_at_once(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_is_missing_is_reported_at_once(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     stub_onnxruntime(monkeypatch, [CPU], [CPU])
     monkeypatch.setattr("edgener_runtime.machine.probe.cuda.cuda_driver", lambda: NO_DRIVER)
     both = ["onnxruntime 1.32.0", "onnxruntime-gpu 1.31.1"]
     monkeypatch.setattr(ProcessFacts, "onnxruntime_packages", lambda *_: both)
-    with pytest.raises(ProviderError) as told:
+    with pytest.raises(ProviderError) as raised:
         open_session(fp32, "cuda", Tuning(1))
     for part in (
         "onnxruntime 1.32.0 and onnxruntime-gpu 1.31.1 are installed together",
         "built without",
         "no CUDA driver",
     ):
-        assert part in told.value.message
+        assert part in raised.value.message
 
 
 def test_the_tensorrt_provider_keeps_its_engines_beside_the_bundle(
@@ -190,12 +190,12 @@ def test_the_tensorrt_provider_keeps_its_engines_beside_the_bundle(
     for kept in (False, True):
         if kept:
             (Path(options[CACHE]) / "kept.engine").write_bytes(b"damaged")
-        with pytest.raises(ProviderError, match=f"{TENSORRT} did not come up .*: no engine") as told:
+        with pytest.raises(ProviderError, match=f"{TENSORRT} did not come up .*: no engine") as raised:
             open_session(model, "tensorrt-ort", Tuning(1))
-        assert told.value.hint and (f"rm -r {options[CACHE]}" in told.value.hint) == kept
+        assert raised.value.hint and (f"rm -r {options[CACHE]}" in raised.value.hint) == kept
 
 
-def test_a_place_for_engines_that_cannot_be_written_is_told(
+def test_a_place_for_engines_that_cannot_be_written_is_reported(
     driver: None, copy: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub_onnxruntime(monkeypatch, [TENSORRT, CPU], [TENSORRT, CPU])
@@ -212,14 +212,16 @@ def test_a_place_for_engines_that_cannot_be_written_is_told(
         (RuntimeError("CUDA failure 2: out of memory"), DeviceError),
     ],
 )
-def test_the_gpu_s_faults_are_told_from_the_file_s(
+def test_the_gpu_s_faults_are_reported_from_the_file_s(
     raised: Exception, expected: type[EdgenerError], driver: None, fp32: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA])
     monkeypatch.setattr(library.load_onnxruntime(), "InferenceSession", Mock(side_effect=raised))
-    with pytest.raises(expected, match=re.escape(str(raised)) if expected is not DeviceError else "not enough") as told:
+    with pytest.raises(
+        expected, match=re.escape(str(raised)) if expected is not DeviceError else "not enough"
+    ) as raised:
         open_session(fp32, "cuda", Tuning(1))
-    assert type(told.value) is expected
+    assert type(raised.value) is expected
 
 
 def test_bound_memory_gives_the_same_logits(bundle: Path, manifest: Manifest, fp32: Model) -> None:
@@ -229,21 +231,21 @@ def test_bound_memory_gives_the_same_logits(bundle: Path, manifest: Manifest, fp
     feeds = {name: np.arange(1, 25, dtype=np.int64).reshape(3, 8) % 4 for name in fp32.inputs}
     opened = open_session(fp32, "cpu", Tuning(1))
     assert isinstance(opened, OnnxSession)
-    assert np.array_equal(run_bound(opened._session, feeds), opened.run(feeds))
+    assert np.array_equal(run_with_io_binding(opened._session, feeds), opened.run(feeds))
 
 
-def test_a_variant_that_is_not_for_the_device_is_told(bundle: Path) -> None:
+def test_a_variant_that_is_not_for_the_device_is_reported(bundle: Path) -> None:
     with pytest.raises(ProviderError, match=f"int8-dynamic runs on {CPU}, not on {CUDA}"):
         TokenClassifier.load(bundle, "cuda", "int8-dynamic")
 
 
-def test_a_bundle_without_a_variant_for_the_device_is_told(edit: Callable[..., Path]) -> None:
+def test_a_bundle_without_a_variant_for_the_device_is_reported(edit: Callable[..., Path]) -> None:
     edit("variants", 0, "needs", providers=[CUDA])
     with pytest.raises(ProviderError, match=r"no variant of bundle .* runs on cpu; it has int8-dynamic, fp32"):
         TokenClassifier.load(edit("variants", 1, "needs", providers=[]), "cpu")
 
 
-def test_without_onnxruntime_the_line_to_type_is_told(
+def test_without_onnxruntime_the_line_to_type_is_reported(
     bundle: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
@@ -255,7 +257,7 @@ def test_without_onnxruntime_the_line_to_type_is_told(
 # --- settings
 
 
-def test_threads_are_the_usable_cores_unless_told(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_the_usable_cores_by_default(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = stub_onnxruntime(monkeypatch, [CPU], [CPU])
     for threads in (None, 1, 7):
         open_session(fp32, "cpu", tuning_for(fp32.bundle, fp32.variant, threads)[0])
@@ -281,14 +283,14 @@ def test_fusions_that_the_variant_was_measured_without_are_off(
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07" * 100])
-def test_a_file_that_is_no_model_is_told(content: bytes, copy: Path, manifest: Manifest) -> None:
+def test_a_file_that_is_not_a_model_is_reported(content: bytes, copy: Path, manifest: Manifest) -> None:
     (copy / "variants" / "fp32.onnx").write_bytes(content)
-    with pytest.raises(BundleError, match=r"cannot load .*fp32\.onnx") as told:
+    with pytest.raises(BundleError, match=r"cannot load .*fp32\.onnx") as raised:
         open_session(model_of(copy, manifest), "cpu", Tuning(1))
-    assert told.value.hint and "onnxruntime 1.23 or newer" in told.value.hint
+    assert raised.value.hint and "onnxruntime 1.23 or newer" in raised.value.hint
 
 
-def test_a_model_cut_short_is_told(fp32: Model, copy: Path, manifest: Manifest) -> None:
+def test_a_model_cut_short_is_reported(fp32: Model, copy: Path, manifest: Manifest) -> None:
     data = fp32.file.read_bytes()
     for length in range(0, len(data), len(data) // 7):
         (copy / "variants" / "fp32.onnx").write_bytes(data[:length])
@@ -296,16 +298,16 @@ def test_a_model_cut_short_is_told(fp32: Model, copy: Path, manifest: Manifest) 
             open_session(model_of(copy, manifest), "cpu", Tuning(1))
 
 
-def test_a_run_that_breaks_off_is_told(fp32: Model) -> None:
+def test_a_run_that_breaks_off_is_reported(fp32: Model) -> None:
     opened = open_session(fp32, "cpu", Tuning(1))
-    with pytest.raises(DeviceError, match="onnxruntime broke off: "):
+    with pytest.raises(DeviceError, match="onnxruntime failed: "):
         opened.run({})
 
 
 def test_a_text_longer_than_the_model_takes_is_an_error_not_a_guess(edit: Callable[..., Path]) -> None:
     with (
         TokenClassifier.load(edit("tokenizer", max_length=100), "cpu", "fp32") as classifier,
-        pytest.raises(EdgenerError, match="broke off"),
+        pytest.raises(EdgenerError, match="onnxruntime failed"),
     ):
         classifier.predict("泵" * 90)
 
@@ -331,17 +333,19 @@ def test_onnxruntime_keeps_no_events_to_send(bundle: Path, tmp_path: Path) -> No
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_model_that_is_known_to_fit_no_memory_is_told_before(fp32: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_known_to_fit_no_memory_is_reported_before(
+    fp32: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("edgener_runtime.base.memory.memory_left", lambda: 1000)
     with pytest.raises(DeviceError, match=r"^loading .*fp32\.onnx takes about 0 MB of memory"):
         open_session(fp32, "cpu", Tuning(1))
 
 
-@pytest.mark.parametrize("said", ["failed:std::bad_alloc", "Failed to allocate memory for requested buffer"])
+@pytest.mark.parametrize("message", ["failed:std::bad_alloc", "Failed to allocate memory for requested buffer"])
 def test_a_model_that_found_no_memory_is_not_said_to_be_damaged(
-    said: str, fp32: Model, monkeypatch: pytest.MonkeyPatch
+    message: str, fp32: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub_onnxruntime(monkeypatch, [CPU], [CPU])
-    monkeypatch.setattr(library.load_onnxruntime(), "InferenceSession", Mock(side_effect=RuntimeError(said)))
+    monkeypatch.setattr(library.load_onnxruntime(), "InferenceSession", Mock(side_effect=RuntimeError(message)))
     with pytest.raises(DeviceError, match="not enough memory to load"):
         open_session(fp32, "cpu", Tuning(1))

@@ -121,14 +121,14 @@ def test_an_error_that_is_not_the_disk_s_is_passed_on(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="this user may write anywhere")
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     with pytest.raises(StorageError, match="Permission denied"):
         write_atomic(tmp_path / "file", "new")
 
 
 @pytest.mark.parametrize("name", ["file/below", "n" * 300])
-def test_a_place_that_cannot_be_is_told(name: str, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_is_reported(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file, not a folder")
     with pytest.raises(StorageError, match="cannot write"):
         write_atomic(tmp_path / name, "new")

@@ -1,4 +1,4 @@
-"""How much memory is left, read from made-up /proc and /sys, and what is said where it is too little."""
+"""How much memory is left, read from synthetic /proc and /sys, and what is said where it is too little."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def test_a_limit_of_the_address_space_counts(tmp_path: Path, monkeypatch: pytest
 def test_too_little_is_an_error_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "memory_left", lambda: 10_000_000)
     require_memory(10_000_000, "a model")
-    with pytest.raises(DeviceError, match=r"^a model takes about 12 MB of memory, 10 MB are left") as told:
+    with pytest.raises(DeviceError, match=r"^a model takes about 12 MB of memory, 10 MB are left") as raised:
         require_memory(12_000_000, "a model")
-    assert told.value.hint and "ulimit -v" in told.value.hint
+    assert raised.value.hint and "ulimit -v" in raised.value.hint
 
 
 def test_where_nothing_tells_all_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,15 +33,15 @@ def test_a_job_is_given_and_events_come_back() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
-def test_a_crash_is_told_by_its_signal(number: signal.Signals) -> None:
+def test_a_crash_is_reported_by_its_signal(number: signal.Signals) -> None:
     assert ended(ECHO + f"os.kill(os.getpid(), {int(number)})") == (-number, "", [{"job": 1}])
 
 
-def test_a_process_that_dies_before_its_job_is_told_too() -> None:
+def test_a_process_that_dies_before_its_job_is_reported_too() -> None:
     assert ended("os._exit(3)")[0] == 3
 
 
-def test_a_program_that_is_not_there_is_told() -> None:
+def test_a_program_that_is_not_there_is_reported() -> None:
     with pytest.raises(DeviceError, match=r"cannot start /no/such/program: No such file"):
         run_process(["/no/such/program"], "{}", lambda event: None)
 

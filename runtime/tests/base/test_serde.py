@@ -76,10 +76,10 @@ GOOD = '{"name": "press", "count": 1, "running": true, "screws": [], "limits": {
         (GOOD + ', "spare": {"size": 1}}', "here.spare: unknown field 'size'"),
     ],
 )  # fmt: skip
-def test_a_wrong_document_is_told_with_the_field(text: str, expected: str) -> None:
-    with pytest.raises(SchemaError) as told:
+def test_a_wrong_document_is_reported_with_the_field(text: str, expected: str) -> None:
+    with pytest.raises(SchemaError) as raised:
         from_json(Machine, text, "here")
-    assert told.value.message.startswith(expected)
+    assert raised.value.message.startswith(expected)
 
 
 @dataclass(frozen=True)

@@ -248,7 +248,7 @@ def test_a_full_disk_behind_stdout_is_one_message(bundle: Path) -> None:
 # --- help
 
 
-def test_the_version_is_told(run: Run) -> None:
+def test_the_version_is_reported(run: Run) -> None:
     assert run("--version").out == f"edgener-runtime, version {__version__}\n"
 
 

@@ -63,7 +63,7 @@ def test_debug_lets_the_traceback_through(error: Exception) -> None:
         ending(error, "--debug")
 
 
-def test_a_wrong_option_is_told_by_click(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_option_is_reported_by_click(capsys: pytest.CaptureFixture[str]) -> None:
     assert ending(None, "--colour") == 2
     assert "No such option" in capsys.readouterr().err
 
@@ -88,7 +88,7 @@ def test_a_line_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) ->
     assert written.getvalue() == '"泵 🔧 \\ud800"\n'.encode()
 
 
-def test_a_full_disk_behind_stdout_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_behind_stdout_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(Full(), 1)))
     with pytest.raises(StorageError, match="cannot write to stdout: No space left on device"):
         write_line("x" * 100)

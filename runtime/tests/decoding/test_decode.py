@@ -133,10 +133,10 @@ def test_a_text_without_subwords_has_no_entities(aggregation: str) -> None:
 
 
 @pytest.mark.parametrize("aggregation", ["", "mean", "SIMPLE"])
-def test_an_aggregation_that_there_is_not_is_told_with_those_there_are(aggregation: str) -> None:
-    with pytest.raises(UserInputError, match="there is no aggregation") as told:
+def test_an_aggregation_that_there_is_not_is_reported_with_those_there_are(aggregation: str) -> None:
+    with pytest.raises(UserInputError, match="there is no aggregation") as raised:
         decoded("", np.empty((0, 5), np.float32), np.empty((0, 2), np.int64), [], aggregation)
-    assert told.value.hint == "Choose one of: none, simple, first, average, max"
+    assert raised.value.hint == "Choose one of: none, simple, first, average, max"
 
 
 def test_large_logits_do_not_overflow() -> None:

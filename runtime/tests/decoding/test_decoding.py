@@ -46,7 +46,7 @@ def test_an_entity_below_its_label_s_threshold_is_left_out(
     assert told(UNSURE, Decoding(thresholds=thresholds)) == expected
 
 
-def test_a_threshold_of_a_label_that_there_is_not_is_told(classifier: TokenClassifier) -> None:
+def test_a_threshold_of_a_label_that_there_is_not_is_reported(classifier: TokenClassifier) -> None:
     with pytest.raises(UserInputError, match="there is no label 'PUMP'"):
         classifier.predict("oil leak", Decoding(thresholds={"PUMP": 0.5}))
 
@@ -58,7 +58,7 @@ def test_a_threshold_is_a_score(score: float) -> None:
 
 
 @pytest.mark.parametrize("options", [{"aggregation": "mean"}, {"offsets": "bytes"}])
-def test_what_there_is_not_is_told_with_what_there_is(options: dict[str, Any]) -> None:
+def test_what_there_is_not_is_reported_with_what_there_is(options: dict[str, Any]) -> None:
     with pytest.raises(UserInputError, match="there is no") as refused:
         Decoding(**options)
     assert refused.value.hint and refused.value.hint.startswith("Choose one of: ")

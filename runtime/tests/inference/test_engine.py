@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from edgener_runtime import TokenClassifier
-from edgener_runtime.backends.base import Model, Tuning
-from edgener_runtime.backends.shapes import ANY, BatchShapes
+from edgener_runtime.backends.base import ANY, BatchShapes, Model, Tuning
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.errors import DeviceError, EdgenerError
 from edgener_runtime.inference.engine import Engine
@@ -129,7 +128,7 @@ def test_one_session_serves_both_where_the_threads_are_the_same(
     assert list(sessions) == [1] and sessions[1].closed == 1
 
 
-def test_where_memory_is_short_of_a_second_copy_batches_run_one_by_one_and_that_is_told(
+def test_where_memory_is_short_of_a_second_copy_batches_run_one_by_one_and_that_is_reported(
     bundle: Path, manifest: Manifest, sessions: dict[int, Narrow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_of(bundle, manifest, Tuning(2, 2))

@@ -84,11 +84,11 @@ def test_what_was_found_on_another_machine_is_not_taken(
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1", '{"goal": 3}', "\udcff"])
-def test_a_damaged_record_is_told_with_what_to_do(content: str, copy: Path, variant: VariantEntry) -> None:
+def test_a_damaged_record_is_reported_with_what_to_do(content: str, copy: Path, variant: VariantEntry) -> None:
     tuning_file(copy).write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(UserInputError, match="is damaged") as told:
+    with pytest.raises(UserInputError, match="is damaged") as raised:
         tuning_for(copy, variant)
-    assert told.value.hint and "edgener-runtime tune" in told.value.hint
+    assert raised.value.hint and "edgener-runtime tune" in raised.value.hint
 
 
 def test_a_classifier_runs_as_tuned_and_says_so(tuned: Path) -> None:

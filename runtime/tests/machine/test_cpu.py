@@ -1,4 +1,4 @@
-"""How many cores a process may use, and which instructions the CPU has, read from made-up /sys and /proc."""
+"""How many cores a process may use, and which instructions the CPU has, read from synthetic /sys and /proc."""
 
 from __future__ import annotations
 

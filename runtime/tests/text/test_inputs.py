@@ -99,13 +99,15 @@ def test_records_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
         ("jsonl", b"[" * 100_000, ":1: JSON that cannot be read"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_file_and_line(form: str, data: bytes, expected: str, tmp_path: Path) -> None:
-    with pytest.raises(UserInputError) as told:
+def test_what_cannot_be_read_is_reported_with_file_and_line(
+    form: str, data: bytes, expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserInputError) as raised:
         texts(data, tmp_path / "orders", form)
-    assert told.value.message.startswith(str(tmp_path / "orders") + expected)
+    assert raised.value.message.startswith(str(tmp_path / "orders") + expected)
 
 
-def test_a_broken_line_can_be_skipped_and_is_told(tmp_path: Path) -> None:
+def test_a_broken_line_can_be_skipped_and_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "orders.jsonl"
     file.write_bytes(b'{"text": "one"}\n{"text": "\xff"}\n\n[]\n{"text": two}\n{"text": "three"}')
     told: list[UserInputError] = []
@@ -123,12 +125,12 @@ def test_a_file_of_which_nothing_can_be_read_is_an_error_all_the_same(name: str,
 
 
 @pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="this Python reads numbers of any length")
-def test_a_number_too_long_to_read_is_told(tmp_path: Path) -> None:
+def test_a_number_too_long_to_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match=":1: JSON that cannot be read"):
         texts(b'{"text": "a", "n": ' + b"1" * 5000 + b"}", tmp_path / "orders", "jsonl")
 
 
 @pytest.mark.parametrize("name", ["missing.txt", ".", "missing/orders.txt"])
-def test_a_file_that_cannot_be_opened_is_told(name: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_reported(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match="cannot read "):
         next(read_records(str(tmp_path / name)))

@@ -1,6 +1,6 @@
-"""CUDA graphs of onnxruntime: what a text alone puts on the GPU, written down at the start and launched in one call.
+"""CUDA graphs of onnxruntime: the work of a single text on the GPU, captured at the start and launched in one call.
 
-A short text costs a GPU little and the CPU much, which launches some hundred kernels for it; a graph is one launch.
+A short text takes the GPU little time, and the CPU much to launch hundreds of kernels; a graph is one launch.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from edgener_runtime.backends.shapes import LENGTHS
+from edgener_runtime.backends.base import LENGTHS
 
-from .io_binding import OUTPUT, output_of, run_bound
+from .io_binding import OUTPUT, output_of, run_with_io_binding
 
 if TYPE_CHECKING:
     from edgener_runtime.backends.base import Feeds, Logits
 
-REFUSED = "cannot use the graph capture feature"  # what onnxruntime says of a model with nodes that stay on the CPU
+REFUSED = "cannot use the graph capture feature"  # onnxruntime's message for a model with nodes on the CPU
 _GRAPH = "gpu_graph_id"
 _NO_GRAPH = "-1"
 _RUNS = 2  # onnxruntime captures the second run of a graph's number
 
 
 class GraphedRuns:
-    """Runs of a session that was opened with `enable_cuda_graph`: a text alone by the graph of the next longer length,
-    any other batch without one.
+    """Runs of a session that was opened with `enable_cuda_graph`: a single text by the graph of the next longer length,
+    any other batch without a graph.
 
-    All go through one thread: onnxruntime keeps a graph for the thread that captured it, and its runs share memory.
-    `device` is onnxruntime's name of where inputs and logits lie meanwhile.
+    All runs use one thread: onnxruntime keeps a graph for the thread that captured it, and its runs share memory.
+    `device` is onnxruntime's name of the memory that holds inputs and logits.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class GraphedRuns:
             for graph in self._graphs:
                 if graph.length >= subwords:
                     return graph.run(feeds, subwords)
-        return run_bound(self._session, feeds, self._without)
+        return run_with_io_binding(self._session, feeds, self._without)
 
     def close(self) -> None:
-        """End the thread, and let go of what the graphs read and write."""
+        """End the thread, and free the memory of the graphs."""
         self._thread.shutdown()
         self._graphs.clear()
 
@@ -86,7 +86,7 @@ class _Graph:
             session.run_with_iobinding(self._binding, self._options)
 
     def run(self, feeds: Feeds, subwords: int) -> Logits:
-        """The logits (1, subwords, labels); what is padded is masked."""
+        """The logits (1, subwords, labels); padding is masked."""
         import numpy as np
 
         for name, value in self._inputs.items():

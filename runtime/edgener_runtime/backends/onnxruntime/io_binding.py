@@ -1,4 +1,4 @@
-"""Runs of onnxruntime on memory that is bound: what goes to a GPU is copied once, and what comes back is read there."""
+"""Runs of onnxruntime with I/O binding: inputs are copied to the GPU once, and logits to where they are read."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ OUTPUT = "logits"
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 
 
-def run_bound(session: Any, feeds: Feeds, options: Any = None) -> Logits:
-    """The logits of a run whose inputs go to the GPU from where they are, and whose logits come to where they are read.
+def run_with_io_binding(session: Any, feeds: Feeds, options: Any = None) -> Logits:
+    """The logits of a run that copies the inputs directly to the GPU, and the logits directly to the array returned.
 
-    With plain `run` onnxruntime would bring them into memory of its own first, and copy them from there. `options` are
-    onnxruntime's of the run.
+    Plain `run` copies both through memory of onnxruntime's own. `options` are onnxruntime's of the run.
     """
     import numpy as np
 
@@ -30,6 +29,6 @@ def run_bound(session: Any, feeds: Feeds, options: Any = None) -> Logits:
 
 
 def output_of(session: Any) -> tuple[int, str]:
-    """How many labels a session scores, and numpy's name of the numbers that it does so in."""
+    """The number of labels of a session's logits, and numpy's name of their type."""
     (output,) = [each for each in session.get_outputs() if each.name == OUTPUT]
     return int(output.shape[-1]), _DTYPES[output.type]

@@ -10,8 +10,8 @@ from edgener_runtime.errors import ProviderError
 
 def load_onnxruntime() -> Any:
     """The onnxruntime module. Raises ProviderError with the install line where there is none."""
-    # Since 1.32 or earlier (not in 1.23) it sends events to Microsoft, and keeps them in the user's cache until then,
-    # unless this is set before the import. We make no network calls.
+    # Since 1.32 or earlier (not in 1.23) it sends events to Microsoft, and stores them in the user's cache before,
+    # unless this is set before the import. The runtime makes no network calls.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime

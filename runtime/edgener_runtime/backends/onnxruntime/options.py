@@ -1,6 +1,6 @@
 """The options of onnxruntime's providers for a variant; TensorRT's were not run on a device yet.
 
-Their names are held against the libraries of onnxruntime-gpu by tests/nvidia.
+tests/nvidia compares their names with the libraries of onnxruntime-gpu.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgener_runtime.backends.shapes import ANY, BatchShapes
+from edgener_runtime.backends.base import ANY, BatchShapes
 from edgener_runtime.machine.devices import CUDA, TENSORRT, Device
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ TENSORRT_OPTIONS = {
     "device_id": "0",
     "trt_engine_cache_enable": "1",
     "trt_timing_cache_enable": "1",
-    # It would be a model that no manifest vouches for; an engine for a device is prepared for --device tensorrt.
+    # It would be a model that is in no manifest; --device tensorrt runs prepared engines.
     "trt_dump_ep_context_model": "0",
-    "trt_fp16_enable": "0",  # precision stands in the graph, and TensorRT 11 has no such flag
+    "trt_fp16_enable": "0",  # the graph has the precision, and TensorRT 11 has no such flag
     "trt_int8_enable": "0",
 }
 
@@ -46,7 +46,7 @@ def _tensorrt(model: Model) -> tuple[BatchShapes, dict[str, str]]:
     from edgener_runtime.backends.tensorrt.profiles import profiles_for
     from edgener_runtime.backends.tensorrt.shapes import shapes_of
 
-    profiles = profiles_for([], model.max_length)[-1:]  # onnxruntime builds a graph's engine of one profile here
+    profiles = profiles_for([], model.max_length)[-1:]  # one profile for the engine of a graph
     paths = dict.fromkeys((CACHE, "trt_timing_cache_path"), str(cache_folder(model)))
     return shapes_of(profiles), TENSORRT_OPTIONS | paths | profile_options(profiles, model.inputs)
 
@@ -65,9 +65,9 @@ def profile_options(profiles: Sequence[Profile], inputs: Sequence[str]) -> dict[
 
 
 def cache_folder(model: Model) -> Path:
-    """Where onnxruntime keeps engines: a folder of its own for each model, onnxruntime, TensorRT, driver and GPU.
+    """The folder of onnxruntime's engines, one for each model, onnxruntime, TensorRT, driver and GPU.
 
-    What was kept for another of them is then never looked at.
+    Engines of another combination are never loaded.
     """
     from edgener_runtime.backends.tensorrt.paths import engines_folder
     from edgener_runtime.machine.probe.cuda import cuda_driver
@@ -81,7 +81,7 @@ def cache_folder(model: Model) -> Path:
 
 
 def nvinfer_version() -> int:
-    """The version of TensorRT that onnxruntime will load, as its library tells it; 0 where there is none."""
+    """The version of TensorRT that onnxruntime will load, as its library returns it; 0 where there is none."""
     import ctypes
 
     try:

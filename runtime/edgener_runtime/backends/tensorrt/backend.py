@@ -1,4 +1,4 @@
-"""The library that builds and runs engines: TensorRT or TensorRT for RTX, loaded with care or refused with a reason."""
+"""The libraries that build and run engines: TensorRT and TensorRT for RTX."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DEVICES = "See what this machine has: edgener-runtime devices"
 
 @dataclass(frozen=True)
 class Backend:
-    """A library with TensorRT's interface: its module, the module of its bindings alone, and how it is installed
-    (None: as the probe says, which knows JetPacks).
+    """A library with TensorRT's interface: its module, the module of its bindings alone, and the command that
+    installs it (None: the probe's, which knows JetPacks).
 
-    One that builds `ahead` needs no GPU to build for a compute capability; one that `keeps_timings` has a cache of
-    them. `ignored` are options that it takes and does nothing with, with the reason: they are refused. `on_gpu_only`
-    are options that it has on a machine with a GPU alone.
+    One that `cross_builds` needs no GPU to build for a compute capability. `ignored` are options that the library
+    accepts without effect, with the reason: they are refused. `on_gpu_only` are options that need a GPU in the machine
+    that builds.
     """
 
     name: str
@@ -31,13 +31,13 @@ class Backend:
     module: str
     bindings: str
     install: str | None
-    ahead: bool = False
-    keeps_timings: bool = False
+    cross_builds: bool = False
+    has_timing_cache: bool = False
     ignored: Mapping[str, str] = field(default_factory=dict)
     on_gpu_only: Collection[str] = ()
 
 
-_NOT_IN_RTX = "TensorRT for RTX takes it and does nothing with it"
+_NOT_IN_RTX = "TensorRT for RTX accepts it without effect"
 BACKENDS = {
     backend.name: backend
     for backend in (
@@ -47,7 +47,7 @@ BACKENDS = {
             "tensorrt",
             "tensorrt_bindings",
             None,
-            keeps_timings=True,
+            has_timing_cache=True,
         ),
         Backend(
             "tensorrt-rtx",
@@ -55,7 +55,7 @@ BACKENDS = {
             "tensorrt_rtx",
             "tensorrt_rtx_bindings",
             "pip install tensorrt-rtx-cu12",
-            ahead=True,
+            cross_builds=True,
             ignored=dict.fromkeys(
                 ("hardware_compatibility", "dla_core", "gpu_fallback", "average_timings"), _NOT_IN_RTX
             ),
@@ -73,10 +73,10 @@ def find_backend(name: str) -> Backend:
 
 
 def load_backend(name: str, needs_gpu: bool = True) -> Any:
-    """The module of a backend, on a machine that has a GPU where one is needed.
+    """The module of a backend, on a machine with a GPU where `needs_gpu`.
 
-    The driver is asked first, as TensorRT crashes where there is none. Raises ProviderError with the reason and the
-    next command.
+    The driver is checked first, as TensorRT crashes without one. Raises ProviderError with the reason and the next
+    command.
     """
     backend = find_backend(name)
     if needs_gpu:
@@ -84,11 +84,11 @@ def load_backend(name: str, needs_gpu: bool = True) -> Any:
     try:
         return _import(backend)
     except ImportError as error:
-        raise ProviderError(f"{backend.title} cannot be loaded: {_told(error, backend)}", _install(backend)) from None
+        raise ProviderError(f"{backend.title} cannot be loaded: {_reason(error, backend)}", _install(backend)) from None
 
 
 def require_gpu(backend: Backend) -> tuple[CudaDriver, Gpu]:
-    """The driver and the GPU that CUDA takes first. Raises ProviderError where there is none."""
+    """The driver and CUDA's first GPU. Raises ProviderError where there is none."""
     driver = cuda_driver()
     if driver.why or not driver.gpus:
         why = driver.why or "there is none"
@@ -97,28 +97,26 @@ def require_gpu(backend: Backend) -> tuple[CudaDriver, Gpu]:
 
 
 def check_backend(backend: Backend, options: EngineOptions, capabilities: Collection[str]) -> None:
-    """Raises UserInputError for options that this backend would ignore, or cannot do for a GPU that is not here."""
+    """Raises UserInputError for options that this backend ignores, or that need the GPU it builds for."""
     plain = EngineOptions()
     used = [name for name in EngineOptions.__dataclass_fields__ if getattr(options, name) != getattr(plain, name)]
     for name in used:
         if name in backend.ignored:
-            raise UserInputError(
-                f"{_option(name)}: {backend.ignored[name]}", "Leave it out, or take another --backend."
-            )
+            raise UserInputError(f"{_option(name)}: {backend.ignored[name]}", "Leave it out, or use another --backend.")
         if capabilities and name in backend.on_gpu_only:
             raise UserInputError(
                 f"{_option(name)}: {backend.title} needs the GPU itself for it",
                 "Build on the device: edgener-runtime prepare",
             )
-    if capabilities and not backend.ahead:
+    if capabilities and not backend.cross_builds:
         raise UserInputError(
             f"{backend.title} builds for the GPU it runs on, not for compute capability {', '.join(capabilities)}",
-            "Build on the device (edgener-runtime prepare), or ahead with --backend tensorrt-rtx.",
+            "Build on the device (edgener-runtime prepare), or cross-build with --backend tensorrt-rtx.",
         )
 
 
 def make(factory: Any, *arguments: Any) -> Any:
-    """What a class of TensorRT makes. Raises ProviderError where it makes none, as without a usable driver."""
+    """An object of a class of TensorRT. Raises ProviderError where it makes none, as without a usable driver."""
     try:
         made = factory(*arguments)
     except TypeError as error:
@@ -146,7 +144,7 @@ def _install(backend: Backend) -> str:
     return probe().device(backend.name).install or _DEVICES
 
 
-def _told(error: ImportError, backend: Backend) -> str:
+def _reason(error: ImportError, backend: Backend) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == backend.bindings:
         return f"this Python has no module {backend.module}"
     if "cannot open shared object file" in str(error):

@@ -1,4 +1,4 @@
-"""Memory for a session's inputs and outputs: a pinned piece of the host and a piece of the device for each."""
+"""Memory of a session's inputs and outputs, each pinned on the host and allocated on the device."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import ctypes
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from .cudart import Cudart, Way
+from .cudart import CopyKind, Cudart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class Buffer:
-    """One tensor's memory for its largest shape; a context manager that frees it, also where only half was had."""
+    """The memory of a tensor's largest shape; a context manager that frees it, also where only half was allocated."""
 
     def __init__(self, cudart: Cudart, dtype: str, numbers: int) -> None:
         import numpy as np
@@ -27,16 +27,16 @@ class Buffer:
             stack.callback(cudart.free, self.device)
             self._host = cudart.allocate_pinned(size)
             stack.callback(cudart.free_pinned, self._host)
-            self._held = stack.pop_all()
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Buffer:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._held.close()
+        self._stack.close()
 
     def view(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        """The pinned memory as an array; it is gone with the buffer, so it is for reading and writing at once."""
+        """The pinned memory as an array, which must not be used after the buffer is freed."""
         import numpy as np
 
         count = int(np.prod(shape))
@@ -45,9 +45,9 @@ class Buffer:
         return array.reshape(shape)
 
     def to_device(self, count: int, stream: int) -> None:
-        """Put the copy of the first `count` numbers on a stream."""
-        self._cudart.copy(self.device, self._host, count * self.dtype.itemsize, Way.TO_DEVICE, stream)
+        """Enqueue the copy of the first `count` numbers to the device on a stream."""
+        self._cudart.copy(self.device, self._host, count * self.dtype.itemsize, CopyKind.TO_DEVICE, stream)
 
     def to_host(self, count: int, stream: int) -> None:
-        """Put the copy back of the first `count` numbers on a stream."""
-        self._cudart.copy(self._host, self.device, count * self.dtype.itemsize, Way.TO_HOST, stream)
+        """Enqueue the copy of the first `count` numbers to the host on a stream."""
+        self._cudart.copy(self._host, self.device, count * self.dtype.itemsize, CopyKind.TO_HOST, stream)

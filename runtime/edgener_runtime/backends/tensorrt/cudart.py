@@ -1,6 +1,6 @@
-"""CUDA's runtime library through ctypes: the few functions that a session needs, each answer checked.
+"""CUDA's runtime library through ctypes: the few functions that a session needs, each result checked.
 
-Held against a library that records its calls, and run on a GPU by itself (test_cudart_here.py).
+Tested with a library that records its calls, and by itself on a GPU (test_cudart_here.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from edgener_runtime.errors import DeviceError, EdgenerError, ProviderError
 from edgener_runtime.machine.probe.cuda import cuda_driver
 
 
-class Way(IntEnum):
-    """cudaMemcpyKind: which way bytes go."""
+class CopyKind(IntEnum):
+    """cudaMemcpyKind: the direction of a copy."""
 
     TO_DEVICE = 1
     TO_HOST = 2
@@ -43,21 +43,21 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cudaGraphExecDestroy": (c_void_p,),
     "cudaGetLastError": (),
 }
-_NON_BLOCKING = 1  # cudaStreamNonBlocking: no waiting for work that others put on CUDA's default stream
+_NON_BLOCKING = 1  # cudaStreamNonBlocking: does not wait for work on CUDA's default stream
 _THREAD_LOCAL = 1  # cudaStreamCaptureModeThreadLocal: other threads may allocate while this one captures
 _LOAD_AGAIN = "Load the bundle again; if it happens again, see what the driver logs: dmesg | grep -i nvidia"
 
-# cudaError_t: which error it is for us, and the next step.
+# cudaError_t to the class of our error and the next step.
 _ERRORS: dict[int, tuple[type[EdgenerError], str]] = {
     2: (DeviceError, "Free some GPU memory (nvidia-smi), or build an engine with smaller profiles."),
-    35: (ProviderError, "Update NVIDIA's driver, or take a TensorRT for an older CUDA."),
-    46: (ProviderError, "Another process holds the GPU alone: see nvidia-smi."),
+    35: (ProviderError, "Update NVIDIA's driver, or use a TensorRT for an older CUDA."),
+    46: (ProviderError, "Another process has exclusive use of the GPU: see nvidia-smi."),
     100: (ProviderError, "See which GPUs there are: edgener-runtime devices"),
 }
 
 
 class Cudart:
-    """The functions of one libcudart, with Python's errors in place of its numbers."""
+    """The functions of one libcudart, which raise errors in place of returning numbers."""
 
     def __init__(self, library: Any) -> None:
         self._library = library
@@ -71,66 +71,67 @@ class Cudart:
             function = getattr(self._library, name)
         except AttributeError:
             raise ProviderError(
-                f"{self._library._name} has no {name}, so it is no CUDA runtime of 11.4 or newer", "Update CUDA."
+                f"{self._library._name} has no {name}, so it is not a CUDA runtime of 11.4 or newer",
+                "Update CUDA.",
             ) from None
         function.argtypes, function.restype = arguments, result
 
     def _call(self, name: str, *arguments: Any) -> None:
-        """Raises ProviderError or DeviceError with what CUDA says where the answer is not 0."""
+        """Raises ProviderError or DeviceError with CUDA's message where the result is not 0."""
         code = int(getattr(self._library, name)(*arguments))
         if code:
-            self._library.cudaGetLastError()  # else the next call would be told of it
+            self._library.cudaGetLastError()  # resets it, or the next call would return it
             kind, hint = _ERRORS.get(code, (DeviceError, _LOAD_AGAIN))
             raise kind(f"{name} failed: {self._text('Name', code)} ({self._text('String', code)})", hint)
 
     def _text(self, what: str, code: int) -> str:
-        said = getattr(self._library, f"cudaGetError{what}")(code)
-        return said.decode("utf-8", "replace") if said else str(code)
+        text = getattr(self._library, f"cudaGetError{what}")(code)
+        return text.decode("utf-8", "replace") if text else str(code)
 
     def _made(self, name: str, *arguments: Any) -> int:
-        """What a function makes, which it writes to its first argument."""
+        """The handle or address that a function writes to its first argument."""
         made = c_void_p()
         self._call(name, ctypes.byref(made), *arguments)
         return made.value or 0
 
     def allocate(self, size: int) -> int:
-        """The address of so many bytes on the device."""
+        """Allocate memory on the device, in bytes; returns its address."""
         return self._made("cudaMalloc", size)
 
     def free(self, address: int) -> None:
-        """Give device memory back."""
+        """Free device memory."""
         self._call("cudaFree", address)
 
     def allocate_pinned(self, size: int) -> int:
-        """The address of so many bytes of the host that stay where they are, so that copies need no detour."""
+        """Allocate pinned memory on the host, in bytes, which copies use directly; returns its address."""
         return self._made("cudaMallocHost", size)
 
     def free_pinned(self, address: int) -> None:
-        """Give pinned memory back."""
+        """Free pinned memory."""
         self._call("cudaFreeHost", address)
 
-    def copy(self, to: int, source: int, size: int, way: Way, stream: int) -> None:
-        """Put a copy on a stream; it is done once the stream is synchronised."""
-        self._call("cudaMemcpyAsync", to, source, size, int(way), stream)
+    def copy(self, to: int, source: int, size: int, kind: CopyKind, stream: int) -> None:
+        """Enqueue a copy on a stream; it is done once the stream is synchronised."""
+        self._call("cudaMemcpyAsync", to, source, size, int(kind), stream)
 
     def make_stream(self) -> int:
-        """A stream: what is put on it happens in order."""
+        """A stream, on which work is done in order."""
         return self._made("cudaStreamCreateWithFlags", _NON_BLOCKING)
 
     def destroy_stream(self, stream: int) -> None:
-        """Give a stream back."""
+        """Destroy a stream."""
         self._call("cudaStreamDestroy", stream)
 
     def synchronise(self, stream: int) -> None:
-        """Wait for all that was put on a stream; what went wrong there is raised here."""
+        """Wait for all work of a stream; raises the errors of that work."""
         self._call("cudaStreamSynchronize", stream)
 
     def begin_capture(self, stream: int) -> None:
-        """From now on what is put on the stream is written down instead of done."""
+        """Record what is enqueued on a stream instead of doing it."""
         self._call("cudaStreamBeginCapture", stream, _THREAD_LOCAL)
 
     def end_capture(self, stream: int) -> int:
-        """The graph of what was written down."""
+        """The graph of what was recorded."""
         graph = c_void_p()
         self._call("cudaStreamEndCapture", stream, ctypes.byref(graph))
         return graph.value or 0
@@ -140,25 +141,25 @@ class Cudart:
         return self._made("cudaGraphInstantiateWithFlags", graph, 0)
 
     def launch(self, executable: int, stream: int) -> None:
-        """Put a whole graph on a stream."""
+        """Enqueue a whole graph on a stream."""
         self._call("cudaGraphLaunch", executable, stream)
 
     def destroy_graph(self, graph: int) -> None:
-        """Give a graph back."""
+        """Destroy a graph."""
         self._call("cudaGraphDestroy", graph)
 
     def destroy_executable(self, executable: int) -> None:
-        """Give a graph that could be launched back."""
+        """Destroy an executable graph."""
         self._call("cudaGraphExecDestroy", executable)
 
 
 def load_cudart(
     load: Callable[[str], Any] = ctypes.CDLL, driver: str | None = None, site: Path | None = None
 ) -> Cudart:
-    """The newest CUDA runtime that the driver serves, of the loader's or of NVIDIA's wheels.
+    """The newest CUDA runtime that the driver supports, from the loader or from NVIDIA's wheels.
 
-    `driver` is the newest CUDA of the driver, asked where it is not given; `site` where packages are installed. Raises
-    ProviderError where there is no such library.
+    `driver` is the newest CUDA that the driver supports, queried where it is not given; `site` is the folder of
+    packages. Raises ProviderError where there is no such library.
     """
     served = driver if driver is not None else cuda_driver().version or ""
     tried = []
@@ -177,7 +178,7 @@ _MAJORS = (13, 12, 11)
 
 
 def _candidates(driver: str, site: Path) -> Iterator[str]:
-    """A runtime newer than the driver would load, and fail at the first call."""
+    """Names from the newest; a runtime newer than the driver would load, and fail at the first call."""
     major = driver.partition(".")[0]
     newest = int(major) if major.isdecimal() else _MAJORS[0]
     for served in (each for each in _MAJORS if each <= newest):

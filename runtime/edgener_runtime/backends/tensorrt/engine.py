@@ -1,4 +1,4 @@
-"""An engine read into TensorRT, and what its inputs and its output are."""
+"""Loading of an engine into TensorRT, and its input and output tensors."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .profiles import Profile, Shape
 OUTPUT = "logits"
 # TensorRT's types for which numpy has one.
 _DTYPES = {"INT64": "int64", "INT32": "int32", "FLOAT": "float32", "HALF": "float16"}
-_MESSAGES = 5  # of TensorRT's, to tell with an error
+_MESSAGES = 5  # of TensorRT's, kept for an error
 
 
 @dataclass(frozen=True)
-class Form:
-    """An engine's profiles, the types of its inputs by name, the type of its logits, and how many labels they have."""
+class EngineTensors:
+    """An engine's profiles, the types of its inputs by name, the type of its logits, and their number of labels."""
 
     profiles: tuple[Profile, ...]
     inputs: dict[str, str]
@@ -29,36 +29,36 @@ class Form:
     labels: int
 
     @property
-    def room(self) -> int:
-        """The most subwords of any batch, padding counted."""
+    def most_subwords(self) -> int:
+        """The padded subwords of the largest batch."""
         return max(profile.maximum[0] * profile.maximum[1] for profile in self.profiles)
 
 
 @cache
 def logger_of(trt: Any) -> tuple[Any, deque[str]]:
-    """The one logger of a process, and what it was told last."""
-    said: deque[str] = deque(maxlen=_MESSAGES)
-    return make_logger(trt, lambda event: said.append(str(event["message"]))), said
+    """The one logger of a process, and its latest messages."""
+    messages: deque[str] = deque(maxlen=_MESSAGES)
+    return make_logger(trt, lambda event: messages.append(str(event["message"]))), messages
 
 
 def load_engine(trt: Any, plan: bytes, rebuild: str, host_code: bool = False) -> tuple[Any, Any]:
     """TensorRT's runtime and the engine. Raises ProviderError with the command `rebuild` where it refuses the plan.
 
-    A version-compatible engine brings code of its own, which runs only where `host_code` is allowed.
+    A version-compatible engine contains host code, which runs only where `host_code` is true.
     """
-    logger, said = logger_of(trt)
-    said.clear()
+    logger, messages = logger_of(trt)
+    messages.clear()
     runtime = make(trt.Runtime, logger)
     if host_code:
         runtime.engine_host_code_allowed = True
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        raise ProviderError(f"TensorRT cannot load the engine: {'; '.join(said) or 'it gives no reason'}", rebuild)
+        raise ProviderError(f"TensorRT cannot load the engine: {'; '.join(messages) or 'it gives no reason'}", rebuild)
     return runtime, engine
 
 
-def form_of(trt: Any, engine: Any, rebuild: str) -> Form:
-    """What an engine takes and gives. Raises BundleError where it is no token classifier's."""
+def engine_tensors(trt: Any, engine: Any, rebuild: str) -> EngineTensors:
+    """The tensors of an engine. Raises BundleError where it is not a token classifier's."""
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
     outputs = [name for name in names if name not in inputs]
@@ -69,13 +69,13 @@ def form_of(trt: Any, engine: Any, rebuild: str) -> Form:
         )
     profiles = tuple(_profile(engine, inputs[0], number) for number in range(engine.num_optimization_profiles))
     dtypes = {name: _dtype(engine, name, rebuild) for name in names}
-    return Form(profiles, {name: dtypes[name] for name in inputs}, dtypes[OUTPUT], shape[-1])
+    return EngineTensors(profiles, {name: dtypes[name] for name in inputs}, dtypes[OUTPUT], shape[-1])
 
 
 def _profile(engine: Any, name: str, number: int) -> Profile:
-    """All inputs have the same shape, so any of them tells it."""
-    least, likeliest, most = (_shape(dims) for dims in engine.get_tensor_profile_shape(name, number))
-    return Profile(least, likeliest, most)
+    """Of any input, as all have the same shape."""
+    minimum, optimum, maximum = (_shape(dims) for dims in engine.get_tensor_profile_shape(name, number))
+    return Profile(minimum, optimum, maximum)
 
 
 def _shape(dims: Any) -> Shape:

@@ -1,4 +1,4 @@
-"""CUDA graphs: what a run puts on a stream, written down once and launched in one call from then on."""
+"""CUDA graphs: the work of a run, captured once and then launched in one call."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class Graph:
         self._executable = executable
 
     def close(self) -> None:
-        """Give it back."""
+        """Free the graph."""
         self._cudart.destroy_executable(self._executable)
 
     def launch(self, stream: int) -> None:
-        """Put all of it on a stream."""
+        """Enqueue the whole run on a stream."""
         self._cudart.launch(self._executable, stream)
 
 
 def capture(cudart: Cudart, stream: int, enqueue: Callable[[], None]) -> Graph:
-    """The graph of what `enqueue` puts on the stream, which is not done.
+    """The graph of what `enqueue` puts on the stream, which is recorded and not done.
 
-    The same must have been run before: TensorRT prepares a shape at its first run, which cannot be captured. Raises
-    what CUDA or `enqueue` raise; the stream can be used in any case.
+    The same work must have run before: TensorRT prepares a shape at its first run, which cannot be captured. Raises
+    what CUDA or `enqueue` raise; the stream stays usable.
     """
     cudart.begin_capture(stream)
     try:
         enqueue()
     except EdgenerError:
-        _give_up(cudart, stream)
+        _end_failed_capture(cudart, stream)
         raise
     graph = cudart.end_capture(stream)
     with ExitStack() as undo:
@@ -49,8 +49,8 @@ def capture(cudart: Cudart, stream: int, enqueue: Callable[[], None]) -> Graph:
     return captured
 
 
-def _give_up(cudart: Cudart, stream: int) -> None:
-    """End a capture that failed: CUDA says so again, and may have written a graph down or not."""
+def _end_failed_capture(cudart: Cudart, stream: int) -> None:
+    """End a capture that failed: CUDA reports the failure again, and may have recorded a graph."""
     try:
         graph = cudart.end_capture(stream)
     except EdgenerError:

@@ -1,4 +1,4 @@
-"""How an engine is built: one table from our options to what they are in TensorRT's builder configuration."""
+"""Build options of an engine: tables from our options to TensorRT's builder configuration."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 from edgener_runtime.errors import ProviderError, UserInputError
 
 Get = Callable[[Any], Any]
-"""Takes the module, gives a member of one of its enumerations: by name, as their numbers differ between versions."""
+"""Returns a member of one of a module's enumerations, by name, as the numbers differ between versions."""
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How to build; what is None or empty stays as TensorRT has it.
+    """Build options; None and empty keep TensorRT's default.
 
-    `pools` are bytes by the names of POOLS. `tf32` lets FP32 products round to 10 bits of mantissa, which TensorRT does
-    by itself and FP32's promise of PyTorch's own labels does not allow. With `strip_weights` the engine has to be
-    refitted before it can run.
+    `pools` are bytes by the names of POOLS. `tf32` lets FP32 products round to 10 bits of mantissa: TensorRT's default,
+    but then FP32 would not give PyTorch's own labels. With `strip_weights` the engine must be refitted before it runs.
     """
 
     pools: dict[str, int] = field(default_factory=dict)
@@ -70,7 +69,7 @@ _UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def member(trt: Any, enumeration: str, name: str) -> Any:
-    """A member that not every version has. Raises ProviderError where this one has it not."""
+    """A member that some versions do not have. Raises ProviderError where this version is one of them."""
     members = getattr(trt, enumeration, None)
     found = getattr(members, name, None)
     if found is None:
@@ -81,7 +80,7 @@ def member(trt: Any, enumeration: str, name: str) -> Any:
 
 
 def apply_options(trt: Any, builder: Any, config: Any, options: EngineOptions) -> None:
-    """Carry the options over to a builder configuration. Raises ProviderError where this TensorRT lacks one."""
+    """Set the options in a builder configuration. Raises ProviderError where this TensorRT does not have one."""
     for name, get in FLAGS.items():
         if getattr(options, name):
             config.set_flag(get(trt))
@@ -113,7 +112,7 @@ def _use_dla(trt: Any, builder: Any, config: Any, core: int) -> None:
 
 
 def check_options(options: EngineOptions) -> None:
-    """Raises UserInputError for a name that is in no table, a number out of range, or options that exclude another."""
+    """Raises UserInputError for an unknown name, a number out of range, or options that exclude each other."""
     for what, found, table in (
         ("memory pool", [*options.pools], POOLS),
         ("hardware compatibility", [options.hardware_compatibility], COMPATIBILITY),
@@ -153,5 +152,5 @@ def parse_size(text: str) -> int:
     """Bytes of `512M`, `2G`, `1048576`. Raises UserInputError."""
     number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
     if not number.isdecimal() or unit not in _UNITS or not int(number):
-        raise UserInputError(f"{text!r} is no size", "For example 512M or 2G.")
+        raise UserInputError(f"{text!r} is not a size", "For example 512M or 2G.")
     return int(number) * _UNITS[unit]

@@ -1,4 +1,4 @@
-"""Optimisation profiles: the shapes an engine takes, and those it is fastest at."""
+"""Optimisation profiles: the shapes that an engine takes, and those that it is optimised for."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Shape = tuple[int, int]
 """Rows of a batch, and subwords of each with special tokens and padding."""
 
 BATCH = 8  # rows of the larger profile, unless asked for otherwise
-SENTENCE = 32  # subwords that a text is taken to have where no texts are given
-_STEP = 8  # tensor cores take multiples of it
+SENTENCE = 32  # subwords of a text where no texts are given
+_STEP = 8  # tensor cores work on multiples of it
 _SHAPE = re.compile(r"(\d+)x(\d+)")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The smallest, the likeliest and the largest shape (rows, subwords) that one profile of an engine takes."""
+    """The smallest, optimal and largest shape (rows, subwords) of one profile of an engine."""
 
     minimum: Shape
     optimum: Shape
@@ -34,16 +34,16 @@ class Profile:
         return " ".join(f"{rows}x{subwords}" for rows, subwords in (self.minimum, self.optimum, self.maximum))
 
     def takes(self, rows: int, subwords: int) -> bool:
-        """Whether a batch of this shape may run in it as it is."""
+        """Whether a batch of this shape may run in this profile."""
         (fewest, shortest), (most, longest) = self.minimum, self.maximum
         return fewest <= rows <= most and shortest <= subwords <= longest
 
 
 def profiles_for(lengths: Sequence[int], max_length: int, rows: int = BATCH) -> tuple[Profile, ...]:
-    """One profile for a text alone and one for batches of up to `rows`, both up to the tokenizer's `max_length`.
+    """One profile for a single text and one for batches of up to `rows`, both up to the tokenizer's `max_length`.
 
-    `lengths` are subwords of windows that are likely to come: the median is the optimum of one alone, the 90 % quantile
-    that of a batch, which is as long as its longest.
+    `lengths` are subwords of typical windows: the median is the optimum of a single text, the 90 % quantile that of a
+    batch, which is as long as its longest row.
     """
     if rows < 1:
         raise UserInputError(f"the batch of a profile is {rows}, expected at least 1")
@@ -68,7 +68,7 @@ def profiles_by_hand(
     counts = [len(shapes) for shapes in (minima, optima, maxima)]
     if len(set(counts)) > 1:
         raise UserInputError(
-            f"found {counts[0]} smallest, {counts[1]} likeliest and {counts[2]} largest shapes; each profile has one",
+            f"found {counts[0]} smallest, {counts[1]} optimal and {counts[2]} largest shapes; each profile has one",
             "Give --min-shapes, --opt-shapes and --max-shapes once for each profile.",
         )
     shapes = ([parse_shape(text, inputs) for text in given] for given in (minima, optima, maxima))
@@ -76,7 +76,7 @@ def profiles_by_hand(
 
 
 def parse_shape(text: str, inputs: Sequence[str]) -> Shape:
-    """The shape that all inputs have. Raises UserInputError where it is none, or they are said to differ."""
+    """The shape of all inputs. Raises UserInputError where it is not a shape, or the inputs differ."""
     named = [part.rpartition(":") for part in text.split(",")]
     shapes = {_parse(shape.strip(), text) for _, _, shape in named}
     names = [name.strip() for name, _, _ in named]
@@ -91,10 +91,10 @@ def parse_shape(text: str, inputs: Sequence[str]) -> Shape:
 
 
 def check_profiles(profiles: Sequence[Profile], max_length: int) -> None:
-    """Refuse what TensorRT would build without a word and fail at, or never run.
+    """Refuse profiles that TensorRT builds silently and then fails at or never runs.
 
-    Raises UserInputError where a shape is empty or out of order, longer than the tokenizer's `max_length` (the model
-    has no positions beyond), where two profiles are alike, or where none takes the longest window that will come.
+    Raises UserInputError where a shape is empty, out of order or longer than the tokenizer's `max_length` (the model
+    has no further positions), where two profiles are alike, or where none takes the longest window.
     """
     if not profiles:
         raise UserInputError("no profile was given", "Leave the shapes out to have profiles made.")
@@ -130,7 +130,8 @@ _WHAT = ("rows", "subwords")
 def _parse(shape: str, text: str) -> Shape:
     if not (found := _SHAPE.fullmatch(shape)):
         raise UserInputError(
-            f"{text!r} is no shape, expected rows x subwords", "For example 1x16, or input_ids:1x16,attention_mask:1x16"
+            f"{text!r} is not a shape, expected rows x subwords",
+            "For example 1x16, or input_ids:1x16,attention_mask:1x16",
         )
     return int(found[1]), int(found[2])
 
@@ -140,5 +141,5 @@ def _quantile(ordered: Sequence[int], share: float) -> int:
 
 
 def _rounded(length: int, most: int) -> int:
-    """Up to the next multiple, within what there is."""
+    """Up to the next multiple, and at most `most`."""
     return min(most, -(-length // _STEP) * _STEP)

@@ -1,16 +1,16 @@
-"""The batches that an engine's profiles take, and the lengths worth padding to."""
+"""The batches that an engine's profiles take, and the lengths that batches are padded to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgener_runtime.backends.shapes import LENGTHS, BatchShapes
+from edgener_runtime.backends.base import LENGTHS, BatchShapes
 
 from .profiles import Profile, Shape
 
 
 def shapes_of(profiles: Sequence[Profile], lengths: Sequence[int] = ()) -> BatchShapes:
-    """What a session of an engine takes, padded to `lengths`."""
+    """The batches that a session of an engine takes, padded to `lengths`."""
     spans = ((profile.maximum[0], profile.minimum[1], profile.maximum[1]) for profile in profiles)
     return BatchShapes(tuple(lengths), tuple(spans))
 
@@ -22,9 +22,10 @@ def lengths_of(profiles: Sequence[Profile]) -> tuple[int, ...]:
 
 
 def fitting(profiles: Sequence[Profile], rows: int, subwords: int) -> tuple[int, Shape] | None:
-    """The profile with the least room that takes a batch, by its number, and the shape to run it in.
+    """The number of the smallest profile that takes a batch, and the shape to run it in.
 
-    Where a profile wants more rows, there may be more: they are thrown away. None where no profile takes it.
+    The shape may have more rows than the batch, where the profile has a minimum; their logits are discarded. None where
+    no profile takes the batch.
     """
     found = [
         (profile.maximum[0] * profile.maximum[1], number, max(rows, profile.minimum[0]))

@@ -1,4 +1,4 @@
-"""What is known of an engine, in a file beside it, and the check of it before every load."""
+"""The sidecar, a file that describes an engine, and the check of an engine before every load."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class DlaReport:
-    """What a DLA takes of a network's layers, as the builder said before the build; the others run on the GPU."""
+    """The layers of a network that a DLA takes, as the builder reported before the build; the others run on the GPU."""
 
     core: int
     layers: int
@@ -41,10 +41,10 @@ class DlaReport:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """Where an engine came from, what it runs on and what it takes.
+    """Where an engine came from, what it runs on and which shapes it takes.
 
-    `backend` is `tensorrt` or `tensorrt-rtx`, `version` that library's; `gpu` the name of the GPU it was built on, None
-    where it was built ahead for `compute_capabilities`; `driver` the newest CUDA that its driver served.
+    `backend` is `tensorrt` or `tensorrt-rtx`, `version` that library's; `gpu` is the GPU that it was built on, or None
+    where it was cross-built for `compute_capabilities`; `driver` is the newest CUDA that its driver supported.
     """
 
     backend: str
@@ -66,8 +66,8 @@ class Sidecar:
 
 
 @dataclass(frozen=True)
-class Here:
-    """What an engine is about to run with: the backend and its version, the GPU's name and compute capability."""
+class EngineTarget:
+    """Where an engine is to run: the backend and its version, the GPU's name and compute capability."""
 
     backend: str
     version: str
@@ -76,9 +76,9 @@ class Here:
 
 
 def read_sidecar(engine: Path, rebuild: str) -> Sidecar:
-    """What is known of an engine; `rebuild` is the command that makes it.
+    """The sidecar of an engine; `rebuild` is the command that builds the engine.
 
-    Raises ProviderError where it was never built, BundleError where it or its sidecar is damaged.
+    Raises ProviderError where there is no engine, BundleError where the sidecar is damaged.
     """
     file = sidecar_file(engine)
     if not engine.is_file():
@@ -94,16 +94,16 @@ def read_sidecar(engine: Path, rebuild: str) -> Sidecar:
     return sidecar
 
 
-def check_sidecar(bundle: Path, entry: VariantEntry, here: Here) -> Sidecar:
-    """What is known of a variant's engine, which is whole, of this very model, and built for where it is to run.
+def check_sidecar(bundle: Path, entry: VariantEntry, target: EngineTarget) -> Sidecar:
+    """The sidecar of a variant's engine, once the engine is known to be undamaged, of this model and for this target.
 
-    To be called before every load: TensorRT crashes at what it should refuse. Raises ProviderError where it is missing
-    or was built for another GPU, TensorRT or model, BundleError where it is damaged; the hint is the command to build.
+    Call it before every load: TensorRT crashes at what it should refuse. Raises ProviderError where the engine is
+    missing or was built for another GPU, TensorRT or model, BundleError where it is damaged; the hint builds it again.
     """
     engine = engine_file(bundle, entry.name)
     rebuild = rebuild_command(bundle, entry.name)
     sidecar = read_sidecar(engine, rebuild)
-    for what, built, found in _differences(sidecar, entry, here):
+    for what, built, found in _differences(sidecar, entry, target):
         raise ProviderError(f"{engine} was built for {what} {built}, here is {found}", rebuild)
     if engine.stat().st_size != sidecar.engine_size or sha256_of(engine) != sidecar.engine_sha256:
         raise BundleError(f"{engine} was changed since it was built: its SHA-256 is not the sidecar's", rebuild)
@@ -117,36 +117,36 @@ def rebuild_command(bundle: Path, variant: str) -> str:
     return f"edgener-runtime prepare {shlex.quote(str(bundle))} --variant {variant}"
 
 
-def _differences(sidecar: Sidecar, entry: VariantEntry, here: Here) -> Iterator[tuple[str, str, str]]:
-    """What an engine was built for and does not find: of what kind, what it is, and what is here instead."""
+def _differences(sidecar: Sidecar, entry: VariantEntry, target: EngineTarget) -> Iterator[tuple[str, str, str]]:
+    """Every difference between what an engine was built for and its target: what differs, built for, and found."""
     if sidecar.variant != entry.name:
         yield "variant", sidecar.variant, entry.name
     if sidecar.onnx_sha256 != entry.file.sha256:
         yield "a model with SHA-256", sidecar.onnx_sha256[:12], entry.file.sha256[:12]
-    if sidecar.backend != here.backend:
-        yield "backend", sidecar.backend, here.backend
-    if not _runs_with(sidecar, here.version):
-        yield sidecar.backend, sidecar.version, here.version
-    if not _runs_on(sidecar, here):
+    if sidecar.backend != target.backend:
+        yield "backend", sidecar.backend, target.backend
+    if not _runs_with(sidecar, target.version):
+        yield sidecar.backend, sidecar.version, target.version
+    if not _runs_on(sidecar, target):
         built = f"{sidecar.gpu or 'any'} with compute capability {', '.join(sidecar.compute_capabilities)}"
-        yield "the GPU", built, f"{here.gpu} with {here.compute_capability}"
+        yield "the GPU", built, f"{target.gpu} with {target.compute_capability}"
 
 
 def _runs_with(sidecar: Sidecar, version: str) -> bool:
-    """The same version; a version-compatible engine also runs with a later one of the same major."""
+    """The same version; a version-compatible engine also runs with later versions of the same major."""
     if not sidecar.options.version_compatible or sidecar.version == version:
         return sidecar.version == version
     built, found = _numbers(sidecar.version), _numbers(version)
     return built[:1] == found[:1] and built <= found
 
 
-def _runs_on(sidecar: Sidecar, here: Here) -> bool:
-    """The same GPU, one of the compute capabilities it was built ahead for, or what compatibility allows."""
+def _runs_on(sidecar: Sidecar, target: EngineTarget) -> bool:
+    """The same GPU, one of the compute capabilities it was cross-built for, or what compatibility allows."""
     level = sidecar.options.hardware_compatibility
     if level == "ampere-plus":
-        return _numbers(here.compute_capability) >= _AMPERE
-    same_capability = here.compute_capability in sidecar.compute_capabilities
-    return same_capability and (sidecar.gpu in (None, here.gpu) or level == "same-compute-capability")
+        return _numbers(target.compute_capability) >= _AMPERE
+    same_capability = target.compute_capability in sidecar.compute_capabilities
+    return same_capability and (sidecar.gpu in (None, target.gpu) or level == "same-compute-capability")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

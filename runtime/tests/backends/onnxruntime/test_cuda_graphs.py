@@ -170,7 +170,7 @@ def test_any_other_fault_is_one(opened: Opened, model: Model) -> None:
         open_session(model, "cuda", Tuning(1))
 
 
-def test_what_breaks_off_in_the_first_runs_is_told(
+def test_what_breaks_off_in_the_first_runs_is_reported(
     opened: Opened, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened()
@@ -179,5 +179,5 @@ def test_what_breaks_off_in_the_first_runs_is_told(
         raise RuntimeError("CUDA failure 700: an illegal memory access")
 
     monkeypatch.setattr(ort, "GraphedRuns", broken)
-    with pytest.raises(DeviceError, match="broke off in its first runs: CUDA failure 700"):
+    with pytest.raises(DeviceError, match="failed in its first runs: CUDA failure 700"):
         open_session(model, "cuda", Tuning(1))

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgener_runtime.backends.base import Model
+from edgener_runtime.backends.base import ANY, Model
 from edgener_runtime.backends.onnxruntime.options import cache_folder, profile_options, provider_options
-from edgener_runtime.backends.shapes import ANY
 from edgener_runtime.backends.tensorrt.profiles import Profile
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.machine.devices import DEVICES
@@ -48,7 +47,7 @@ def test_what_was_kept_for_another_machine_or_model_is_never_looked_at(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def folder(capability: str = "8.7", driver: str = "12.6", file: str = "a" * 64) -> Path:
-        found = CudaDriver(driver, (Gpu("Made-up GPU", capability, 0),), None)
+        found = CudaDriver(driver, (Gpu("Synthetic GPU", capability, 0),), None)
         monkeypatch.setattr("edgener_runtime.machine.probe.cuda.cuda_driver", lambda: found)
         entry = replace(model.variant, file=replace(model.variant.file, sha256=file))
         return cache_folder(replace(model, variant=entry))

@@ -12,14 +12,14 @@ import pytest
 
 from edgener_runtime.backends.tensorrt.paths import engine_file, sidecar_file
 from edgener_runtime.backends.tensorrt.profiles import Profile
-from edgener_runtime.backends.tensorrt.sidecar import Here, Sidecar, Tensor
+from edgener_runtime.backends.tensorrt.sidecar import EngineTarget, Sidecar, Tensor
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.commissioning.engines import build
 from edgener_runtime.commissioning.engines.job import Built
 
-CONTENT = b"made-up bytes of an engine"
-ORIN = Here("tensorrt", "10.3.0", "Orin", "8.7")
+CONTENT = b"synthetic bytes of an engine"
+ORIN = EngineTarget("tensorrt", "10.3.0", "Orin", "8.7")
 
 FACTS = to_json(
     Built("1.7", (Tensor("input_ids", "INT64", (-1, -1)),), (Tensor("logits", "FLOAT", (-1, -1, 15)),), 0.1)

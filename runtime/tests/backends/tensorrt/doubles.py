@@ -161,8 +161,8 @@ def _method(owner: str, name: str, overloads: list[list[str]], played: Any, modu
 
 def _takes(names: list[str], arguments: tuple[Any, ...], named: dict[str, Any]) -> bool:
     given = [*(name.rstrip("=") for name in names[: len(arguments)]), *named]
-    wanted = [name for name in names if not name.endswith("=")]
-    return len(arguments) <= len(names) and {*wanted} <= {*given} <= {name.rstrip("=") for name in names}
+    required = [name for name in names if not name.endswith("=")]
+    return len(arguments) <= len(names) and {*required} <= {*given} <= {name.rstrip("=") for name in names}
 
 
 def _not_played(name: str) -> Callable[..., Any]:
@@ -270,9 +270,9 @@ class PlayedContext:
 
     def execute_async_v3(self: Any, stream_handle: int) -> bool:
         plan, cuda = self.trt.plan, self.trt.cuda
-        lacks = _lacks(self, plan, cuda, stream_handle)
-        if lacks:
-            self._logger.log(Member("ERROR"), lacks)
+        fault = _fault(self, plan, cuda, stream_handle)
+        if fault:
+            self._logger.log(Member("ERROR"), fault)
             return False
         shape, addresses = self._shapes["input_ids"], dict(self._addresses)
         self._ran.add(shape)
@@ -280,7 +280,7 @@ class PlayedContext:
         return True
 
 
-def _lacks(context: Any, plan: Plan, cuda: CudaDouble, stream: int) -> str:
+def _fault(context: Any, plan: Plan, cuda: CudaDouble, stream: int) -> str:
     """What TensorRT's manual wants before a run and is not there."""
     if set(context._shapes) != set(plan.inputs):
         return "an input has no shape"
@@ -291,7 +291,7 @@ def _lacks(context: Any, plan: Plan, cuda: CudaDouble, stream: int) -> str:
     shape = context._shapes["input_ids"]
     sizes = {name: shape[0] * shape[1] * np.dtype(NUMPY[kind]).itemsize for name, kind in plan.inputs.items()}
     if not all(cuda.library.double_holds(context._addresses[name], size, b"d") for name, size in sizes.items()):
-        return "an address is no device memory of that size"
+        return "an address is not device memory of that size"
     if cuda.library.double_capturing(stream) and shape not in context._ran:
         return "a shape that never ran cannot be captured"
     return ""

@@ -13,7 +13,7 @@ import pytest
 
 from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.open import open_session
-from edgener_runtime.backends.tensorrt.session import DirectSession
+from edgener_runtime.backends.tensorrt.session import EngineSession
 from edgener_runtime.bundle.manifest import Manifest
 
 from .doubles import VERSIONS, CudaDouble, Plan, TensorrtDouble, compile_double
@@ -43,9 +43,9 @@ class Stage:
     version: str = VERSIONS[0]
     trt: Any = None
 
-    def open(self, plan: bytes = b"a plan") -> DirectSession:
+    def open(self, plan: bytes = b"a plan") -> EngineSession:
         self.trt = TensorrtDouble(self.version, self.cuda, self.plan)
-        return DirectSession(self.trt, self.cuda.cudart, plan, "TensorRT of the double", REBUILD)
+        return EngineSession(self.trt, self.cuda.cudart, plan, "TensorRT of the double", REBUILD)
 
     def left(self) -> tuple[dict[str, int], list[str], list[str]]:
         """What is still held of CUDA and of TensorRT, and what was done that may not be."""

@@ -19,10 +19,10 @@ GPU = Gpu("Orin", "8.7", 8 << 30)
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> CudaDriver:
-    """A made-up driver with a GPU."""
-    made_up = CudaDriver("12.6", (GPU,), None)
-    monkeypatch.setattr(backend, "cuda_driver", lambda: made_up)
-    return made_up
+    """A synthetic driver with a GPU."""
+    synthetic = CudaDriver("12.6", (GPU,), None)
+    monkeypatch.setattr(backend, "cuda_driver", lambda: synthetic)
+    return synthetic
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_module_that_is_there_is_loaded(
     assert load_backend(name).__version__ == "10.3.0"
 
 
-def test_what_is_not_installed_is_told_with_the_way_to_install_it(
+def test_what_is_not_installed_is_reported_with_the_way_to_install_it(
     driver: CudaDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("tensorrt", "tensorrt_bindings"):
@@ -70,7 +70,7 @@ def test_what_is_not_installed_is_told_with_the_way_to_install_it(
     assert "install" in str(caught.value.hint)  # the line is the probe's, which knows the machine
 
 
-def test_bindings_without_libraries_are_told(
+def test_bindings_without_libraries_are_reported(
     driver: CudaDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = "libnvinfer.so.10: cannot open shared object file: No such file or directory"

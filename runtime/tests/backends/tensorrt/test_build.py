@@ -15,7 +15,7 @@ import pytest
 
 from edgener_runtime.backends.tensorrt.paths import engine_file, engines_folder, layers_file, sidecar_file
 from edgener_runtime.backends.tensorrt.profiles import profiles_for
-from edgener_runtime.backends.tensorrt.sidecar import Here, Sidecar, check_sidecar
+from edgener_runtime.backends.tensorrt.sidecar import EngineTarget, Sidecar, check_sidecar
 from edgener_runtime.base.files import sha256_of
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.commissioning.engines import build
@@ -35,7 +35,7 @@ def test_engine_and_sidecar_are_written(plant: Plant, copy: Path, entry: Variant
     engine = engine_file(copy, "fp32")
     assert engine.read_bytes() == b"an engine" and built.engine_sha256 == sha256_of(engine)
     assert [event["event"] for event in events] == ["built"]
-    assert check_sidecar(copy, entry, Here("tensorrt-rtx", "1.7", "RTX 3060", "8.6")) == built
+    assert check_sidecar(copy, entry, EngineTarget("tensorrt-rtx", "1.7", "RTX 3060", "8.6")) == built
     assert sorted(path.name for path in engines_folder(copy).iterdir()) == ["fp32.engine", "fp32.engine.json"]
 
 

@@ -14,7 +14,7 @@ from edgener_runtime.backends.tensorrt.backend import BACKENDS, load_backend, re
 from edgener_runtime.backends.tensorrt.options import EngineOptions
 from edgener_runtime.backends.tensorrt.paths import engine_file, layers_file, timing_cache_file
 from edgener_runtime.backends.tensorrt.profiles import profiles_for
-from edgener_runtime.backends.tensorrt.sidecar import Here, check_sidecar
+from edgener_runtime.backends.tensorrt.sidecar import EngineTarget, check_sidecar
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.commissioning.engines.build import Wanted, build_engine
 from edgener_runtime.errors import ProviderError
@@ -24,17 +24,17 @@ PROFILES = profiles_for([], 64)
 
 
 @pytest.fixture(scope="module")
-def here() -> Here:
+def here() -> EngineTarget:
     """The GPU and the TensorRT of this machine."""
     try:
         trt = load_backend("tensorrt")
     except ProviderError as error:
         pytest.skip(error.message)
     _, gpu = require_gpu(BACKENDS["tensorrt"])
-    return Here("tensorrt", trt.__version__, gpu.name, gpu.compute_capability)
+    return EngineTarget("tensorrt", trt.__version__, gpu.name, gpu.compute_capability)
 
 
-def test_an_engine_passes_its_check_and_tells_its_layers(here: Here, copy: Path, entry: VariantEntry) -> None:
+def test_an_engine_passes_its_check_and_tells_its_layers(here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
     built = build_engine(copy, entry, PROFILES, Wanted(options=EngineOptions(profiling_verbosity="detailed")))
     assert check_sidecar(copy, entry, here) == built
     assert (built.gpu, built.version) == (here.gpu, here.version)
@@ -43,7 +43,7 @@ def test_an_engine_passes_its_check_and_tells_its_layers(here: Here, copy: Path,
         check_sidecar(copy, entry, replace(here, compute_capability="1.0"))
 
 
-def test_timings_are_kept_and_save_time(here: Here, copy: Path, entry: VariantEntry) -> None:
+def test_timings_are_kept_and_save_time(here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
     first = build_engine(copy, entry, PROFILES, Wanted())
     cache = timing_cache_file(engine_file(copy, entry.name).parent, here.version, here.gpu)
     kept = cache.read_bytes()
@@ -66,12 +66,12 @@ def test_timings_are_kept_and_save_time(here: Here, copy: Path, entry: VariantEn
         EngineOptions(tf32=True, sparse_weights=True),
     ],
 )
-def test_options_are_taken(options: EngineOptions, here: Here, copy: Path, entry: VariantEntry) -> None:
+def test_options_are_taken(options: EngineOptions, here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
     build_engine(copy, entry, PROFILES, Wanted(options=options))
     assert check_sidecar(copy, entry, here).options == options
 
 
-def test_an_engine_without_weights_is_smaller_and_refused(here: Here, copy: Path, entry: VariantEntry) -> None:
+def test_an_engine_without_weights_is_smaller_and_refused(here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
     whole = build_engine(copy, entry, PROFILES, Wanted())
     bare = build_engine(copy, entry, PROFILES, Wanted(options=EngineOptions(strip_weights=True)))
     assert bare.engine_size < whole.engine_size
@@ -79,7 +79,7 @@ def test_an_engine_without_weights_is_smaller_and_refused(here: Here, copy: Path
         check_sidecar(copy, entry, here)
 
 
-def test_the_command_builds_and_runs_every_shape(here: Here, copy: Path, run: Callable[..., Any]) -> None:
+def test_the_command_builds_and_runs_every_shape(here: EngineTarget, copy: Path, run: Callable[..., Any]) -> None:
     done = run("prepare", copy, "--variant", "fp32", "--json")
     assert done.code == 0, done.err
     (row,) = json.loads(done.out)
@@ -87,7 +87,7 @@ def test_the_command_builds_and_runs_every_shape(here: Here, copy: Path, run: Ca
 
 
 @pytest.mark.jetson
-def test_a_jetson_is_one(here: Here, copy: Path, run: Callable[..., Any]) -> None:
+def test_a_jetson_is_one(here: EngineTarget, copy: Path, run: Callable[..., Any]) -> None:
     done = run("prepare", copy, "--variant", "fp32", "--device", "jetson")
     if done.code == 6 and "no Jetson" in done.err:
         pytest.skip("this machine is no Jetson")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgener_runtime.backends.tensorrt.buffers import Buffer
-from edgener_runtime.backends.tensorrt.cudart import Cudart, Way, load_cudart
+from edgener_runtime.backends.tensorrt.cudart import CopyKind, Cudart, load_cudart
 from edgener_runtime.backends.tensorrt.graphs import capture
 from edgener_runtime.errors import DeviceError, EdgenerError, ProviderError
 from edgener_runtime.machine.probe.cuda import cuda_driver
@@ -48,7 +48,7 @@ def test_a_graph_is_done_at_each_launch_and_not_when_it_is_captured(cudart: Cuda
 
         def enqueue() -> None:
             source.to_device(NUMBERS, stream)
-            cudart.copy(there._host, source.device, NUMBERS * 8, Way.TO_HOST, stream)
+            cudart.copy(there._host, source.device, NUMBERS * 8, CopyKind.TO_HOST, stream)
 
         there.view((NUMBERS,))[:] = 0
         graph = capture(cudart, stream, enqueue)
@@ -78,12 +78,12 @@ def test_a_capture_that_fails_leaves_the_stream_usable(cudart: Cudart) -> None:
 
 
 def test_more_memory_than_there_is_is_refused_and_nothing_is_lost_by_it(cudart: Cudart) -> None:
-    with pytest.raises(DeviceError, match="cudaMalloc failed: cudaErrorMemoryAllocation") as told:
+    with pytest.raises(DeviceError, match="cudaMalloc failed: cudaErrorMemoryAllocation") as raised:
         cudart.allocate(1 << 50)
-    assert told.value.hint and "GPU memory" in told.value.hint
+    assert raised.value.hint and "GPU memory" in raised.value.hint
     cudart.free(cudart.allocate(1 << 20))
 
 
-def test_a_wrong_address_is_told_by_cuda_s_own_name_for_it(cudart: Cudart) -> None:
+def test_a_wrong_address_is_reported_by_cuda_s_own_name_for_it(cudart: Cudart) -> None:
     with pytest.raises(DeviceError, match="cudaFree failed: cudaErrorInvalidValue"):
         cudart.free(12345)

@@ -32,8 +32,8 @@ def test_a_size(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "M", "0", "-1M", "1.5G", "12T", "many"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(UserInputError, match="is no size"):
+def test_a_text_that_is_not_a_size_is_refused(text: str) -> None:
+    with pytest.raises(UserInputError, match="is not a size"):
         parse_size(text)
 
 
@@ -58,7 +58,7 @@ def test_a_planted_fault_is_found(options: EngineOptions, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "capabilities", "message"),
     [
-        (EngineOptions(dla_core=0), (), "--dla-core: TensorRT for RTX takes it and does nothing"),
+        (EngineOptions(dla_core=0), (), "--dla-core: TensorRT for RTX accepts it without effect"),
         (EngineOptions(hardware_compatibility="ampere-plus"), (), "--hardware-compatibility"),
         (EngineOptions(average_timings=3), ("8.6",), "--average-timings"),
         (EngineOptions(refit=True), ("8.6",), "--refit: TensorRT for RTX needs the GPU itself"),
@@ -90,7 +90,7 @@ def test_an_unknown_backend_is_refused_with_those_there_are() -> None:
     assert str(caught.value.hint) == "Choose one of: tensorrt, tensorrt-rtx"
 
 
-def test_a_member_that_a_version_lacks_is_a_clear_error() -> None:
+def test_a_member_missing_in_a_version_is_a_clear_error() -> None:
     old = SimpleNamespace(__name__="tensorrt", __version__="10.3.0", Level=SimpleNamespace(NONE=0))
     assert member(old, "Level", "NONE") == 0
     for enumeration, name in (("Level", "NEWER"), ("Other", "NONE")):

@@ -31,7 +31,7 @@ def test_profiles_that_are_made_pass_the_check_and_take_every_window(
     assert all(profiles[-1].takes(row, max_length) for row in range(1, rows + 1))
 
 
-def test_the_likeliest_shapes_are_the_median_alone_and_nine_in_ten_together() -> None:
+def test_the_optimal_shapes_are_the_median_alone_and_nine_in_ten_together() -> None:
     lengths = [*range(10, 20)] * 9 + [100] * 10
     one, several = profiles_for(lengths, 128)
     assert one == Profile((1, 1), (1, 16), (1, 128))
@@ -69,17 +69,17 @@ def test_a_shape_in_trtexecs_notation(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no shape"),
-        ("16", "is no shape"),
-        ("1x16x3", "is no shape"),
-        ("-1x16", "is no shape"),
+        ("", "is not a shape"),
+        ("16", "is not a shape"),
+        ("1x16x3", "is not a shape"),
+        ("-1x16", "is not a shape"),
         ("input_ids:1x16", "inputs are input_ids, attention_mask"),
         ("input_ids:1x16,input_ids:1x16", "inputs are"),
         ("input_ids:1x16,attention_mask:1x16,more:1x16", "inputs are"),
         ("input_ids:1x16,attention_mask:1x32", "differ in shape"),
     ],
 )
-def test_what_is_no_shape_is_refused(text: str, message: str) -> None:
+def test_a_text_that_is_not_a_shape_is_refused(text: str, message: str) -> None:
     with pytest.raises(UserInputError, match=message) as caught:
         parse_shape(text, INPUTS)
     assert caught.value.hint
@@ -91,7 +91,7 @@ def test_three_shapes_make_a_profile() -> None:
 
 
 def test_two_shapes_do_not() -> None:
-    with pytest.raises(UserInputError, match="found 1 smallest, 1 likeliest and 0 largest"):
+    with pytest.raises(UserInputError, match="found 1 smallest, 1 optimal and 0 largest"):
         profiles_by_hand(["1x1"], ["1x16"], [], INPUTS)
 
 

@@ -1,7 +1,7 @@
 """A TensorRT session against doubles: of TensorRT, made of the real bindings' signatures, and of CUDA's runtime.
 
 Neither is the real thing. What they prove is the order of calls, that buffers and copies are right, and that all is
-freed, for every version's interface. Answers are held against onnxruntime's on the CPU.
+freed, for every version's interface. Answers are compared with onnxruntime's on the CPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from edgener_runtime.backends.tensorrt.cudart import SIGNATURES
 from edgener_runtime.backends.tensorrt.profiles import Profile
-from edgener_runtime.backends.tensorrt.session import DirectSession
+from edgener_runtime.backends.tensorrt.session import EngineSession
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
 
 from .doubles import VERSIONS
@@ -27,7 +27,7 @@ GIVING_BACK = {"cudaFree", "cudaFreeHost", "cudaStreamDestroy", "cudaGraphDestro
 
 
 @pytest.fixture
-def session(stage: Stage) -> Iterator[DirectSession]:
+def session(stage: Stage) -> Iterator[EngineSession]:
     opened = stage.open()
     yield opened
     opened.close()
@@ -75,14 +75,14 @@ def test_rows_that_a_profile_wants_are_added_and_thrown_away(stage: Stage) -> No
     session.close()
 
 
-def test_logits_are_the_caller_s_own(session: DirectSession) -> None:
+def test_logits_are_the_caller_s_own(session: EngineSession) -> None:
     first = session.run(feeds_of(1, 16, 1))
     kept = first.copy()
     session.run(feeds_of(1, 16, 2))
     np.testing.assert_array_equal(first, kept)
 
 
-def test_threads_get_their_own_answers(session: DirectSession, stage: Stage) -> None:
+def test_threads_get_their_own_answers(session: EngineSession, stage: Stage) -> None:
     wrong: list[int] = []
 
     def ask(seed: int) -> None:
@@ -109,22 +109,22 @@ def calls(stage: Stage, run: Callable[[], object]) -> list[str]:
     return [line.partition("(")[0].rpartition(".")[2] for line in stage.cuda.noted[before:]]
 
 
-def test_shapes_come_before_addresses_and_the_stream_is_waited_for(session: DirectSession, stage: Stage) -> None:
+def test_shapes_come_before_addresses_and_the_stream_is_waited_for(session: EngineSession, stage: Stage) -> None:
     feeds = feeds_of(3, 16)
     copies = ["cudaMemcpyAsync"] * 3
     run = [*copies, "execute_async_v3", "cudaMemcpyAsync", "cudaStreamSynchronize"]
-    told = ["set_input_shape"] * 3 + ["set_tensor_address"] * 4
-    assert calls(stage, lambda: session.run(feeds)) == [*told, *run]
+    setup = ["set_input_shape"] * 3 + ["set_tensor_address"] * 4
+    assert calls(stage, lambda: session.run(feeds)) == [*setup, *run]
     assert calls(stage, lambda: session.run(feeds)) == run  # the shape is still set
 
 
-def test_a_shape_that_was_captured_runs_in_one_call(session: DirectSession, stage: Stage) -> None:
+def test_a_shape_that_was_captured_runs_in_one_call(session: EngineSession, stage: Stage) -> None:
     assert calls(stage, lambda: session.run(feeds_of(1, 32))) == ["cudaGraphLaunch", "cudaStreamSynchronize"]
     session.run(feeds_of(1, 17))  # in the context of the profile, so that the graph's stays as it was captured
     assert calls(stage, lambda: session.run(feeds_of(1, 32))) == ["cudaGraphLaunch", "cudaStreamSynchronize"]
 
 
-def test_every_length_is_warm_before_the_first_request(session: DirectSession) -> None:
+def test_every_length_is_warm_before_the_first_request(session: EngineSession) -> None:
     assert session.shapes.lengths == (16, 32, 64)
     assert [(each.rows, each.subwords, each.no_graph) for each in session.warmed] == [
         (1, length, None) for length in session.shapes.lengths
@@ -132,24 +132,24 @@ def test_every_length_is_warm_before_the_first_request(session: DirectSession) -
     assert session.notes == ("CUDA graphs for 1x16, 1x32, 1x64",)
 
 
-def test_the_doubles_find_what_is_out_of_order(session: DirectSession, stage: Stage) -> None:
+def test_the_doubles_find_what_is_out_of_order(session: EngineSession, stage: Stage) -> None:
     """Proof that the tests above would fail: addresses before shapes, a read before the stream is waited for."""
-    lane, rails = session._lanes[0], session._rails
-    for name in rails.inputs:
-        lane._context.set_tensor_address(name, rails.inputs[name].device)
-        lane._context.set_input_shape(name, (1, 16))
-    assert not lane._context.execute_async_v3(rails.stream)
-    lane.take((1, 16))
-    rails.logits.view((1, 16, 15))[:] = 7
-    lane.put()
-    assert (rails.logits.view((1, 16, 15)) == 7).all()
-    rails.cudart.synchronise(rails.stream)
-    assert not (rails.logits.view((1, 16, 15)) == 7).any()
+    context, resources = session._contexts[0], session._resources
+    for name in resources.inputs:
+        context._context.set_tensor_address(name, resources.inputs[name].device)
+        context._context.set_input_shape(name, (1, 16))
+    assert not context._context.execute_async_v3(resources.stream)
+    context.set_shape((1, 16))
+    resources.logits.view((1, 16, 15))[:] = 7
+    context.enqueue()
+    assert (resources.logits.view((1, 16, 15)) == 7).all()
+    resources.cudart.synchronise(resources.stream)
+    assert not (resources.logits.view((1, 16, 15)) == 7).any()
 
 
 @pytest.mark.parametrize("made", ["an attribute", "a method", "an argument"])
-def test_the_double_has_nothing_that_tensorrt_has_not(made: str, session: DirectSession) -> None:
-    context = session._lanes[0]._context
+def test_the_double_has_nothing_that_tensorrt_has_not(made: str, session: EngineSession) -> None:
+    context = session._contexts[0]._context
     with pytest.raises((AttributeError, AssertionError)):
         if made == "an attribute":
             context.shape = (1, 16)
@@ -163,28 +163,28 @@ def test_the_double_has_nothing_that_tensorrt_has_not(made: str, session: Direct
 
 
 @pytest.mark.parametrize(("rows", "subwords"), [(9, 16), (1, 65), (8, 100)])
-def test_a_shape_outside_every_profile_is_told(rows: int, subwords: int, session: DirectSession) -> None:
-    with pytest.raises(DeviceError, match=rf"{rows}x{subwords} is in none .*: 1x1 1x32 1x64; 1x1 8x32 8x64") as told:
+def test_a_shape_outside_every_profile_is_reported(rows: int, subwords: int, session: EngineSession) -> None:
+    with pytest.raises(DeviceError, match=rf"{rows}x{subwords} is in none .*: 1x1 1x32 1x64; 1x1 8x32 8x64") as raised:
         session.run(feeds_of(rows, subwords))
-    assert told.value.hint and REBUILD in told.value.hint
+    assert raised.value.hint and REBUILD in raised.value.hint
     session.run(feeds_of(8, 64))  # and the session goes on
 
 
-def test_an_input_that_the_bundle_does_not_give_is_told(session: DirectSession) -> None:
+def test_an_input_that_the_bundle_does_not_give_is_reported(session: EngineSession) -> None:
     feeds = feeds_of(1, 16)
     del feeds["token_type_ids"]
     with pytest.raises(BundleError, match="the engine also takes token_type_ids"):
         session.run(feeds)
 
 
-def test_inputs_of_several_shapes_are_refused_and_not_stretched(session: DirectSession) -> None:
+def test_inputs_of_several_shapes_are_refused_and_not_stretched(session: EngineSession) -> None:
     feeds = {**feeds_of(3, 16), "attention_mask": np.ones((1, 16), dtype=np.int64)}
     with pytest.raises(UserInputError, match=r"the inputs differ in shape: .*attention_mask 1x16"):
         session.run(feeds)
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "expected"),
     [
         ({"outputs": {"scores": "FLOAT"}}, "the engine gives scores"),
         ({"outputs": {"logits": "FLOAT", "states": "FLOAT"}}, "the engine gives logits, states"),
@@ -192,21 +192,21 @@ def test_inputs_of_several_shapes_are_refused_and_not_stretched(session: DirectS
         ({"labels": -1}, "expected logits"),
     ],
 )
-def test_an_engine_of_another_kind_is_refused(fields: dict[str, Any], said: str, stage: Stage) -> None:
+def test_an_engine_of_another_kind_is_refused(fields: dict[str, Any], expected: str, stage: Stage) -> None:
     for name, value in fields.items():
         setattr(stage.plan, name, value)
-    with pytest.raises(BundleError, match=said) as told:
+    with pytest.raises(BundleError, match=expected) as raised:
         stage.open()
-    assert told.value.hint == REBUILD
-    del told
+    assert raised.value.hint == REBUILD
+    del raised
     assert stage.left() == CLEAN
 
 
-def test_a_plan_that_tensorrt_refuses_is_told_with_its_reason(stage: Stage) -> None:
-    with pytest.raises(ProviderError, match="cannot load the engine: the plan is empty") as told:
+def test_a_plan_that_tensorrt_refuses_is_reported_with_its_reason(stage: Stage) -> None:
+    with pytest.raises(ProviderError, match="cannot load the engine: the plan is empty") as raised:
         stage.open(b"")
-    assert told.value.hint == REBUILD
-    del told
+    assert raised.value.hint == REBUILD
+    del raised
     assert stage.left() == CLEAN
 
 
@@ -247,15 +247,15 @@ def test_a_call_of_cuda_that_fails_leaves_nothing_behind(name: str, before: int,
     held, alive, faults = stage.left()
     assert (alive, faults) == ([], [])
     refused = name in GIVING_BACK and any("as the test wants it" in text for text in (fault, *notes))
-    assert sum(held.values()) == (1 if refused else 0)  # what CUDA does not take back is lost, and told
+    assert sum(held.values()) == (1 if refused else 0)  # what CUDA does not free is lost, and reported
 
 
 @pytest.mark.parametrize("name", ["cudaMalloc", "cudaMallocHost"])
-def test_too_little_memory_is_told_with_what_to_do(name: str, stage: Stage) -> None:
+def test_too_little_memory_is_reported_with_what_to_do(name: str, stage: Stage) -> None:
     stage.cuda.fail(name, 1, 2)
-    with pytest.raises(DeviceError, match=f"{name} failed: cudaErrorMemoryAllocation") as told:
+    with pytest.raises(DeviceError, match=f"{name} failed: cudaErrorMemoryAllocation") as raised:
         stage.open()
-    assert told.value.hint and "GPU memory" in told.value.hint
+    assert raised.value.hint and "GPU memory" in raised.value.hint
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_too_little_memory_is_told_with_what_to_do(name: str, stage: Stage) -> N
     ],
 )
 @pytest.mark.parametrize("when", ["at once", "later"])
-def test_what_tensorrt_refuses_is_told_with_its_reason(refused: str, when: str, stage: Stage) -> None:
+def test_what_tensorrt_refuses_is_reported_with_its_reason(refused: str, when: str, stage: Stage) -> None:
     session = stage.open() if when == "later" else None
     stage.plan.refuse.add(refused)
     try:

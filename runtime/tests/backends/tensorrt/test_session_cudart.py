@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgener_runtime.backends.tensorrt.cudart import Cudart, Way, load_cudart
+from edgener_runtime.backends.tensorrt.cudart import CopyKind, Cudart, load_cudart
 from edgener_runtime.errors import DeviceError, EdgenerError, ProviderError
 
 from .doubles import CudaDouble
@@ -48,10 +48,10 @@ def test_no_runtime_newer_than_the_driver_is_tried(
     driver: str, expected: list[str], cuda: CudaDouble, tmp_path: Path
 ) -> None:
     load, asked = loads(cuda)
-    with pytest.raises(ProviderError, match="no CUDA runtime can be loaded") as told:
+    with pytest.raises(ProviderError, match="no CUDA runtime can be loaded") as raised:
         load_cudart(load, driver, tmp_path)
     assert asked == expected
-    assert told.value.hint and "nvidia-cuda-runtime" in told.value.hint
+    assert raised.value.hint and "nvidia-cuda-runtime" in raised.value.hint
 
 
 def test_nvidia_s_wheels_are_looked_into(cuda: CudaDouble, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_nvidia_s_wheels_are_looked_into(cuda: CudaDouble, tmp_path: Path) -> No
     assert asked == ["libcudart.so.12", str(wheel)]
 
 
-def test_a_library_that_is_no_such_runtime_is_told() -> None:
+def test_a_library_that_is_not_such_a_runtime_is_reported() -> None:
     with pytest.raises(ProviderError, match=r"libcudart\.so\.10 has no cudaGetErrorName"):
         Cudart(SimpleNamespace(_name="libcudart.so.10"))
 
@@ -79,18 +79,18 @@ def test_a_library_that_is_no_such_runtime_is_told() -> None:
 )
 def test_an_error_of_cuda_says_what_to_do(code: int, kind: type[EdgenerError], hint: str, cuda: CudaDouble) -> None:
     cuda.fail("cudaMalloc", code=code)
-    with pytest.raises(EdgenerError, match="cudaMalloc failed: cudaError") as told:
+    with pytest.raises(EdgenerError, match="cudaMalloc failed: cudaError") as raised:
         cuda.cudart.allocate(16)
-    assert type(told.value) is kind
-    assert told.value.hint and hint in told.value.hint
+    assert type(raised.value) is kind
+    assert raised.value.hint and hint in raised.value.hint
 
 
 def test_the_double_finds_copies_beyond_a_buffer_and_what_is_freed_twice(cuda: CudaDouble) -> None:
     """Proof that the tests of the session would find them."""
     stream, device, host = cuda.cudart.make_stream(), cuda.cudart.allocate(16), cuda.cudart.allocate_pinned(16)
     with pytest.raises(EdgenerError):
-        cuda.cudart.copy(device, host, 17, Way.TO_DEVICE, stream)
-    cuda.cudart.copy(device, host, 16, Way.TO_DEVICE, stream)
+        cuda.cudart.copy(device, host, 17, CopyKind.TO_DEVICE, stream)
+    cuda.cudart.copy(device, host, 16, CopyKind.TO_DEVICE, stream)
     with pytest.raises(EdgenerError):
         cuda.cudart.free(device)  # the copy is under way
     cuda.cudart.synchronise(stream)

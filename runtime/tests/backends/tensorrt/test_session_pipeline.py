@@ -53,11 +53,11 @@ def test_texts_have_the_entities_that_they_have_on_the_cpu(orin: Path, golden: l
 
 def test_it_says_what_runs_and_that_it_was_not_proven(orin: Path) -> None:
     with TokenClassifier.load(orin, "tensorrt") as classifier:
-        told = classifier.explain()
+        explanation = classifier.explain()
         assert (classifier.provider, classifier.variant.name) == ("TensorRT", "fp32")
-    assert (told.provider, told.library, told.onnxruntime) == ("TensorRT", "TensorRT 10.3.0", "")
+    assert (explanation.provider, explanation.library, explanation.onnxruntime) == ("TensorRT", "TensorRT 10.3.0", "")
     for reason in ("CUDA graphs for 1x16", "not run on a device yet", "device as asked for"):
-        assert any(reason in given for given in told.reasons)
+        assert any(reason in given for given in explanation.reasons)
 
 
 def test_auto_takes_an_engine_that_was_prepared(orin: Path) -> None:
@@ -75,9 +75,9 @@ def test_auto_passes_over_what_the_variant_does_not_run_on(orin: Path) -> None:
 def test_an_engine_for_another_gpu_is_refused_and_nothing_else_runs(orin: Path, put: Callable[..., Path]) -> None:
     put(gpu="NVIDIA A10", compute_capabilities=("8.6",))
     for device in ("tensorrt", "auto"):
-        with pytest.raises(ProviderError, match=r"built for the GPU NVIDIA A10 .* here is Orin") as told:
+        with pytest.raises(ProviderError, match=r"built for the GPU NVIDIA A10 .* here is Orin") as raised:
             TokenClassifier.load(orin, device, "fp32")
-        assert told.value.hint and told.value.hint.startswith("edgener-runtime prepare ")
+        assert raised.value.hint and raised.value.hint.startswith("edgener-runtime prepare ")
 
 
 def test_an_engine_that_was_changed_never_reaches_tensorrt(orin: Path, stage: Stage) -> None:
@@ -117,10 +117,10 @@ def test_a_jetson_without_an_engine_and_without_cuda_runs_nowhere(
 ) -> None:
     engine_file(orin, "fp32").unlink()
     monkeypatch.setattr(load_onnxruntime(), "get_available_providers", lambda: [CPU])
-    with pytest.raises(ProviderError) as told:
+    with pytest.raises(ProviderError) as raised:
         TokenClassifier.load(orin, "jetson", "fp32")
-    assert "tensorrt passed over: no engine was prepared" in told.value.message
-    assert "cuda passed over: " in told.value.message
+    assert "tensorrt passed over: no engine was prepared" in raised.value.message
+    assert "cuda passed over: " in raised.value.message
 
 
 def test_a_machine_that_is_not_a_jetson_is_reported(orin: Path) -> None:

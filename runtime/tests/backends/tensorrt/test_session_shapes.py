@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgener_runtime.backends.shapes import ANY, BatchShapes
+from edgener_runtime.backends.base import ANY, BatchShapes
 from edgener_runtime.backends.tensorrt.profiles import Profile, profiles_for
 from edgener_runtime.backends.tensorrt.shapes import fitting, lengths_of, shapes_of
 

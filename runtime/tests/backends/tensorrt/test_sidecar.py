@@ -10,7 +10,7 @@ import pytest
 
 from edgener_runtime.backends.tensorrt.options import EngineOptions
 from edgener_runtime.backends.tensorrt.paths import sidecar_file
-from edgener_runtime.backends.tensorrt.sidecar import DlaReport, Here, Sidecar, check_sidecar
+from edgener_runtime.backends.tensorrt.sidecar import DlaReport, EngineTarget, Sidecar, check_sidecar
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.errors import BundleError, ProviderError
@@ -41,7 +41,7 @@ OTHER_PLACES = [
 
 @pytest.mark.parametrize(("here", "message"), OTHER_PLACES)
 def test_an_engine_elsewhere_is_refused_with_the_command(
-    here: Here, message: str, put: Put, copy: Path, entry: VariantEntry
+    here: EngineTarget, message: str, put: Put, copy: Path, entry: VariantEntry
 ) -> None:
     put()
     with pytest.raises(ProviderError, match=message) as caught:
@@ -116,12 +116,12 @@ def test_damage_is_found(harm: Callable[[Path], None], put: Put, copy: Path, ent
         ({"options": EngineOptions(version_compatible=True)}, replace(ORIN, version="11.4.0"), False),
         (
             {"options": EngineOptions(hardware_compatibility="ampere-plus")},
-            Here("tensorrt", "10.3.0", "L4", "8.9"),
+            EngineTarget("tensorrt", "10.3.0", "L4", "8.9"),
             True,
         ),
         (
             {"options": EngineOptions(hardware_compatibility="ampere-plus")},
-            Here("tensorrt", "10.3.0", "T4", "7.5"),
+            EngineTarget("tensorrt", "10.3.0", "T4", "7.5"),
             False,
         ),
         (
@@ -139,7 +139,7 @@ def test_damage_is_found(harm: Callable[[Path], None], put: Put, copy: Path, ent
     ],
 )
 def test_compatibility_goes_as_far_as_it_was_built_for(
-    fields: dict[str, object], here: Here, passes: bool, put: Put, copy: Path, entry: VariantEntry
+    fields: dict[str, object], here: EngineTarget, passes: bool, put: Put, copy: Path, entry: VariantEntry
 ) -> None:
     put(**fields)
     if passes:

@@ -1,4 +1,4 @@
-"""Made-up file trees of Jetsons and of a board that is none, after what such boards are known to show.
+"""Synthetic file trees of Jetsons and of a board that is none, after what such boards are known to show.
 
 No Jetson was at hand: names of files, labels and chips are from documentation and from what owners of boards posted;
 the figures are made up, each different, so that one read in another's place is seen.

@@ -1,4 +1,4 @@
-"""Made-up machines: libraries as files that name what they need, and packages as folders that pip would have left."""
+"""Synthetic machines: libraries as files that name what they need, and packages as folders that pip would have left."""
 
 from __future__ import annotations
 

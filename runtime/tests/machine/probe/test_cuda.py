@@ -1,4 +1,4 @@
-"""The CUDA driver's answers; no GPU was at hand: made-up drivers, compiled here, speak the interface of cuda.h."""
+"""The CUDA driver's answers; no GPU was at hand: synthetic drivers, compiled here, speak the interface of cuda.h."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ compiler = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(compiler is None, reason="no C compiler here to make a driver with")
 
 # INIT: what cuInit answers; COUNT: how many GPUs; NAMED: what cuDeviceGetName answers.
-MADE_UP = """
+SYNTHETIC = """
 #include <stddef.h>
 #include <string.h>
 int cuDriverGetVersion(int *version) { *version = 12060; return 0; }
@@ -46,7 +46,7 @@ Make = Callable[..., str]
 def make(tmp_path: Path) -> Make:
     """`make(INIT=100)` compiles a driver and gives its path."""
 
-    def compile_driver(source: str = MADE_UP, **defined: int) -> str:
+    def compile_driver(source: str = SYNTHETIC, **defined: int) -> str:
         file = tmp_path / "libcuda.so.1"
         (tmp_path / "driver.c").write_text(source)
         names = {"INIT": 0, "COUNT": 1, "NAMED": 0} | defined
@@ -64,7 +64,7 @@ def all_visible(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize(("count", "gpus"), [(1, (ORIN,)), (2, (ORIN, L4))])
-def test_gpus_are_told_with_name_capability_and_memory(count: int, gpus: tuple[Gpu, ...], make: Make) -> None:
+def test_gpus_are_reported_with_name_capability_and_memory(count: int, gpus: tuple[Gpu, ...], make: Make) -> None:
     assert cuda_driver(make(COUNT=count)) == CudaDriver("12.6", gpus, None)
 
 
@@ -80,29 +80,29 @@ def test_gpus_are_told_with_name_capability_and_memory(count: int, gpus: tuple[G
         ({"NO_INIT": 1}, "the CUDA driver has no cuInit: it is too old, or no driver"),
     ],
 )
-def test_a_driver_that_fails_is_told_with_its_version(defined: dict[str, int], why: str, make: Make) -> None:
+def test_a_driver_that_fails_is_reported_with_its_version(defined: dict[str, int], why: str, make: Make) -> None:
     assert cuda_driver(make(**defined)) == CudaDriver("12.6", (), why)
 
 
 @needs_compiler
-def test_hidden_devices_are_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hidden_devices_are_reported(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert cuda_driver(make(INIT=100)).why == "the driver finds no device (CUDA_VISIBLE_DEVICES is '-1')"
 
 
 @needs_compiler
-def test_a_library_that_is_no_driver_is_told(make: Make) -> None:
+def test_a_library_that_is_no_driver_is_reported(make: Make) -> None:
     driver = cuda_driver(make("int other(void) { return 0; }"))
     assert (driver.version, driver.gpus) == (None, ())
     assert driver.why == "the CUDA driver has no cuInit: it is too old, or no driver"
 
 
-def test_a_driver_that_is_not_installed_is_told() -> None:
+def test_a_driver_that_is_not_installed_is_reported() -> None:
     missing = "libcuda-that-there-is-not.so.1"
     assert cuda_driver(missing) == CudaDriver(None, (), f"no CUDA driver ({missing}) is installed")
 
 
-def test_a_file_that_is_no_library_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_library_is_reported(tmp_path: Path) -> None:
     (tmp_path / "libcuda.so.1").write_bytes(b"not a library")
     driver = cuda_driver(str(tmp_path / "libcuda.so.1"))
     assert driver.gpus == () and driver.why and driver.why.startswith("the CUDA driver cannot be loaded: ")
@@ -116,7 +116,7 @@ def test_a_library_that_the_driver_needs_is_no_driver_missing(monkeypatch: pytes
     assert (cuda_driver().why or "").startswith("the CUDA driver cannot be loaded: libnvrm_gpu.so")
 
 
-def test_the_version_is_told_where_it_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_version_is_reported_where_it_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     """A double of ctypes' library, as no compiler is at hand on every machine that runs these tests."""
     double: Any = SimpleNamespace(cuDriverGetVersion=lambda version: 1, cuInit=lambda flags: 100)
     monkeypatch.setattr("ctypes.CDLL", lambda name: double)

@@ -15,7 +15,7 @@ from .machines import elf, library
 
 
 @pytest.mark.parametrize("names", [(), ("libc.so.6",), ("libcudart.so.13", "libnvinfer.so.10", "libc.so.6")])
-def test_needed_libraries_are_told_in_order(names: tuple[str, ...], tmp_path: Path) -> None:
+def test_needed_libraries_are_reported_in_order(names: tuple[str, ...], tmp_path: Path) -> None:
     assert needed_libraries(library(tmp_path / "lib.so", *names)) == names
 
 

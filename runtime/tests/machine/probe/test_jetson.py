@@ -1,4 +1,4 @@
-"""A Jetson read from its system files; none was at hand: boards.py lays out made-up ones. Every field is looked at."""
+"""A Jetson read from its system files; none was at hand: boards.py lays out synthetic ones. Every field is looked at."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def found(root: Path, *sites: Path) -> list[tuple[str, str, str]]:
     return [(each.name, each.version, each.found) for each in find_libraries(library_folders(root, list(sites)))]
 
 
-def test_a_jetsons_libraries_are_told_once_each_by_their_longest_version(tmp_path: Path) -> None:
+def test_a_jetsons_libraries_are_reported_once_each_by_their_longest_version(tmp_path: Path) -> None:
     folder = tmp_path / "usr" / "lib" / "aarch64-linux-gnu"
     libraries(folder, "libnvinfer.so.10.3.0", "libcudnn.so.9.3.0", "libnvinfer_plugin.so.10.3.0", "libother.so.1")
     for short in ("libnvinfer.so.10", "libnvinfer.so"):
@@ -55,7 +55,7 @@ def test_a_configuration_that_includes_itself_ends(tmp_path: Path) -> None:
     assert found(tmp_path) == [("libcudart", "13", LOADED)]
 
 
-def test_an_unlisted_toolkit_is_told_as_such_and_does_not_count(tmp_path: Path) -> None:
+def test_an_unlisted_toolkit_is_reported_as_such_and_does_not_count(tmp_path: Path) -> None:
     libraries(tmp_path / "usr" / "local" / "cuda" / "lib64", "libcudart.so.13")
     assert found(tmp_path) == [("libcudart", "13", UNLISTED)]
     provider = library(tmp_path / "provider.so", "libcudart.so.13")
@@ -93,7 +93,7 @@ def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
     assert found(tmp_path) == []
 
 
-def test_a_library_is_told_with_its_file(tmp_path: Path) -> None:
+def test_a_library_is_reported_with_its_file(tmp_path: Path) -> None:
     libraries(tmp_path / "lib", "libcufft.so.12")
     file = str(tmp_path / "lib" / "libcufft.so.12")
     assert find_libraries(library_folders(tmp_path, [])) == (Library("libcufft", "12", file, LOADED),)

@@ -14,7 +14,7 @@ from edgener_runtime.machine.probe.reading import HERE
 from .machines import distribution, onnxruntime
 
 
-def test_packages_that_matter_are_told(tmp_path: Path) -> None:
+def test_packages_that_matter_are_reported(tmp_path: Path) -> None:
     for name, version in (
         ("numpy", "2.4.0"),
         ("nvidia_cudnn_cu13", "9.3"),
@@ -47,7 +47,7 @@ def test_two_overwrite_each_other(tmp_path: Path) -> None:
     )
 
 
-def test_one_whose_files_went_with_the_other_is_told(tmp_path: Path) -> None:
+def test_one_whose_files_went_with_the_other_is_reported(tmp_path: Path) -> None:
     onnxruntime(tmp_path)
     (tmp_path / "onnxruntime" / "__init__.py").unlink()
     assert packages(tmp_path, [tmp_path]).faults == ("onnxruntime 1.32.0 is registered, but its files are gone",)
