@@ -1,4 +1,4 @@
-"""`python -m edgener_runtime`, for where the script is not on the PATH."""
+"""`python -m edgener_runtime`, where the script is not on the PATH."""
 
 from .cli import main
 

@@ -25,7 +25,7 @@ class BatchRecord:
 
 @dataclass
 class _Call:
-    """A text that waits for its turn."""
+    """A text that waits for a batch."""
 
     text: str
     decoding: Decoding
@@ -33,18 +33,18 @@ class _Call:
 
 
 class AsyncTokenClassifier:
-    """Micro-batches for a TokenClassifier: texts that come while a batch runs make up the next, in arrival order.
+    """Micro-batches for a TokenClassifier: texts that arrive while a batch runs form the next, in order of arrival.
 
-    With `max_wait` seconds a batch waits so long for company, unless `max_characters` are full. A text that fails does
-    not fail those beside it. An async context manager, which answers what was accepted before it closes the
-    classifier. To be used from one event loop.
+    A batch waits up to `max_wait` seconds for more texts, unless it has `max_characters`. A text that fails does not
+    fail the others of its batch. An async context manager, which answers all accepted texts before it closes the
+    classifier. For use from one event loop.
     """
 
     def __init__(self, classifier: TokenClassifier, max_wait: float = 0, max_characters: int = 8192) -> None:
         self.classifier = classifier
         self.max_wait = max_wait
         self.max_characters = max_characters
-        self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for who watches
+        self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for metrics
         self._waiting: deque[_Call] = deque()
         self._running: list[_Call] = []
         self._arrived = asyncio.Event()
@@ -58,30 +58,30 @@ class AsyncTokenClassifier:
         return len(self._waiting) + sum(not call.answer.done() for call in self._running)
 
     async def predict(self, text: str, decoding: Decoding = PLAIN) -> list[Entity]:
-        """The entities of one text, run beside others that wait. Raises what the classifier raises, EdgenerError."""
+        """The entities of one text, which runs in a batch with other texts. Raises what the classifier raises."""
         return await self._accept(text, decoding)
 
     async def predict_batch(self, texts: Iterable[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
-        """The entities of each text, in the texts' order; all of them wait before anything else runs."""
+        """The entities of each text, in the texts' order; all texts are accepted before anything else runs."""
         return list(await asyncio.gather(*[self._accept(text, decoding) for text in texts]))
 
     async def stream(
         self, texts: AsyncIterable[str], decoding: Decoding = PLAIN, look_ahead: int = 64
     ) -> AsyncIterator[list[Entity]]:
-        """The entities of each text as they come, in the texts' order; at most `look_ahead` texts wait at once."""
-        ahead: asyncio.Queue[asyncio.Future[list[Entity]] | None] = asyncio.Queue(look_ahead)
-        feeder = asyncio.create_task(self._feed(texts, decoding, ahead))
+        """The entities of each text, in the texts' order; at most `look_ahead` texts wait at once."""
+        queue: asyncio.Queue[asyncio.Future[list[Entity]] | None] = asyncio.Queue(look_ahead)
+        feeder = asyncio.create_task(self._feed(texts, decoding, queue))
         try:
-            while answer := await ahead.get():
+            while answer := await queue.get():
                 yield await answer
         finally:
             feeder.cancel()
-            while not ahead.empty():
-                if answer := ahead.get_nowait():
+            while not queue.empty():
+                if answer := queue.get_nowait():
                     answer.cancel()
 
     def _accept(self, text: str, decoding: Decoding) -> asyncio.Future[list[Entity]]:
-        """The answer to come of a text that waits from now on."""
+        """Queue a text; the future of its entities."""
         if self._closing:
             raise EdgenerError("the classifier is closing and takes no more texts")
         self._worker = self._worker or asyncio.create_task(self._work())
@@ -91,20 +91,20 @@ class AsyncTokenClassifier:
         return call.answer
 
     async def _feed(
-        self, texts: AsyncIterable[str], decoding: Decoding, ahead: asyncio.Queue[asyncio.Future[list[Entity]] | None]
+        self, texts: AsyncIterable[str], decoding: Decoding, queue: asyncio.Queue[asyncio.Future[list[Entity]] | None]
     ) -> None:
-        """Put the answers to come in order, what `texts` raises among them, and None behind the last."""
+        """Queue the future of each text in order, what `texts` raises, and None at the end."""
         try:
             async for text in texts:
-                await ahead.put(asyncio.create_task(self.predict(text, decoding)))
-        except Exception as error:  # noqa: BLE001 - whoever reads the stream gets it
+                await queue.put(asyncio.create_task(self.predict(text, decoding)))
+        except Exception as error:  # noqa: BLE001 - the reader of the stream gets it
             failed: asyncio.Future[list[Entity]] = asyncio.get_running_loop().create_future()
             failed.set_exception(error)
-            await ahead.put(failed)
-        await ahead.put(None)
+            await queue.put(failed)
+        await queue.put(None)
 
     async def close(self) -> None:
-        """Answer what was accepted, then free the model."""
+        """Answer the accepted texts, then free the model."""
         self._closing = True
         self._arrived.set()
         if self._worker:
@@ -119,7 +119,7 @@ class AsyncTokenClassifier:
         await self.close()
 
     async def _work(self) -> None:
-        """Run batch after batch until closed and nothing waits."""
+        """Run batches until the classifier is closed and no text waits."""
         while self._waiting or not self._closing:
             self._arrived.clear()
             if not self._waiting:
@@ -131,7 +131,7 @@ class AsyncTokenClassifier:
             self._running = []
 
     async def _gather(self) -> None:
-        """Wait for company, no longer than `max_wait`, and not at all where a batch is full."""
+        """Wait for more texts, at most `max_wait` seconds and until the batch is full."""
         deadline = asyncio.get_running_loop().time() + self.max_wait
         while sum(len(call.text) for call in self._waiting) < self.max_characters and not self._closing:
             self._arrived.clear()
@@ -141,7 +141,7 @@ class AsyncTokenClassifier:
                 return
 
     def _next_batch(self) -> list[_Call]:
-        """The first texts that wait and want the same decoding, as many as fit; those given up on are left out."""
+        """The first waiting texts with the same decoding, as many as fit; cancelled ones are left out."""
         batch: list[_Call] = []
         characters = 0
         while self._waiting:
@@ -156,7 +156,7 @@ class AsyncTokenClassifier:
         return batch
 
     async def _run(self, batch: list[_Call]) -> None:
-        """Answer a batch; where it fails, each text of it alone, so that one cannot fail those beside it."""
+        """Answer a batch; where it fails, run each of its texts alone, so that one does not fail the others."""
         if not batch:
             return
         loop = asyncio.get_running_loop()
@@ -178,5 +178,5 @@ class AsyncTokenClassifier:
 
 def _answer(batch: list[_Call], found: list[list[Entity]]) -> None:
     for call, entities in zip(batch, found, strict=True):
-        if not call.answer.done():  # who gave up does not wait for it
+        if not call.answer.done():  # a caller that cancelled does not wait
             call.answer.set_result(entities)

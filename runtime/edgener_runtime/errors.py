@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class EdgenerError(Exception):
-    """An error for a person: `message` says what, where, found against expected; `hint` is the next step to take."""
+    """An error for a person: `message` says what, where, what was found and expected; `hint` is the next step."""
 
     exit_code = 1
 
@@ -24,15 +24,15 @@ class UserInputError(EdgenerError):
 
 
 class StorageError(EdgenerError):
-    """A disk that is full, or a place that cannot be written."""
+    """A disk that is full, or a path that cannot be written."""
 
 
 class ExportError(EdgenerError):
-    """A model that could not be turned into the asked-for form."""
+    """A model that could not be converted into a variant."""
 
 
 class ParityError(EdgenerError):
-    """A variant that differs from its PyTorch model by more than its budget, or answers with what is no number."""
+    """A variant that differs from its PyTorch model by more than its budget, or whose logits are not finite."""
 
     exit_code = 3
 
@@ -44,10 +44,10 @@ class BundleError(EdgenerError):
 
 
 class DeviceError(EdgenerError):
-    """A device that lacks what was asked of it."""
+    """A device that cannot do what was asked, or is not there."""
 
     exit_code = 6
 
 
 class ProviderError(DeviceError):
-    """An execution provider that was asked for and is not in use."""
+    """An execution provider that was requested and is not available."""

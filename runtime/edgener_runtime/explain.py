@@ -1,4 +1,4 @@
-"""Which variant runs where, how, and why."""
+"""The explanation of a loaded classifier: which variant runs on which device, and why."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from edgener_runtime.backends.base import Tuning
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a loaded classifier runs: variant, precision, provider, tuning, this CPU's ISA, and a reason for each.
+    """What a loaded classifier runs: variant, precision, provider, tuning, this CPU's ISA, and the reasons.
 
-    `provider` is what the loaded session says of itself, `library` what runs it, with its version. `proven_isas` are
+    `provider` is the one that the session reports, `library` the one that runs it, with its version. `proven_isas` are
     those on which the variant's parity was measured; INT8 answers depend on the ISA.
     """
 
@@ -27,7 +27,7 @@ class Explanation:
 
     @property
     def onnxruntime(self) -> str:
-        """Its version, empty where another library runs the variant."""
+        """The version of onnxruntime; empty where another library runs the variant."""
         name, _, version = self.library.partition(" ")
         return version if name == "onnxruntime" else ""
 

@@ -1,4 +1,4 @@
-"""Text in, entities out: the classifier that a device embeds."""
+"""The classifier: text in, entities out."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LOOK_AHEAD = 512  # texts; half of them are tokenised and sorted by length together
-_LOOK_AHEAD_OF_A_BATCH = 2048  # all are there to be taken: more of near lengths means less padding
+LOOK_AHEAD = 512  # texts; half of them are tokenised and sorted by length at once
+_LOOK_AHEAD_OF_A_BATCH = 2048  # more texts of similar length mean less padding
 OF_WORDS = Decoding("first")
-_CHARACTERS_AHEAD = 250_000  # however long the texts are, so many together or one
+_CHARACTERS_AHEAD = 250_000  # at most so many characters at once, or one text
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class TokenLogits:
 
 
 class TokenClassifier:
-    """Finds entities in texts with a variant of a bundle; a context manager that frees the model when left.
+    """Finds entities in texts with a variant of a bundle; a context manager that frees the model at its end.
 
-    Any number of threads may call it at once. A process forked from the one that loaded it may not: the threads that
-    run the model do not live on in it, and every call there raises EdgenerError.
+    Any number of threads may call it at once. A process that was forked from the one that loaded it may not: it does
+    not have the threads that run the model, and every call there raises EdgenerError.
     """
 
     def __init__(
@@ -85,35 +85,35 @@ class TokenClassifier:
         threads: int | None = None,
         reproducible: bool = False,
     ) -> TokenClassifier:
-        """Load a bundle folder, every file's SHA-256 checked, that of what is loaded before it is.
+        """Load a bundle folder; the SHA-256 of every file is checked, that of a loaded file before it is loaded.
 
-        `variant="auto"` takes the first of the manifest that may run on the device: bundles list the fastest first.
-        `reproducible` answers do not depend on the texts beside them: of several variants one without a batch effect is
-        taken, else each text runs alone.
-        Threads default to what `edgener-runtime tune` found best on this machine, else to the cores that this process
-        may use. Raises BundleError (damaged), ProviderError (the device asked for is not there), UserInputError.
+        `variant="auto"` is the first of the manifest that runs on the device: bundles list the fastest first.
+        `reproducible` answers do not depend on other texts: a variant without a batch effect is chosen, or each text
+        runs alone. Threads default to those that `edgener-runtime tune` found best on this machine, or to the cores
+        that this process may use. Raises BundleError (damaged), ProviderError (the device is not available),
+        UserInputError.
         """
         folder = Path(bundle)
         with Verifying(folder) as verifying:
             manifest = verifying.manifest
             requested = manifest.variants if variant == "auto" else (manifest.variant(variant),)
-            chosen, why_there = pick_device(device, RunRequest(folder, requested))
-            entry, why_it = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
-            tuning, why_so = tuning_for(folder, entry, threads, chosen)
-            alone = reproducible and not _is_steady(entry)
-            why = [why_it, *why_there, *_unproven(chosen), why_so]
+            chosen, why_device = pick_device(device, RunRequest(folder, requested))
+            entry, why_variant = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
+            tuning, why_tuning = tuning_for(folder, entry, threads, chosen)
+            alone = reproducible and not _is_reproducible(entry)
+            why = [why_variant, *why_device, *_unproven(chosen), why_tuning]
             why += ["each text runs alone, as its answer would depend on others"] * alone
             verifying.require(manifest.tokenizer.file, entry.file.path)
             classifier = cls(folder, manifest, entry, chosen, tuning, why, alone)
             try:
-                verifying.finish()
+                verifying.wait()
             except BundleError:
                 classifier.close()
                 raise
         return classifier
 
     def explain(self) -> Explanation:
-        """Which variant runs where, with how many threads, and why."""
+        """Which variant runs on which device, with how many threads, and why."""
         session = self.engine.session
         return Explanation(
             bundle=self.manifest.name,
@@ -142,20 +142,20 @@ class TokenClassifier:
         return self.predict_batch([text], decoding)[0]
 
     def predict_batch(self, texts: Iterable[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
-        """The entities of each text, in the texts' order; texts of like length run together."""
+        """The entities of each text, in the texts' order; texts of similar length run in one batch."""
         return list(self.stream(texts, decoding, _LOOK_AHEAD_OF_A_BATCH))
 
     def stream(
         self, texts: Iterable[str], decoding: Decoding = PLAIN, look_ahead: int = LOOK_AHEAD
     ) -> Iterator[list[Entity]]:
-        """The entities of each text as they come, in the texts' order.
+        """The entities of each text as they become available, in the texts' order.
 
-        At most `look_ahead` texts are taken beyond those whose answers were asked for; 1 answers each before the next.
-        Raises UserInputError for fewer.
+        At most `look_ahead` texts are read before their answers are taken; with 1 each is answered before the next is
+        read. Raises UserInputError for fewer.
         """
         if look_ahead < 1:
             raise UserInputError(f"look_ahead is {look_ahead}, expected at least 1")
-        at_once = max(1, look_ahead // 2)  # half of them run while the other half is tokenised and decoded
+        at_once = max(1, look_ahead // 2)  # one half runs while the other is tokenised and decoded
         pending: deque[tuple[list[str], PendingBatch]] = deque()
         for chunk in _chunks(texts, at_once):
             pending.append((chunk, self._start(chunk)))
@@ -168,20 +168,20 @@ class TokenClassifier:
         return self._decoder.entities(texts, pending.result(), decoding)
 
     def tag(self, words: Sequence[str], decoding: Decoding = OF_WORDS) -> list[str]:
-        """One label a word of a pre-tokenised sentence, O where the tokenizer leaves nothing of it."""
+        """One label per word of a pre-tokenised sentence; O where a word has no subwords."""
         return self.tag_batch([words], decoding)[0]
 
     def tag_batch(self, sentences: Iterable[Sequence[str]], decoding: Decoding = OF_WORDS) -> list[list[str]]:
-        """One label a word of each pre-tokenised sentence, which the model sees with spaces between its words.
+        """One label per word of each pre-tokenised sentence; the model gets the words with spaces between them.
 
-        `decoding` may choose among first, average and max, and be strict. Raises UserInputError for other aggregations.
+        The aggregation of `decoding` is first, average or max; it may be strict. Raises UserInputError for others.
         """
         return self.label_words([join(words) for words in sentences], decoding)
 
     def label_words(self, texts: Sequence[Words], decoding: Decoding = OF_WORDS) -> list[list[str]]:
-        """One label a word of each text, where it is known where in the text its words begin; otherwise as `tag_batch`.
+        """One label per word of each text, whose words start at given characters; otherwise as `tag_batch`.
 
-        Raises UserInputError for aggregations that are not of words.
+        Raises UserInputError for aggregations that do not label words.
         """
         labels: list[list[str]] = []
         for chunk in _chunks((text.text for text in texts), LOOK_AHEAD // 2):
@@ -190,9 +190,9 @@ class TokenClassifier:
         return labels
 
     def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
-        """What the model says of each subword of each text, in the texts' order, long ones merged from windows.
+        """The logits of each subword of each text, in the texts' order; long texts are merged from windows.
 
-        `padding` more positions than batches need show what padding does to a variant.
+        `padding` adds positions to each batch, to measure the effect of padding on a variant.
         """
         import numpy as np
 
@@ -206,9 +206,9 @@ class TokenClassifier:
                 yield TokenLogits(ids, offsets, logits[end - len(ids) : end])
 
     def run(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
+        """The graph's logits (rows, subwords, labels) for its inputs, each (rows, subwords).
 
-        Raises BundleError where the labels are not as many as the manifest's, ParityError where one is not finite.
+        Raises BundleError where the number of labels is not the manifest's, ParityError where a logit is not finite.
         """
         return self.engine.run(inputs)
 
@@ -216,15 +216,15 @@ class TokenClassifier:
         """Tokenise texts and start their batches."""
         encoded = self._tokenizer.encode(texts)
         rows = rows_of(self._tokenizer, encoded)
-        together = [[row] for row in rows] if self._alone else list(batches(rows, self.tuning.batch_subwords))
+        found = [[row] for row in rows] if self._alone else list(batches(rows, self.tuning.batch_subwords))
         answers = self.engine.start(
-            feeds(batch, self.manifest.tokenizer, padding, self.engine.shapes) for batch in together
+            feeds(batch, self.manifest.tokenizer, padding, self.engine.shapes) for batch in found
         )
-        return PendingBatch(encoded, together, answers, len(self._tokenizer.prefix), len(self.labels))
+        return PendingBatch(encoded, found, answers, len(self._tokenizer.prefix), len(self.labels))
 
 
 def _chunks(texts: Iterable[str], count: int) -> Iterator[list[str]]:
-    """Texts in order, at most `count` together and not many characters."""
+    """Texts in order, in lists of at most `count` texts and a limited number of characters."""
     chunk: list[str] = []
     characters = 0
     for text in texts:
@@ -237,26 +237,26 @@ def _chunks(texts: Iterable[str], count: int) -> Iterator[list[str]]:
         yield chunk
 
 
-def _is_steady(entry: VariantEntry) -> bool:
-    """Whether no entity changed with the batch where the variant was judged."""
+def _is_reproducible(entry: VariantEntry) -> bool:
+    """Whether no entity changed with the batch when the variant was evaluated."""
     return entry.parity is not None and entry.parity.batch_effect == 0
 
 
 def _unproven(device: str) -> tuple[str, ...]:
     if DEVICES[device].proven:
         return ()
-    return (f"{device}: {NOT_RUN} by whoever made this release; prove it here: edgener-runtime selftest",)
+    return (f"{device}: {NOT_RUN} by the makers of this release; check it here: edgener-runtime selftest",)
 
 
 def _engines(bundle: Path, device: str) -> Sequence[str]:
-    """The variants that have an engine beside the bundle, where the device runs engines."""
+    """The variants with an engine beside the bundle, where the device runs engines."""
     return prepared(bundle) if DEVICES[device].opener == "engine" else ()
 
 
 def choose_variant(
     manifest: Manifest, variant: str, device: str, reproducible: bool = False, engines: Sequence[str] = ()
 ) -> tuple[VariantEntry, str]:
-    """The variant to run, and why; of several that may run on the device, one in `engines` where any is.
+    """The variant to run, and why; of several that run on the device, one of `engines` where there is one.
 
     Raises ProviderError where none runs on the device.
     """
@@ -269,7 +269,7 @@ def choose_variant(
             f"no variant of bundle {manifest.name} runs on {device}; it has {names}", "Choose another device."
         )
     runnable = [entry for entry in runnable if entry.name in engines] or runnable
-    steady = [entry for entry in runnable if _is_steady(entry)]
-    if reproducible and steady:
-        return steady[0], f"variant: the first in the manifest for {device} without a batch effect"
+    without_effect = [entry for entry in runnable if _is_reproducible(entry)]
+    if reproducible and without_effect:
+        return without_effect[0], f"variant: the first in the manifest for {device} without a batch effect"
     return runnable[0], f"variant: the first in the manifest for {device}, where the fastest stands first"

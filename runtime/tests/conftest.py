@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 MARKERS = (
     "gpu: needs an NVIDIA GPU and its driver", "tensorrt: needs an NVIDIA GPU and TensorRT", "jetson: needs a Jetson",
 )  # fmt: skip
-settings.register_profile("edgener-runtime", deadline=None)  # a busy machine is no failure
+settings.register_profile("edgener-runtime", deadline=None)  # a busy machine is not a failure
 settings.load_profile("edgener-runtime")
 
 

@@ -19,7 +19,7 @@ TEXTS = [f"oil leak at pump P-10{i}" for i in range(9)]
 
 
 class Stub:
-    """A classifier that tells its texts, waits where told to, and fails on one."""
+    """A classifier that records its texts, waits on request, and fails on one."""
 
     def __init__(self) -> None:
         self.runs: list[list[str]] = []
@@ -181,10 +181,10 @@ def test_what_a_stream_s_source_raises_comes_behind_its_answers() -> None:
             yield "a"
             raise OSError("the line went dead")
 
-        told = []
+        found = []
         with pytest.raises(OSError, match="line went dead"):
             async for entities in classifier.stream(failing()):
-                told.append(entities[0].text)
-        return told
+                found.append(entities[0].text)
+        return found
 
     assert run(work) == ["a"]

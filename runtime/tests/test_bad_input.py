@@ -20,7 +20,7 @@ from edgener_runtime.backends.base import ANY
 from edgener_runtime.text import tokenize as tokenize_module
 
 Run = Callable[..., Any]
-only_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of memory are told as on Linux")
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks of memory are read as on Linux")
 
 # pieces that go wrong in other programs: controls, both directions, marks without a letter, every plane, no character
 PIECES = (
@@ -56,10 +56,10 @@ UNITS = {"characters": in_characters, "utf8": in_utf8, "utf16": in_utf16}
 def test_an_entity_is_where_it_is_said_to_be_in_any_unit(
     unit: str, text: str, aggregation: str, strict: bool, classifier: TokenClassifier
 ) -> None:
-    told = classifier.predict(text, Decoding(aggregation, strict, offsets=unit))
+    found = classifier.predict(text, Decoding(aggregation, strict, offsets=unit))
     plain = classifier.predict(text, Decoding(aggregation, strict))
-    assert [(one.label, one.text, one.score) for one in told] == [(one.label, one.text, one.score) for one in plain]
-    for entity, known in zip(told, plain, strict=True):
+    assert [(one.label, one.text, one.score) for one in found] == [(one.label, one.text, one.score) for one in plain]
+    for entity, known in zip(found, plain, strict=True):
         assert entity.text == text[known.start : known.end] == UNITS[unit](text, entity)
 
 
@@ -72,13 +72,13 @@ def test_the_pieces_do_have_entities(classifier: TokenClassifier) -> None:
 @given(lines=st.lists(wild_text, max_size=5))
 def test_the_command_answers_any_lines_of_json(lines: list[str], bundle: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        written, told = io.BytesIO(), io.BytesIO()
+        written, errors = io.BytesIO(), io.BytesIO()
         records = "".join(json.dumps({"text": line}) + "\n" for line in lines).encode()
-        for name, stream in (("stdin", io.BytesIO(records)), ("stdout", written), ("stderr", told)):
+        for name, stream in (("stdin", io.BytesIO(records)), ("stdout", written), ("stderr", errors)):
             patch.setattr(sys, name, io.TextIOWrapper(stream, encoding="utf-8", write_through=True))
         assert _ending("predict", str(bundle), "--format", "jsonl") == 0
         answers = [json.loads(line) for line in written.getvalue().decode().split("\n")[:-1]]
-        assert told.getvalue() == b""
+        assert errors.getvalue() == b""
     # two escapes of surrogates beside each other are one character in JSON
     assert [answer["text"] for answer in answers] == [json.loads(json.dumps(line)) for line in lines]
 
@@ -107,11 +107,11 @@ def test_broken_lines_can_be_skipped_are_reported_and_end_in_2(bundle: Path, run
             f"skipped {source}:2: not UTF-8: byte 0xff",
             f"skipped {source}:4: not UTF-8: byte 0xe6",
             "error: 2 of the lines could not be read and were skipped",
-            "  They are told above.",
+            "  They are listed above.",
         ]
 
 
-def test_nothing_to_skip_is_no_error(bundle: Path, run: Run) -> None:
+def test_nothing_to_skip_is_not_an_error(bundle: Path, run: Run) -> None:
     done = run("predict", bundle, "--on-error", "skip", stdin=b"oil leak\n")
     assert (done.code, done.err) == (0, "")
 
@@ -201,7 +201,7 @@ def test_a_megabyte_of_text_takes_bounded_memory(bundle: Path) -> None:
 def test_a_text_too_long_for_the_memory_left_is_reported_before_it_is_a_kill(bundle: Path) -> None:
     done = limited(bundle, "oil leak ", 100_000, spare=60)
     assert done.returncode == 1
-    assert "DeviceError: cutting 900,000 characters into subwords takes about 225 MB of memory, " in done.stderr
+    assert "DeviceError: tokenising 900,000 characters takes about 225 MB of memory, " in done.stderr
 
 
 def test_short_texts_are_not_held_up_by_a_look_at_the_memory(
@@ -212,5 +212,5 @@ def test_short_texts_are_not_held_up_by_a_look_at_the_memory(
 
     monkeypatch.setattr(tokenize_module, "require_memory", full)
     classifier.predict_batch(["oil leak"] * 100)
-    with pytest.raises(DeviceError, match="no memory for cutting 50,001 characters"):
+    with pytest.raises(DeviceError, match="no memory for tokenising 50,001 characters"):
         classifier.predict("x" * 50_001)

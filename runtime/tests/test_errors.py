@@ -20,7 +20,7 @@ def test_every_error_has_its_exit_code(name: str, code: int) -> None:
     assert error.exit_code == code
 
 
-def test_a_missing_provider_is_a_lack_of_the_device() -> None:
+def test_a_missing_provider_is_an_error_of_the_device() -> None:
     assert issubclass(errors.ProviderError, errors.DeviceError)
 
 

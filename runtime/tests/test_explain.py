@@ -24,16 +24,20 @@ from edgener_runtime.machine.cpu import isa
 )
 def test_every_choice_has_its_reason(how: dict[str, Any], reasons: list[str], bundle: Path) -> None:
     with TokenClassifier.load(bundle, **how) as classifier:
-        told = classifier.explain()
+        found = classifier.explain()
         for reason in reasons:
-            assert any(reason in given for given in told.reasons)
-            assert reason in str(told)
+            assert any(reason in given for given in found.reasons)
+            assert reason in str(found)
 
 
 def test_it_says_what_runs(bundle: Path) -> None:
     with TokenClassifier.load(bundle, "cpu", "fp32", threads=1) as classifier:
-        told = classifier.explain()
-    assert (told.variant, told.precision, told.provider) == ("fp32", "fp32", "CPUExecutionProvider")
-    assert told.isa == isa()
-    assert told.proven_isas and told.tuning.threads == 1
-    assert all(part in str(told) for part in ("fp32", "CPUExecutionProvider", told.isa, told.onnxruntime))
+        found = classifier.explain()
+    assert (found.variant, found.precision, found.provider) == (
+        "fp32",
+        "fp32",
+        "CPUExecutionProvider",
+    )
+    assert found.isa == isa()
+    assert found.proven_isas and found.tuning.threads == 1
+    assert all(part in str(found) for part in ("fp32", "CPUExecutionProvider", found.isa, found.onnxruntime))

@@ -87,9 +87,9 @@ def test_a_manifest_cut_off_anywhere_is_reported(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["nowhere", "", "tokenizer.json"])
-def test_a_place_without_a_manifest_is_no_bundle(place: str, copy: Path) -> None:
+def test_a_place_without_a_manifest_is_not_a_bundle(place: str, copy: Path) -> None:
     (copy / "manifest.json").unlink()
-    with pytest.raises(BundleError, match="is no bundle"):
+    with pytest.raises(BundleError, match="is not a bundle"):
         read_manifest(copy / place)
 
 

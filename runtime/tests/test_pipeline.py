@@ -50,10 +50,10 @@ def scores(entities: list[Entity]) -> list[float]:
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
-def test_entities_are_those_that_transformers_tells(
+def test_entities_are_those_of_transformers(
     aggregation: str, golden: list[dict[str, Any]], classifier: TokenClassifier
 ) -> None:
-    """And, for the texts over several windows, those that this runtime told when the bundle was made."""
+    """And, for the texts over several windows, those of this runtime when the bundle was made."""
     for record in golden:
         text, known = record["text"], record["entities"][aggregation]
         found = classifier.predict(text, Decoding(aggregation))
@@ -67,7 +67,7 @@ def test_the_golden_texts_are_of_both_kinds_and_have_entities(golden: list[dict[
     assert sum(len(record["entities"]["simple"]) for record in golden) > 100
 
 
-def test_int8_tells_nearly_the_same(bundle: Path, golden: list[dict[str, Any]]) -> None:
+def test_int8_gives_nearly_the_same(bundle: Path, golden: list[dict[str, Any]]) -> None:
     """Which labels change depends on the CPU's instructions, so only their share is bounded."""
     texts = [record["text"] for record in golden]
     with TokenClassifier.load(bundle, "cpu", "fp32") as exact, TokenClassifier.load(bundle, "cpu") as small:
@@ -279,7 +279,7 @@ class StubSession:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_an_answer_that_is_no_number_is_an_error(number: float, bundle: Path) -> None:
+def test_an_answer_that_is_not_a_number_is_an_error(number: float, bundle: Path) -> None:
     with TokenClassifier.load(bundle, variant="fp32") as classifier:
         classifier.engine._session = StubSession(number, 15)
         with pytest.raises(EdgenerError, match="variant fp32 answered with a number that is not finite") as caught:

@@ -36,7 +36,7 @@ def test_a_stream_is_answered_in_order_whatever_it_takes_ahead(look_ahead: int, 
 
 
 @pytest.mark.parametrize("look_ahead", [1, 2, 5, 16])
-def test_a_stream_takes_no_more_texts_than_told(look_ahead: int, tuned: TokenClassifier) -> None:
+def test_a_stream_takes_no_more_texts_than_look_ahead(look_ahead: int, tuned: TokenClassifier) -> None:
     taken = 0
 
     def texts() -> Iterator[str]:
@@ -106,8 +106,8 @@ def test_a_forked_process_is_reported_why_it_may_not(tuned: TokenClassifier) -> 
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as raised:
-        assert f"was loaded in process {os.getpid()}, before the fork of {child}" in told.read()
+    with os.fdopen(reading, encoding="utf-8") as message:
+        assert f"was loaded in process {os.getpid()}, before the fork of {child}" in message.read()
     os.waitpid(child, 0)
 
 

@@ -75,7 +75,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a newer schema": (lambda b: (b / "manifest.json").write_text('{"schema_version": 99}'), "has schema version 99"),
     "half a manifest": (lambda b: (b / "manifest.json").write_text('{"schema_version": 1, "lab'), "is damaged"),
     "an unknown field": (lambda b: list_file(b, owner="me"), "unknown field 'owner'"),
-    "no manifest": (lambda b: (b / "manifest.json").unlink(), "is no bundle"),
+    "no manifest": (lambda b: (b / "manifest.json").unlink(), "is not a bundle"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written in a temporary place beside the final one, synced, then renamed."""
+"""Atomic writes: files and folders are written under a temporary name, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _STORAGE_ERRNOS = {
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes as lower-case hex, read in pieces of 1 MiB."""
+    """SHA-256 of a file's bytes as lower-case hex, read in chunks of 1 MiB."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that `path` holds either what it held before or all of `content` (text as UTF-8).
+    """Write a file so that `path` has either its previous content or all of `content` (text as UTF-8).
 
-    Raises StorageError where the place is full or cannot be written.
+    Raises StorageError where the disk is full or the path cannot be written.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
@@ -48,10 +48,10 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def staged_folder(final: Path, marker: str) -> Iterator[Path]:
-    """A temporary folder beside `final` that takes its place when the block ends well, and vanishes when it does not.
+    """A temporary folder that replaces `final` when the block succeeds, and is removed when it does not.
 
-    A folder already at `final` (or where it links to) is replaced only if it is empty or holds a file named `marker`
-    (so it is one of ours); otherwise UserInputError. Raises StorageError where the place is full or cannot be written.
+    A folder at `final` (or where it links to) is replaced only if it is empty or has a file named `marker`, which shows
+    that it is ours; otherwise UserInputError. Raises StorageError where the disk is full or the path cannot be written.
     """
     final = final.resolve()
     staging = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
@@ -67,14 +67,14 @@ def staged_folder(final: Path, marker: str) -> Iterator[Path]:
 
 
 def check_replaceable(final: Path, marker: str) -> None:
-    """Raises UserInputError where `staged_folder` would not replace what stands at `final`."""
+    """Raises UserInputError where `staged_folder` would not replace what is at `final`."""
     if final.is_dir() and any(final.iterdir()) and not (final / marker).is_file():
         raise UserInputError(
-            f"{final} exists, is not empty and holds no {marker}, so it is not ours to replace",
+            f"{final} exists, is not empty and has no {marker}, so it is not replaced",
             "Name another folder, or empty this one first.",
         )
     if final.exists() and not final.is_dir():
-        raise UserInputError(f"{final} is a file; a folder is to be written there", "Name another path.")
+        raise UserInputError(f"{final} is a file, expected a folder or a free path", "Name another path.")
 
 
 def _swap(staging: Path, final: Path) -> None:
@@ -114,5 +114,5 @@ def _storage_errors(path: Path) -> Iterator[None]:
         if error.errno not in _STORAGE_ERRNOS:
             raise
         raise StorageError(
-            f"cannot write {path}: {error.strerror}", "Free some space or name another place; nothing was changed."
+            f"cannot write {path}: {error.strerror}", "Free some space or name another path; nothing was changed."
         ) from error

@@ -1,4 +1,4 @@
-"""How much memory a process takes, and may still take: too little is an error with a next step and not a kill."""
+"""Memory that a process uses and may still use, so that too little memory is an error and not a killed process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgener_runtime.errors import DeviceError
 
 
 def memory_left(root: Path = Path("/")) -> int | None:
-    """Bytes by the tightest of the machine, the cgroups (version 2, then 1) and RLIMIT_AS, or None where none tells.
+    """Bytes left by the tightest of the machine, the cgroups (version 2, then 1) and RLIMIT_AS; None if all unknown.
 
     `root` holds /proc and /sys.
     """
@@ -20,7 +20,7 @@ def memory_left(root: Path = Path("/")) -> int | None:
 
 
 def require_memory(needed: int, what: str) -> None:
-    """Raise DeviceError where `needed` bytes for `what` are known not to be there."""
+    """Raise DeviceError where fewer than `needed` bytes for `what` are known to be left."""
     left = memory_left()
     if left is not None and left < needed:
         raise DeviceError(
@@ -30,13 +30,13 @@ def require_memory(needed: int, what: str) -> None:
 
 
 def resident(root: Path = Path("/")) -> int | None:
-    """Bytes of this process in memory, or None where the system does not tell. `root` holds /proc."""
+    """Bytes of this process in memory, or None where it is unknown. `root` holds /proc."""
     pages = _read(root / "proc" / "self" / "statm").split()
     return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if pages else None
 
 
 def peak_resident(root: Path = Path("/")) -> int | None:
-    """Bytes of this process in memory at most so far, or None where the system does not tell. `root` holds /proc."""
+    """The peak of this process's bytes in memory, or None where it is unknown. `root` holds /proc."""
     for line in _read(root / "proc" / "self" / "status").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -44,7 +44,7 @@ def peak_resident(root: Path = Path("/")) -> int | None:
         import resource
     except ImportError:  # Windows has none
         return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # on Linux that of whoever started us, where it is more
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # on Linux the parent's, where that is more
     return most if sys.platform == "darwin" else most * 1024  # kilobytes on Linux
 
 
@@ -56,7 +56,7 @@ def _machine(proc: Path) -> Iterator[int]:
 
 
 def _cgroup(folder: Path) -> Iterator[int]:
-    """A limit less what counts against it; pages of files can be dropped, so they do not."""
+    """The limit minus the usage; pages of files do not count, as they can be dropped."""
     for limit, usage, stat, cache in (
         ("memory.max", "memory.current", "memory.stat", "inactive_file"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),

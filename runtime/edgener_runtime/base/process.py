@@ -1,4 +1,4 @@
-"""A process that does one job, followed line by line; it may crash or be killed, and this one goes on."""
+"""A child process for one job, which reports events in lines; if it crashes or is killed, this process goes on."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Event = dict[str, Any]
 """A line of JSON from the process; `event` says which."""
 Follow = Callable[[Event], None]
 
-GRACE = 10.0  # seconds to end in once nobody wants the result any more
-_TAIL = 4000  # characters of stderr that are told
+GRACE = 10.0  # seconds to end in once the result is not needed any more
+_TAIL = 4000  # characters of stderr that are reported
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its exit code, or minus the signal's number, and the end of what it said on stderr."""
+    """How a process ended: its exit code, or minus the signal's number, and the end of its stderr."""
 
     code: int
     stderr: str
 
 
 def python_command(module: str) -> tuple[str, ...]:
-    """What runs `main` of one of our modules and ends with the exit code that it returns."""
-    # not -m: it would look for modules in the folder that we are called in, and a file there must not be run
+    """The command that runs `main` of one of our modules and ends with the exit code that it returns."""
+    # not -m: it looks for modules in the current folder, and a file there must not be run
     code = f"import sys; sys.path[:] = filter(None, sys.path)\nfrom {module} import main\nsys.exit(main())"
     return sys.executable, "-c", code
 
@@ -44,10 +44,10 @@ def run_process(
     grace: float = GRACE,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Give a process its job as one line of stdin, and each line of JSON on its stdout to `follow`.
+    """Give a process its job as one line of stdin, and pass each line of JSON on its stdout to `follow`.
 
-    Its stdin stays open while the result is wanted: closed, as when this process dies, it tells it to stop. Whatever is
-    raised meanwhile, Ctrl-C too, ends the process, within `grace` seconds by force.
+    Its stdin stays open while the result is needed; when it is closed, as when this process dies, the child stops. An
+    exception here, Ctrl-C too, ends the child, after `grace` seconds by force.
     """
     with tempfile.TemporaryFile() as stderr:
         process = _start(command, stderr, environment)
@@ -64,7 +64,7 @@ def run_process(
 
 
 def _start(command: Sequence[str], stderr: IO[bytes], environment: Mapping[str, str] | None) -> subprocess.Popen[str]:
-    """In a session of its own, so that Ctrl-C in the terminal reaches us alone."""
+    """In a session of its own, so that Ctrl-C in the terminal reaches only this process."""
     try:
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8",
@@ -76,7 +76,7 @@ def _start(command: Sequence[str], stderr: IO[bytes], environment: Mapping[str, 
 
 def _give(process: subprocess.Popen[str], job: str) -> None:
     assert process.stdin
-    with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code tells
+    with contextlib.suppress(BrokenPipeError):  # it died at once, which its exit code reports
         process.stdin.write(job + "\n")
         process.stdin.flush()
 
@@ -84,12 +84,12 @@ def _give(process: subprocess.Popen[str], job: str) -> None:
 def _follow(process: subprocess.Popen[str], follow: Follow) -> None:
     assert process.stdout
     for line in process.stdout:
-        if line.endswith("\n"):  # else it died in the middle of one
+        if line.endswith("\n"):  # otherwise it died in the middle of a line
             follow(json.loads(line))
 
 
 def _end(process: subprocess.Popen[str], grace: float) -> None:
-    """Close its stdin, which asks it to stop, and wait; what it still says is read, or it could not go on."""
+    """Close its stdin, which asks it to stop, and wait; its output is still read, so that it is not blocked."""
     try:
         if process.stdin:
             with contextlib.suppress(BrokenPipeError):
@@ -116,11 +116,11 @@ def _tail(stderr: IO[bytes]) -> str:
 
 
 def events() -> Follow:
-    """Take this process's stdout for events, and let whatever native code prints there go to stderr."""
+    """Use this process's stdout for events, and send what native code prints there to stderr."""
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         channel.write(json.dumps(event) + "\n")
 
-    return tell
+    return report

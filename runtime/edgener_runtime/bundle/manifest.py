@@ -1,4 +1,4 @@
-"""The bundle's manifest: what is in the folder, what each variant needs, where it was proven, where it came from."""
+"""The bundle's manifest: its files, what each variant requires and where it was proven, and the provenance."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class VariantRequirements:
 
 @dataclass(frozen=True)
 class Proof:
-    """One place where a variant's parity was measured: provider, CPU instruction set, and library versions."""
+    """One measurement of a variant's parity: provider, CPU instruction set, and library versions."""
 
     provider: str
     isa: str
@@ -58,11 +58,11 @@ class Proof:
 
 @dataclass(frozen=True)
 class ParityFigures:
-    """A variant against its PyTorch model on real text.
+    """A variant compared with its PyTorch model on real text.
 
     `equal_labels` is the share of tokens with the same label; `churn` the share of entities that differ from PyTorch's
     (half the symmetric difference over PyTorch's count), `batch_effect` of those that differ between a text alone,
-    padded and beside others. Intervals are the ends of 95 % confidence intervals. The F1 fields are None where the text
+    padded and in a batch. Intervals are the ends of 95 % confidence intervals. The F1 fields are None where the text
     has no gold entities.
     """
 
@@ -83,7 +83,7 @@ class ParityFigures:
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of rounds, the smallest and the largest."""
+    """The median, the smallest and the largest of several rounds."""
 
     median: float
     low: float
@@ -92,7 +92,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a variant was where it was exported: milliseconds a text alone, subwords a second of texts together."""
+    """The speed of a variant where it was exported: milliseconds per single text, subwords per second of a batch."""
 
     latency_ms: Spread
     throughput: Spread
@@ -102,7 +102,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class VariantEntry:
-    """One runnable form of the model, with the session options it was measured with."""
+    """A variant of the model, with the session options that it was measured with."""
 
     name: str
     precision: str
@@ -117,7 +117,7 @@ class VariantEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a device must know to run and check a bundle; `files` lists all but the manifest and the models."""
+    """What a device must know to run and verify a bundle; `files` lists all but the manifest and the models."""
 
     edgener_version: str
     name: str
@@ -129,7 +129,7 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def variant(self, name: str) -> VariantEntry:
-        """The variant called `name`. Raises UserInputError with the names there are."""
+        """The variant called `name`. Raises UserInputError with the known names."""
         for entry in self.variants:
             if entry.name == name:
                 return entry
@@ -144,14 +144,14 @@ class Manifest:
 def read_manifest(bundle: Path) -> Manifest:
     """The manifest of a bundle folder, its fields checked but not its files (see `verify`).
 
-    Raises BundleError where it is missing, damaged, or of a schema this version does not read.
+    Raises BundleError where it is missing, damaged, or of a schema that this version does not read.
     """
     path = bundle / MANIFEST
     try:
         text = path.read_text(encoding="utf-8")
         version = json.loads(text).get("schema_version")
     except (FileNotFoundError, NotADirectoryError):
-        raise BundleError(f"{bundle} is no bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
+        raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
     except (ValueError, RecursionError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""A bundle is whole or it is not loaded: every file is listed, of its size, and of its SHA-256."""
+"""Verification of a bundle: every file is listed, and has the size and the SHA-256 of the manifest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgener_runtime.errors import BundleError
 
 from .manifest import MANIFEST, FileEntry, Manifest, read_manifest
 
-_AT_ONCE = 2  # files that are read and hashed at the same time: more only make a slow disk seek
+_AT_ONCE = 2  # files that are hashed at the same time; more only make a slow disk seek
 
 
 def file_entry(folder: Path, path: Path) -> FileEntry:
@@ -21,17 +21,17 @@ def file_entry(folder: Path, path: Path) -> FileEntry:
 
 
 def verify_bundle(bundle: Path) -> Manifest:
-    """The manifest of a bundle whose every file is there and unchanged, with none beside them.
+    """The manifest of a bundle, every file of which is there and unchanged, with no other files.
 
     Raises BundleError naming the first file that is missing, changed or not listed.
     """
     with Verifying(bundle) as verifying:
-        verifying.finish()
+        verifying.wait()
     return verifying.manifest
 
 
 class Verifying:
-    """A bundle whose files are hashed beside what is done meanwhile, as a context manager.
+    """Hashing of a bundle's files in the background, as a context manager.
 
     Raises BundleError at once where a file is missing, of another size, or not listed.
     """
@@ -39,7 +39,7 @@ class Verifying:
     def __init__(self, bundle: Path) -> None:
         self.manifest = _listed(bundle)
         self._pool = ThreadPoolExecutor(_AT_ONCE, "edgener-verify")
-        self._begun = {entry: self._pool.submit(_verify, bundle, entry) for entry in _entries(self.manifest)}
+        self._pending = {entry: self._pool.submit(_verify, bundle, entry) for entry in _entries(self.manifest)}
 
     def __enter__(self) -> Verifying:
         return self
@@ -49,23 +49,23 @@ class Verifying:
 
     def require(self, *paths: str) -> None:
         """Wait for files of the bundle, by their paths in the manifest. Raises BundleError where one was changed."""
-        for entry, hashed in self._begun.items():
+        for entry, hashed in self._pending.items():
             if entry.path in paths:
                 hashed.result()
 
-    def finish(self) -> None:
-        """Wait for all of them. Raises BundleError naming the first that was changed."""
-        for hashed in self._begun.values():
+    def wait(self) -> None:
+        """Wait for all files. Raises BundleError naming the first that was changed."""
+        for hashed in self._pending.values():
             hashed.result()
 
 
 def _entries(manifest: Manifest) -> list[FileEntry]:
-    """Every file but the manifest, what is likely to be needed first in front."""
+    """Every file but the manifest, in the order in which they are needed."""
     return [*manifest.files, *(variant.file for variant in manifest.variants)]
 
 
 def _listed(bundle: Path) -> Manifest:
-    """The manifest of a bundle that has the files it lists, of their sizes, and no others."""
+    """The manifest of a bundle that has exactly the listed files, with the listed sizes."""
     manifest = read_manifest(bundle)
     entries = _entries(manifest)
     for entry in entries:

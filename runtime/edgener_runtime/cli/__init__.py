@@ -1,4 +1,4 @@
-"""`edgener-runtime`: the device side's commands."""
+"""`edgener-runtime`: the commands of the runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMANDS = {
     "tune": "edgener_runtime.commissioning.cli.tune",
     "verify": "edgener_runtime.cli.verify",
 }
-"""Each command and the module that defines it; the core imports commissioning and services nowhere else."""
+"""Each command and the module that defines it; nothing else in the core imports commissioning or services."""
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

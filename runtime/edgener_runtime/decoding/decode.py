@@ -1,7 +1,7 @@
 """Logits to entities, many texts at once: the strategies of transformers' token-classification pipeline.
 
-Few subwords are in an entity. numpy finds those, and what comes after looks at them alone, in Python: after a run of a
-model each of numpy's calls finds its code fallen out of the cache, and takes longer than a text's few entities do.
+Few subwords are in an entity. numpy finds those, and Python processes them: after a run of a model, the code of numpy's
+functions is no longer in the CPU's cache, and a call takes longer than the few entities of a text.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ OUTSIDE = "O"
 
 @dataclass(frozen=True)
 class Scored:
-    """Texts' subwords in one row: logits (n, labels), character offsets, which go on a word, counts.
+    """Subwords of several texts in one sequence: logits (n, labels), character offsets, and the texts' counts.
 
-    `continues` tells it when asked, as not all who decode need it; `counts` says how many subwords each text has.
+    `continues` returns whether each subword continues a word; it is called when needed, as not every decoding uses it.
+    `counts` are the numbers of subwords of the texts.
     """
 
     logits: Floats
@@ -42,9 +43,9 @@ class Scored:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Subwords or words in one row: the numbers of their first and last subwords, and a label for each.
+    """Subwords or words in one sequence: the numbers of their first and last subwords, and a label for each.
 
-    `scores` (pieces, labels) are probabilities, or logits where nothing but the best of them was asked for yet.
+    `scores` (pieces, labels) are probabilities, or logits where only the best label was needed so far.
     """
 
     firsts: Sequence[int]
@@ -55,7 +56,7 @@ class _Pieces:
 
 
 class _Piece(NamedTuple):
-    """A piece in an entity: its number, its text's, its label, how likely that is, and its characters."""
+    """A subword or word in an entity: its number, its text's number, label, score, and characters."""
 
     number: int
     text: int
@@ -77,15 +78,15 @@ class Decoder:
         self._paths = AllowedPaths(labels)
 
     def entities(self, texts: Sequence[str], scored: Scored, decoding: Decoding = PLAIN) -> list[list[Entity]]:
-        """The entities of each text, in order. Raises UserInputError for a threshold of a label that there is not."""
-        least = self._least(decoding)
+        """The entities of each text, in order. Raises UserInputError for a threshold of an unknown label."""
+        minimum = self._minimum_scores(decoding)
         alone = decoding.aggregation == "none"
         names = self.labels if alone else self._names
         pieces = self._pieces_inside(scored, decoding)
         found: list[list[Entity]] = [[] for _ in texts]
         for group in ([piece] for piece in pieces) if alone else self._grouped(pieces):
             first, score = group[0], sum(piece.score for piece in group) / len(group)
-            if score >= least.get(first.label, 0):
+            if score >= minimum.get(first.label, 0):
                 start, end = first.start, group[-1].end
                 found[first.text].append(Entity(names[first.label], start, end, score, texts[first.text][start:end]))
         if decoding.offsets == "characters":
@@ -93,11 +94,11 @@ class Decoder:
         return [_in_units(entities, text, decoding.offsets) for entities, text in zip(found, texts, strict=True)]
 
     def labels_of_words(self, scored: Scored, decoding: Decoding) -> list[str]:
-        """The label of each word, words beginning where a subword does not go on one."""
+        """The label of each word; a word begins at each subword that does not continue one."""
         return [self.labels[number] for number in self._pieces(scored, decoding).labels]
 
-    def _least(self, decoding: Decoding) -> dict[int, float]:
-        """The least score of an entity that begins with each label which has one."""
+    def _minimum_scores(self, decoding: Decoding) -> dict[int, float]:
+        """Labels to the minimum score of an entity that begins with them, where there is one."""
         for name in decoding.thresholds:
             if name not in self._names:
                 known = sorted(set(self._names) - {OUTSIDE})
@@ -107,7 +108,7 @@ class Decoder:
         return {number: decoding.thresholds.get(name, 0) for number, name in enumerate(self._names)}
 
     def _pieces(self, scored: Scored, decoding: Decoding) -> _Pieces:
-        """Subwords as they are for none and simple, else words with one label each."""
+        """Subwords for none and simple, otherwise words with one label each."""
         import numpy as np
 
         scores, are_logits = scored.logits, True
@@ -119,37 +120,37 @@ class Decoder:
             scores, are_logits = _WORD_SCORES[decoding.aggregation](softmax(scores), begins), False
         if not decoding.strict or not len(scores):
             return _Pieces(firsts, lasts, scores.argmax(axis=-1).tolist(), scores, are_logits)
-        chances = softmax(scores) if are_logits else scores
-        labels = self._paths.best(chances, np.searchsorted(firsts, _firsts_of_texts(scored)))
-        return _Pieces(firsts, lasts, labels.tolist(), chances, False)
+        probabilities = softmax(scores) if are_logits else scores
+        labels = self._paths.best(probabilities, np.searchsorted(firsts, _firsts_of_texts(scored)))
+        return _Pieces(firsts, lasts, labels.tolist(), probabilities, False)
 
     def _pieces_inside(self, scored: Scored, decoding: Decoding) -> Iterator[_Piece]:
-        """The pieces whose labels are of an entity, in order."""
+        """The pieces with the label of an entity, in order."""
         pieces = self._pieces(scored, decoding)
         inside = [number for number, label in enumerate(pieces.labels) if self._inside[label]]
         if not inside:
             return
-        chances = pieces.scores[inside]
-        chances = (softmax(chances) if pieces.are_logits else chances).tolist()
+        scores = pieces.scores[inside]
+        probabilities = (softmax(scores) if pieces.are_logits else scores).tolist()
         ends, text = list(accumulate(scored.counts)), 0
-        for number, of_labels in zip(inside, chances, strict=True):
+        for number, of_labels in zip(inside, probabilities, strict=True):
             label, first, last = pieces.labels[number], pieces.firsts[number], pieces.lasts[number]
             while first >= ends[text]:
                 text += 1
             yield _Piece(number, text, label, of_labels[label], scored.offsets[first][0], scored.offsets[last][1])
 
     def _grouped(self, pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
-        """The pieces of each entity: neighbours of a type, until one begins another."""
+        """The pieces of each entity: neighbours of one type, until one begins another entity."""
         group: list[_Piece] = []
         for piece in pieces:
-            if group and not self._goes_on(group[-1], piece):
+            if group and not self._continues(group[-1], piece):
                 yield group
                 group = []
             group.append(piece)
         if group:
             yield group
 
-    def _goes_on(self, before: _Piece, piece: _Piece) -> bool:
+    def _continues(self, before: _Piece, piece: _Piece) -> bool:
         beside = piece.number == before.number + 1 and piece.text == before.text
         return beside and not self._begins[piece.label] and self._types[piece.label] == self._types[before.label]
 
@@ -173,7 +174,7 @@ def _firsts_of_texts(scored: Scored) -> Ints:
 
 
 def _firsts_of_words(scored: Scored) -> Ints:
-    """The number of the first subword of each word; no word goes on in another text."""
+    """The number of the first subword of each word; no word continues in another text."""
     import numpy as np
 
     begins = ~np.array(scored.continues(), dtype=bool)

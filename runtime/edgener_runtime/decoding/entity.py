@@ -1,4 +1,4 @@
-"""What a classifier finds, and how it is to be told."""
+"""Entities, and the options of decoding them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AGGREGATIONS = ("none", "simple", "first", "average", "max")
 
 @dataclass(frozen=True)
 class Entity:
-    """An entity of a text: label, first and past-the-end character, score (0 to 1) and `text[start:end]`."""
+    """An entity of a text: label, start and end (exclusive) in characters, score (0 to 1) and `text[start:end]`."""
 
     label: str
     start: int
@@ -25,12 +25,13 @@ class Entity:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How labels of subwords become entities.
+    """Options of decoding: how the labels of subwords become entities.
 
-    `aggregation` is as in transformers: none (subwords), simple (subwords grouped), first, average and max (words
-    grouped, labelled by their first, mean or surest subword). `strict` takes the likeliest labels that IOB2 allows
-    instead of the likeliest of each. An entity whose score is below that of its label in `thresholds` is left out.
-    `offsets` counts starts and ends in characters, `utf8` bytes or `utf16` units. Raises UserInputError for others.
+    `aggregation` is as in transformers: none (subwords), simple (grouped subwords), first, average and max (grouped
+    words, labelled by their first, mean or most confident subword). `strict` uses the most likely sequence of labels
+    that IOB2 allows, instead of the most likely label of each piece. Entities with a score below that of their label in
+    `thresholds` are omitted. `offsets` is the unit of start and end: characters, `utf8` bytes or `utf16` units. Raises
+    UserInputError for others.
     """
 
     aggregation: str = "simple"
@@ -41,9 +42,9 @@ class Decoding:
     def __post_init__(self) -> None:
         _one_of("aggregation", self.aggregation, AGGREGATIONS)
         _one_of("offsets", self.offsets, OFFSETS)
-        for label, least in self.thresholds.items():
-            if not 0 <= least <= 1:
-                raise UserInputError(f"the threshold of {label} is {least}, expected a score from 0 to 1")
+        for label, score in self.thresholds.items():
+            if not 0 <= score <= 1:
+                raise UserInputError(f"the threshold of {label} is {score}, expected a score from 0 to 1")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

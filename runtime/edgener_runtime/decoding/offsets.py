@@ -1,4 +1,4 @@
-"""Offsets in the units of other consumers: UTF-8 bytes for MQTT and C, UTF-16 units for JavaScript."""
+"""Offsets in other units: UTF-8 bytes, as for C, and UTF-16 units, as for JavaScript."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ OFFSETS = ("characters", "utf8", "utf16")
 
 
 def in_units(spans: Iterable[tuple[int, int]], text: str, offsets: str) -> Iterator[tuple[int, int]]:
-    """Each (start, end) in characters of `text`, starts in order, counted in `offsets`.
+    """Convert each (start, end) from characters of `text` to the unit `offsets`; the starts are in order.
 
-    A lone surrogate is 3 bytes of UTF-8, as the U+FFFD that stands for it, and one unit of UTF-16.
+    A lone surrogate is 3 bytes of UTF-8, as the U+FFFD that replaces it, and one unit of UTF-16.
     """
     measure = _MEASURES[offsets]
     at = position = 0

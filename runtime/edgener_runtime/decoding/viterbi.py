@@ -1,4 +1,4 @@
-"""The likeliest labels that IOB2 allows: Viterbi, all texts a step at a time."""
+"""Viterbi decoding: the most likely labels that IOB2 allows, all texts in step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class AllowedPaths:
-    """Label sequences in which an I- label stands only behind the B- or I- label of its type.
+    """Label sequences in which an I- label follows only the B- or I- label of its type.
 
-    An I- label needs no full matrix of transitions: it has at most two predecessors, and any other label has all.
+    No full matrix of transitions is needed: an I- label has at most two predecessors, and any other label has all.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -21,13 +21,13 @@ class AllowedPaths:
 
         numbers = {label: number for number, label in enumerate(labels)}
         self._inside = np.array([label.startswith("I-") for label in labels], dtype=bool)
-        # where a label set has no B- of a type, its I- may only follow itself, and so never begins
+        # an I- label without a B- of its type may only follow itself, and so never occurs
         self._before = np.array(
             [[number, numbers.get(f"B-{label[2:]}", number)] for number, label in enumerate(labels)]
         )
 
     def best(self, scores: NDArray[np.float32], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The labels (pieces,) of the likeliest allowed paths by probabilities (pieces, labels).
+        """The labels (pieces,) of the most likely allowed paths by probabilities (pieces, labels).
 
         A path begins at each of `firsts`, the number of the first piece of each text.
         """
@@ -50,7 +50,7 @@ class AllowedPaths:
     def _step(
         self, best: NDArray[np.float32], logs: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Scores (texts, labels) of the best paths one piece on, and the label before."""
+        """Scores (texts, labels) of the best paths after one more piece, and the previous labels."""
         import numpy as np
 
         any_label = best.argmax(axis=1)[:, None]

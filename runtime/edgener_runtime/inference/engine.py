@@ -1,4 +1,4 @@
-"""A variant's graph, run on batches: one after the other or several at once, and checked."""
+"""Runs of a variant's graph on batches, one after the other or several at once, with checks of the logits."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """A variant with `labels` labels, in a session for one batch alone and one for several at once, where the tuning
-    wants that. Any number of threads may run it.
+    """A variant with `labels` labels: one session for single batches and, if the tuning has workers, one for several.
 
-    A process forked from the one that made it may not: the threads that run the model do not live on in it.
+    Any number of threads may run it. A process that was forked from the one that made it may not: it does not have the
+    threads that run the model.
     """
 
     def __init__(self, model: Model, labels: int, device: str, tuning: Tuning) -> None:
@@ -43,7 +43,7 @@ class Engine:
 
     @property
     def session(self) -> Session:
-        """The session. Raises EdgenerError after `close`, and in a forked process, where no run would end."""
+        """The session. Raises EdgenerError after `close`, and in a forked process, where a run would never end."""
         if self._session is None:
             raise EdgenerError("the classifier was closed", "Load the bundle again: TokenClassifier.load(bundle)")
         if self._process != os.getpid():
@@ -55,29 +55,30 @@ class Engine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of how it runs."""
+        """What a person should know about how it runs."""
         return (*self.session.notes, *self._notes)
 
     def run(self, inputs: Feeds) -> Logits:
-        """The graph's logits (rows, subwords, labels) for its own inputs, each (rows, subwords).
+        """The graph's logits (rows, subwords, labels) for its inputs, each (rows, subwords).
 
-        Raises BundleError where the labels are not as many as they should be, ParityError where one is not finite.
+        Raises BundleError where the number of labels is not the manifest's, ParityError where a logit is not finite.
         """
         return self._run_on(self.session, inputs)
 
     def start(self, batches: Iterable[Feeds]) -> list[Callable[[], Logits]]:
-        """What gives each batch's logits when called; with several workers, the batches run from now on."""
+        """A call per batch that returns its logits; with several workers, the batches start at once."""
         waiting = list(batches)
         if self._workers and len(waiting) > 1 and (session := self._session_for_each()):
             return [self._workers.submit(self._run_on, session, inputs).result for inputs in waiting]
         return [partial(self.run, inputs) for inputs in waiting]
 
     def _session_for_each(self) -> Session | None:
-        """One with fewer threads for several runs at once, opened when it is first needed.
+        """A session with fewer threads for several runs at once, opened when it is first needed.
 
-        None where memory is short of another copy of the model: then one batch runs after the other, as `notes` say.
+        None where there is too little memory for another copy of the model: batches then run one by one, and `notes`
+        say so.
         """
-        _ = self.session  # refused here and not in a worker, which a forked process has none of
+        _ = self.session  # raises here and not in a worker, which a forked process does not have
         with self._lock:
             if self._each is None and not self._notes:
                 try:
@@ -115,7 +116,7 @@ class Engine:
 
 
 def _run_in_parts(session: Session, inputs: Feeds) -> Logits:
-    """A batch with more rows than the session takes runs in several parts."""
+    """The logits of a batch, run in several parts where it has more rows than the session takes."""
     import numpy as np
 
     if not session.shapes.batches:

@@ -1,4 +1,4 @@
-"""How a model runs on this machine, and the record of what `edgener-runtime tune` found best."""
+"""The tuning of a model on this machine, and the record of the best that `edgener-runtime tune` found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOALS = ("latency", "throughput", "power")
 
 @dataclass(frozen=True)
 class TuningFingerprint:
-    """What a tuning holds for: the CPU, its instructions, the cores that may be used, onnxruntime, and the model."""
+    """What a tuning is valid for: CPU, instruction sets, usable cores, onnxruntime, and model."""
 
     cpu: str
     isa: str
@@ -28,7 +28,7 @@ class TuningFingerprint:
 
 @dataclass(frozen=True)
 class TuningTrial:
-    """One tuning that was tried: milliseconds a text alone, texts a second together, CPU milliseconds a text."""
+    """A measured tuning: milliseconds per single text, texts per second in batches, CPU milliseconds per text."""
 
     tuning: Tuning
     latency_ms: float
@@ -38,7 +38,7 @@ class TuningTrial:
 
 @dataclass(frozen=True)
 class TuningRecord:
-    """What `edgener-runtime tune` found best for a goal, for which variant and machine, and all that it tried."""
+    """The best tuning for a goal, the variant and machine that it is valid for, and all trials."""
 
     goal: str
     variant: str
@@ -55,23 +55,24 @@ def tuning_file(bundle: Path) -> Path:
 
 
 def fingerprint(variant: VariantEntry) -> TuningFingerprint:
-    """This machine and a variant, as far as they decide which tuning is best."""
+    """The fingerprint of this machine and a variant."""
     return TuningFingerprint(cpu_model(), isa(), usable_cores(), _onnxruntime_version(), variant.file.sha256)
 
 
 def tuning_for(
     bundle: Path, variant: VariantEntry, threads: int | None = None, device: str = "cpu"
 ) -> tuple[Tuning, str]:
-    """How a variant is to run here, and why: as asked, as tuned on this machine, or on the cores it may use.
+    """The tuning of a variant, and why: as requested, as tuned on this machine, or all usable cores.
 
-    Records are of CPUs; a GPU takes the subwords of the table of devices. Raises UserInputError where `threads` is
+    Records are for CPUs; a GPU uses the subwords of the table of devices. Raises UserInputError where `threads` is
     below 1, or the record cannot be read.
     """
     if threads is not None and threads < 1:
         raise UserInputError(f"threads is {threads}, expected at least 1")
     default = Tuning()
     if subwords := DEVICES[device].subwords:
-        return Tuning(threads or default.threads, 1, subwords), f"{subwords} subwords a run, for a GPU; not tuned there"
+        why = f"{subwords} subwords per run, for a GPU; not tuned there"
+        return Tuning(threads or default.threads, 1, subwords), why
     if threads is not None:
         return Tuning.of(threads), "threads as asked for"
     file = tuning_file(bundle)

@@ -1,4 +1,4 @@
-"""Pre-tokenised sentences: words that someone else cut, each of which gets one label."""
+"""Pre-tokenised sentences: one label per word."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Words:
-    """A sentence's words joined by spaces into `text`, where they begin at `starts` (words,)."""
+    """A sentence's text, and the characters at which its words start (words,)."""
 
     text: str
     starts: list[int]
 
 
 def join(words: Sequence[str]) -> Words:
-    """Words as a text. Raises UserInputError where one string was given for its words."""
+    """Words joined by spaces. Raises UserInputError where a string was given in place of its words."""
     if isinstance(words, str):
         raise UserInputError(f"found the text {words[:40]!r}, expected a list of its words", "Split it first.")
     starts, at = [], 0
@@ -35,9 +35,9 @@ def join(words: Sequence[str]) -> Words:
 
 
 def labels_of(sentences: Sequence[Words], scored: Scored, decoder: Decoder, decoding: Decoding) -> list[list[str]]:
-    """One label a word of each sentence; O where the tokenizer left nothing of a word.
+    """One label per word of each sentence; O where a word has no subwords.
 
-    `decoding.aggregation` says how a word's subwords agree: first, average or max.
+    `decoding.aggregation` is the strategy for a word of several subwords: first, average or max.
     """
     import numpy as np
 
@@ -47,19 +47,19 @@ def labels_of(sentences: Sequence[Words], scored: Scored, decoder: Decoder, deco
             "Choose one of: first, average, max",
         )
     numbers = _word_of_each_subword(sentences, scored)
-    goes_on = np.append(False, numbers[1:] == numbers[:-1])[: len(numbers)]
-    labels = decoder.labels_of_words(replace(scored, continues=lambda: goes_on.tolist()), decoding)
-    told = [["O"] * len(sentence.starts) for sentence in sentences]
-    places = [(row, column) for row, sentence in enumerate(sentences) for column in range(-1, len(sentence.starts))]
-    for number, label in zip(numbers[~goes_on].tolist(), labels, strict=True):
-        row, column = places[number]
+    continues = np.append(False, numbers[1:] == numbers[:-1])[: len(numbers)]
+    labels = decoder.labels_of_words(replace(scored, continues=lambda: continues.tolist()), decoding)
+    found = [["O"] * len(sentence.starts) for sentence in sentences]
+    positions = [(row, column) for row, sentence in enumerate(sentences) for column in range(-1, len(sentence.starts))]
+    for number, label in zip(numbers[~continues].tolist(), labels, strict=True):
+        row, column = positions[number]
         if column >= 0:
-            told[row][column] = label
-    return told
+            found[row][column] = label
+    return found
 
 
 def _word_of_each_subword(sentences: Sequence[Words], scored: Scored) -> NDArray[np.int64]:
-    """Numbers (subwords,) of words, counted through all sentences; each has one more, of what is before its first."""
+    """The word of each subword (subwords,), numbered through all sentences; each also has one before its first."""
     import numpy as np
 
     all_ends = np.array([end for _, end in scored.offsets], dtype=np.int64)  # a start may be the space before the word

@@ -1,4 +1,4 @@
-"""What this machine lends a process: how many cores, and which instructions that INT8 and BF16 products use."""
+"""The CPU: cores that this process may use, and the instruction sets that INT8 and BF16 products depend on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cpu_model(root: Path = Path("/")) -> str:
 
 
 def _cpu_info(root: Path, names: tuple[str, ...]) -> str:
-    """What the first line of /proc/cpuinfo says that begins with one of these names."""
+    """The value of the first line of /proc/cpuinfo that begins with one of these names."""
     try:
         lines = (root / "proc" / "cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

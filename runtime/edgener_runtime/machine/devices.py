@@ -104,7 +104,7 @@ def device_named(name: str) -> Device:
 
 
 def hardware_devices() -> dict[str, Device]:
-    """Every device but `auto`, which is no hardware of its own."""
+    """Every device but `auto`, which is not hardware."""
     return {name: device for name, device in DEVICES.items() if name != AUTO}
 
 

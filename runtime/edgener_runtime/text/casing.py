@@ -1,7 +1,7 @@
-"""The case channel: the case class of each word, carried in token_type_ids for uncased encoders.
+"""The case channel: the case class of each word in token_type_ids, for uncased encoders.
 
-Small distilled BERTs are uncased and named entities live on capitals; token classification never uses
-token_type_ids, so the class rides there at no cost. Training and the device both take it from this file.
+Small distilled BERTs are uncased, and named entities depend on capitals. Token classification does not use
+token_type_ids, so they can carry the class at no cost. Training and the device both use this file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the words of a raw text begin and end, for labels of words where nobody cut them before."""
+"""Words of a raw text, for labels per word where the text is not pre-tokenised."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U000200
 
 
 def split_text(text: str, boundaries: Iterable[int] = ()) -> tuple[tuple[int, int], ...]:
-    """Tokens of a raw text as (start, end): words, single punctuation marks, single CJK characters, marks with theirs.
+    """Tokens of a raw text as (start, end): words, single punctuation marks, single CJK characters with their marks.
 
     A token never crosses one of the character positions in `boundaries`, so that spans fall on token edges.
     """

@@ -17,10 +17,10 @@ STDIN = "-"
 def read_records(
     source: str, form: str = "auto", skipped: Callable[[UserInputError], None] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Objects with a "text" field, one a file (text), line (lines) or JSON object (jsonl, other fields kept).
+    """Objects with a "text" field, one per file (text), line (lines) or JSON object (jsonl, other fields kept).
 
     `auto` reads `.jsonl` and `.ndjson` files as JSON Lines and the rest as lines; blank lines are left out.
-    Raises UserInputError with file and line. Where `skipped` is given, it is called with that of a broken line instead.
+    Raises UserInputError with file and line; where `skipped` is given, it is called with the error instead.
     """
     form = _guess(source) if form == "auto" else form
     with _open(source) as file:
@@ -40,7 +40,7 @@ def read_records(
 
 
 def _record(line: bytes, source: str, number: int, form: str) -> dict[str, Any] | None:
-    """What a line holds, or None where it is blank."""
+    """The record of a line, or None where it is blank."""
     text = _decode(line, source, number).rstrip("\r\n")
     if not text.strip():
         return None
@@ -64,7 +64,7 @@ def _decode(data: bytes, source: str, line: int) -> str:
     try:
         return data.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        line += error.object.count(b"\n", 0, error.start)  # the error's own bytes: a BOM is off them already
+        line += error.object.count(b"\n", 0, error.start)  # of the decoded bytes, which have no BOM
         raise UserInputError(
             f"{source}:{line}: not UTF-8: byte 0x{error.object[error.start]:02x}", "Convert it first."
         ) from None

@@ -1,4 +1,4 @@
-"""Text to subwords and windows with the tokenizers library, as the bundle's manifest says."""
+"""Text to subwords and windows with the tokenizers library, by the settings of the bundle's manifest."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 _SURROGATES = re.compile("[\ud800-\udfff]")  # no UTF-8 has them; U+FFFD keeps the offsets
-_BYTES_A_CHARACTER = 250  # that the tokenizers library takes on the way, measured on words; it dies where it gets none
-_MANY_CHARACTERS = 50_000  # fewer than these need no look at the memory left
+_BYTES_PER_CHARACTER = 250  # that the tokenizers library uses meanwhile, measured on words; without them it aborts
+_MANY_CHARACTERS = 50_000  # with fewer, the memory left is not checked
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class Subwords:
     ids: list[int]
     offsets: list[tuple[int, int]]
     classes: list[int]
-    which_go_on: Callable[[], list[bool]] = field(compare=False, repr=False)
+    find_continuing: Callable[[], list[bool]] = field(compare=False, repr=False)
 
     @property
     def continues(self) -> list[bool]:
-        """Which subwords go on a word; worked out when asked, as not all who decode need it."""
-        return self.which_go_on()
+        """Whether each subword continues a word; computed when needed, as not every decoding uses it."""
+        return self.find_continuing()
 
 
 class TextTokenizer:
-    """Encodes texts whole, whatever truncation and padding tokenizer.json carries, and cuts them into windows."""
+    """Encodes whole texts, whatever truncation and padding tokenizer.json sets, and divides them into windows."""
 
     def __init__(self, file: Path, settings: TokenizerSettings) -> None:
         self.settings = settings
@@ -58,13 +58,13 @@ class TextTokenizer:
             )
 
     def encode(self, texts: Sequence[str]) -> list[Subwords]:
-        """Subwords of each text, none cut off; a lone surrogate is read as U+FFFD.
+        """Subwords of each text, without truncation; a lone surrogate is read as U+FFFD.
 
-        Raises DeviceError where there is known to be too little memory for texts so long.
+        Raises DeviceError where there is known to be too little memory for texts of this length.
         """
         characters = sum(map(len, texts))
         if characters > _MANY_CHARACTERS:
-            require_memory(characters * _BYTES_A_CHARACTER, f"cutting {characters:,} characters into subwords")
+            require_memory(characters * _BYTES_PER_CHARACTER, f"tokenising {characters:,} characters")
         clean = [without_surrogates(text) for text in texts]
         encodings = self._encodings(clean)
         return [self._subwords(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
@@ -76,13 +76,13 @@ class TextTokenizer:
         )
 
     def _encodings(self, texts: list[str]) -> list[Encoding]:
-        """A text alone does not go through the library's threads: to wake one takes longer than most texts do."""
+        """A single text does not use the library's threads: to wake one takes longer than most texts do."""
         if len(texts) == 1:
             return [self._tokenizer.encode(texts[0], add_special_tokens=False)]
         return self._tokenizer.encode_batch(texts, add_special_tokens=False)
 
     def vocabulary(self) -> list[str]:
-        """Every subword that the tokenizer knows, in the order of the alphabet."""
+        """Every subword of the tokenizer, in alphabetical order."""
         return sorted(self._tokenizer.get_vocab())
 
     def windows(self, subwords: Subwords) -> Iterator[tuple[Window, list[int], list[int]]]:
@@ -93,7 +93,7 @@ class TextTokenizer:
             yield window, ids, types
 
     def _continues(self, text: str, encoding: Encoding) -> list[bool]:
-        """Which subwords go on a word, by the rule of transformers' token-classification pipeline."""
+        """Whether each subword continues a word, by the rule of transformers' token-classification pipeline."""
         if self._word_aware:
             return [
                 len(token) != end - start and index != self._unknown
@@ -111,7 +111,7 @@ class TextTokenizer:
 
 
 def without_surrogates(text: str) -> str:
-    """A text with U+FFFD for each lone surrogate, which no tokenizer takes."""
+    """A text with U+FFFD for each lone surrogate, which no tokenizer accepts."""
     return _SURROGATES.sub("\ufffd", text)
 
 
@@ -128,7 +128,7 @@ def _load(file: Path) -> Tokenizer:
 
 
 def _unknown_id(tokenizer: Tokenizer) -> int | None:
-    """The id that stands for what the vocabulary lacks; the Unigram model keeps it in its state alone."""
+    """The id of what is not in the vocabulary; the Unigram model has it only in its state."""
     unknown = getattr(tokenizer.model, "unk_token", None)
     if unknown is not None:
         return tokenizer.token_to_id(unknown)
@@ -138,7 +138,7 @@ def _unknown_id(tokenizer: Tokenizer) -> int | None:
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The ids that stand before and behind a text, learned from how one word is encoded."""
+    """The ids before and after a text, found by encoding one word."""
     encoding = tokenizer.encode("a")
     special = encoding.special_tokens_mask
     first = special.index(0)

@@ -1,4 +1,4 @@
-"""Long texts in overlapping windows, each subword taken from the window where it stands farthest from an edge."""
+"""Overlapping windows of long texts: each subword is taken from the window where it is farthest from an edge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class Window:
-    """Subwords `start` to `end` (exclusive) go through the model together; `keep_start` to `keep_end` count."""
+    """Subwords `start` to `end` (exclusive) run in one row; the logits of `keep_start` to `keep_end` are used."""
 
     start: int
     end: int
@@ -17,7 +17,7 @@ class Window:
 
 
 def plan(length: int, size: int, stride: int) -> list[Window]:
-    """Windows of at most `size` subwords over `length`, two neighbours sharing at least `stride`; keeps partition it.
+    """Windows of at most `size` subwords over `length`, neighbours sharing at least `stride`; kept parts partition it.
 
     Special tokens are not counted. Raises ValueError unless 0 <= stride < size.
     """

@@ -205,21 +205,20 @@ def test_a_place_for_engines_that_cannot_be_written_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("raised", "expected"),
+    ("fault", "expected"),
     [
         (type("InvalidProtobuf", (Exception,), {})("no protobuf"), BundleError),
         (RuntimeError("Please install TensorRT libraries"), ProviderError),
         (RuntimeError("CUDA failure 2: out of memory"), DeviceError),
     ],
 )
-def test_the_gpu_s_faults_are_reported_from_the_file_s(
-    raised: Exception, expected: type[EdgenerError], driver: None, fp32: Model, monkeypatch: pytest.MonkeyPatch
+def test_faults_of_the_gpu_are_not_those_of_the_file(
+    fault: Exception, expected: type[EdgenerError], driver: None, fp32: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub_onnxruntime(monkeypatch, [CUDA, CPU], [CUDA])
-    monkeypatch.setattr(library.load_onnxruntime(), "InferenceSession", Mock(side_effect=raised))
-    with pytest.raises(
-        expected, match=re.escape(str(raised)) if expected is not DeviceError else "not enough"
-    ) as raised:
+    monkeypatch.setattr(library.load_onnxruntime(), "InferenceSession", Mock(side_effect=fault))
+    message = re.escape(str(fault)) if expected is not DeviceError else "not enough"
+    with pytest.raises(expected, match=message) as raised:
         open_session(fp32, "cuda", Tuning(1))
     assert type(raised.value) is expected
 
@@ -333,7 +332,7 @@ def test_onnxruntime_keeps_no_events_to_send(bundle: Path, tmp_path: Path) -> No
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_model_that_is_known_to_fit_no_memory_is_reported_before(
+def test_a_model_that_is_known_to_exceed_the_memory_is_reported_before(
     fp32: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgener_runtime.base.memory.memory_left", lambda: 1000)

@@ -182,7 +182,7 @@ def test_an_empty_folder_is_replaced(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_ours_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "final").mkdir()
     (tmp_path / "final" / "photos").write_text("mine")
-    with pytest.raises(UserInputError, match=r"holds no manifest\.json, so it is not ours"):
+    with pytest.raises(UserInputError, match=r"has no manifest\.json, so it is not replaced"):
         build(tmp_path / "final")
     assert contents(tmp_path) == {"final": "/", "final/photos": "mine"}
 

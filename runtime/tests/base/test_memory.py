@@ -81,7 +81,7 @@ def test_too_little_is_an_error_with_the_next_step(monkeypatch: pytest.MonkeyPat
     assert raised.value.hint and "ulimit -v" in raised.value.hint
 
 
-def test_where_nothing_tells_all_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_memory_is_unknown_all_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "memory_left", lambda: None)
     require_memory(10**15, "a model")
 

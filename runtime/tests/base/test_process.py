@@ -1,4 +1,4 @@
-"""A process that does one job may end in any way; this one tells how, and leaves none behind."""
+"""A child process may end in any way; the parent reports how, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_program_that_is_not_there_is_reported() -> None:
         run_process(["/no/such/program"], "{}", lambda event: None)
 
 
-def test_half_a_line_is_no_event() -> None:
+def test_half_a_line_is_not_an_event() -> None:
     assert ended("print('{\"event\"', end='', flush=True); os._exit(9)")[::2] == (9, [])
 
 
@@ -60,12 +60,12 @@ def test_what_is_raised_meanwhile_ends_the_process_with_or_without_its_consent(m
         seen.append(event["pid"])
         raise KeyboardInterrupt
 
-    begun = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_process(
             python(f"print(json.dumps({{'pid': os.getpid()}}), flush=True)\n{manners}"), "{}", interrupt, grace=1
         )
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - start < 30
     with pytest.raises(ProcessLookupError):
         os.kill(seen[0], 0)
 
@@ -88,10 +88,10 @@ def test_the_environment_is_as_given() -> None:
     assert events == [{"said": "so"}]
 
 
-def test_noise_on_stdout_is_no_event() -> None:
+def test_noise_on_stdout_is_not_an_event() -> None:
     code = (
         "from edgener_runtime.base.process import events\n"
-        "tell = events()\nos.system('echo noise')\ntell({'event': 'x'})"
+        "report = events()\nos.system('echo noise')\nreport({'event': 'x'})"
     )
     assert ended(code) == (0, "noise", [{"event": "x"}])
 

@@ -68,10 +68,10 @@ def test_arguments_lines_and_json_lines_get_the_same_answers(
     expected = [classifier.predict(text) for text in texts]
     for name, done in outputs.items():
         assert (done.code, done.err) == (0, ""), name
-        told = [answer(line) for line in done.out.splitlines()]
+        found = [answer(line) for line in done.out.splitlines()]
         kept = {"id": 7} if "JSON" in name else {}
-        assert [record for record, _ in told] == [{**kept, "text": text} for text in texts]
-        for (_, entities), known in zip(told, expected, strict=True):
+        assert [record for record, _ in found] == [{**kept, "text": text} for text in texts]
+        for (_, entities), known in zip(found, expected, strict=True):
             assert entities == [
                 Entity(one.label, one.start, one.end, pytest.approx(one.score, abs=1e-5), one.text)  # batched or not
                 for one in known
@@ -170,10 +170,10 @@ def test_texts_before_a_broken_line_are_answered(bundle: Path, run: Run) -> None
 
 
 @pytest.mark.parametrize("command", ["predict", "verify"])
-def test_a_folder_that_is_no_bundle_ends_in_5(command: str, tmp_path: Path, run: Run) -> None:
+def test_a_folder_that_is_not_a_bundle_ends_in_5(command: str, tmp_path: Path, run: Run) -> None:
     done = run(command, tmp_path)
     assert (done.code, done.out) == (5, "")
-    assert done.err == f"error: {tmp_path} is no bundle: it has no manifest.json\n  Make one with: edgener export\n"
+    assert done.err == f"error: {tmp_path} is not a bundle: it has no manifest.json\n  Make one with: edgener export\n"
 
 
 def test_debug_shows_where(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_bytes_that_are_no_text_come_back_escaped_in_any_locale(bundle: Path) ->
     assert json.loads(other)["text"] == "泵"
 
 
-def test_a_reader_that_leaves_early_is_no_error(bundle: Path, tmp_path: Path) -> None:
+def test_a_reader_that_leaves_early_is_not_an_error(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "orders.txt").write_text("oil leak\n" * 1000)
     with start("predict", bundle, "--input", tmp_path / "orders.txt") as process:
         assert process.stdin and process.stdout and process.stderr

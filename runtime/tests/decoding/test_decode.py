@@ -70,7 +70,7 @@ def test_neighbours_of_a_type_are_one_entity_until_one_begins(
     assert found("a b c", tags, aggregation) == expected
 
 
-def test_none_tells_every_subword_that_is_not_outside() -> None:
+def test_none_returns_every_subword_that_is_not_outside() -> None:
     assert found("a b c", "B-PART I-PART O", "none") == [("B-PART", "a"), ("I-PART", "b")]
 
 
@@ -108,8 +108,8 @@ def test_a_word_s_label_is_that_of_its_first_surest_or_mean_subword(
     aggregation: str, expected: list[tuple[str, str, float]]
 ) -> None:
     entities = decoded(TEXT, UNSURE, OFFSETS, CONTINUES, aggregation)
-    told = [(entity.label, entity.text, pytest.approx(entity.score, abs=1e-6)) for entity in entities]
-    assert told == expected
+    found = [(entity.label, entity.text, pytest.approx(entity.score, abs=1e-6)) for entity in entities]
+    assert found == expected
 
 
 def test_of_two_equally_sure_subwords_the_first_decides() -> None:

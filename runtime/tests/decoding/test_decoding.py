@@ -1,4 +1,4 @@
-"""Ways to tell entities: thresholds, strict labels, units of offsets."""
+"""Decoding options: thresholds, strict labels, units of offsets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT = "🔧 Feed pump P-101: oil leak, 泵"
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
 
 
-def told(tags: list[dict[str, float]], decoding: Decoding) -> list[tuple[str, str]]:
+def decoded(tags: list[dict[str, float]], decoding: Decoding) -> list[tuple[str, str]]:
     """(label, text) of the entities of a text of one-letter words with these probabilities."""
     scores = np.full((len(tags), len(LABELS)), 1e-6, dtype=np.float32)
     for row, known in zip(scores, tags, strict=True):
@@ -43,7 +43,7 @@ UNSURE = [{"B-PART": 0.9, "O": 0.1}, {"I-PART": 0.6, "O": 0.4}, {"B-FAULT": 0.55
 def test_an_entity_below_its_label_s_threshold_is_left_out(
     thresholds: dict[str, float], expected: list[tuple[str, str]]
 ) -> None:
-    assert told(UNSURE, Decoding(thresholds=thresholds)) == expected
+    assert decoded(UNSURE, Decoding(thresholds=thresholds)) == expected
 
 
 def test_a_threshold_of_a_label_that_there_is_not_is_reported(classifier: TokenClassifier) -> None:
@@ -66,11 +66,11 @@ def test_what_there_is_not_is_reported_with_what_there_is(options: dict[str, Any
 
 def test_strict_labels_begin_an_entity_or_leave_it_out() -> None:
     stray = [{"O": 0.9}, {"I-PART": 0.6, "O": 0.3}, {"O": 0.9}]
-    assert told(stray, Decoding()) == [("PART", "b")]
-    assert told(stray, Decoding(strict=True)) == []
-    begun = [{"O": 0.5, "B-PART": 0.45}, {"I-PART": 0.9}]
-    assert told(begun, Decoding()) == [("PART", "b")]
-    assert told(begun, Decoding(strict=True)) == [("PART", "a b")]
+    assert decoded(stray, Decoding()) == [("PART", "b")]
+    assert decoded(stray, Decoding(strict=True)) == []
+    started = [{"O": 0.5, "B-PART": 0.45}, {"I-PART": 0.9}]
+    assert decoded(started, Decoding()) == [("PART", "b")]
+    assert decoded(started, Decoding(strict=True)) == [("PART", "a b")]
 
 
 @pytest.mark.parametrize(("offsets", "encoding", "width"), [("utf8", "utf-8", 1), ("utf16", "utf-16-le", 2)])

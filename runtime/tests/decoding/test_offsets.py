@@ -17,8 +17,8 @@ def test_a_span_s_units_cut_the_same_out_of_the_encoded_text() -> None:
     spans = [(6, 7), (8, 9), (10, 15)]
     bytes_, units = TEXT.encode(), TEXT.encode("utf-16-le")
     assert [bytes_[start:end].decode() for start, end in in_units(spans, TEXT, "utf8")] == ["泵", "🔧", "läuft"]
-    told = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in in_units(spans, TEXT, "utf16")]
-    assert told == ["泵", "🔧", "läuft"]
+    found = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in in_units(spans, TEXT, "utf16")]
+    assert found == ["泵", "🔧", "läuft"]
     assert list(in_units(spans, TEXT, "characters")) == spans
 
 

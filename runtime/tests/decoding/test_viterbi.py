@@ -1,4 +1,4 @@
-"""The likeliest labels that IOB2 allows."""
+"""The most likely labels that IOB2 allows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def allowed(path: tuple[int, ...], labels: tuple[str, ...]) -> bool:
 
 
 def best_by_hand(scores: NDArray[np.float32], labels: tuple[str, ...]) -> float:
-    """The log-probability of the likeliest of all allowed paths, all of them tried."""
+    """The log-probability of the most likely of all allowed paths, each of them tried."""
     logs = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
     paths = (path for path in product(range(len(labels)), repeat=len(scores)) if allowed(path, labels))
     return max(sum(float(logs[place, i]) for place, i in enumerate(path)) for path in paths)
@@ -41,8 +41,8 @@ def test_each_text_has_the_best_of_all_allowed_paths(lengths: list[int], seed: i
     for first, length in zip(firsts, lengths, strict=True):
         path, own = tuple(found[first : first + length]), scores[first : first + length]
         assert allowed(path, LABELS)
-        told = sum(float(np.log(own[place, i])) for place, i in enumerate(path))
-        assert told == pytest.approx(best_by_hand(own, LABELS), abs=1e-4)
+        score = sum(float(np.log(own[place, i])) for place, i in enumerate(path))
+        assert score == pytest.approx(best_by_hand(own, LABELS), abs=1e-4)
 
 
 def test_labels_that_are_allowed_anyway_stay_as_they_are() -> None:
@@ -58,7 +58,7 @@ def test_a_text_may_not_go_on_with_what_the_text_before_it_began() -> None:
     assert AllowedPaths(LABELS).best(scores, np.array([0, 1])).tolist() == [1, 0]
 
 
-def test_a_type_without_a_beginning_is_never_begun() -> None:
+def test_a_type_without_a_b_label_never_occurs() -> None:
     scores = np.array([[0.3, 0.7], [0.1, 0.9]], dtype=np.float32)
     assert AllowedPaths(("O", "I-A")).best(scores, np.array([0])).tolist() == [0, 0]
 

@@ -37,7 +37,7 @@ def test_texts_have_their_windows_and_those_without_subwords_none(bundle: Path, 
     assert [(row.text, row.window.start, row.window.end) for row in rows] == [(0, 0, 1), (2, 0, 62), (2, 1, 63)]
 
 
-def test_short_rows_are_padded_and_the_mask_tells() -> None:
+def test_short_rows_are_padded_and_masked() -> None:
     arrays = feeds([row(0, 3), row(1, 1)], SETTINGS)
     assert {name: array.tolist() for name, array in arrays.items()} == {
         "input_ids": [[9, 9, 9], [9, 7, 7]],

@@ -94,9 +94,9 @@ def test_a_damaged_record_is_reported_with_what_to_do(content: str, copy: Path, 
 def test_a_classifier_runs_as_tuned_and_says_so(tuned: Path) -> None:
     with TokenClassifier.load(tuned, "cpu", "fp32") as classifier:
         assert classifier.tuning == BEST
-        told = classifier.explain()
-        assert told.tuning == BEST
-        assert any("tuned for throughput" in reason for reason in told.reasons)
+        explanation = classifier.explain()
+        assert explanation.tuning == BEST
+        assert any("tuned for throughput" in reason for reason in explanation.reasons)
         texts = ["oil leak at pump P-101", "seal worn"] * 300
         assert classifier.predict_batch(texts)[-2:] == [classifier.predict(text) for text in texts[-2:]]
 
@@ -153,7 +153,7 @@ def test_without_texts_there_is_nothing_to_tune_on() -> None:
         tune(lambda tuning: pytest.fail("was opened"), [BEST], "latency", [], 1)  # type: ignore[arg-type]
 
 
-def test_made_up_texts_are_the_same_every_time(classifier: TokenClassifier) -> None:
+def test_synthetic_texts_are_the_same_every_time(classifier: TokenClassifier) -> None:
     texts = made_up_texts(classifier._tokenizer)
     assert texts == made_up_texts(classifier._tokenizer)
     assert len(set(texts)) > 1 and all(texts)
@@ -170,7 +170,7 @@ def test_the_command_writes_what_the_next_load_takes(goal: str, copy: Path, run:
     assert (record["goal"], record["variant"]) == (goal, "fp32")
     with TokenClassifier.load(copy, "cpu", "fp32") as classifier:
         assert classifier.tuning == Tuning(**record["best"])
-    assert run("verify", copy).code == 0  # the record is no part of the bundle
+    assert run("verify", copy).code == 0  # the record is not part of the bundle
 
 
 def test_the_command_tunes_on_the_texts_of_a_file(copy: Path, tmp_path: Path, run: Callable[..., Any]) -> None:

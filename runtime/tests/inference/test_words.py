@@ -51,7 +51,7 @@ def test_strict_words_begin_before_they_go_on(classifier: TokenClassifier) -> No
 
 
 @pytest.mark.parametrize("words", ["oil leak", "泵"])
-def test_a_text_is_no_list_of_words(classifier: TokenClassifier, words: Any) -> None:
+def test_a_text_is_not_a_list_of_words(classifier: TokenClassifier, words: Any) -> None:
     with pytest.raises(UserInputError, match="expected a list of its words"):
         classifier.tag(words)
 
@@ -70,5 +70,5 @@ def test_words_are_labelled_where_they_begin_in_a_text_of_its_own(classifier: To
 
 def test_subwords_before_the_first_word_label_none(classifier: TokenClassifier) -> None:
     text, known = "Oil leak at pump P-101", classifier.tag(["Oil", "leak", "at", "pump", "P-101"])
-    told = classifier.label_words([Words(text, [12, 17]), Words(text, []), Words(text, [0, 4, 9, 12, 17])])
-    assert told == [known[3:], [], known]
+    found = classifier.label_words([Words(text, [12, 17]), Words(text, []), Words(text, [0, 4, 9, 12, 17])])
+    assert found == [known[3:], [], known]

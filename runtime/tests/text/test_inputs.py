@@ -110,18 +110,18 @@ def test_what_cannot_be_read_is_reported_with_file_and_line(
 def test_a_broken_line_can_be_skipped_and_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "orders.jsonl"
     file.write_bytes(b'{"text": "one"}\n{"text": "\xff"}\n\n[]\n{"text": two}\n{"text": "three"}')
-    told: list[UserInputError] = []
-    assert list(read_records(str(file), skipped=told.append)) == [{"text": "one"}, {"text": "three"}]
-    assert [error.message.partition(": ")[0] for error in told] == [f"{file}:{number}" for number in (2, 4, 5)]
+    skipped: list[UserInputError] = []
+    assert list(read_records(str(file), skipped=skipped.append)) == [{"text": "one"}, {"text": "three"}]
+    assert [error.message.partition(": ")[0] for error in skipped] == [f"{file}:{number}" for number in (2, 4, 5)]
 
 
 @pytest.mark.parametrize(("name", "form"), [("missing.txt", "auto"), ("latin.txt", "text")])
 def test_a_file_of_which_nothing_can_be_read_is_an_error_all_the_same(name: str, form: str, tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"\xff")
-    told: list[UserInputError] = []
+    skipped: list[UserInputError] = []
     with pytest.raises(UserInputError):
-        list(read_records(str(tmp_path / name), form, told.append))
-    assert not told
+        list(read_records(str(tmp_path / name), form, skipped.append))
+    assert not skipped
 
 
 @pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="this Python reads numbers of any length")

@@ -140,7 +140,7 @@ def test_a_stride_wider_than_the_window_still_advances(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", json.dumps({"model": {"type": "Oracle"}})])
-def test_a_file_that_is_no_tokenizer_is_reported(content: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_tokenizer_is_reported(content: str, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(BundleError, match="cannot be read as a tokenizer"):
         TextTokenizer(tmp_path / "tokenizer.json", SETTINGS)

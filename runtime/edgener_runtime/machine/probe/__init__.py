@@ -1,1 +1,1 @@
-"""What this machine is and has: CPU, memory, GPUs and their driver, NVIDIA's libraries, packages, and the Jetson."""
+"""The probe of a machine: CPU, memory, GPUs and their driver, NVIDIA's libraries, packages, and the Jetson."""

@@ -1,6 +1,6 @@
 """The CUDA driver and its GPUs, asked through ctypes.
 
-TensorRT and onnxruntime crash or fall back in silence where there is no usable driver: this is asked before them.
+TensorRT and onnxruntime crash or fall back silently where there is no usable driver: it is checked before them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _NO_DEVICE = 100
 _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 _NAME_LENGTH = 256
 
-# What cuda.h says of the results of cuInit that people meet.
+# The common results of cuInit, as cuda.h describes them.
 _MEANINGS = {
     3: "not initialised: the process was forked after CUDA had started",
     34: "the library is a stub to link against, not a driver",
@@ -23,7 +23,7 @@ _MEANINGS = {
     46: "the device is taken or not available",
     802: "the system is not ready, such as NVSwitch's fabric manager not running",
     803: "the driver's kernel module and library are of different versions",
-    804: "forward compatibility is not to be had on this device",
+    804: "forward compatibility is not available on this device",
     999: "unknown: often the kernel module is not loaded, or /dev/nvidia* cannot be opened",
 }
 
@@ -39,7 +39,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class CudaDriver:
-    """The newest CUDA that the driver can serve (`12.6`), its GPUs, and why none can be used, where none can."""
+    """The newest CUDA that the driver supports (`12.6`), its GPUs, and in `why` the reason where none can be used."""
 
     version: str | None
     gpus: tuple[Gpu, ...]
@@ -47,11 +47,11 @@ class CudaDriver:
 
 
 class _DriverError(Exception):
-    """The driver answered with an error, or is none."""
+    """The driver returned an error, or the library is not a driver."""
 
 
 def cuda_driver(library: str = LIBRARY) -> CudaDriver:
-    """What the CUDA driver tells of itself; an absent or failing one is told in `why`, never raised."""
+    """The state of the CUDA driver; where it is absent or fails, `why` says so, and nothing is raised."""
     version: str | None = None
     try:
         driver = _load(library)
@@ -74,7 +74,7 @@ def _load(library: str) -> Any:
 
 
 def _version(driver: Any) -> str | None:
-    """It may be asked before cuInit, and so also where cuInit fails."""
+    """The call is allowed before cuInit, and so also works where cuInit fails."""
     found = ctypes.c_int()
     try:
         _call(driver, "cuDriverGetVersion", ctypes.byref(found))
@@ -105,11 +105,11 @@ def _attribute(driver: Any, attribute: int, device: ctypes.c_int) -> int:
 
 
 def _call(driver: Any, function: str, *arguments: Any) -> None:
-    """Raises _DriverError where the driver answers with anything but 0, or has no such function."""
+    """Raises _DriverError where the driver returns anything but 0, or does not have the function."""
     try:
         result = int(getattr(driver, function)(*arguments))
     except AttributeError:
-        raise _DriverError(f"the CUDA driver has no {function}: it is too old, or no driver") from None
+        raise _DriverError(f"the CUDA driver has no {function}: it is too old, or not a driver") from None
     if result == _NO_DEVICE:
         raise _DriverError(_no_device())
     if result:

@@ -1,4 +1,4 @@
-"""Which libraries a library needs, read from its file: loading it to find out could end the process."""
+"""The libraries that a library needs, read from its file: loading it could end the process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NEEDED, _STRINGS = 1, 5  # d_tag
 
 
 def needed_libraries(file: Path) -> tuple[str, ...]:
-    """The names an ELF library asks the loader for (DT_NEEDED), in its order; none where it is no such file."""
+    """The names an ELF library asks the loader for (DT_NEEDED), in its order; none where it is not such a file."""
     try:
         with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return tuple(_needed(data)) if data[: len(_MAGIC)] == _MAGIC else ()
@@ -44,7 +44,7 @@ def _parts(data: mmap.mmap) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _offset(parts: list[tuple[int, int, int, int]], address: int) -> int | None:
-    """Where in the file that lies which the loader puts at an address."""
+    """The offset in the file of what the loader puts at an address."""
     for kind, offset, start, size in parts:
         if kind == _LOADED and start <= address < start + size:
             return offset + address - start

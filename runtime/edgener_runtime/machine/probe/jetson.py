@@ -1,6 +1,6 @@
 """A Jetson by its system files: model, chip, release, power mode, rails, DLA cores, clocks and temperatures.
 
-Was not run on a Jetson yet: tests lay out such files after what boards are known to have.
+Not run on a Jetson yet: tests make such files as boards are known to have them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .platforms import SOCS, jetpack_of
-from .power import Rail, rails
+from .power import Rail, read_rails
 from .reading import is_here, listed, read_number, read_text
 
 _DEVICE_TREES = ("proc/device-tree", "sys/firmware/devicetree/base")  # the first is a link to the second
@@ -41,7 +41,7 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Jetson:
-    """A Jetson as its system files tell it; what they do not tell is None or empty.
+    """A Jetson as its system files describe it; what they do not have is None or empty.
 
     `soc` is as in the device tree (`tegra234`), `l4t` the release of Jetson Linux (`36.4.3`), `dla_cores` those that
     the kernel shows.
@@ -72,7 +72,7 @@ def jetson(root: Path = Path("/")) -> Jetson | None:
         jetpack=jetpack_of(l4t) if l4t else None,
         power_mode=_power_mode(root),
         dla_cores=len(listed(root / "sys" / "bus" / "platform" / "devices", "*.nvdla[0-9]")),
-        rails=rails(root),
+        rails=read_rails(root),
         clocks=tuple(_clocks(root)),
         temperatures=temperatures(root),
     )
@@ -94,7 +94,7 @@ def _l4t(root: Path) -> str | None:
 
 
 def _power_mode(root: Path) -> str | None:
-    """By nvpmodel's own files, which anyone may read: the mode that was set, or the one that is set at the start."""
+    """By nvpmodel's files, which any user may read: the mode that was set, or the default."""
     modes = read_text(root / "etc" / "nvpmodel.conf")
     chosen = _MODE.search(read_text(root / "var" / "lib" / "nvpmodel" / "status")) or _DEFAULT_MODE.search(modes)
     if not chosen:
@@ -115,7 +115,7 @@ def _queried_power_mode() -> str | None:
 
 
 def _clocks(root: Path) -> list[Clock]:
-    """Those of the GPU, in /sys in hertz, and of the CPU's clusters, in kilohertz."""
+    """The clocks of the GPU, in /sys in hertz, and of the CPU's clusters, in kilohertz."""
     gpu = [folder for folder in listed(root / "sys" / "class" / "devfreq", "*") if _GPU_CLOCK.fullmatch(folder.name)]
     cpu = listed(root / "sys" / "devices" / "system" / "cpu" / "cpufreq", "policy*")
     found = [_clock(folder, folder.name, ("cur_freq", "min_freq", "max_freq"), 1) for folder in gpu]
@@ -132,7 +132,7 @@ def _clock(folder: Path, name: str, files: tuple[str, str, str], unit: int) -> C
 
 
 def temperatures(root: Path) -> tuple[Temperature, ...]:
-    """Of every thermal zone, on any board; one of a part that is switched off cannot be read, and is left out."""
+    """The temperature of every thermal zone, on any board; zones of parts that are off are omitted."""
     zones = listed(root / "sys" / "class" / "thermal", "thermal_zone*")
     found = [(read_text(zone / "type"), read_number(zone / "temp")) for zone in zones]
     return tuple(Temperature(name, degrees / 1000) for name, degrees in found if name and degrees is not None)

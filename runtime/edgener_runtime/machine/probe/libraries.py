@@ -1,6 +1,6 @@
-"""NVIDIA's libraries as files: where the loader would look for them, and in the wheels that carry them.
+"""NVIDIA's libraries as files: in the folders of the loader, and in wheels.
 
-None is loaded: libnvinfer takes hundreds of megabytes, and a faulty one ends the process.
+None is loaded: libnvinfer takes hundreds of megabytes, and a faulty library ends the process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TOOLKITS = ("usr/local/cuda*/lib64", "usr/local/cuda*/targets/*/lib")
 
 @dataclass(frozen=True)
 class Library:
-    """A library: its name, the version that its file names tell, its file, and how it is found."""
+    """A library: its name, the version in its file name, its file, and how it is found."""
 
     name: str
     version: str
@@ -38,14 +38,14 @@ class Library:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder in which libraries may lie, and how they are found there."""
+    """A folder that may have libraries, and how they are found there."""
 
     path: Path
     found: str
 
 
 def library_folders(root: Path, sites: list[Path]) -> tuple[Folder, ...]:
-    """Where libraries may lie, in the order in which they are found; `sites` are the folders of Python's packages."""
+    """Folders that may have libraries, in order of search; `sites` are the folders of Python's packages."""
     variable = os.environ.get("LD_LIBRARY_PATH", "") if is_here(root) else ""
     folders = [
         *(Folder(Path(name), LOADED) for name in variable.split(":") if name),
@@ -74,9 +74,9 @@ def find_libraries(folders: tuple[Folder, ...]) -> tuple[Library, ...]:
 
 
 def missing_libraries(file: Path, folders: tuple[Folder, ...]) -> tuple[str, ...]:
-    """Those of NVIDIA's libraries that a library needs, or one that it needs does, and that lie in no folder.
+    """NVIDIA's libraries that a library needs, directly or through another, and that are in none of the folders.
 
-    What the loader would not find counts as missing: a toolkit that is unpacked and not registered.
+    Libraries that the loader does not find are missing too, as those of an unpacked toolkit that is not registered.
     """
     reachable = [folder.path for folder in folders if folder.found != UNLISTED]
     missing: dict[str, None] = {}
@@ -96,7 +96,7 @@ def missing_libraries(file: Path, folders: tuple[Folder, ...]) -> tuple[str, ...
 
 
 def _loader_folders(root: Path) -> Iterator[Path]:
-    """What /etc/ld.so.conf lists, with the files it includes, and what the loader knows without being told."""
+    """The folders of /etc/ld.so.conf and the files that it includes, and the loader's built-in folders."""
     yield from _listed_in(root, root / "etc" / "ld.so.conf", depth=4)
     for name in _ALWAYS:
         yield root / name

@@ -12,8 +12,8 @@ from edgener_runtime.machine.cpu import cgroup_quota, cpu_model, isa, usable_cor
 
 from .reading import is_here, read_number, read_text
 
-# What /proc/cpuinfo of a machine alone has, for a copy of its files.
-_TELLTALES = {"CPU implementer": "aarch64", "vendor_id": "x86_64"}
+# Entries of /proc/cpuinfo that only one architecture has, for copies of another machine's files.
+_MARKS = {"CPU implementer": "aarch64", "vendor_id": "x86_64"}
 _MEMORY_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of cgroups, version 2 and 1
 _NO_LIMIT = 1 << 60  # version 1 has a number near 2**63 where there is none
 
@@ -35,7 +35,7 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes there are, bytes left to this process, and the cgroup's limit, each None where it cannot be told."""
+    """Bytes there are, bytes left to this process, and the cgroup's limit, each None where it is unknown."""
 
     total: int | None
     left: int | None
@@ -66,4 +66,4 @@ def memory(root: Path) -> Memory:
 
 
 def _architecture(info: str) -> str:
-    return next((name for telltale, name in _TELLTALES.items() if telltale in info), "unknown")
+    return next((name for mark, name in _MARKS.items() if mark in info), "unknown")

@@ -1,8 +1,8 @@
 """THE table of what runs on which JetPack and CUDA, and where its wheels come from.
 
-`devices`, `doctor`, the hints of errors and docs/devices.md are made of it. What is marked as looked up was read off
-the package index: that it has a wheel, and what the wheel asks for. The rest is from documentation and issue threads.
-None of it was run on a GPU.
+`devices`, `doctor`, the hints of errors and docs/reference/devices.md are derived from it. Entries marked as looked up
+are from the package index: the wheel exists and has these requirements. The rest is from documentation and issue
+threads. None of it was run on a GPU.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class JetPack:
     """A line of JetPacks: its Jetson Linux, what comes with it, and the onnxruntimes there are for it.
 
     `l4t` are beginnings of Jetson Linux's release; `cpu_wheel` is the newest onnxruntime on the package index for its
-    Python, and `looked_up` whether that was seen there; `gpu_wheels` is a folder of NVIDIA's index by chip; `too_old`
-    says why we do not run there.
+    Python, and `looked_up` whether that was looked up there; `gpu_wheels` is a folder of NVIDIA's index by chip;
+    `too_old` is the reason why we do not support it.
     """
 
     name: str
@@ -43,7 +43,7 @@ class JetPack:
 
 @dataclass(frozen=True)
 class Toolkit:
-    """A major version of CUDA on a machine that is no Jetson: the onnxruntime-gpu built for it, and its TensorRT."""
+    """A major version of CUDA on a machine that is not a Jetson: the onnxruntime-gpu built for it, and its TensorRT."""
 
     cuda: int
     onnxruntime: str
@@ -113,13 +113,13 @@ def jetpack_of(l4t: str) -> str | None:
 
 
 def toolkit_for(cuda: str | None) -> Toolkit:
-    """What to install for a driver that serves this CUDA; the newest where there is no driver to go by."""
+    """The software for a driver that supports this CUDA; the newest where there is no driver."""
     serves = int(cuda.split(".")[0]) if cuda else TOOLKITS[-1].cuda
     return max((kit for kit in TOOLKITS if kit.cuda <= serves), key=lambda kit: kit.cuda, default=TOOLKITS[0])
 
 
 def jetpack_rows() -> list[tuple[str, ...]]:
-    """The table of JetPacks as text, a tuple a row."""
+    """The rows of the table of JetPacks."""
     return [
         (
             line.name, ", ".join(f"R{release.rstrip('.')}" for release in line.l4t), ", ".join(line.families),
@@ -131,7 +131,7 @@ def jetpack_rows() -> list[tuple[str, ...]]:
 
 
 def toolkit_rows() -> list[tuple[str, ...]]:
-    """The table of machines that are no Jetson as text, a tuple a row."""
+    """The rows of the table of machines that are not Jetsons."""
     return [(str(kit.cuda), f'`pip install "{kit.onnxruntime}"` (looked up)', f'`pip install "{kit.tensorrt}"`')
             for kit in TOOLKITS]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What a board draws, by the power monitors that a Jetson has on its I2C bus; was not read on a Jetson yet."""
+"""The power of a board, from the monitors that a Jetson has on its I2C bus; not run on a Jetson yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .reading import listed, read_number, read_text
 _MONITOR = re.compile(r"ina3221x?")
 _LABEL = re.compile(r"in(\d+)_label")
 _UNUSED = "NC"  # not connected
-_SUM_OF_SHUNTS = 7  # a channel that is no rail
+_SUM_OF_SHUNTS = 7  # a channel that is not a rail
 _WHOLE_BOARD = ("VDD_IN", "POM_5V_IN")
 
 
@@ -25,12 +25,12 @@ class Rail:
 
     @property
     def milliwatts(self) -> float:
-        """What it delivers."""
+        """The power that it delivers."""
         return self.millivolts * self.milliamperes / 1000
 
 
-def rails(root: Path = Path("/")) -> tuple[Rail, ...]:
-    """Every rail that is measured, as of now; `root` holds /sys."""
+def read_rails(root: Path = Path("/")) -> tuple[Rail, ...]:
+    """The current values of every measured rail; `root` holds /sys."""
     monitors = [
         device
         for device in listed(root / "sys" / "bus" / "i2c" / "devices", "*")
@@ -41,14 +41,14 @@ def rails(root: Path = Path("/")) -> tuple[Rail, ...]:
 
 
 def total_milliwatts(measured: tuple[Rail, ...]) -> float | None:
-    """What the board draws: its input rail where that is measured, else the sum of all; None without any."""
+    """The power of the board: of its input rail where that is measured, else of all rails; None without any."""
     whole = [rail for rail in measured if rail.name in _WHOLE_BOARD][:1]
     return sum(rail.milliwatts for rail in whole or measured) if measured else None
 
 
 def read_watts(root: Path = Path("/")) -> float | None:
-    """What the board draws now, or None where it has no power monitors. `root` holds /sys."""
-    total = total_milliwatts(rails(root))
+    """The power of the board now, or None where it has no power monitors. `root` holds /sys."""
+    total = total_milliwatts(read_rails(root))
     return None if total is None else total / 1000
 
 

@@ -1,4 +1,4 @@
-"""Small files of /proc, /sys and the device tree, of which none has to be there."""
+"""Small files of /proc, /sys and the device tree, any of which may be absent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HERE = Path("/")
 
 
 def read_text(file: Path) -> str:
-    """A file's text without the NULs and blanks around it; empty where it cannot be read, as of a sleeping sensor."""
+    """A file's text without surrounding NULs and blanks; empty where it cannot be read, as for a sensor that is off."""
     try:
         return file.read_text(encoding="utf-8", errors="replace").strip("\0 \t\n")
     except OSError:
@@ -24,7 +24,7 @@ def read_number(file: Path) -> int | None:
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:
-    """What a folder has by this pattern, in order; nothing where it cannot be read, or the pattern is none."""
+    """The paths in a folder that match a pattern, sorted; none where it cannot be read or the pattern is invalid."""
     try:
         return sorted(folder.glob(pattern))
     except (OSError, ValueError, NotImplementedError):
@@ -32,5 +32,5 @@ def listed(folder: Path, pattern: str) -> list[Path]:
 
 
 def is_here(root: Path) -> bool:
-    """Whether `root` is this machine's own and not a copy of another's files."""
+    """Whether `root` is this machine's root, and not a copy of another machine's files."""
     return root.resolve() == HERE.resolve()  # a drive of its own on Windows

@@ -128,7 +128,7 @@ def test_a_wrong_call_is_2(arguments: list[str], message: str, bundle: Path, run
 
 def test_a_folder_that_is_no_bundle_is_5(tmp_path: Path, run: Run) -> None:
     done = run("bench", tmp_path, *QUICK)
-    assert done.code == 5 and "is no bundle" in done.err
+    assert done.code == 5 and "is not a bundle" in done.err
 
 
 def test_nothing_that_can_run_here_is_6(copy: Path, edit: Callable[..., Path], run: Run) -> None:

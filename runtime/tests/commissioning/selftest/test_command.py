@@ -72,4 +72,4 @@ def test_a_wrong_call_is_2(arguments: list[str], message: str, bundle: Path, run
 
 def test_a_folder_that_is_no_bundle_is_5(tmp_path: Path, run: Run) -> None:
     done = run("selftest", tmp_path, "--out", tmp_path / "report.json")
-    assert done.code == 5 and "is no bundle" in done.err
+    assert done.code == 5 and "is not a bundle" in done.err

@@ -1,7 +1,7 @@
 """Synthetic file trees of Jetsons and of a board that is none, after what such boards are known to show.
 
 No Jetson was at hand: names of files, labels and chips are from documentation and from what owners of boards posted;
-the figures are made up, each different, so that one read in another's place is seen.
+the figures are synthetic and all different, so that mixed-up fields are noticed.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def test_gpus_are_reported_with_name_capability_and_memory(count: int, gpus: tup
         ({"INIT": 35}, "the driver failed with error 35 (the driver is older than the CUDA it is used with)"),
         ({"INIT": 7}, "the driver failed with error 7"),
         ({"NAMED": 101}, "the driver failed with error 101 in cuDeviceGetName"),
-        ({"NO_INIT": 1}, "the CUDA driver has no cuInit: it is too old, or no driver"),
+        ({"NO_INIT": 1}, "the CUDA driver has no cuInit: it is too old, or not a driver"),
     ],
 )
 def test_a_driver_that_fails_is_reported_with_its_version(defined: dict[str, int], why: str, make: Make) -> None:
@@ -91,10 +91,10 @@ def test_hidden_devices_are_reported(make: Make, monkeypatch: pytest.MonkeyPatch
 
 
 @needs_compiler
-def test_a_library_that_is_no_driver_is_reported(make: Make) -> None:
+def test_a_library_that_is_not_a_driver_is_reported(make: Make) -> None:
     driver = cuda_driver(make("int other(void) { return 0; }"))
     assert (driver.version, driver.gpus) == (None, ())
-    assert driver.why == "the CUDA driver has no cuInit: it is too old, or no driver"
+    assert driver.why == "the CUDA driver has no cuInit: it is too old, or not a driver"
 
 
 def test_a_driver_that_is_not_installed_is_reported() -> None:
@@ -102,13 +102,13 @@ def test_a_driver_that_is_not_installed_is_reported() -> None:
     assert cuda_driver(missing) == CudaDriver(None, (), f"no CUDA driver ({missing}) is installed")
 
 
-def test_a_file_that_is_no_library_is_reported(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_library_is_reported(tmp_path: Path) -> None:
     (tmp_path / "libcuda.so.1").write_bytes(b"not a library")
     driver = cuda_driver(str(tmp_path / "libcuda.so.1"))
     assert driver.gpus == () and driver.why and driver.why.startswith("the CUDA driver cannot be loaded: ")
 
 
-def test_a_library_that_the_driver_needs_is_no_driver_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_of_the_driver_is_not_a_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise OSError("libnvrm_gpu.so: cannot open shared object file: No such file or directory")
 

@@ -1,4 +1,4 @@
-"""What a library needs is read from its file, and a file that is no library needs nothing."""
+"""What a library needs is read from its file; a file that is not a library needs nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_real_library_needs_the_c_library() -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"text", b"\x7fELF\x02\x01", b"\x7fELF\x01\x01" + bytes(200), elf("libc.so.6")[:150], bytes(5000)]
 )
-def test_what_is_no_library_needs_nothing(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_library_needs_nothing(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "lib.so").write_bytes(content)
     assert needed_libraries(tmp_path / "lib.so") == ()
 

@@ -1,4 +1,4 @@
-"""A Jetson read from its system files; none was at hand: boards.py lays out synthetic ones. Every field is looked at."""
+"""A Jetson read from its system files, which boards.py makes; not run on a Jetson. Every field is checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.machine.probe import jetson as module
 from edgener_runtime.machine.probe.jetson import Clock, Jetson, Temperature, jetson
-from edgener_runtime.machine.probe.power import Rail, rails, total_milliwatts
+from edgener_runtime.machine.probe.power import Rail, read_rails, total_milliwatts
 
 MHZ = 1_000_000
 ORIN_NANO = Jetson(
@@ -164,11 +164,11 @@ def test_a_release_without_a_chip_we_know_has_no_capability(board: Layout) -> No
     [("orin-nano", 5016 * 880 / 1000), ("agx-orin", 3800 + 1900.8 + 3000 + 950.8), ("agx-thor", 4800 + 6004 + 3500)],
 )
 def test_the_total_is_the_input_rail_or_the_sum(name: str, milliwatts: float, board: Layout) -> None:
-    assert total_milliwatts(rails(board(name))) == pytest.approx(milliwatts)
+    assert total_milliwatts(read_rails(board(name))) == pytest.approx(milliwatts)
 
 
 def test_without_rails_there_is_no_total(tmp_path: Path) -> None:
-    assert total_milliwatts(rails(tmp_path)) is None
+    assert total_milliwatts(read_rails(tmp_path)) is None
 
 
 @pytest.mark.parametrize("file", ["in1_input", "curr1_input"])
@@ -176,10 +176,10 @@ def test_without_rails_there_is_no_total(tmp_path: Path) -> None:
 def test_a_rail_that_cannot_be_read_is_left_out(file: str, content: str, board: Layout) -> None:
     root = board("orin-nano")
     next(root.glob(f"sys/bus/i2c/devices/*/hwmon/*/{file}")).write_text(content)
-    assert rails(root) == ORIN_NANO.rails[1:]
+    assert read_rails(root) == ORIN_NANO.rails[1:]
 
 
-# --- the power mode of this machine, where no file tells it
+# --- the power mode of this machine, where no file has it
 
 
 @pytest.mark.parametrize(
@@ -217,6 +217,6 @@ def test_a_machine_without_nvpmodel_has_no_mode(board: Layout, monkeypatch: pyte
 
 @pytest.mark.jetson
 @pytest.mark.skipif(jetson() is None, reason="no Jetson: neither its device tree nor its release is here")
-def test_a_real_jetson_tells_its_chip_release_and_rails() -> None:
+def test_a_real_jetson_has_a_chip_release_and_rails() -> None:
     found = jetson()
     assert found and found.soc and found.l4t and found.jetpack and found.rails and found.clocks and found.temperatures
