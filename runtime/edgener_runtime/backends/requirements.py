@@ -1,4 +1,4 @@
-"""What this machine does not have for a device, checked before a session is opened, and the next command."""
+"""What this machine is missing for a device, checked before a session is opened, and the next command."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class RunRequest:
 
 
 def missing_here(device: Device, request: RunRequest | None = None) -> Iterator[Missing]:
-    """What this machine does not have for a device, one after the other: the next is checked when it is asked for."""
+    """What this machine is missing for a device; a generator, so that the caller may stop after the first."""
     return missing_requirements(device, ProcessFacts(request))
 
 
 def missing_variant(device: Device, request: RunRequest | None) -> Missing | None:
-    """Whether none of the requested variants runs on a device."""
+    """The fault where none of the requested variants runs on a device, or None."""
     if request is None or any(device.provider in entry.requirements.providers for entry in request.variants):
         return None
     names = ", ".join(entry.name for entry in request.variants)
@@ -48,10 +48,10 @@ def prepared(bundle: Path) -> list[str]:
 
 
 class ProcessFacts:
-    """`machine.requirements.MachineFacts` as a process sees them: quickly, and without the probe.
+    """`machine.requirements.MachineFacts` of this process: quick to find, and without the probe.
 
-    TensorRT is not loaded and no session is opened: without a driver, the one crashes and the other falls back
-    silently. What only a session shows, as the libraries of CUDA, is left to it.
+    TensorRT is not loaded and no session is opened: without a driver, TensorRT crashes and onnxruntime falls back
+    silently. The libraries of CUDA are left to the session, which reports those that are missing.
     """
 
     def __init__(self, request: RunRequest | None = None) -> None:
@@ -74,29 +74,29 @@ class ProcessFacts:
         return tuple(f"{name} {version(name)}" for name in names)
 
     def onnxruntime_version(self) -> str:
-        """As the module says."""
+        """The version of the imported module."""
         from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 
         return str(load_onnxruntime().__version__)
 
     def has_provider(self, device: Device) -> bool:
-        """By the list of what onnxruntime was compiled with; it says nothing about the machine."""
+        """By the list of providers that onnxruntime was compiled with, whatever the machine has."""
         from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 
         return device.provider in load_onnxruntime().get_available_providers()
 
     def driver_fault(self) -> str | None:
-        """The driver is loaded and asked."""
+        """By a query of the driver."""
         from edgener_runtime.machine.probe.cuda import cuda_driver
 
         return cuda_driver().why
 
     def library_faults(self, device: Device) -> tuple[str, ...]:
-        """The session fails with the name of the library."""
+        """Not looked at: the session fails with the name of the library."""
         return ()
 
     def has_tensorrt(self) -> bool:
-        """Python's finder is asked, which does not import the module."""
+        """By Python's finder, which does not import the module."""
         from importlib.util import find_spec
 
         from edgener_runtime.backends.tensorrt.backend import BACKENDS
@@ -105,7 +105,7 @@ class ProcessFacts:
         return any(find_spec(name) for name in modules)
 
     def hides_tensorrt(self) -> bool:
-        """The probe looks for the system's packages, and names the command."""
+        """Not looked at: the probe checks the system's packages, and names the command."""
         return False
 
     def unprepared(self) -> Path | None:
@@ -122,5 +122,5 @@ class ProcessFacts:
         return jetson() is not None
 
     def jetpack_fault(self) -> str | None:
-        """The sessions of what it stands for refuse libraries that are too old."""
+        """Not looked at: TensorRT's and onnxruntime's sessions refuse libraries that are too old."""
         return None

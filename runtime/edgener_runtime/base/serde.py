@@ -31,7 +31,7 @@ def to_json(record: Any) -> str:
 
 
 def to_dict(record: Any) -> dict[str, Any]:
-    """`dataclasses.asdict` with the keys that stand in JSON."""
+    """`dataclasses.asdict` with the keys of JSON."""
     return {_key(field): _plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
 
 
@@ -97,18 +97,18 @@ def _decode_record(cls: type, value: Any, where: str) -> Any:
     return cls(**{fields[key].name: _decode(fields[key].type, item, f"{where}.{key}") for key, item in found.items()})
 
 
-class _Field(typing.NamedTuple):
+class _RecordField(typing.NamedTuple):
     name: str
     type: Any
     required: bool
 
 
 @cache
-def _fields(cls: type) -> dict[str, _Field]:
+def _fields(cls: type) -> dict[str, _RecordField]:
     """The fields of a dataclass by their keys in JSON."""
     hints = typing.get_type_hints(cls)
     return {
-        _key(field): _Field(
+        _key(field): _RecordField(
             field.name,
             hints[field.name],
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,

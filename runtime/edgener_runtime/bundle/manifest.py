@@ -137,7 +137,7 @@ class Manifest:
         raise UserInputError(f"bundle {self.name} has no variant {name!r}", f"It has: {names}.")
 
     def to_json(self) -> str:
-        """The manifest as it stands in the bundle."""
+        """The text of the manifest's file."""
         return to_json(self)
 
 

@@ -1,7 +1,7 @@
 """What devices require of a machine: each requirement once, with its check, its wording and the command that fixes it.
 
-A machine is seen in two ways, and both implement `MachineFacts`: by a process before it opens a session
-(backends/requirements.py), and by the probe, from files (machine/probe/facts.py).
+Two classes provide the facts, as `MachineFacts`: a process that is about to open a session (backends/requirements.py),
+and the probe, which reads files (machine/probe/facts.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Missing:
 
 
 class MachineFacts(Protocol):
-    """What the requirements ask of a machine. What one way of seeing leaves out, it answers as if nothing was wrong."""
+    """The facts of a machine that requirements check; a fact that is not looked at is reported as no fault."""
 
     def onnxruntime_fault(self) -> str | None:
         """Why no onnxruntime can be used."""
@@ -76,7 +76,7 @@ class Requirement:
 
 
 def missing_requirements(device: Device, facts: MachineFacts) -> Iterator[Missing]:
-    """What a machine does not have for a device, one after the other: the next is checked when it is asked for."""
+    """What a machine is missing for a device; a generator, so that the caller may stop after the first."""
     for name in device.requirements:
         for missing in REQUIREMENTS[name].check(device, facts):
             yield replace(missing, requirement=name)

@@ -1,4 +1,4 @@
-"""The CUDA driver and its GPUs, asked through ctypes.
+"""The CUDA driver and its GPUs, queried through ctypes.
 
 TensorRT and onnxruntime crash or fall back silently where there is no usable driver: it is checked before them.
 """

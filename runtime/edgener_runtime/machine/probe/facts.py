@@ -37,27 +37,27 @@ class FileFacts:
     board: Jetson | None
 
     def onnxruntime_fault(self) -> str | None:
-        """None is installed, or the files of the one that is are gone."""
+        """Where none is installed, or its files are gone."""
         return self.packages.faults[0] if self.packages.faults and len(self.packages.onnxruntime) < 2 else None
 
     def onnxruntime_packages(self, device: Device) -> tuple[str, ...]:
-        """By their records, which pip leaves."""
+        """By the records of pip."""
         return named(self.packages.onnxruntime)
 
     def onnxruntime_version(self) -> str:
-        """That of the first of them."""
+        """The version of the first package."""
         return self.packages.onnxruntime[0].version
 
     def has_provider(self, device: Device) -> bool:
-        """A provider for GPUs is a library of its own; where there is no onnxruntime, that is missing and not this."""
+        """By the library file of a GPU's provider; without onnxruntime, only onnxruntime is reported as missing."""
         return device.provider == CPU or not self.packages.onnxruntime or self._provider_library(device) is not None
 
     def driver_fault(self) -> str | None:
-        """What the driver says, which is asked and not read."""
+        """By a query of the driver."""
         return self.driver.why
 
     def library_faults(self, device: Device) -> tuple[str, ...]:
-        """By what the provider's or the bindings' file asks the loader for."""
+        """By the libraries that the file of the provider or the bindings needs."""
         file = self._bindings() if device.opener == "engine" else self._provider_library(device)
         return tuple(_library_faults(file, self)) if file else ()
 
@@ -71,7 +71,7 @@ class FileFacts:
         return _first(system, _BINDINGS) is not None
 
     def unprepared(self) -> Path | None:
-        """The probe is not given a bundle."""
+        """Not looked at: the probe has no bundle."""
         return None
 
     def is_jetson(self) -> bool:

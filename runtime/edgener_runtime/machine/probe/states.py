@@ -14,8 +14,7 @@ from .install import INSTALLERS
 
 @dataclass(frozen=True)
 class DeviceState:
-    """A device, whether everything it requires was found, what was not, the next command, and whether we ever ran on
-    such a device."""
+    """A device: whether it is ready, what is missing, the next command, and whether we ever ran on such a device."""
 
     name: str
     ready: bool
@@ -37,7 +36,7 @@ def _state(device: Device, facts: FileFacts) -> DeviceState:
 
 
 def _missing(device: Device, facts: FileFacts) -> Iterator[Missing]:
-    """What it requires itself; where all of that is there, what each of the devices that it stands for requires."""
+    """Its own missing requirements; without any, those of the devices that it stands for, if none of them is ready."""
     found = list(missing_requirements(device, facts))
     yield from found
     if found or not device.stands_for:
