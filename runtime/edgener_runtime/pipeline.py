@@ -14,7 +14,7 @@ from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.choose import pick_device
 from edgener_runtime.backends.requirements import RunRequest, prepared
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
-from edgener_runtime.bundle.verify import Verifying
+from edgener_runtime.bundle.verify import Verification
 from edgener_runtime.decoding.decode import Decoder
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
 from edgener_runtime.inference.batches import PendingBatch, batches, feeds, rows_of
@@ -94,8 +94,8 @@ class TokenClassifier:
         UserInputError.
         """
         folder = Path(bundle)
-        with Verifying(folder) as verifying:
-            manifest = verifying.manifest
+        with Verification(folder) as verification:
+            manifest = verification.manifest
             requested = manifest.variants if variant == "auto" else (manifest.variant(variant),)
             chosen, why_device = pick_device(device, RunRequest(folder, requested))
             entry, why_variant = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
@@ -103,10 +103,10 @@ class TokenClassifier:
             alone = reproducible and not _is_reproducible(entry)
             why = [why_variant, *why_device, *_unproven(chosen), why_tuning]
             why += ["each text runs alone, as its answer would depend on others"] * alone
-            verifying.require(manifest.tokenizer.file, entry.file.path)
+            verification.require(manifest.tokenizer.file, entry.file.path)
             classifier = cls(folder, manifest, entry, chosen, tuning, why, alone)
             try:
-                verifying.wait()
+                verification.wait()
             except BundleError:
                 classifier.close()
                 raise

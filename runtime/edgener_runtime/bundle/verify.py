@@ -25,12 +25,12 @@ def verify_bundle(bundle: Path) -> Manifest:
 
     Raises BundleError naming the first file that is missing, changed or not listed.
     """
-    with Verifying(bundle) as verifying:
-        verifying.wait()
-    return verifying.manifest
+    with Verification(bundle) as verification:
+        verification.wait()
+    return verification.manifest
 
 
-class Verifying:
+class Verification:
     """Hashing of a bundle's files in the background, as a context manager.
 
     Raises BundleError at once where a file is missing, of another size, or not listed.
@@ -41,7 +41,7 @@ class Verifying:
         self._pool = ThreadPoolExecutor(_AT_ONCE, "edgener-verify")
         self._pending = {entry: self._pool.submit(_verify, bundle, entry) for entry in _entries(self.manifest)}
 
-    def __enter__(self) -> Verifying:
+    def __enter__(self) -> Verification:
         return self
 
     def __exit__(self, *exception: object) -> None:
