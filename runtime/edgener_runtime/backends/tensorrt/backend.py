@@ -32,7 +32,7 @@ class Backend:
     bindings: str
     install: str | None
     cross_builds: bool = False
-    has_timing_cache: bool = False
+    keeps_timings: bool = False
     ignored: Mapping[str, str] = field(default_factory=dict)
     on_gpu_only: Collection[str] = ()
 
@@ -47,7 +47,7 @@ BACKENDS = {
             "tensorrt",
             "tensorrt_bindings",
             None,
-            has_timing_cache=True,
+            keeps_timings=True,
         ),
         Backend(
             "tensorrt-rtx",

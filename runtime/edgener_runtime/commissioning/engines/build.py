@@ -84,7 +84,7 @@ _ENGINE, _LAYERS, _SIDECAR = "engine", "layers.json", "sidecar.json"
 def _job(
     onnx: Path, staging: Path, profiles: Sequence[Profile], wanted: Wanted, backend: Backend, gpu: Gpu | None
 ) -> Job:
-    timings = str(wanted.timing_cache or staging.parent) if backend.has_timing_cache else None
+    timings = str(wanted.timing_cache or staging.parent) if backend.keeps_timings else None
     return Job(
         wanted.backend, str(onnx), str(staging / _ENGINE), tuple(profiles), wanted.options,
         wanted.compute_capabilities, gpu.name if gpu else None, timings, str(staging / _LAYERS) if gpu else None,

@@ -1,7 +1,7 @@
 """THE table of what runs on which JetPack and CUDA, and where its wheels come from.
 
-`devices`, `doctor`, the hints of errors and docs/reference/devices.md are derived from it. Entries marked as looked up
-are from the package index: the wheel exists and has these requirements. The rest is from documentation and issue
+`devices`, `doctor`, the hints of errors and docs/reference/devices.md are made of it. What is marked as looked up was
+read off the package index: that it has a wheel, and what the wheel asks for. The rest is from documentation and issue
 threads. None of it was run on a GPU.
 """
 
