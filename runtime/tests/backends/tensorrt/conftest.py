@@ -26,7 +26,7 @@ FACTS = to_json(
 )
 WRITES = f"""
 open(job["engine"], "wb").write(b"an engine")
-tell(event="built", facts={FACTS!r})
+report(event="built", facts={FACTS!r})
 """
 Plant = Callable[[str], None]
 
@@ -73,10 +73,10 @@ def put(copy: Path, sidecar: Sidecar) -> Callable[..., Path]:
 
 @pytest.fixture
 def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
-    """`plant(code)` puts a program in the place of the process that builds; it has `job` and `tell`."""
+    """`plant(code)` puts a program in the place of the process that builds; it has `job` and `report`."""
     start = """
 import json, os, signal, sys
 job = json.loads(sys.stdin.readline())
-def tell(**event): print(json.dumps(event), flush=True)
+def report(**event): print(json.dumps(event), flush=True)
 """
     return lambda code: monkeypatch.setattr(build, "WORKER", (sys.executable, "-c", start + code))

@@ -40,7 +40,7 @@ def test_engine_and_sidecar_are_written(plant: Plant, copy: Path, entry: Variant
 
 
 def test_the_job_has_all_that_the_process_needs(plant: Plant, copy: Path, entry: VariantEntry) -> None:
-    plant('tell(event="log", severity="INFO", message=json.dumps(job))' + WRITES)
+    plant('report(event="log", severity="INFO", message=json.dumps(job))' + WRITES)
     events: list[dict[str, Any]] = []
     build_engine(copy, entry, PROFILES, AHEAD, events.append)
     job = json.loads(events[0]["message"])
@@ -49,7 +49,7 @@ def test_the_job_has_all_that_the_process_needs(plant: Plant, copy: Path, entry:
     assert job["layers"] is None and job["timing_cache"] is None  # no GPU to load it on; RTX keeps no timings
 
 
-def test_what_an_earlier_engine_knew_of_its_layers_goes_with_it(plant: Plant, copy: Path, entry: VariantEntry) -> None:
+def test_the_layers_of_an_earlier_engine_are_removed(plant: Plant, copy: Path, entry: VariantEntry) -> None:
     old = layers_file(engine_file(copy, "fp32"))
     old.parent.mkdir()
     old.write_text("[]")
@@ -58,11 +58,11 @@ def test_what_an_earlier_engine_knew_of_its_layers_goes_with_it(plant: Plant, co
     assert not old.exists()
 
 
-ZERO_POINT = 'tell(event="log", severity="ERROR", message="a.cpp:12: Non-zero zero point is not supported")\n'
-NO_MEMORY = 'tell(event="log", severity="ERROR", message="[Error] OutOfMemory: no more")\n'
+ZERO_POINT = 'report(event="log", severity="ERROR", message="a.cpp:12: Non-zero zero point is not supported")\n'
+NO_MEMORY = 'report(event="log", severity="ERROR", message="[Error] OutOfMemory: no more")\n'
 TERMINATED = "print('terminate called', file=sys.stderr, flush=True)\n"
-NO_THREAD = 'tell(event="log", severity="ERROR", message="Unexpected exception Resource temporarily unavailable")\n'
-NONE = 'tell(event="failed", kind="ExportError", message="TensorRT builds no engine of x.onnx", hint=None)\n'
+NO_THREAD = 'report(event="log", severity="ERROR", message="Unexpected exception Resource temporarily unavailable")\n'
+NONE = 'report(event="failed", kind="ExportError", message="TensorRT builds no engine of x.onnx", hint=None)\n'
 FAILURES = [
     ("os.kill(os.getpid(), signal.SIGKILL)", DeviceError, "killed .SIGKILL., as the system does where memory runs out"),
     ("os.kill(os.getpid(), signal.SIGSEGV)", ProviderError, "crashed .SIGSEGV."),
@@ -76,9 +76,9 @@ FAILURES = [
     (NO_MEMORY + NONE, DeviceError, "OutOfMemory"),
     (NO_THREAD + NONE, DeviceError, "x.onnx: Unexpected exception Resource temporarily unavailable"),
     (NONE, ExportError, "builds no engine of x.onnx$"),
-    ('tell(event="failed", kind="ProviderError", message="none", hint="pip install it")', ProviderError, "none"),
-    ('tell(event="failed", kind="StorageError", message="disk is full", hint="Free some.")', StorageError, "full"),
-    ('tell(event="failed", kind="Exception", message="odd", hint="-")', EdgenerError, "odd"),
+    ('report(event="failed", kind="ProviderError", message="none", hint="pip install it")', ProviderError, "none"),
+    ('report(event="failed", kind="StorageError", message="disk is full", hint="Free some.")', StorageError, "full"),
+    ('report(event="failed", kind="Exception", message="odd", hint="-")', EdgenerError, "odd"),
 ]  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def test_a_failure_leaves_the_earlier_engine_as_it_was(
 
 
 def test_ctrl_c_ends_the_build_and_leaves_nothing(plant: Plant, copy: Path, entry: VariantEntry) -> None:
-    plant('open(job["engine"], "wb").write(b"half")\ntell(event="begun")\nsys.stdin.read()')
+    plant('open(job["engine"], "wb").write(b"half")\nreport(event="started")\nsys.stdin.read()')
 
     def interrupt(event: dict[str, Any]) -> None:
         raise KeyboardInterrupt
@@ -133,7 +133,7 @@ def test_a_disk_that_fills_up_at_the_sidecar_leaves_the_earlier_engine(
     assert len([*engine.parent.iterdir()]) == 2
 
 
-def test_a_place_that_cannot_be_written_is_told(plant: Plant, copy: Path, entry: VariantEntry) -> None:
+def test_a_place_that_cannot_be_written_is_reported(plant: Plant, copy: Path, entry: VariantEntry) -> None:
     engines_folder(copy).write_text("a file where the folder should be")
     plant(WRITES)
     with pytest.raises(StorageError, match="cannot write"):

@@ -34,7 +34,7 @@ def here() -> EngineTarget:
     return EngineTarget("tensorrt", trt.__version__, gpu.name, gpu.compute_capability)
 
 
-def test_an_engine_passes_its_check_and_tells_its_layers(here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
+def test_an_engine_passes_its_check_and_has_its_layers(here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
     built = build_engine(copy, entry, PROFILES, Wanted(options=EngineOptions(profiling_verbosity="detailed")))
     assert check_sidecar(copy, entry, here) == built
     assert (built.gpu, built.version) == (here.gpu, here.version)

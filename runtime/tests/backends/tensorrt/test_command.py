@@ -34,7 +34,7 @@ def test_without_a_gpu_it_exits_6_with_the_reason_and_the_next_command(run: Run,
     assert not engines_folder(copy).exists()
 
 
-def test_what_was_built_is_told_and_what_was_not_run(run: Run, copy: Path, plant: Plant) -> None:
+def test_what_was_built_and_what_was_not_run_is_printed(run: Run, copy: Path, plant: Plant) -> None:
     plant(WRITES)
     done = run("prepare", copy, *AHEAD)
     assert done.code == 0

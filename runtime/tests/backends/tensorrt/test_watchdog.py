@@ -1,4 +1,4 @@
-"""A process that builds ends where it would wait for ever, and not where it only takes long."""
+"""The process of a build ends if it waits for ever, and not if it only takes long."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PATIENCE = 0.5
 START = f"""
 import json, threading, time
 from edgener_runtime.commissioning.engines.watchdog import watch
-def tell(event): print(json.dumps(event), flush=True)
-watch("TensorRT", tell, lambda: {{wanted}}, {PATIENCE})
-tell({{{{"event": "started"}}}})
+def report(event): print(json.dumps(event), flush=True)
+watch("TensorRT", report, lambda: {{awaited}}, {PATIENCE})
+report({{{{"event": "started"}}}})
 """
 WAITS_FOR_EVER = "threading.Event().wait()"
 WORKS = f"""
@@ -30,8 +30,8 @@ while time.monotonic() < until: sum(range(20_000)); time.sleep(0.01)
 """
 
 
-def run(code: str, wanted: bool = True) -> tuple[int, list[dict[str, str]]]:
-    words = [sys.executable, "-c", START.format(wanted=wanted) + code]
+def run(code: str, awaited: bool = True) -> tuple[int, list[dict[str, str]]]:
+    words = [sys.executable, "-c", START.format(awaited=awaited) + code]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -43,8 +43,8 @@ def test_a_process_in_which_nothing_works_ends_with_an_error() -> None:
     assert error.message == "TensorRT stood still: nothing in its process worked for 0.5 s"
 
 
-def test_it_ends_though_nobody_is_there_to_be_told() -> None:
-    words = [sys.executable, "-c", START.format(wanted=True) + WAITS_FOR_EVER]
+def test_it_ends_though_nobody_reads_the_report() -> None:
+    words = [sys.executable, "-c", START.format(awaited=True) + WAITS_FOR_EVER]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline()
         process.stdout.close()
@@ -59,13 +59,13 @@ def test_a_process_that_works_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("code", [WAITS_FOR_EVER, "while True: pass"])
-def test_a_process_that_nobody_wants_ends_though_no_step_comes(code: str) -> None:
-    assert run(code, wanted=False) == (CANCELLED, [{"event": "started"}])
+def test_a_process_that_nobody_awaits_ends_though_no_step_comes(code: str) -> None:
+    assert run(code, awaited=False) == (CANCELLED, [{"event": "started"}])
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be halted here")
 def test_the_time_in_which_a_process_was_halted_does_not_count() -> None:
-    words = [sys.executable, "-c", START.format(wanted=True) + WORKS]
+    words = [sys.executable, "-c", START.format(awaited=True) + WORKS]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline()
         process.send_signal(signal.SIGSTOP)
