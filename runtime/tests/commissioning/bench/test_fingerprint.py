@@ -76,5 +76,5 @@ def test_this_machine_has_one_that_is_read_as_it_was_written() -> None:
 
 
 def test_a_copy_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserInputError, match="is no folder"):
+    with pytest.raises(UserInputError, match="is not a folder"):
         fingerprint(tmp_path / "none")
