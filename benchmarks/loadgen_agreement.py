@@ -32,14 +32,14 @@ from edgener_runtime.base.files import write_atomic
 from edgener_runtime.base.serde import from_json
 from edgener_runtime.bundle.manifest import read_manifest
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS as MLPERF
-from edgener_runtime.commissioning.bench.job import MEASURED, Job, Turn
+from edgener_runtime.commissioning.bench.job import MEASURED, RoundRequest, WorkerJob
 from edgener_runtime.commissioning.bench.results.record import Interval, Round
 from edgener_runtime.commissioning.bench.results.statistics import figures, interval_of_median
 from edgener_runtime.commissioning.bench.spec import Spec
-from edgener_runtime.commissioning.bench.system_under_test import Variant
+from edgener_runtime.commissioning.bench.system_under_test import BundleVariant
 from edgener_runtime.commissioning.bench.worker import Worker
-from edgener_runtime.commissioning.bench.workloads import make_works, write_works
-from edgener_runtime.commissioning.tune import made_up_texts
+from edgener_runtime.commissioning.bench.workloads import make_workloads, write_workloads
+from edgener_runtime.commissioning.tune import synthetic_texts
 from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 from edgener_runtime.text.tokenize import TextTokenizer
 
@@ -48,7 +48,7 @@ DRIVERS = ("loadgen", "builtin")
 SCENARIOS = ("single-stream", "offline")
 HAND = "by hand"
 Measure = Callable[[str, int], float]
-Figures = dict[str, dict[str, float]]  # of a turn: by scenario, by who measured
+BenchFigures = dict[str, dict[str, float]]  # of a turn: by scenario, by who measured
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def main(
     if seed is not None:
         click.echo(json.dumps(take_turns(bundle, variant, turns, seconds, seed)))
         return
-    measured: list[Figures] = []
+    measured: list[BenchFigures] = []
     with tracked() as track:
         step = track("processes", processes)
         for number in range(processes):
@@ -107,7 +107,7 @@ def check_output(*command: object) -> str:
     return subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def take_turns(bundle: Path, variant: str, turns: int, seconds: float, seed: int) -> list[Figures]:
+def take_turns(bundle: Path, variant: str, turns: int, seconds: float, seed: int) -> list[BenchFigures]:
     """All turns of a process, those who measure in an order that is drawn anew each time."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -127,8 +127,8 @@ def loaded(bundle: Path, variant: str, seconds: float, folder: Path, chance: ran
     """Those who measure, each with the variant loaded for itself."""
     settings = read_manifest(bundle).tokenizer
     tokenizer = TextTokenizer(bundle / settings.file, settings)
-    texts = made_up_texts(tokenizer)
-    works, _ = write_works(make_works(Spec(str(bundle)), tokenizer), folder)
+    texts = synthetic_texts(tokenizer)
+    workloads, _ = write_workloads(make_workloads(Spec(str(bundle)), tokenizer), folder)
 
     def by_hand() -> Measure:
         classifier = TokenClassifier.load(bundle, "cpu", variant)
@@ -136,18 +136,18 @@ def loaded(bundle: Path, variant: str, seconds: float, folder: Path, chance: ran
 
     makers: dict[str, Callable[[], Measure]] = {HAND: by_hand}
     for driver in DRIVERS:
-        makers[driver] = lambda driver=driver: benched(bundle, variant, works, driver, seconds)  # type: ignore[misc]
+        makers[driver] = lambda driver=driver: benched(bundle, variant, workloads, driver, seconds)  # type: ignore[misc]
     return {name: makers[name]() for name in chance.sample(list(makers), len(makers))}
 
 
-def benched(bundle: Path, variant: str, works: Path, driver: str, seconds: float) -> Measure:
+def benched(bundle: Path, variant: str, workloads: Path, driver: str, seconds: float) -> Measure:
     """What the bench's worker measures, worked out as a row's figures are; a turn draws the texts of its own seed."""
-    job = Job(str(bundle), variant, "cpu", None, str(works), driver, 0, ())
-    model = Variant(job)
+    job = WorkerJob(str(bundle), variant, "cpu", None, str(workloads), driver, 0, ())
+    model = BundleVariant(job)
 
     def measure(scenario: str, turn: int) -> float:
         told: list[dict[str, Any]] = []
-        asked = dataclasses.replace(job, seed=turn, turns=(Turn(0, 0, scenario, 1, 0.0, seconds),))
+        asked = dataclasses.replace(job, seed=turn, turns=(RoundRequest(0, 0, scenario, 1, 0.0, seconds),))
         Worker(asked, lambda _: model, told.append).run()
         made = next(
             from_json(Round, json.dumps(event["round"]), driver) for event in told if event["event"] == MEASURED
@@ -157,7 +157,7 @@ def benched(bundle: Path, variant: str, works: Path, driver: str, seconds: float
     return measure
 
 
-def agreement(measured: Sequence[Figures], driver: str, scenario: str) -> Agreement:
+def agreement(measured: Sequence[BenchFigures], driver: str, scenario: str) -> Agreement:
     """The ratios of a driver to what was measured by hand in the same turn."""
     ratios = tuple(turn[scenario][driver] / turn[scenario][HAND] for turn in measured)
     return Agreement(driver, scenario, interval_of_median(ratios), ratios)

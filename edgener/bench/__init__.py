@@ -1,1 +1,1 @@
-"""Benches side by side: what was measured where, compared, judged and shown."""
+"""The build side of benchmarks: PyTorch as a target, labelled texts, and the page of the result's schema."""

@@ -1,4 +1,4 @@
-"""The row that variants are measured against: the checkpoint in PyTorch, in fresh processes like theirs."""
+"""The baseline of a benchmark: the checkpoint in PyTorch, in fresh processes like those of the variants."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from edgener.checkpoint import open_checkpoint
 from edgener.parity.reference import PyTorchModel
 from edgener_runtime.base.files import sha256_of
-from edgener_runtime.commissioning.bench.job import Job
-from edgener_runtime.commissioning.bench.plan import Place
+from edgener_runtime.commissioning.bench.job import WorkerJob
+from edgener_runtime.commissioning.bench.plan import BenchTarget
 from edgener_runtime.decoding.decode import Decoder, Scored
 from edgener_runtime.decoding.entity import Entity
 from edgener_runtime.inference.words import Words, labels_of
@@ -19,11 +19,11 @@ from edgener_runtime.pipeline import OF_WORDS
 NAME, DEVICE = "pytorch", "cpu"
 
 
-def pytorch_places(checkpoint: Path, threads: Sequence[int]) -> tuple[Place, ...]:
-    """Where a checkpoint is to run, beside the variants of its bundle. Raises UserInputError where it is none."""
+def pytorch_targets(checkpoint: Path, threads: Sequence[int]) -> tuple[BenchTarget, ...]:
+    """The targets of a checkpoint beside its bundle's variants. Raises UserInputError if it is not a checkpoint."""
     weights = _weights(open_checkpoint(checkpoint).path)
     return tuple(
-        Place(
+        BenchTarget(
             NAME, DEVICE, count, count, "fp32", sha256_of(weights[0]), sum(file.stat().st_size for file in weights),
             str(checkpoint), __name__,
         )
@@ -35,13 +35,13 @@ def main() -> int:
     """The worker's process: a job on stdin, events on stdout."""
     from edgener_runtime.commissioning.bench.worker import main
 
-    return main(Trained)
+    return main(PyTorchSystem)
 
 
-class Trained:
-    """A checkpoint on the CPU: transformers' tokenizer, PyTorch with the attention that it chooses, and our decoder."""
+class PyTorchSystem:
+    """A checkpoint on the CPU: transformers' tokenizer, PyTorch with its default attention, and our decoder."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: WorkerJob) -> None:
         import torch
 
         torch.set_num_threads(job.threads or usable_cores())
@@ -56,11 +56,11 @@ class Trained:
         return self._decoder.entities(texts, self._scored(texts))
 
     def label(self, texts: Sequence[Words]) -> list[list[str]]:
-        """One label a word of each text."""
+        """One label per word of each text."""
         return labels_of(texts, self._scored([text.text for text in texts]), self._decoder, OF_WORDS)
 
     def _scored(self, texts: Sequence[str]) -> Scored:
-        """Which subwords go on a word is not told: neither entities of subwords nor labels of given words need it."""
+        """Logits without word boundaries: neither entities of subwords nor labels of given words need these."""
         import numpy as np
 
         scored = list(self._model.logits(texts))
@@ -73,5 +73,5 @@ class Trained:
 
 
 def _weights(checkpoint: Path) -> list[Path]:
-    """The files that hold the weights, of the kind that is loaded."""
+    """The files of the weights, of the kind that is loaded."""
     return sorted(checkpoint.glob("*.safetensors")) or sorted(checkpoint.glob("*.bin"))

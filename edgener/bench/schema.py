@@ -1,8 +1,8 @@
-"""The schema of a bench's result as a page: every record with its fields, what they hold, and in which unit.
+"""The schema of a benchmark's result as a page: every record with its fields, their meaning and units.
 
     python -m edgener.bench.schema
 
-Names and types are those of the records; a field without a line here is an error, so that the page leaves none out.
+Keys and types are those of the records; a field without a description here is an error, so the page is complete.
 """
 
 from __future__ import annotations
@@ -20,51 +20,51 @@ from edgener_runtime.errors import EdgenerError
 
 _SCALARS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
-SAYS: dict[str, dict[str, str]] = {
+MEANINGS: dict[str, dict[str, str]] = {
     "BenchResult": {
-        "name": "what the machine is called: as asked for, else the Jetson's model or the CPU's",
+        "name": "name of the machine: `--name`, else the Jetson's model or the CPU's",
         "edgener_version": "of the runtime that measured",
         "bundle": "the bundle's name, by its manifest",
         "bundle_sha256": "SHA-256 of the bundle's manifest, which names those of all its files",
-        "begun": "when, in UTC (ISO 8601)",
-        "seconds": "that the whole run took",
-        "driver": "who sent the queries: `builtin` or `loadgen`",
+        "started": "start time, in UTC (ISO 8601)",
+        "seconds": "of the whole run",
+        "driver": "sender of the queries: `builtin` or `loadgen`",
         "fingerprint": "the machine",
-        "works": "the texts that were run",
+        "workloads": "the texts that were run",
         "rows": "one for each case",
-        "notes": "what may keep this machine from holding still",
-        "partial": "whether the run was broken off before every row had ended",
-        "kind": "`edgener-bench`: tells it from other reports",
+        "notes": "reasons why this machine's speed may vary",
+        "partial": "whether the run was interrupted before every row had ended",
+        "kind": "`edgener-bench`: distinguishes it from other reports",
         "schema_version": "of this page; a result of another version is refused",
     },
-    "Fingerprint": {
+    "MachineFingerprint": {
         "cpu": "model name (x86-64) or part number (arm64)",
         "isa": "instruction sets that decide which kernels run, `+` between them",
         "architecture": "`x86_64`, `aarch64` ...",
         "cores": "that the process may use, by affinity and by the container's limit",
-        "memory": "bytes there are",
+        "memory": "bytes in total",
         "core_limit": "cores by the container's limit",
         "memory_limit": "bytes by the container's limit",
         "os": "name and version of the distribution",
         "kernel": "release of the kernel",
         "container": "`docker`, `podman`, `kubernetes` ...",
-        "governor": "how the kernel chooses the CPU's clock; several joined by `+`",
-        "boost": "whether the CPU may go beyond the clock that it can hold",
+        "governor": "the CPU's frequency governor; several joined by `+`",
+        "boost": "whether the CPU may boost above its sustained clock",
         "gpus": "names, by the CUDA driver",
-        "driver": "versions of NVIDIA's driver and of the newest CUDA that it serves",
+        "driver": "versions of NVIDIA's driver and of the newest CUDA that it supports",
         "board": "a Jetson's model",
         "jetpack": "a Jetson's JetPack",
         "power_mode": "a Jetson's, by nvpmodel",
         "libraries": "versions of Python, of the packages that run the model, and of NVIDIA's libraries",
     },
-    "Work": {
-        "name": "`made-up`, a file's name, or `64 subwords`",
+    "Workload": {
+        "name": "a file's name, `64 subwords`, or the fixed name of the synthetic texts",
         "texts": "how many",
         "subwords": "of all texts together",
         "sha256": "SHA-256 of the texts",
         "gold": "whether their entities are known",
     },
-    "Row": {
+    "BenchRow": {
         "case": "what was measured",
         "precision": "of the variant, as in the bundle",
         "provider": "that really ran it, as the library calls it",
@@ -74,41 +74,41 @@ SAYS: dict[str, dict[str, str]] = {
         "status": "`measured`, `partial` or `not run`",
         "ended_by": "`precise`, `budget`, `interrupted` or `failed`",
         "reason": "why it was not run, or ended early",
-        "marks": "why its figures are to be doubted",
-        "figures": "what its rounds come to",
+        "marks": "warnings on its figures",
+        "figures": "calculated from its rounds",
         "f1": "entity F1 against the gold entities, from 0 to 1",
-        "energy": "what measured the joules, or why nothing did",
-        "rounds": "each with all that the figures were worked out from",
+        "energy": "the meter of the joules, or why there is none",
+        "rounds": "each with all inputs of the figures",
     },
     "Case": {
         "variant": "name in the bundle, or `pytorch`",
         "device": "as for `--device`",
         "threads": "of the library that ran it",
         "scenario": "`single-stream`, `multi-stream`, `offline` or `server`",
-        "work": "name of the texts",
-        "samples_per_query": "texts of a query",
-        "bound_ms": "milliseconds that a server's 99th percentile must keep",
+        "workload": "name of the texts",
+        "samples_per_query": "texts per query",
+        "bound_ms": "limit of a server's 99th percentile in milliseconds",
     },
-    "Figures": {
+    "BenchFigures": {
         "metric": "the scenario's own figure",
         "unit": "of the metric: `ms` or `texts/s`",
-        "p50_ms": "milliseconds a query: the median",
+        "p50_ms": "milliseconds per query: the median",
         "p90_ms": "the 90th percentile",
         "p95_ms": "the 95th percentile",
         "p99_ms": "the 99th percentile",
         "max_ms": "the longest of all rounds",
         "texts_per_second": "texts over the seconds of the steady state",
         "subwords_per_second": "the same of subwords",
-        "cpu_seconds_per_1000": "CPU seconds of all threads for 1,000 texts",
-        "load_seconds": "from the bundle on disk to a model that can be asked",
+        "cpu_seconds_per_1000": "CPU seconds of all threads per 1,000 texts",
+        "load_seconds": "from the bundle on disk to a model that is ready",
         "first_ms": "milliseconds of the first call",
         "steady_rss_mb": "megabytes (10^6) in memory after the steady state",
         "peak_rss_mb": "megabytes (10^6) in memory at most",
-        "joules_per_1000": "joules for 1,000 texts, only where they were measured",
+        "joules_per_1000": "joules per 1,000 texts, only if they were measured",
     },
     "Round": {
-        "begun": "when, in UTC (ISO 8601)",
-        "load_seconds": "from the bundle on disk to a model that can be asked",
+        "started": "start time, in UTC (ISO 8601)",
+        "load_seconds": "from the bundle on disk to a model that is ready",
         "first_ms": "milliseconds of the first call",
         "warm_up_seconds": "until passes got no faster",
         "seconds": "of the steady state",
@@ -116,17 +116,17 @@ SAYS: dict[str, dict[str, str]] = {
         "subwords": "of these texts",
         "cpu_seconds": "of all threads in it",
         "samples": "milliseconds of each query, see below",
-        "still": "how quiet the machine was",
+        "isolation": "activity of other processes and of the CPU's clock",
         "steady_rss_mb": "megabytes (10^6) in memory after it",
         "peak_rss_mb": "megabytes (10^6) in memory at most so far",
-        "joules": "that the meter told for it",
-        "rate": "queries a second that a server was sent",
+        "joules": "by the meter",
+        "rate": "a server's queries per second",
     },
-    "Stillness": {
-        "yardstick_ms": "milliseconds of a fixed computation: the mean of before and after",
+    "Isolation": {
+        "reference_ms": "milliseconds of the reference workload: the mean of before and after",
         "others": "cores that other processes used",
-        "stolen": "share, from 0 to 1, of the CPU time wanted that a hypervisor took",
-        "throttled": "times that the CPU slowed down, or that a container's limit halted its processes",
+        "stolen": "share, from 0 to 1, of the demanded CPU time that a hypervisor took",
+        "throttled": "times that the CPU slowed down, or a container's limit halted its processes",
         "celsius": "degrees of the CPU's hottest sensor at the end",
     },
     "Interval": {
@@ -138,7 +138,7 @@ SAYS: dict[str, dict[str, str]] = {
 
 
 def schema_page() -> str:
-    """Every record that a result holds, in the order in which they are met, each as a table in Markdown."""
+    """Every record of a result as a Markdown table, in the order of their first use."""
     return "\n\n".join(_table(cls) for cls in _records(BenchResult, {}))
 
 
@@ -151,7 +151,7 @@ def _records(cls: type, seen: dict[type, None]) -> list[type]:
 
 
 def _inner(cls: type) -> Iterator[type]:
-    """The records that the fields of one hold."""
+    """The records in the fields of a record."""
     waiting = list(typing.get_type_hints(cls).values())
     while waiting:
         hint = waiting.pop(0)
@@ -161,23 +161,24 @@ def _inner(cls: type) -> Iterator[type]:
 
 
 def _table(cls: type) -> str:
-    hints, names = typing.get_type_hints(cls), [field.name for field in fields(cls)]
-    rows = [f"| `{name}` | {_named(hints[name])} | {_said(cls, name)} |" for name in names]
+    hints = typing.get_type_hints(cls)
+    keys = {field.name: field.metadata.get("key", field.name) for field in fields(cls)}
+    rows = [f"| `{key}` | {_named(hints[name])} | {_meaning(cls, name)} |" for name, key in keys.items()]
     about = inspect.getdoc(cls) or ""
     heading = f"**{cls.__name__}**: {' '.join(about.partition(chr(10) * 2)[0].split())}"
-    return "\n".join([heading, "", "| field | type | what it holds |", "| --- | --- | --- |", *rows])
+    return "\n".join([heading, "", "| field | type | meaning |", "| --- | --- | --- |", *rows])
 
 
-def _said(cls: type, name: str) -> str:
+def _meaning(cls: type, name: str) -> str:
     try:
-        return SAYS[cls.__name__][name]
+        return MEANINGS[cls.__name__][name]
     except KeyError:
-        hint = "Say what it holds in edgener/bench/schema.py."
+        hint = "Describe it in edgener/bench/schema.py."
         raise EdgenerError(f"{cls.__name__}.{name} is not described", hint) from None
 
 
 def _named(hint: Any) -> str:
-    """A type as JSON has it."""
+    """The name of a type in JSON."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, UnionType):
         return f"{_named(arguments[0])} or null"

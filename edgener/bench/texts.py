@@ -1,4 +1,4 @@
-"""Labelled data as the texts of a bench."""
+"""Labelled data as the texts of a benchmark."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from edgener_runtime.commissioning.bench.spec import Gold, Text
 
 
 def labelled_texts(dataset: Dataset) -> dict[str, Any]:
-    """The fields of a Spec that hold a split's texts and entities, called by the name of its source."""
+    """The fields of a Spec for a split's texts and entities, under the name of its source."""
     record = data_record(dataset)
     return {"data": f"{record.source} ({record.split})", "texts": tuple(map(_text, dataset.sentences))}
 
 
 def _text(sentence: Sentence) -> Text:
-    """Entities in characters, from the first of their first token to the last of their last."""
+    """A sentence as a text, its entities in characters."""
     return Text(
         sentence.text,
         tuple(

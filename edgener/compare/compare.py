@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.gate import Verdict, verdict_of
-from edgener_runtime.commissioning.bench.results.record import PARTIAL, BenchResult, Case, Interval, Row
+from edgener_runtime.commissioning.bench.results.record import PARTIAL, BenchResult, BenchRow, Case, Interval
 from edgener_runtime.errors import UserInputError
 
 from .differences import Difference, aspects_of, check_comparable, differences
@@ -145,7 +145,7 @@ def _unmeasured(pair: Pair) -> str:
     return "; ".join(f"{_status(row)} in {side}" for side, row in sides if _status(row)) or "no sample was kept"
 
 
-def _status(row: Row) -> str:
+def _status(row: BenchRow) -> str:
     return "" if row.figures else f"{row.status}{f' ({row.reason})' if row.reason else ''}"
 
 

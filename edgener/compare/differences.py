@@ -119,8 +119,8 @@ def _libraries(base: BenchResult, other: BenchResult, pairs: Collection[Pair]) -
 
 
 def _texts(base: BenchResult, other: BenchResult) -> Iterator[Difference]:
-    theirs = {work.name: work for work in other.works}
-    for work in base.works:
+    theirs = {work.name: work for work in other.workloads}
+    for work in base.workloads:
         if (found := theirs.get(work.name)) and found.sha256 != work.sha256:
             yield Difference("texts", f"the text {work.name}", work.sha256[:_SHA], found.sha256[:_SHA])
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 
-from edgener_runtime.commissioning.bench.results.record import BenchResult, Case, Row
+from edgener_runtime.commissioning.bench.results.record import BenchResult, BenchRow, Case
 from edgener_runtime.errors import UserInputError
 
 DIMENSIONS = ("variant", "device", "threads")  # of a case, which may be what is compared; the rest asks the same work
@@ -16,8 +16,8 @@ DIMENSIONS = ("variant", "device", "threads")  # of a case, which may be what is
 class Pair:
     """A row and the one that is held against it."""
 
-    base: Row
-    other: Row
+    base: BenchRow
+    other: BenchRow
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def match(base: BenchResult, other: BenchResult, name: str) -> Matched:
 def describe(case: Case) -> str:
     """A case in words and on one line: `int8-dynamic on cpu, 2 threads, single-stream, made-up`."""
     threads = f"{case.threads} thread{'s' if case.threads != 1 else ''}"
-    parts = [f"{case.variant} on {case.device}", threads, case.scenario, case.work]
+    parts = [f"{case.variant} on {case.device}", threads, case.scenario, case.workload]
     if case.samples_per_query != 1:
         parts.append(f"{case.samples_per_query} texts a query")
     if case.bound_ms is not None:
@@ -57,7 +57,7 @@ def describe(case: Case) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in ", ".join(parts))
 
 
-def _ways(ours: Sequence[Row], theirs: Sequence[Row]) -> list[tuple[str, ...]]:
+def _ways(ours: Sequence[BenchRow], theirs: Sequence[BenchRow]) -> list[tuple[str, ...]]:
     """The dimensions to leave out of account: none, or as few as may be of which each result has one value."""
     single = [
         name
@@ -71,5 +71,5 @@ def _key(case: Case, free: Collection[str]) -> tuple[object, ...]:
     return tuple(value for name, value in asdict(case).items() if name not in free)
 
 
-def _cases(rows: Sequence[Row]) -> str:
+def _cases(rows: Sequence[BenchRow]) -> str:
     return "; ".join(describe(row.case) for row in rows) or "none"

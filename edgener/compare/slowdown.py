@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from edgener_runtime.commissioning.bench.results.record import BenchResult, Case, Figures, Interval, Round
+from edgener_runtime.commissioning.bench.results.record import BenchFigures, BenchResult, Case, Interval, Round
 from edgener_runtime.errors import UserInputError
 
 from .match import Pair
@@ -30,7 +30,7 @@ class Measure:
     """What of a scenario is compared: its name, the figure that people are shown, and a round's times."""
 
     name: str
-    shown: Callable[[Figures], Interval]
+    shown: Callable[[BenchFigures], Interval]
     times: Callable[[Round], Floats]
 
 
@@ -108,7 +108,9 @@ def _yardsticks(result: BenchResult) -> list[Floats]:
     import numpy as np
 
     turns = range(max((len(row.rounds) for row in result.rows), default=0))
-    found = [[row.rounds[turn].still.yardstick_ms for row in result.rows if turn < len(row.rounds)] for turn in turns]
+    found = [
+        [row.rounds[turn].isolation.reference_ms for row in result.rows if turn < len(row.rounds)] for turn in turns
+    ]
     return [np.array([value for value in values if value > 0]) for values in found]
 
 

@@ -1,8 +1,8 @@
-"""What stands on a device during a visit: a temporary folder and one command at a time, both gone when the visit ends.
+"""The agent on a device during a session: it has a temporary folder and runs one command at a time.
 
-`remote.py` sends this file over SSH as text and any Python from 3.10 on runs it there, so it imports nothing of ours.
-It is asked by lines of JSON on stdin and answers by lines of JSON on stdout; the bytes of a file follow their line. Its
-stdin ends with the connection, whatever broke that, and then everything it started or wrote is removed.
+`device_session.py` sends this file over SSH as text and any Python from 3.10 on runs it there, so it imports nothing of
+ours. Requests are lines of JSON on stdin, answers lines of JSON on stdout; the bytes of a file follow their line. Stdin
+ends with the connection, for whatever reason, and then the agent removes everything that it started or wrote.
 """
 
 from __future__ import annotations
@@ -22,88 +22,88 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-Ask = dict[str, Any]
+Request = dict[str, Any]
 
 PREFIX = "edgener-visit-"
-PIECE = 1 << 20  # bytes of a file that are held at once
-LONGEST = 4000  # characters of a line that are told
-GRACE = 20.0  # seconds to end in once asked to stop
-SILENCE = 120.0  # seconds after which nobody is there any more: a connection may die without an end
+PIECE = 1 << 20  # bytes of a file in memory at once
+LONGEST = 4000  # characters of a line that are sent
+GRACE = 20.0  # seconds to end after an interrupt
+SILENCE = 120.0  # seconds without a request: the connection is dead, even without an end
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def tell(told: IO[bytes], content: bytes = b"", **answer: Any) -> None:
-    """One answer, with the bytes that follow it; lost where nobody listens any more."""
+def send(output: IO[bytes], content: bytes = b"", **answer: Any) -> None:
+    """Write one answer, with the bytes that follow it; it is lost if the connection is gone."""
     with contextlib.suppress(OSError):
-        told.write(json.dumps(answer).encode() + b"\n" + content)
-        told.flush()
+        output.write(json.dumps(answer).encode() + b"\n" + content)
+        output.flush()
 
 
-class Guard:
-    """The folder, the command that is running, and the two ends of the conversation."""
+class Agent:
+    """The folder, the running command, and the input and output of the agent."""
 
-    def __init__(self, below: str | None, asked: IO[bytes], told: IO[bytes]) -> None:
-        self.asked, self._told, self._lock = asked, told, threading.Lock()
+    def __init__(self, below: str | None, input: IO[bytes], output: IO[bytes]) -> None:
+        self.input, self._output, self._lock = input, output, threading.Lock()
         self.running: subprocess.Popen[bytes] | None = None
         self._heard = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=below and os.path.expanduser(below)))  # noqa: PTH111
 
-    def tell(self, content: bytes = b"", **answer: Any) -> None:
-        """One answer, whole, whichever thread it comes from."""
+    def send(self, content: bytes = b"", **answer: Any) -> None:
+        """Write one whole answer, from any thread."""
         with self._lock:
-            tell(self._told, content, **answer)
+            send(self._output, content, **answer)
 
-    def put(self, ask: Ask) -> None:
-        """Write a file below the folder."""
-        path = self.folder / ask["path"]
+    def put(self, request: Request) -> None:
+        """Write a file into the folder."""
+        path = self.folder / request["path"]
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            for piece in self._pieces(ask["size"]):
+            for piece in self._pieces(request["size"]):
                 file.write(piece)
-        self.tell(put=ask["path"])
+        self.send(put=request["path"])
 
-    def get(self, ask: Ask) -> None:
-        """Tell a file's size and bytes, or no size where there is none."""
-        path = self.folder / ask["path"]
+    def get(self, request: Request) -> None:
+        """Send a file's size and bytes, or null as the size if there is none."""
+        path = self.folder / request["path"]
         content = path.read_bytes() if path.is_file() else None
-        self.tell(content or b"", size=None if content is None else len(content))
+        self.send(content or b"", size=None if content is None else len(content))
 
-    def run(self, ask: Ask) -> None:
-        """Start a command in the folder; what it says on stderr is told line by line, and then how it ended."""
+    def run(self, request: Request) -> None:
+        """Start a command in the folder; send its stderr line by line, and then how it ended."""
         process = subprocess.Popen(
-            ask["command"], cwd=self.folder, env={**os.environ, **ask["environment"]}, stdin=subprocess.DEVNULL,
+            request["command"], cwd=self.folder, env={**os.environ, **request["environment"]}, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self.running = process
-        self.tell(started=process.pid)
+        self.send(started=process.pid)
         threading.Thread(target=self._follow, args=(process,), daemon=True).start()
 
-    def stop(self, ask: Ask) -> None:
-        """Ask the command to stop, and make it stop where it does not."""
+    def stop(self, request: Request) -> None:
+        """Interrupt the command, and kill it if it does not end."""
         if self.running and self.running.poll() is None:
             self.running.send_signal(signal.SIGINT)
             timer = threading.Timer(GRACE, self._kill)
             timer.daemon = True
             timer.start()
 
-    def listen(self) -> Iterator[Ask]:
-        """What is asked, until nobody asks any more."""
+    def requests(self) -> Iterator[Request]:
+        """The requests, until the connection ends."""
         threading.Thread(target=self._watch, daemon=True).start()
-        for line in iter(self.asked.readline, b""):
+        for line in iter(self.input.readline, b""):
             self._heard = time.monotonic()
             yield json.loads(line)
 
     def _watch(self) -> None:
-        """Leave where nothing was heard for long."""
+        """Leave after a long silence."""
         while time.monotonic() - self._heard < SILENCE:
             time.sleep(min(SILENCE / 10, 5))
         self._clear()
-        os._exit(1)  # without a word: writing may wait for ever, too
+        os._exit(1)  # without an answer: writing could block for ever
 
     def leave(self) -> None:
-        """End what still runs, and remove the folder."""
+        """End the running command, and remove the folder."""
         self._clear()
-        self.tell(nothing_left=not self.folder.exists())
+        self.send(nothing_left=not self.folder.exists())
 
     def _clear(self) -> None:
         self._kill()
@@ -116,9 +116,9 @@ class Guard:
         reaper = threading.Thread(target=_reap, args=(process,), daemon=True)
         reaper.start()
         for line in process.stderr:
-            self.tell(line=line.decode("utf-8", "replace").rstrip()[:LONGEST])
-        reaper.join()  # before the next command, which it would take for one of this one's
-        self.tell(ended=process.returncode)
+            self.send(line=line.decode("utf-8", "replace").rstrip()[:LONGEST])
+        reaper.join()  # before the next command: it would take that for a child of this one
+        self.send(ended=process.returncode)
 
     def _kill(self) -> None:
         if self.running and self.running.poll() is None:
@@ -128,7 +128,7 @@ class Guard:
 
     def _pieces(self, size: int) -> Iterator[bytes]:
         while size:
-            piece = self.asked.read(min(size, PIECE))
+            piece = self.input.read(min(size, PIECE))
             if not piece:
                 raise EOFError("the connection ended in the middle of a file")
             self._heard = time.monotonic()
@@ -136,32 +136,32 @@ class Guard:
             yield piece
 
 
-def serve(guard: Guard) -> None:
-    """Do what is asked until nobody asks any more."""
-    do: dict[str, Callable[[Ask], None]] = {
-        "put": guard.put, "get": guard.get, "run": guard.run, "stop": guard.stop, "stay": lambda ask: None,
+def serve(agent: Agent) -> None:
+    """Serve requests until the connection ends."""
+    do: dict[str, Callable[[Request], None]] = {
+        "put": agent.put, "get": agent.get, "run": agent.run, "stop": agent.stop, "stay": lambda request: None,
     }  # fmt: skip
-    for ask in guard.listen():
-        do[ask["do"]](ask)
+    for request in agent.requests():
+        do[request["do"]](request)
 
 
 def main(below: str | None = None) -> None:
-    """Make the folder, tell of it, serve, and leave nothing; what goes wrong is told."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # what was started with it ignored would not heed a stop
+    """Make the folder, send its path, serve, and leave nothing; send any fault."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # commands inherit this: they must react to an interrupt
     _on_signals(lambda *_: sys.exit(1))
     _adopt_orphans()
-    told = sys.stdout.buffer
-    guard = None
+    output = sys.stdout.buffer
+    agent = None
     try:
-        guard = Guard(below, sys.stdin.buffer, told)
-        guard.tell(folder=str(guard.folder), python=sys.executable)
-        serve(guard)
+        agent = Agent(below, sys.stdin.buffer, output)
+        agent.send(folder=str(agent.folder), python=sys.executable)
+        serve(agent)
     except (OSError, EOFError) as error:
-        tell(told, fault=getattr(error, "strerror", None) or str(error), at=getattr(error, "filename", None))
+        send(output, fault=getattr(error, "strerror", None) or str(error), at=getattr(error, "filename", None))
     finally:
         _on_signals(signal.SIG_IGN)
-        if guard:
-            guard.leave()
+        if agent:
+            agent.leave()
 
 
 def _on_signals(act: Any) -> None:
@@ -170,19 +170,19 @@ def _on_signals(act: Any) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Have processes whose parent died become ours, where the kernel can (Linux), so that we find them."""
+    """Adopt processes whose parent died, if the kernel can do that (Linux), to find them later."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
-    """What a command leaves running ends with it."""
+    """End what a command leaves running."""
     process.wait()
     _kill_orphans()
 
 
 def _kill_orphans() -> None:
-    """Kill every child there is until there is none; each may leave us its own."""
+    """Kill all children until there is none; each may leave us its own."""
     while children := _children():
         for child in children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -194,5 +194,5 @@ def _kill_orphans() -> None:
 def _children() -> list[int]:
     try:
         return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-    except OSError:  # no /proc, or a kernel that does not tell
+    except OSError:  # no /proc, or a kernel without this file
         return []

@@ -1,4 +1,4 @@
-"""A connection to a device over SSH: only to one whose key is known, and never with a question asked."""
+"""SSH connections to devices: only to known host keys, and never interactive."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from asyncssh import SSHClientConnection
 
 _PATIENCE = 20  # seconds, for the connection and then for the login
-_ALIVE = {"keepalive_interval": 10, "keepalive_count_max": 3}  # a device that vanished is noticed in 40 seconds
+_ALIVE = {"keepalive_interval": 10, "keepalive_count_max": 3}  # detects a vanished device in 40 seconds
 
 
 def check_asyncssh() -> None:
-    """Raises UserInputError where asyncssh, an extra, is not installed."""
+    """Raises UserInputError if asyncssh, an extra, is not installed."""
     try:
         import asyncssh  # noqa: F401
     except ImportError:
@@ -30,7 +30,7 @@ def check_asyncssh() -> None:
 
 
 def broken() -> tuple[type[Exception], ...]:
-    """What a connection that breaks raises, wherever one reads or writes."""
+    """The exceptions of a broken connection while reading or writing."""
     import asyncssh
 
     return OSError, asyncio.IncompleteReadError, asyncssh.Error
@@ -38,9 +38,9 @@ def broken() -> tuple[type[Exception], ...]:
 
 @asynccontextmanager
 async def connected(host: Host) -> AsyncIterator[SSHClientConnection]:
-    """A connection as ssh would make it (~/.ssh/config, agent, keys), without passwords.
+    """A connection with ssh's own settings (~/.ssh/config, agent, keys), without passwords.
 
-    Raises DeviceError that says what is wrong with address, key or login, and what to type.
+    Raises DeviceError that says what is wrong with address, key or login, and the next command to type.
     """
     import asyncssh
 
@@ -55,14 +55,14 @@ async def connected(host: Host) -> AsyncIterator[SSHClientConnection]:
 
 
 def _options(host: Host) -> dict[str, Any]:
-    """Without what hosts.yaml leaves out, so that asyncssh looks where ssh does."""
+    """Only what hosts.yaml has, so that asyncssh otherwise uses ssh's own settings."""
     import asyncssh
 
     given: dict[str, Any] = {"port": host.port, "username": host.user}
     options = {name: value for name, value in given.items() if value is not None}
     if host.key:
         options |= {"client_keys": [host.key], "agent_path": None}
-    if host.known_hosts:  # never None: asyncssh would trust anyone
+    if host.known_hosts:  # never None: asyncssh would trust any host
         file = Path(host.known_hosts)
         options["known_hosts"] = str(file) if file.is_file() else asyncssh.import_known_hosts("")
     limits = {"connect_timeout": _PATIENCE, "login_timeout": _PATIENCE}
@@ -76,30 +76,30 @@ def _refusal(host: Host, error: Exception) -> DeviceError:
         return _unknown_key(host)
     if isinstance(error, asyncssh.PermissionDenied):
         return DeviceError(
-            f"{host.target} takes none of the keys it was offered" + (f" ({host.key})" if host.key else ""),
-            f"Put the key there: ssh-copy-id {_key(host)}{host.target}",
+            f"{host.target} accepts none of the offered keys" + (f" ({host.key})" if host.key else ""),
+            f"Copy the key there: ssh-copy-id {_key(host)}{host.target}",
         )
-    if isinstance(error, asyncssh.KeyImportError | FileNotFoundError):  # an encrypted key is the former
+    if isinstance(error, asyncssh.KeyImportError | FileNotFoundError):  # an encrypted key raises the former
         return DeviceError(
-            f"cannot use the key {host.key or 'of ~/.ssh'}: {_words(error)}",
-            "Name a private key that needs no passphrase, or leave `key` out and add yours: ssh-add FILE",
+            f"cannot use the key {host.key or 'of ~/.ssh'}: {_message(error)}",
+            "Name a private key without a passphrase, or leave out `key` and add yours: ssh-add FILE",
         )
-    return DeviceError(f"cannot reach {host.target}: {_words(error)}", f"Try: ssh {_key(host)}{host.target}")
+    return DeviceError(f"cannot reach {host.target}: {_message(error)}", f"Try: ssh {_key(host)}{host.target}")
 
 
 def _unknown_key(host: Host) -> DeviceError:
-    """Whether there was no key to hold the device's against, or another."""
+    """The error for a host key that is missing in known_hosts, or has changed."""
     where = f"-o UserKnownHostsFile={shlex.quote(host.known_hosts)} " if host.known_hosts else ""
     file = host.known_hosts or "~/.ssh/known_hosts"
     name = f"[{host.address}]:{host.port}" if host.port not in (None, 22) else host.address
     if _has_key(host):
         return DeviceError(
-            f"{host.target} has another host key than {file} says: the device was set up anew, or is not it",
-            f"Once you know why: ssh-keygen -f {file} -R {shlex.quote(name)}",
+            f"{host.target} has another host key than {file}: the device was reinstalled, or is a different one",
+            f"If you know why: ssh-keygen -f {file} -R {shlex.quote(name)}",
         )
     return DeviceError(
         f"the host key of {host.target} is not in {file}",
-        f"Look at its fingerprint and add it: ssh {where}{_key(host)}{host.target} true",
+        f"Check its fingerprint and add it: ssh {where}{_key(host)}{host.target} true",
     )
 
 
@@ -118,7 +118,7 @@ def _key(host: Host) -> str:
     return f"-i {shlex.quote(host.key)} " if host.key else ""
 
 
-def _words(error: Exception) -> str:
-    """The system's own words where it has some; asyncio tells of calls instead."""
+def _message(error: Exception) -> str:
+    """The system's own message if there is one; asyncio's names calls instead."""
     number = getattr(error, "errno", None) or 0
     return os.strerror(number) if number > 0 else str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""A bench as one function, for whatever starts it on a machine: a task of Ray, of Dask, of a queue."""
+"""A benchmark as one function, for any scheduler that starts it on a machine: Ray, Dask, a queue."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from edgener_runtime.errors import UserInputError
 
 
 def bench_task(bundle_uri: str, spec: dict[str, Any]) -> dict[str, Any]:
-    """Bench a bundle on the machine this runs on; the result is a BenchResult of plain dicts, lists and numbers.
+    """Measure a bundle on this machine; the result is a BenchResult of plain dicts, lists and numbers.
 
     `bundle_uri` is a path or a file: URI that this machine can read. `spec` holds fields of
     `edgener_runtime.commissioning.bench.spec.Spec`, such as {"seconds": 60, "variants": ["int8-dynamic"]}.
-    Where the task is interrupted, the result is partial. Raises EdgenerError as `edgener-runtime bench` does.
+    If the task is interrupted, the result is partial. Raises EdgenerError as `edgener-runtime bench` does.
     """
     from edgener_runtime.commissioning.bench.run import run
     from edgener_runtime.commissioning.bench.spec import parse_spec
@@ -30,12 +30,13 @@ def bench_task(bundle_uri: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _local(uri: str) -> Path:
-    """The path of a bundle. Raises UserInputError where it would have to be fetched: that is for who runs the task."""
+    """The path of a bundle. Raises UserInputError for a remote one: whoever runs the task must copy it."""
     parts = urlsplit(uri)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return Path(unquote(parts.path))
     if "://" in uri:
         raise UserInputError(
-            f"the bundle is at {uri}, expected a path or file: URI", "Copy it to where every machine reads it, first."
+            f"the bundle is at {uri}, expected a path or file: URI",
+            "Copy it to a path that every machine can read.",
         )
     return Path(uri)

@@ -1,4 +1,4 @@
-"""The wheel of the very edgener-runtime that is installed here, made of its files."""
+"""A wheel of the edgener-runtime that is installed here, made from its files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _WHEEL = f"Wheel-Version: 1.0\nGenerator: edgener\nRoot-Is-Purelib: true\nTag: {
 
 
 def runtime_wheel(folder: Path) -> Path:
-    """Write the wheel into `folder`; what is installed is packed, also where that is a checkout of the sources.
+    """Write a wheel of the installed files into `folder`, also from a checkout of the sources.
 
-    Raises UserInputError where its record is damaged.
+    Raises UserInputError if the installation is damaged.
     """
     found = metadata.distribution("edgener-runtime")
     text = found.read_text("METADATA")
@@ -42,11 +42,9 @@ def runtime_wheel(folder: Path) -> Path:
 
 
 def check_wheel(path: Path) -> Path:
-    """A wheel that was named. Raises UserInputError where it is not one of edgener-runtime."""
+    """The wheel at a path. Raises UserInputError if it is not one of edgener-runtime."""
     if not (path.name.startswith("edgener_runtime-") and path.suffix == ".whl" and zipfile.is_zipfile(path)):
-        raise UserInputError(
-            f"{path} is no wheel of edgener-runtime", "Leave --wheel out for the one that is installed here."
-        )
+        raise UserInputError(f"{path} is not a wheel of edgener-runtime", "Leave out --wheel to use the installed one.")
     return path
 
 

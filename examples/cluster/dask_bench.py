@@ -1,6 +1,6 @@
-"""The bench on every worker of a Dask cluster, once on each: python dask_bench.py BUNDLE RESULTS --address tcp://...
+"""The benchmark on every worker of a Dask cluster, once on each: python dask_bench.py BUNDLE RESULTS --address tcp://...
 
-One worker a machine, or two would measure each other. Every one reads BUNDLE at the same path, and has edgener,
+Run one worker per machine, or two would disturb each other. Each reads BUNDLE at the same path, and has edgener,
 edgener-runtime and onnxruntime; torch is not needed.
 """
 
@@ -19,8 +19,8 @@ def main() -> None:
     """Run the task on all workers at once, and write the results of those that did not fail."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", help="path or file: URI, the same on every machine")
-    parser.add_argument("results", type=Path, help="folder for a result a worker")
-    parser.add_argument("--address", required=True, help="of the scheduler")
+    parser.add_argument("results", type=Path, help="folder for one result per worker")
+    parser.add_argument("--address", required=True, help="address of the scheduler")
     parser.add_argument("--spec", type=json.loads, default={}, help="such as '{\"seconds\": 60}'")
     options = parser.parse_args()
 

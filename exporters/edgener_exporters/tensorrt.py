@@ -10,11 +10,11 @@ from edgener_runtime.backends.tensorrt.profiles import Profile
 from edgener_runtime.backends.tensorrt.sidecar import Sidecar
 from edgener_runtime.base.process import Follow
 from edgener_runtime.bundle.manifest import VariantEntry
-from edgener_runtime.commissioning.engines.build import Wanted, build_engine, check_variant, ignore
+from edgener_runtime.commissioning.engines.build import BuildRequest, build_engine, check_variant, ignore
 
 
 def build_linted_engine(
-    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], wanted: Wanted, follow: Follow = ignore
+    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], wanted: BuildRequest, follow: Follow = ignore
 ) -> Sidecar:
     """`edgener_runtime.commissioning.engines.build.build_engine` of a graph that passed the lint.
 

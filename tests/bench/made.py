@@ -17,17 +17,17 @@ from edgener_runtime.commissioning.bench.results.record import (
     NOT_RUN,
     PRECISE,
     BenchResult,
+    BenchRow,
     Case,
-    Fingerprint,
+    Isolation,
+    MachineFingerprint,
     Round,
-    Row,
-    Stillness,
-    Work,
+    Workload,
 )
 from edgener_runtime.commissioning.bench.results.samples import pack
 from edgener_runtime.commissioning.bench.results.statistics import figures
 
-MACHINE = Fingerprint(
+MACHINE = MachineFingerprint(
     cpu="AMD EPYC", isa="avx2", architecture="x86_64", cores=2, memory=8 << 30, core_limit=None, memory_limit=None,
     os="Debian 12", kernel="6.1", container=None, governor="performance", boost=False, gpus=(), driver=None, board=None,
     jetpack=None, power_mode=None, libraries={"onnxruntime": "1.32.0", "numpy": "2.4.6"},
@@ -37,10 +37,10 @@ ROUNDS, SAMPLES = 8, 200
 BETWEEN, WITHIN = 0.008, 0.05  # the spread of rounds, and of samples in a round, on a logarithmic scale
 
 
-def made_round(random: np.random.Generator, ms: float, yardstick: float, between: float, **values: Any) -> Round:
+def made_round(random: np.random.Generator, ms: float, reference_ms: float, between: float, **values: Any) -> Round:
     """A round of texts that take about so many milliseconds each."""
     times = ms * np.exp(between * random.standard_normal() + WITHIN * random.standard_normal(SAMPLES))
-    still = Stillness(yardstick * float(np.exp(between * random.standard_normal() / 2)))
+    isolation = Isolation(reference_ms * float(np.exp(between * random.standard_normal() / 2)))
     seconds = float(times.sum()) / 1000
     found = Round(
         "2026-01-01T00:00:00+00:00",
@@ -52,7 +52,7 @@ def made_round(random: np.random.Generator, ms: float, yardstick: float, between
         20 * SAMPLES,
         2 * seconds,
         pack(times),
-        still,
+        isolation,
         80.0,
         90.0,
     )
@@ -61,31 +61,31 @@ def made_round(random: np.random.Generator, ms: float, yardstick: float, between
 
 def made_row(
     ms: float = 10.0, seed: int = 1, *, variant: str = "int8-dynamic", threads: int = 2,
-    scenario: str = "single-stream", work: str = "made-up", rounds: int = ROUNDS, yardstick: float = 20.0,
+    scenario: str = "single-stream", work: str = "made-up", rounds: int = ROUNDS, reference_ms: float = 20.0,
     between: float = BETWEEN, joules: float | None = None, **values: Any,
-) -> Row:  # fmt: skip
+) -> BenchRow:  # fmt: skip
     """A measured row."""
     random = np.random.default_rng(seed)
     rate = {"rate": 1000 / ms} if scenario == "server" else {}
-    found = tuple(made_round(random, ms, yardstick, between, joules=joules, **rate) for _ in range(rounds))
+    found = tuple(made_round(random, ms, reference_ms, between, joules=joules, **rate) for _ in range(rounds))
     case = Case(variant, "cpu", threads, scenario, work)
-    row = Row(
+    row = BenchRow(
         case, "int8", "CPUExecutionProvider", "onnxruntime 1.32.0", "0" * 64, 23_000_000, MEASURED, PRECISE,
         figures=figures(SCENARIOS[scenario], found), rounds=found,
     )  # fmt: skip
     return replace(row, **values)
 
 
-def not_run(row: Row, reason: str = "no CUDA driver") -> Row:
+def not_run(row: BenchRow, reason: str = "no CUDA driver") -> BenchRow:
     """The row of a case that could not be run."""
     return replace(row, status=NOT_RUN, ended_by="", reason=reason, figures=None, rounds=(), f1=None)
 
 
-def made_result(*rows: Row, **values: Any) -> BenchResult:
+def made_result(*rows: BenchRow, **values: Any) -> BenchResult:
     """A result of those rows, on texts of 20 subwords."""
-    works = tuple(Work(name, 64, 1280, "2" * 64) for name in dict.fromkeys(row.case.work for row in rows))
+    workloads = tuple(Workload(name, 64, 1280, "2" * 64) for name in dict.fromkeys(row.case.work for row in rows))
     result = BenchResult(
-        "box", "0.1.0", "bundle", "1" * 64, "2026-01-01T00:00:00+00:00", 30.0, "builtin", MACHINE, works, rows
+        "box", "0.1.0", "bundle", "1" * 64, "2026-01-01T00:00:00+00:00", 30.0, "builtin", MACHINE, workloads, rows
     )
     return replace(result, **values)
 

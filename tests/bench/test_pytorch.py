@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from edgener.bench.pytorch import Trained, pytorch_places
+from edgener.bench.pytorch import PyTorchSystem, pytorch_targets
 from edgener.bench.texts import labelled_texts
 from edgener.data.types import Dataset
 from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle.manifest import read_manifest
-from edgener_runtime.commissioning.bench.job import Job
+from edgener_runtime.commissioning.bench.job import WorkerJob
 from edgener_runtime.commissioning.bench.run import run
 from edgener_runtime.commissioning.bench.spec import Spec
 from edgener_runtime.errors import UserInputError
@@ -20,11 +20,13 @@ from edgener_runtime.machine.cpu import usable_cores
 
 
 @pytest.fixture(scope="module")
-def model(trained: Path) -> Trained:
-    return Trained(Job(str(trained), "pytorch", "cpu", 1, "", "builtin", 0, ()))
+def model(trained: Path) -> PyTorchSystem:
+    return PyTorchSystem(WorkerJob(str(trained), "pytorch", "cpu", 1, "", "builtin", 0, ()))
 
 
-def test_it_answers_as_the_fp32_variant(model: Trained, exported: Path, small_factory: dict[str, Dataset]) -> None:
+def test_it_answers_as_the_fp32_variant(
+    model: PyTorchSystem, exported: Path, small_factory: dict[str, Dataset]
+) -> None:
     texts = labelled_texts(small_factory["test"])["texts"]
     words = [Words(text.text, [start for start, _ in text.words]) for text in texts]
     with TokenClassifier.load(exported, "cpu", "fp32") as classifier:
@@ -44,7 +46,7 @@ def test_its_row_stands_beside_those_of_the_variants(
         str(exported), ("single-stream",), ("fp32",), ("cpu",), (1,), seconds=1, driver="builtin",
         **labelled_texts(small_factory["test"]),
     )  # fmt: skip
-    (place,) = pytorch_places(trained, spec.threads)
+    (place,) = pytorch_targets(trained, spec.threads)
     variant, pytorch = run(spec, more=(place,)).rows
     assert (pytorch.case.variant, pytorch.case.device, pytorch.case.threads) == ("pytorch", "cpu", 1)
     assert (pytorch.status, pytorch.provider, pytorch.precision) == ("measured", "PyTorch", "fp32"), pytorch.reason
@@ -56,10 +58,10 @@ def test_its_row_stands_beside_those_of_the_variants(
 
 
 def test_each_count_of_threads_is_a_place_and_the_cores_are_the_default(trained: Path) -> None:
-    assert [place.threads for place in pytorch_places(trained, (1, 2))] == [1, 2]
-    assert [place.threads for place in pytorch_places(trained, ())] == [usable_cores()]
+    assert [place.threads for place in pytorch_targets(trained, (1, 2))] == [1, 2]
+    assert [place.threads for place in pytorch_targets(trained, ())] == [usable_cores()]
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match="is no checkpoint"):
-        pytorch_places(tmp_path, ())
+        pytorch_targets(tmp_path, ())

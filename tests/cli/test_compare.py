@@ -102,8 +102,8 @@ def test_junit_has_a_case_a_row(tmp_path: Path) -> None:
 def test_a_folder_gets_json_page_and_pictures(tmp_path: Path) -> None:
     rows = [made_row(4.0 * length, length, work=f"{length} subwords", f1=0.9, joules=3.0) for length in (1, 2, 4)]
     result = made_result(*rows)
-    works = tuple(replace(work, subwords=64 * int(work.name.split()[0])) for work in result.works)
-    files = written(tmp_path, a=replace(result, works=works), b=replace(result, works=works))
+    works = tuple(replace(work, subwords=64 * int(work.name.split()[0])) for work in result.workloads)
+    files = written(tmp_path, a=replace(result, workloads=works), b=replace(result, workloads=works))
     for _ in range(2):  # the second time in place of the first
         assert run(*files, "--out", tmp_path / "out").exit_code == 0
     names = {file.name for file in (tmp_path / "out").iterdir()}

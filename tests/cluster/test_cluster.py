@@ -57,7 +57,7 @@ def test_two_workers_give_the_same_schema(name: str, tmp_path: Path, request: py
     one, two = (read_result(file) for file in sorted((tmp_path / "out").iterdir()))
     assert [row.case for row in one.rows] == [row.case for row in two.rows] and len(one.rows) == 2
     assert all(row.figures for result in (one, two) for row in result.rows)
-    assert one.works == two.works and one.fingerprint == two.fingerprint
+    assert one.workloads == two.workloads and one.fingerprint == two.fingerprint
     assert {field.name for field in fields(one) if getattr(one, field.name) != getattr(two, field.name)} <= {
         "begun", "seconds", "rows", "notes",
     }  # fmt: skip

@@ -19,15 +19,15 @@ from edgener_runtime.backends.tensorrt.paths import engines_folder
 from edgener_runtime.backends.tensorrt.profiles import profiles_for
 from edgener_runtime.bundle.manifest import VariantEntry, read_manifest
 from edgener_runtime.commissioning.engines import build
-from edgener_runtime.commissioning.engines.build import WORKER, Wanted, build_engine
-from edgener_runtime.commissioning.engines.job import Job
+from edgener_runtime.commissioning.engines.build import WORKER, BuildRequest, build_engine
+from edgener_runtime.commissioning.engines.job import BuildJob
 from edgener_runtime.commissioning.engines.watchdog import CANCELLED
 from edgener_runtime.errors import DeviceError, EdgenerError, ProviderError, StorageError
 
 from .conftest import ROOT, Environment
 
 PROFILES = profiles_for([], 64)
-AHEAD = Wanted("tensorrt-rtx", compute_capabilities=("8.6",))
+AHEAD = BuildRequest("tensorrt-rtx", compute_capabilities=("8.6",))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_build_that_nobody_wants_any_more_ends_by_itself_at_the_next_step(
     bundle: Path, entry: VariantEntry, tmp_path: Path
 ) -> None:
     out = tmp_path / "engine"
-    job = Job("tensorrt-rtx", str(bundle / entry.file.path), str(out), PROFILES, compute_capabilities=("8.6",))
+    job = BuildJob("tensorrt-rtx", str(bundle / entry.file.path), str(out), PROFILES, compute_capabilities=("8.6",))
     with subprocess.Popen(WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin and process.stdout
         process.stdin.write(json.dumps(asdict(job)) + "\n")

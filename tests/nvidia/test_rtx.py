@@ -29,7 +29,7 @@ from edgener_runtime.backends.tensorrt.profiles import Profile, profiles_for
 from edgener_runtime.backends.tensorrt.sidecar import EngineTarget, check_sidecar
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry, read_manifest
 from edgener_runtime.bundle.verify import file_entry, verify_bundle
-from edgener_runtime.commissioning.engines.build import Wanted, build_engine
+from edgener_runtime.commissioning.engines.build import BuildRequest, build_engine
 from edgener_runtime.errors import ExportError, ProviderError, UserInputError
 from edgener_runtime.text.tokenize import TextTokenizer
 
@@ -64,8 +64,8 @@ def manifest(bundle: Path) -> Manifest:
     return read_manifest(bundle)
 
 
-def ahead(capability: str = "8.6", **options: Any) -> Wanted:
-    return Wanted("tensorrt-rtx", EngineOptions(**options), (capability,))
+def ahead(capability: str = "8.6", **options: Any) -> BuildRequest:
+    return BuildRequest("tensorrt-rtx", EngineOptions(**options), (capability,))
 
 
 @pytest.mark.parametrize("capability", ["8.0", "8.6", "8.9"])
@@ -96,7 +96,7 @@ def test_int8_builds_with_fp32_around_it_too(bundle: Path, manifest: Manifest, t
 
 
 def test_one_engine_serves_several_gpus(bundle: Path, manifest: Manifest) -> None:
-    wanted = Wanted("tensorrt-rtx", compute_capabilities=("8.6", "8.9"))
+    wanted = BuildRequest("tensorrt-rtx", compute_capabilities=("8.6", "8.9"))
     built = build_engine(bundle, manifest.variant("fp16"), profiles_for([], 64), wanted)
     assert built.compute_capabilities == ("8.6", "8.9")
 

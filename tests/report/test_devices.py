@@ -11,9 +11,9 @@ from edgener.report.devices import COLUMNS, Matrix, Row, merge, not_run_line
 from edgener.report.devices_page import to_html, to_markdown
 from edgener_runtime import UserInputError
 from edgener_runtime.base.serde import from_json, to_json
-from edgener_runtime.commissioning.selftest.report import Answer, CheckResult, Machine, SelftestReport
+from edgener_runtime.commissioning.selftest.report import Answer, CheckResult, SelftestMachine, SelftestReport
 
-MACHINE = Machine("laptop", "x86_64", "Linux 6.1", "3.11.7", "EPYC", "avx2", 2, 8 << 30, None, {})
+MACHINE = SelftestMachine("laptop", "x86_64", "Linux 6.1", "3.11.7", "EPYC", "avx2", 2, 8 << 30, None, {})
 SPEED = CheckResult("speed", "", "pass", "", 5.0, {"p50_ms": 1.234, "p99_ms": 2.5, "peak_rss_mb": 78.4})
 LABELS = CheckResult("labels", "", "pass", "", 0.1, {"equal_labels": 0.995})
 LAPTOP = SelftestReport(

@@ -1,4 +1,4 @@
-"""`edgener bench`: what the device's own bench measures, with labelled data, and PyTorch beside it."""
+"""`edgener bench`: the device's own benchmark, with labelled data, and PyTorch as the baseline."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Measure this in PyTorch besides, on the CPU.",
+    help="Also measure this checkpoint in PyTorch, on the CPU.",
 )
 @click.option(
     "--hosts",
     metavar="HOSTS.YAML",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Measure on these devices instead, over SSH; --out names the folder of their results.",
+    help="Measure on these devices instead, over SSH; --out is the folder of their results.",
 )
 @click.option(
     "--wheel",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Of edgener-runtime, for the devices [default: the one that is installed here].",
+    help="Wheel of edgener-runtime for the devices [default: the installed one].",
 )
 @bench_options
 @click.pass_context
@@ -43,12 +43,13 @@ def bench(
     context: click.Context, data: DataSpec | None, texts: tuple[str, str] | None, checkpoint: Path | None,
     hosts: Path | None, wheel: Path | None, ask: Callable[..., Spec], out: Path | None, as_json: bool, progress: str,
 ) -> None:  # fmt: skip
-    """Measure how fast the variants of BUNDLE are on this machine, and the checkpoint in PyTorch beside them.
+    """Measure BUNDLE's variants here, or on many devices.
 
-    As edgener-runtime bench, and on labelled data: the texts of its test split, whose entities give each row an F1.
+    It measures what edgener-runtime bench does, also with a checkpoint in PyTorch as the baseline, and also on labelled
+    data: the texts of the test split, whose entities give each row an F1.
 
-    With --hosts on many devices at once (docs/fleet.md): one that fails takes no other with it, and nothing is left on
-    any. Exit 6: a device failed; the results of the others stand.
+    --hosts measures on many devices at once (docs/fleet.md): a failure affects no other device, and nothing is left on
+    any. Exit 6: a device failed; the results of the others are valid.
 
     \b
     Examples:
@@ -59,28 +60,28 @@ def bench(
     if hosts:
         return _on_hosts(hosts, spec, checkpoint, out, wheel, as_json)
     if wheel:
-        raise click.UsageError("--wheel is for the devices of --hosts")
+        raise click.UsageError("--wheel is only for --hosts")
     if not checkpoint:
         return measure(context, spec, out, as_json, progress)
 
-    from edgener.bench.pytorch import pytorch_places
+    from edgener.bench.pytorch import pytorch_targets
 
-    return measure(context, spec, out, as_json, progress, pytorch_places(checkpoint, spec.threads))
+    return measure(context, spec, out, as_json, progress, pytorch_targets(checkpoint, spec.threads))
 
 
 def _on_hosts(
     hosts: Path, spec: Spec, checkpoint: Path | None, out: Path | None, wheel: Path | None, as_json: bool
 ) -> None:
     if checkpoint or spec.name:
-        option = "--checkpoint: no PyTorch is on a device" if checkpoint else "--name: names stand in the list itself"
-        raise click.UsageError(f"--hosts goes without {option}")
+        option = "--checkpoint: devices have no PyTorch" if checkpoint else "--name: the list itself has the names"
+        raise click.UsageError(f"--hosts excludes {option}")
     if out is None or out.is_file():
-        raise click.UsageError("--hosts needs --out FOLDER, for a result a device")
+        raise click.UsageError("--hosts needs --out FOLDER, for one result per device")
     bench_hosts(hosts, spec, out, wheel, as_json)
 
 
 def _texts(data: DataSpec | None, texts: tuple[str, str] | None) -> dict[str, Any]:
-    """The fields of a Spec that hold texts."""
+    """The fields of a Spec for texts."""
     if data is None:
         return own_texts(*texts) if texts else {}
 

@@ -1,4 +1,4 @@
-"""What `edgener bench --hosts` shows: lines of all devices as they come, and a table of how each ended."""
+"""The output of `edgener bench --hosts`: progress lines of all devices, and a table of their outcomes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("device", "status", "seconds", "result or reason")
 
 
 def bench_hosts(file: Path, spec: Spec, out: Path, wheel: Path | None, as_json: bool) -> None:
-    """Run the bench on the devices of a hosts.yaml. Raises DeviceError, once all ended, where one failed."""
+    """Run the benchmark on the devices of a hosts.yaml. Raises DeviceError, once all ended, if one failed."""
     from edgener.fleet.fleet import MEASURED, run_on_hosts
     from edgener.fleet.hosts import read_hosts
 
@@ -30,7 +30,7 @@ def bench_hosts(file: Path, spec: Spec, out: Path, wheel: Path | None, as_json: 
     if failed := [outcome.name for outcome in outcomes if outcome.status != MEASURED]:
         raise DeviceError(
             f"{len(failed)} of {len(outcomes)} devices failed: {', '.join(failed)}",
-            "The results of the others stand. Once mended, list the failed ones alone and run the bench again.",
+            "The results of the others are valid. Fix the failed devices, list only them, and run the benchmark again.",
         )
 
 
@@ -45,14 +45,14 @@ def _render(outcomes: Sequence[HostOutcome], as_json: bool) -> None:
         return
     from rich.console import Console
 
-    table = narrow_table(*COLUMNS, title="the bench on each device", wraps=("device", "result or reason"))
+    table = narrow_table(*COLUMNS, title="benchmark on each device", wraps=("device", "result or reason"))
     for outcome in outcomes:
-        table.add_row(outcome.name, outcome.status, f"{outcome.seconds:.0f}", "\n".join(_what(outcome)))
+        table.add_row(outcome.name, outcome.status, f"{outcome.seconds:.0f}", "\n".join(_details(outcome)))
     Console(markup=False, highlight=False).print(table)
 
 
-def _what(outcome: HostOutcome) -> list[str]:
-    """The result's file, or why there is none, what to do, and what was measured before."""
+def _details(outcome: HostOutcome) -> list[str]:
+    """The result's file, or the reason of a failure with its hint, and the partial result."""
     if not outcome.reason:
         return [outcome.file or ""]
     kept = f"measured before: {outcome.file}" if outcome.file else ""

@@ -9,16 +9,16 @@ import click
 
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.commissioning.cli.engines import (
-    Shapes,
+    ShapeOptions,
     build_all,
     chosen_variants,
     engine_options,
+    print_engines,
     profiles_of,
-    tell_engines,
 )
 
 if TYPE_CHECKING:
-    from edgener_runtime.commissioning.engines.build import Wanted
+    from edgener_runtime.commissioning.engines.build import BuildRequest
 
 
 @click.command("build-engine")
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 @click.option("--verbose", is_flag=True, help="Show TensorRT's warnings.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
 def build_engine(
-    bundle: Path, device: str | None, variant: str, shapes: Shapes, wanted: Wanted, verbose: bool, as_json: bool
+    bundle: Path,
+    device: str | None,
+    variant: str,
+    shapes: ShapeOptions,
+    wanted: BuildRequest,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     """Build a TensorRT engine of BUNDLE's fp32, fp16 or int8-qdq, for the GPU of this machine or one that is not here.
 
@@ -53,4 +59,4 @@ def build_engine(
     manifest = verify_bundle(bundle)
     entries = chosen_variants(manifest, variant)
     profiles = profiles_of(bundle, manifest, shapes)
-    tell_engines(bundle, build_all(bundle, entries, profiles, wanted, verbose, build_linted_engine), as_json)
+    print_engines(bundle, build_all(bundle, entries, profiles, wanted, verbose, build_linted_engine), as_json)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
-from edgener_runtime.commissioning.bench.results.record import Figures, Interval
+from edgener_runtime.commissioning.bench.results.record import BenchFigures, Interval
 
 from .matrix import Line
 
@@ -34,11 +34,11 @@ class Column:
         return self.number(line) if self.number else None
 
 
-def _of(read: Callable[[Figures], float | None]) -> Callable[[Line], float | None]:
+def _of(read: Callable[[BenchFigures], float | None]) -> Callable[[Line], float | None]:
     return lambda line: read(line.row.figures) if line.row.figures else None
 
 
-def _latency(read: Callable[[Figures], Interval]) -> Callable[[Line], float | None]:
+def _latency(read: Callable[[BenchFigures], Interval]) -> Callable[[Line], float | None]:
     """None where all texts are one query, whose latency says how many they were."""
 
     def value(line: Line) -> float | None:
@@ -63,7 +63,7 @@ def _interval(found: Interval) -> str:
 def _work(line: Line) -> str:
     case = line.row.case
     texts = f", {case.samples_per_query} a query" if case.samples_per_query != 1 else ""
-    return f"{case.work}{texts}" + (f", p99 under {case.bound_ms:g} ms" if case.bound_ms is not None else "")
+    return f"{case.workload}{texts}" + (f", p99 under {case.bound_ms:g} ms" if case.bound_ms is not None else "")
 
 
 _METRIC = Column("figure", _of(lambda figures: figures.metric.value), text=_metric)

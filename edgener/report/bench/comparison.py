@@ -41,9 +41,9 @@ def comparison_page(comparison: Comparison, results: Sequence[Named]) -> str:
 
 def entries_of(result: BenchResult, prefix: str = "") -> list[Entry]:
     """The measured rows of a result, named by what tells them apart."""
-    works = {work.name: work for work in result.works}
+    works = {work.name: work for work in result.workloads}
     return [
-        Entry(xml_text(f"{prefix}{describe(row.case)}"), row, works.get(row.case.work))
+        Entry(xml_text(f"{prefix}{describe(row.case)}"), row, works.get(row.case.workload))
         for row in result.rows
         if row.figures
     ]

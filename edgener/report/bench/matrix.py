@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 
 from edgener.report.pareto import front
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
-from edgener_runtime.commissioning.bench.results.record import NOT_RUN, BenchResult, Fingerprint, Interval, Row
+from edgener_runtime.commissioning.bench.results.record import (
+    NOT_RUN,
+    BenchResult,
+    BenchRow,
+    Interval,
+    MachineFingerprint,
+)
 from edgener_runtime.errors import UserInputError
 
 from .recommend import Bounds, Candidate, Recommendation, recommend
@@ -39,7 +45,7 @@ class Line:
 
     machine: str
     bundle: str
-    row: Row
+    row: BenchRow
     f1_lost: float | None = None
     front: bool = False
 
@@ -47,7 +53,7 @@ class Line:
     def group(self) -> tuple[object, ...]:
         """What it competes in: the machine, the bundle, and the work that is asked."""
         case = self.row.case
-        return self.machine, self.bundle, case.scenario, case.work, case.samples_per_query, case.bound_ms
+        return self.machine, self.bundle, case.scenario, case.workload, case.samples_per_query, case.bound_ms
 
     @property
     def state(self) -> str:
@@ -105,7 +111,7 @@ def candidate_of(line: Line) -> Candidate | None:
     )
 
 
-def cost(row: Row) -> float:
+def cost(row: BenchRow) -> float:
     """The scenario's figure so that less is better: milliseconds, or texts a second below 0."""
     assert row.figures is not None
     value = row.figures.metric.value
@@ -117,7 +123,7 @@ def title_of(line: Line) -> str:
     case = line.row.case
     texts = f", {case.samples_per_query} texts a query" if case.samples_per_query != 1 else ""
     bound = f", p99 under {case.bound_ms:g} ms" if case.bound_ms is not None else ""
-    return f"{line.machine}, {line.bundle}, {case.scenario}, {case.work}{texts}{bound}"
+    return f"{line.machine}, {line.bundle}, {case.scenario}, {case.workload}{texts}{bound}"
 
 
 def group_numbers(lines: Sequence[Line]) -> dict[int, int]:
@@ -127,7 +133,7 @@ def group_numbers(lines: Sequence[Line]) -> dict[int, int]:
 
 def _names(results: Sequence[BenchResult]) -> list[str]:
     """The machines' names; another machine of the same name gets a number, and so does one in another power mode."""
-    known: dict[str, list[Fingerprint]] = {}
+    known: dict[str, list[MachineFingerprint]] = {}
     names = []
     for result in results:
         seen = known.setdefault(result.name, [])
@@ -178,9 +184,9 @@ def _f1_lost(results: Sequence[BenchResult], lines: Sequence[Line]) -> list[floa
     return [other if found is None else found for found, other in zip(own, others, strict=True)]
 
 
-def _texts(result: BenchResult, row: Row) -> str | None:
+def _texts(result: BenchResult, row: BenchRow) -> str | None:
     """The SHA-256 of the texts that a row was run on."""
-    return next((work.sha256 for work in result.works if work.name == row.case.work), None)
+    return next((work.sha256 for work in result.workloads if work.name == row.case.workload), None)
 
 
 def _variant(bundle: str, line: Line) -> tuple[str, str, str]:
@@ -213,7 +219,7 @@ def _machine(name: str, bundle: str, result: BenchResult) -> Machine:
     power = found.power_mode or found.governor or ""
     parts = (found.board or found.cpu, found.isa, f"{found.cores} cores", memory, *found.gpus, power, found.os)
     return Machine(
-        name, ", ".join(part for part in parts if part), bundle, result.begun, result.seconds, result.notes,
+        name, ", ".join(part for part in parts if part), bundle, result.started, result.seconds, result.notes,
         result.partial,
     )  # fmt: skip
 

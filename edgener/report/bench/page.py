@@ -11,7 +11,7 @@ from edgener.report.canvas import xml_text
 from edgener.report.embed import Drawn, embedded
 from edgener.report.tables import Table
 from edgener.report.template import render
-from edgener_runtime.commissioning.bench.results.record import PARTIAL, BenchResult, Work
+from edgener_runtime.commissioning.bench.results.record import PARTIAL, BenchResult, Workload
 from edgener_runtime.text.tokenize import without_surrogates
 
 from .columns import COLUMNS
@@ -92,18 +92,18 @@ def _machines(matrix: BenchMatrix) -> Table:
 
 def _fronts(matrix: BenchMatrix, results: Sequence[BenchResult]) -> Iterator[tuple[str, list[Drawn]]]:
     """For each machine the pictures of its first work with gold labels, or of its first work."""
-    works = {work.name: work for result in results for work in result.works}
+    works = {work.name: work for result in results for work in result.workloads}
     with TemporaryDirectory() as name:
         for number, machine in enumerate(dict.fromkeys(machine.name for machine in matrix.machines)):
             lines = [line for line in matrix.lines if line.machine == machine and candidate_of(line)]
             scored = [line for line in lines if line.row.f1 is not None] or lines
-            work = scored[0].row.case.work if scored else ""
-            entries = list(_entries([line for line in lines if line.row.case.work == work], works.get(work)))
+            work = scored[0].row.case.workload if scored else ""
+            entries = list(_entries([line for line in lines if line.row.case.workload == work], works.get(work)))
             if drawn := draw_fronts(entries, Path(name), f"front-{number}"):
                 yield f"{machine}: {work}", embedded(drawn, Path(name))
 
 
-def _entries(lines: Sequence[Line], work: Work | None) -> Iterator[Entry]:
+def _entries(lines: Sequence[Line], work: Workload | None) -> Iterator[Entry]:
     several = len({line.bundle for line in lines}) > 1
     for line in lines:
         if choice := candidate_of(line):

@@ -12,7 +12,7 @@ from edgener.report.canvas import INK, figure, label_text, looks
 from edgener.report.pareto import front
 from edgener.report.pictures import FRONT, WIDTH, Picture, Point, draw_points
 from edgener_runtime.bundle.manifest import Spread
-from edgener_runtime.commissioning.bench.results.record import Figures, Interval, Row, Work
+from edgener_runtime.commissioning.bench.results.record import BenchFigures, BenchRow, Interval, Workload
 
 ALONE, TOGETHER = "single-stream", "offline"
 _LINES = ("-", "--", ":", "-.")
@@ -24,11 +24,11 @@ class Entry:
     """A measured row under the name that pictures give it, with the work it was measured on."""
 
     name: str
-    row: Row
-    work: Work | None
+    row: BenchRow
+    work: Workload | None
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> BenchFigures:
         """Its figures; only measured rows are entries."""
         assert self.row.figures is not None
         return self.row.figures
@@ -41,7 +41,7 @@ class _Plane:
     title: str
     scenario: str
     label: str
-    x: Callable[[Figures], Interval]
+    x: Callable[[BenchFigures], Interval]
     sign: int  # 1 where a smaller x is better
 
 
@@ -147,7 +147,7 @@ def draw_energy(entries: Sequence[Entry], folder: Path) -> Picture | None:
 
 
 def _without_work(entry: Entry) -> str:
-    return entry.name.removesuffix(f", {entry.row.case.work}")
+    return entry.name.removesuffix(f", {entry.row.case.workload}")
 
 
 def _styles(names: Sequence[str]) -> Mapping[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Finds how a model runs best on this machine: all tunings in turns, the worse half left out after every round."""
+"""The search for a model's best tuning on this machine: successive halving, all tunings in turns."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Open = Callable[[Tuning], AbstractContextManager["TokenClassifier"]]
 
 BATCHES = (256, 512, 1024, 2048)
 TOGETHER = 64  # texts of one measurement of throughput
-_MADE_UP_WORDS = (4, 40)
+_SYNTHETIC_WORDS = (4, 40)
 
-# What a goal looks at, less being better. CPU time stands for energy: few devices tell their power.
+# The cost of each goal; less is better. CPU time stands for energy: few devices can measure their power.
 COSTS: dict[str, Callable[[TuningTrial], float]] = {
     "latency": lambda trial: trial.latency_ms,
     "throughput": lambda trial: 1 / trial.texts_per_second,
@@ -34,7 +34,7 @@ COSTS: dict[str, Callable[[TuningTrial], float]] = {
 
 
 def candidates(goal: str, cores: int) -> list[Tuning]:
-    """The tunings worth trying on so many cores; for latency, texts come one by one and batches do not matter."""
+    """The tunings to try on a number of cores; for latency, texts arrive one by one and batches do not matter."""
     counts = [*(2**power for power in range(cores.bit_length()) if 2**power < cores), cores]
     if goal == "latency":
         return [replace(way, batch_subwords=BATCHES[0]) for way in _one_by_one(counts)]
@@ -43,7 +43,7 @@ def candidates(goal: str, cores: int) -> list[Tuning]:
 
 
 def _one_by_one(counts: Sequence[int]) -> Iterator[Tuning]:
-    """One batch after the other; one thread alone never waits, and so never spins."""
+    """One batch after the other; a single thread never waits, and so never spins."""
     for threads in counts:
         yield Tuning(threads, 1, spinning=False)
         if threads > 1:
@@ -51,7 +51,7 @@ def _one_by_one(counts: Sequence[int]) -> Iterator[Tuning]:
 
 
 def _several_at_once(counts: Sequence[int], cores: int, spinning: bool) -> Iterator[Tuning]:
-    """All cores shared among batches; one that runs alone still gets them all."""
+    """All cores shared among batches; a batch that runs alone still gets them all."""
     for each in counts:
         if cores // each > 1:
             yield Tuning(cores, cores // each, spinning=spinning, threads_each=each)
@@ -61,9 +61,9 @@ def tune(
     open_with: Open, tunings: Sequence[Tuning], goal: str, texts: Sequence[str], seconds: float,
     step: Callable[[TuningTrial], None] = lambda trial: None,
 ) -> tuple[Tuning, tuple[TuningTrial, ...]]:  # fmt: skip
-    """The best of `tunings` for a goal and the last trial of each, in about `seconds`; `step` is told of every trial.
+    """The best of `tunings` for a goal and the last trial of each, in about `seconds`; `step` gets every trial.
 
-    Each trial opens the classifier anew, so that no idle one's threads disturb it.
+    Each trial opens its own classifier, so that threads of an idle one do not disturb it.
     """
     if not texts:
         raise UserInputError("there are no texts to tune on")
@@ -82,21 +82,21 @@ def tune(
 
 
 def trial_count(tunings: int) -> int:
-    """How many trials the halving of so many tunings takes."""
+    """The number of trials in the halving of a number of tunings."""
     return tunings if tunings <= 2 else tunings + trial_count((tunings + 1) // 2)
 
 
-def made_up_texts(tokenizer: TextTokenizer, count: int = TOGETHER) -> list[str]:
-    """Texts of random words of the vocabulary, for where no real ones are at hand; always the same."""
+def synthetic_texts(tokenizer: TextTokenizer, count: int = TOGETHER) -> list[str]:
+    """Texts of random words of the vocabulary, always the same, for use without real texts."""
     words = [word for word in tokenizer.vocabulary() if word.isalpha()] or ["a"]
     chance = random.Random(1)
-    return [" ".join(chance.choices(words, k=chance.randint(*_MADE_UP_WORDS))) for _ in range(count)]
+    return [" ".join(chance.choices(words, k=chance.randint(*_SYNTHETIC_WORDS))) for _ in range(count)]
 
 
 def _measure(
     classifier: TokenClassifier, tuning: Tuning, goal: str, texts: Sequence[str], seconds: float
 ) -> TuningTrial:
-    """Texts one by one and together; what the goal does not look at gets a tenth of the time."""
+    """Measure texts one by one and in a batch; what the goal does not need gets a tenth of the time."""
     alone = seconds * (0.9 if goal == "latency" else 0.1)
     together = texts[:TOGETHER]
     classifier.predict_batch(together)  # warms up
@@ -108,7 +108,7 @@ def _measure(
 
 
 def _until(seconds: float, texts: Sequence[str]) -> Iterator[str]:
-    """Texts over and over, at least one, until the time is out."""
+    """Texts again and again, at least one, until the time is up."""
     deadline = time.perf_counter() + seconds
     for text in cycle(texts):
         yield text
@@ -117,6 +117,6 @@ def _until(seconds: float, texts: Sequence[str]) -> Iterator[str]:
 
 
 def _seconds(run: Callable[..., object], *arguments: object) -> float:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     run(*arguments)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start

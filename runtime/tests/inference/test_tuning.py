@@ -14,7 +14,7 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.backends.base import Tuning
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.bundle.manifest import VariantEntry, read_manifest
-from edgener_runtime.commissioning.tune import COSTS, candidates, made_up_texts, trial_count, tune
+from edgener_runtime.commissioning.tune import COSTS, candidates, synthetic_texts, trial_count, tune
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.inference.tuning import (
     GOALS,
@@ -154,8 +154,8 @@ def test_without_texts_there_is_nothing_to_tune_on() -> None:
 
 
 def test_synthetic_texts_are_the_same_every_time(classifier: TokenClassifier) -> None:
-    texts = made_up_texts(classifier._tokenizer)
-    assert texts == made_up_texts(classifier._tokenizer)
+    texts = synthetic_texts(classifier._tokenizer)
+    assert texts == synthetic_texts(classifier._tokenizer)
     assert len(set(texts)) > 1 and all(texts)
 
 

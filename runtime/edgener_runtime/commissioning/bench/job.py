@@ -1,4 +1,4 @@
-"""What a worker's process is told, and what it tells: events of loading, of each round, of scores, of failures."""
+"""The input of a worker's process, and the names of its events: loading, each round, scores, failures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ LOADED, MEASURED, SCORED, FAILED = "loaded", "measured", "scored", "failed"  # a
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A round of one case: the number of the case and of its work, and how long; `rate` is where a server's search
-    begins, None where nothing is known yet."""
+class RoundRequest:
+    """One round of a case: the numbers of the case and of its workload, and the seconds.
+
+    `rate` is where the search for a server's rate starts; None without an earlier round.
+    """
 
     case: int
-    work: int
+    workload: int
     scenario: str
     samples_per_query: int
     bound_ms: float
@@ -22,19 +24,19 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A process's turn: what to load, the file with the works, and the rounds to make.
+class WorkerJob:
+    """The input of one process: what to load, the file with the workloads, and the rounds to run.
 
-    `gold` is a file with the entities of the works, to score in the end; read then, as it would count as memory before.
-    `model` is the bundle's folder, or whatever the worker of another library loads.
+    `gold` is a file with the entities of the workloads for the scores at the end; it is read only then, because it
+    would count as memory before. `model` is the bundle's folder, or whatever the worker of another library loads.
     """
 
     model: str
     variant: str
     device: str
     threads: int | None
-    works: str
+    workloads: str
     driver: str
     seed: int
-    turns: tuple[Turn, ...]
+    rounds: tuple[RoundRequest, ...]
     gold: str | None = None

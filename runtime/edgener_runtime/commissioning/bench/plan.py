@@ -1,4 +1,4 @@
-"""From what is asked to the places that run it, each in processes of its own, and the cases that each place runs."""
+"""The plan of a benchmark: its targets, each with processes of its own, and the cases of each target."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from edgener_runtime.errors import ProviderError, UserInputError
 from edgener_runtime.inference.tuning import tuning_for
 
 from .spec import Spec
-from .workloads import WorkTexts
+from .workloads import WorkloadTexts
 
 WORKER = "edgener_runtime.commissioning.bench.worker"
 
 
 @dataclass(frozen=True)
-class Place:
-    """A variant on a device with so many threads; `asked` are those that were asked for, None for as tuned.
+class BenchTarget:
+    """A variant on a device with a number of threads; `requested_threads` is None where tuning decides.
 
-    `module` is the worker that runs it on `model`: a bundle, or what another worker loads. `why_not` says why it
-    cannot run here, and is empty where it can.
+    `module` is the worker that runs it on `model`: a bundle, or what another worker loads. `why_not` is the reason why
+    it cannot run here, and empty if it can.
     """
 
     variant: str
     device: str
     threads: int
-    asked: int | None
+    requested_threads: int | None
     precision: str
     sha256: str
     size_bytes: int
@@ -44,42 +44,42 @@ class Place:
         return f"{self.variant} on {self.device}, {self.threads} threads"
 
 
-def places_of(spec: Spec, manifest: Manifest) -> list[Place]:
-    """Where each variant is asked to run, those that cannot among them. Raises UserInputError for unknown variants."""
+def targets_of(spec: Spec, manifest: Manifest) -> list[BenchTarget]:
+    """The targets of a spec, including those that cannot run here. Raises UserInputError for unknown variants."""
     entries = [manifest.variant(name) for name in spec.variants] or manifest.variants
-    asked: Sequence[int | None] = spec.threads or (None,)
-    found = [_place(Path(spec.bundle), *each) for each in product(entries, spec.devices, asked)]
-    return list({(place.variant, place.device, place.threads): place for place in found}.values())
+    threads: Sequence[int | None] = spec.threads or (None,)
+    found = [_target(Path(spec.bundle), *each) for each in product(entries, spec.devices, threads)]
+    return list({(target.variant, target.device, target.threads): target for target in found}.values())
 
 
-def require_any(places: Sequence[Place]) -> None:
-    """Raises ProviderError with the reasons where nothing can run here."""
-    if all(place.why_not for place in places):
-        why = "\n".join(dict.fromkeys(f"{place.variant}: {place.why_not}" for place in places))
-        raise ProviderError(f"nothing of it can run here\n{why}", "See what this machine has: edgener-runtime devices")
+def require_any(targets: Sequence[BenchTarget]) -> None:
+    """Raises ProviderError with the reasons if nothing can run here."""
+    if all(target.why_not for target in targets):
+        why = "\n".join(dict.fromkeys(f"{target.variant}: {target.why_not}" for target in targets))
+        raise ProviderError(f"no variant can run here\n{why}", "See what this machine has: edgener-runtime devices")
 
 
-def cases_of(spec: Spec, place: Place, works: Sequence[WorkTexts]) -> Iterator[Case]:
-    """What a place is to run, each scenario on each work."""
-    for scenario, work in product(spec.scenarios, works):
+def cases_of(spec: Spec, target: BenchTarget, workloads: Sequence[WorkloadTexts]) -> Iterator[Case]:
+    """The cases of a target: each scenario on each workload."""
+    for scenario, workload in product(spec.scenarios, workloads):
         counts = spec.samples_per_query if scenario == "multi-stream" else (1,)
         bound = spec.bound_ms if scenario == "server" else None
         for count in counts:
-            yield Case(place.variant, place.device, place.threads, scenario, work.name, count, bound)
+            yield Case(target.variant, target.device, target.threads, scenario, workload.name, count, bound)
 
 
-def _place(bundle: Path, entry: VariantEntry, asked: str, threads: int | None) -> Place:
+def _target(bundle: Path, entry: VariantEntry, asked: str, threads: int | None) -> BenchTarget:
     device, why_not = _device(bundle, entry, asked)
-    known = device if not why_not else "cpu"  # a name that stands for several has no tuning of its own
+    known = device if not why_not else "cpu"  # a name for several devices has no tuning of its own
     tuning, _ = tuning_for(bundle, entry, threads, known)
-    return Place(
+    return BenchTarget(
         entry.name, device, tuning.threads, threads, entry.precision, entry.file.sha256, entry.file.size, str(bundle),
         why_not=why_not,
     )  # fmt: skip
 
 
 def _device(bundle: Path, entry: VariantEntry, asked: str) -> tuple[str, str]:
-    """The device that a variant runs on where `asked` is, and why it cannot run there."""
+    """The device that runs a variant where `asked` was requested, or why none can."""
     try:
         device, _ = pick_device(asked, RunRequest(bundle, (entry,)))
         require_device(bundle, entry, device)
@@ -88,8 +88,8 @@ def _device(bundle: Path, entry: VariantEntry, asked: str) -> tuple[str, str]:
     return device, ""
 
 
-def require_distinct(works: Sequence[WorkTexts]) -> None:
-    """Raises UserInputError where two works have one name: their rows could not be told apart."""
-    names = [work.name for work in works]
+def require_distinct(workloads: Sequence[WorkloadTexts]) -> None:
+    """Raises UserInputError if two workloads have the same name: their rows would be ambiguous."""
+    names = [workload.name for workload in workloads]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UserInputError(f"two works are called {twice[0]!r}", "Ask for each length once, or rename the file.")
+        raise UserInputError(f"two workloads have the name {twice[0]!r}", "Give each length once, or rename the file.")

@@ -1,4 +1,4 @@
-"""The bench: every place in turns, round after round in fresh processes, until all is precise or the time is over."""
+"""The benchmark: all targets in turns, round after round in fresh processes, until all is precise or time is up."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from edgener_runtime.commissioning.bench.metering.isolation import machine_notes
 from edgener_runtime.commissioning.bench.results.record import BUDGET, INTERRUPTED, BenchResult
 from edgener_runtime.text.tokenize import TextTokenizer
 
-from .cases import Entry
-from .plan import Place, cases_of, places_of, require_any, require_distinct
+from .cases import CaseState
+from .plan import BenchTarget, cases_of, require_any, require_distinct, targets_of
 from .spec import Spec
-from .time_budget import Pace, Shares
-from .turn import Visit
-from .workloads import WorkTexts, make_works, write_works
+from .time_budget import Shares, TimeBudget
+from .turn import Turn
+from .workloads import WorkloadTexts, make_workloads, write_workloads
 
 HERE = Path("/")
 Files = tuple[Path, Path | None]
@@ -32,76 +32,78 @@ Files = tuple[Path, Path | None]
 
 @dataclass(frozen=True)
 class Step:
-    """How far a bench is: what runs in which round, how many of all rows go on, and seconds since it began."""
+    """Progress of a benchmark: the target and its round, the rows still open, and the seconds since the start."""
 
     round: int
-    place: Place
+    target: BenchTarget
     open_rows: int
     rows: int
     seconds: float
 
 
 def ignore(step: object) -> None:
-    """Run a bench without a word."""
+    """Run without reporting progress."""
 
 
 def run(
     spec: Spec,
-    tell: Callable[[Step], None] = ignore,
+    report: Callable[[Step], None] = ignore,
     keep: Callable[[BenchResult], None] = ignore,
-    more: Sequence[Place] = (),
+    more: Sequence[BenchTarget] = (),
 ) -> BenchResult:
-    """Measure what a spec asks for, and in the same turns `more` places.
+    """Measure what a spec asks for, and in the same turns `more` targets.
 
-    `tell` is called before each turn of a place, `keep` at the start and after each turn with what is known by then,
-    marked partial. Ctrl-C ends it with a partial result. Raises UserInputError, BundleError, ProviderError where
-    nothing can run here, and what `keep` raises.
+    `report` is called before each turn of a target, `keep` at the start and after each turn with the result so far,
+    marked partial. Ctrl-C ends it with a partial result. Raises UserInputError, BundleError, ProviderError if nothing
+    can run here, and what `keep` raises.
     """
     manifest = verify_bundle(Path(spec.bundle))
-    works = make_works(spec, TextTokenizer(Path(spec.bundle) / manifest.tokenizer.file, manifest.tokenizer))
-    require_distinct(works)
-    places = [*places_of(spec, manifest), *more]
-    require_any(places)
-    return Bench(spec, manifest, works, places).run(tell, keep)
+    workloads = make_workloads(spec, TextTokenizer(Path(spec.bundle) / manifest.tokenizer.file, manifest.tokenizer))
+    require_distinct(workloads)
+    targets = [*targets_of(spec, manifest), *more]
+    require_any(targets)
+    return BenchRun(spec, manifest, workloads, targets).run(report, keep)
 
 
-class Bench:
-    """What is asked, and what was found so far."""
+class BenchRun:
+    """A spec, and the state of its cases."""
 
-    def __init__(self, spec: Spec, manifest: Manifest, works: Sequence[WorkTexts], places: Sequence[Place]) -> None:
+    def __init__(
+        self, spec: Spec, manifest: Manifest, workloads: Sequence[WorkloadTexts], targets: Sequence[BenchTarget]
+    ) -> None:
         self._spec = spec
         self._manifest = manifest
-        self._works = works
+        self._workloads = workloads
         self._driver, _ = pick_driver(spec.driver)
-        numbers = {work.name: number for number, work in enumerate(works)}
+        numbers = {workload.name: number for number, workload in enumerate(workloads)}
         self._entries = [
-            Entry(case, place, numbers[case.work], place.why_not)
-            for place in places
-            for case in cases_of(spec, place, works)
+            CaseState(case, target, numbers[case.workload], target.why_not)
+            for target in targets
+            for case in cases_of(spec, target, workloads)
         ]
         self._fingerprint = fingerprint(HERE)
         self._notes = machine_notes(HERE)
-        self._begun = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._started = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._start = time.monotonic()
 
-    def run(self, tell: Callable[[Step], None], keep: Callable[[BenchResult], None]) -> BenchResult:
-        """Round after round; what was measured by then where Ctrl-C ends it."""
+    def run(self, report: Callable[[Step], None], keep: Callable[[BenchResult], None]) -> BenchResult:
+        """Run all rounds; after Ctrl-C the result has what was measured before."""
         keep(self._result(INTERRUPTED))
         with tempfile.TemporaryDirectory(prefix="edgener-bench-") as folder:
-            files = write_works(self._works, Path(folder))
+            files = write_workloads(self._workloads, Path(folder))
             try:
-                self._rounds(files, tell, keep)
+                self._rounds(files, report, keep)
             except KeyboardInterrupt:
                 return self._result(INTERRUPTED)
         return self._result(BUDGET)
 
-    def _rounds(self, files: Files, tell: Callable[[Step], None], keep: Callable[[BenchResult], None]) -> None:
-        pace, number = Pace(), 0
-        while (places := self._open_places()) and pace.begin_round(number, self._left, _shares(places)):
-            for place in reversed(places) if number % 2 else places:
-                rows = sum(map(len, places.values()))
-                tell(Step(number + 1, place, rows, len(self._entries), time.monotonic() - self._start))
-                Visit(place, places[place], self._spec.within, pace).make(self._driver, *files, number)
+    def _rounds(self, files: Files, report: Callable[[Step], None], keep: Callable[[BenchResult], None]) -> None:
+        time_budget, number = TimeBudget(), 0
+        while (targets := self._open_targets()) and time_budget.begin_round(number, self._left, _shares(targets)):
+            for target in reversed(targets) if number % 2 else targets:
+                rows = sum(map(len, targets.values()))
+                report(Step(number + 1, target, rows, len(self._entries), time.monotonic() - self._start))
+                Turn(target, targets[target], self._spec.within, time_budget).run(self._driver, *files, number)
                 keep(self._result(INTERRUPTED))
             number += 1
 
@@ -109,12 +111,12 @@ class Bench:
     def _left(self) -> float:
         return self._spec.seconds - (time.monotonic() - self._start)
 
-    def _open_places(self) -> dict[Place, list[Entry]]:
-        places: dict[Place, list[Entry]] = {}
+    def _open_targets(self) -> dict[BenchTarget, list[CaseState]]:
+        targets: dict[BenchTarget, list[CaseState]] = {}
         for entry in self._entries:
             if entry.is_open:
-                places.setdefault(entry.place, []).append(entry)
-        return places
+                targets.setdefault(entry.target, []).append(entry)
+        return targets
 
     def _result(self, ended_by: str) -> BenchResult:
         rows = tuple(entry.row(ended_by) for entry in self._entries)
@@ -123,16 +125,16 @@ class Bench:
             __version__,
             self._manifest.name,
             sha256_of(Path(self._spec.bundle) / MANIFEST),
-            self._begun,
+            self._started,
             time.monotonic() - self._start,
             self._driver,
             self._fingerprint,
-            tuple(work.record() for work in self._works),
+            tuple(workload.record() for workload in self._workloads),
             rows,
             self._notes,
             partial=any(row.ended_by == INTERRUPTED for row in rows),
         )
 
 
-def _shares(places: Mapping[Place, Sequence[Entry]]) -> Shares:
-    return {place: {entry.case: entry.slices for entry in entries} for place, entries in places.items()}
+def _shares(targets: Mapping[BenchTarget, Sequence[CaseState]]) -> Shares:
+    return {target: {entry.case: entry.slices for entry in entries} for target, entries in targets.items()}

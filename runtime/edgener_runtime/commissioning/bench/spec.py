@@ -1,4 +1,4 @@
-"""What a bench is asked: a bundle, what of it runs where, on which texts, in which scenarios, and for how long."""
+"""The spec of a benchmark: bundle, variants, devices, texts, scenarios and time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRIVER_CHOICES = ("auto", "builtin", "loadgen")
 
 @dataclass(frozen=True)
 class Gold:
-    """An entity that a text is known to have: label, first and past-the-end character."""
+    """A gold entity of a text: label, first character and the one past the end."""
 
     label: str
     start: int
@@ -28,7 +28,7 @@ class Gold:
 
 @dataclass(frozen=True)
 class Text:
-    """A text, its entities where they are known, and its words' starts and ends where somebody cut them before."""
+    """A text, its gold entities if known, and the starts and ends of its words if it was split before."""
 
     text: str
     entities: tuple[Gold, ...] | None = None
@@ -37,13 +37,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Spec:
-    """One run of the bench; it round-trips through JSON, texts included.
+    """One run of the benchmark; it round-trips through JSON, texts included.
 
-    Without `variants` every one is taken, without `threads` what was tuned or the cores there are. `texts` are the
-    user's own, called `data`; `lengths` asks for texts of so many subwords; with neither, texts are made up.
-    `samples_per_query` is of multi-stream, `bound_ms` the p99 that a server must keep. `seconds` is the budget of all;
-    a row ends earlier once the interval of its median is `within` that share of it, each way. Raises UserInputError for
-    what cannot be asked.
+    Without `variants` all run; without `threads` the tuning or the usable cores decide. `texts` are the user's own,
+    with `data` as their name; `lengths` adds texts of these numbers of subwords; with neither, texts are synthetic.
+    `samples_per_query` applies to multi-stream, `bound_ms` is the p99 limit of a server. `seconds` is the time budget
+    of the whole run; a row ends earlier once the interval of its median is `within` that share of it, each way.
+    Raises UserInputError for a spec that cannot run.
     """
 
     bundle: str
@@ -70,7 +70,7 @@ class Spec:
         for device in self.devices:
             device_named(device)
         if self.data and not self.texts:
-            raise UserInputError(f"{self.data} holds no texts", "Name another, or leave it out for made-up ones.")
+            raise UserInputError(f"{self.data} has no texts", "Name another file, or none for synthetic texts.")
         _at_least_one("scenarios", self.scenarios)
         _at_least_one("devices", self.devices)
         for name, numbers in (("threads", self.threads), ("samples per query", self.samples_per_query)):
@@ -80,7 +80,7 @@ class Spec:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether the entities of all its own texts are known."""
+        """Whether all its own texts have gold entities."""
         return bool(self.texts) and all(text.entities is not None for text in self.texts)
 
 
@@ -104,7 +104,7 @@ def parse_spec(text: str, where: str) -> Spec:
 
 
 def scenarios_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Scenarios as a person names them, each once; `all` stands for every one."""
+    """Scenarios by their names on the command line, each once; `all` means every one."""
     return tuple(SCENARIOS) if ALL in names else tuple(dict.fromkeys(names))
 
 

@@ -1,4 +1,4 @@
-"""What a worker measures: something that is loaded and answers texts; here a variant of a bundle in the runtime."""
+"""The system under test: a loaded model that answers texts; here a variant of a bundle in the runtime."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from edgener_runtime.decoding.entity import Entity
 from edgener_runtime.inference.words import Words
 from edgener_runtime.pipeline import TokenClassifier
 
-from .job import Job
+from .job import WorkerJob
 
-Subject = Callable[[Job], "Loaded"]
-"""Loads what a job names; the time that it takes is the load time."""
+SystemLoader = Callable[[WorkerJob], "SystemUnderTest"]
+"""Loads the model of a job; its duration is the load time."""
 
 
-class Loaded(Protocol):
-    """A model that answers."""
+class SystemUnderTest(Protocol):
+    """A loaded model."""
 
     @property
     def provider(self) -> str:
-        """What really runs it."""
+        """The provider that really runs it."""
 
     @property
     def library(self) -> str:
         """The library that runs it, with its version."""
 
     def answer(self, texts: Sequence[str]) -> list[list[Entity]]:
-        """The entities of each text, run together."""
+        """The entities of each text of a batch."""
 
     def label(self, texts: Sequence[Words]) -> list[list[str]]:
-        """One label a word of each text, that of its first subword."""
+        """One label per word of each text: the label of its first subword."""
 
 
-class Variant:
-    """A variant of a bundle, loaded as every user of the runtime does."""
+class BundleVariant:
+    """A variant of a bundle, loaded through the runtime's public interface."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: WorkerJob) -> None:
         self._classifier = TokenClassifier.load(Path(job.model), job.device, job.variant, job.threads)
         self.provider = self._classifier.provider
         self.library = self._classifier.engine.session.library
@@ -47,5 +47,5 @@ class Variant:
         return self._classifier.predict_batch(texts)
 
     def label(self, texts: Sequence[Words]) -> list[list[str]]:
-        """One label a word of each text."""
+        """One label per word of each text."""
         return self._classifier.label_words(texts)

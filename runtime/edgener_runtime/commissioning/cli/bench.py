@@ -17,7 +17,7 @@ from edgener_runtime.errors import DeviceError
 from .bench_options import bench_options, input_options, own_texts
 
 if TYPE_CHECKING:
-    from edgener_runtime.commissioning.bench.plan import Place
+    from edgener_runtime.commissioning.bench.plan import BenchTarget
     from edgener_runtime.commissioning.bench.results.record import BenchResult
     from edgener_runtime.commissioning.bench.run import Step
     from edgener_runtime.commissioning.bench.spec import Spec
@@ -37,11 +37,12 @@ def bench(
     context: click.Context, source: str | None, form: str, spec_file: Path | None, ask: Callable[..., Spec],
     out: Path | None, as_json: bool, progress: str,
 ) -> None:  # fmt: skip
-    """Measure how fast the variants of BUNDLE are on this machine, and what they cost, by MLPerf's scenarios.
+    """Measure speed, memory and energy of BUNDLE's variants.
 
-    Each variant, device and count of threads runs in fresh processes, all in turns, until the interval of each row's
-    median is narrow enough or the time is over. Ctrl-C keeps what was measured, marked partial. Exit codes: 0 measured,
-    2 nothing to run, 5 the bundle is damaged, 6 nothing can run here. No device but cpu was measured with it yet.
+    The scenarios are MLPerf's. Each variant, device and number of threads runs in fresh processes, all in turns, until
+    the interval of each row's median is narrow enough or the time is up. Ctrl-C keeps what was measured, marked
+    partial. Exit codes: 0 measured, 2 nothing to run, 5 the bundle is damaged, 6 nothing can run here. No device but
+    cpu was measured with it yet.
 
     \b
     Examples:
@@ -63,17 +64,22 @@ def _from_file(file: Path, asked: Spec) -> Spec:
 
 
 def measure(
-    context: click.Context, spec: Spec, out: Path | None, as_json: bool, progress: str, more: tuple[Place, ...] = ()
+    context: click.Context,
+    spec: Spec,
+    out: Path | None,
+    as_json: bool,
+    progress: str,
+    more: tuple[BenchTarget, ...] = (),
 ) -> None:
-    """Run a bench, show its progress and print what it found; `more` are places that others run."""
+    """Run a benchmark, show its progress and print the result; `more` are targets with other workers."""
     from edgener_runtime.base.serde import to_json
     from edgener_runtime.commissioning.bench.results.table import table
     from edgener_runtime.commissioning.bench.run import run
 
     if out and out.is_dir():
         raise click.UsageError(f"--out names a file, {out} is a folder")
-    with _PROGRESS[progress](spec.seconds) as tell:
-        result = run(spec, tell, lambda known: _keep(known, out), more)
+    with _PROGRESS[progress](spec.seconds) as report:
+        result = run(spec, report, lambda known: _keep(known, out), more)
     _keep(result, out)
     write_line(to_json(result).rstrip("\n") if as_json else table(result))
     _warn(result, out)
@@ -87,7 +93,7 @@ def _exit_code(result: BenchResult) -> int:
 
 
 def _keep(result: BenchResult, out: Path | None) -> None:
-    """Write what is known: a power cut leaves that of the turn before."""
+    """Write the result so far: after a power cut that of the turn before is left."""
     from edgener_runtime.base.files import write_atomic
     from edgener_runtime.base.serde import to_json
 
@@ -97,40 +103,40 @@ def _keep(result: BenchResult, out: Path | None) -> None:
 
 @contextmanager
 def _bar(seconds: float) -> Iterator[Callable[[Step], None]]:
-    """A bar of the budget on stderr, with what runs now; silent where that is no terminal."""
+    """A bar of the time budget on stderr, with the current target; silent if stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda step: None
         return
     with click.progressbar(length=round(seconds), label="bench", file=sys.stderr, show_pos=False) as bar:
 
-        def tell(step: Step) -> None:
+        def report(step: Step) -> None:
             bar.label = _words(step)
             bar.update(max(0, round(step.seconds) - bar.pos))
-            bar.render_progress()  # of a step that took no time too
+            bar.render_progress()  # also for a step that took no time
 
-        yield tell
+        yield report
 
 
 @contextmanager
 def _lines(seconds: float) -> Iterator[Callable[[Step], None]]:
-    """A line a turn on stderr, also where another program reads it."""
+    """One line per turn on stderr, also if another program reads it."""
     yield lambda step: click.echo(f"{step.seconds:.0f} of {seconds:.0f} s, {_words(step)}", err=True)
 
 
 def _words(step: Step) -> str:
-    return f"round {step.round}, {step.open_rows} of {step.rows} rows: {step.place}"
+    return f"round {step.round}, {step.open_rows} of {step.rows} rows: {step.target}"
 
 
 _PROGRESS = {"bar": _bar, "lines": _lines}
 
 
 def _warn(result: BenchResult, out: Path | None) -> None:
-    """What a person must know on stderr: figures to be doubted, nothing measured, a run that was broken off."""
+    """Warn on stderr of doubtful figures, of a run without figures, and of an interrupted run."""
     if result.busy:
         click.secho("warning: ", fg="yellow", nl=False, err=True)
-        click.echo("rows are marked: their figures are to be doubted, for the reasons that stand with them", err=True)
+        click.echo("rows are marked: their figures are doubtful, for the reasons below the table", err=True)
     if not result.measured and not result.partial:
-        click.echo("nothing could be measured; the reasons stand above", err=True)
+        click.echo("nothing could be measured; the reasons are above", err=True)
     if result.partial:
         kept = f"what was measured is in {out}, marked partial" if out else "what was measured is above"
         click.echo(f"interrupted; {kept}", err=True)

@@ -1,4 +1,4 @@
-"""Options of the commands that build engines, and what they say meanwhile and in the end."""
+"""Options of the commands that build engines, their progress bar and their output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from edgener_runtime.backends.tensorrt.sidecar import Sidecar
 from edgener_runtime.base.process import Event
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.cli.console import write_line
-from edgener_runtime.commissioning.engines.build import Wanted, build_engine, check_variant
+from edgener_runtime.commissioning.engines.build import BuildRequest, build_engine, check_variant
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.devices import TENSORRT
 from edgener_runtime.text.inputs import FORMATS, read_records
@@ -43,19 +43,19 @@ Options = tuple[Callable[[Command], Command], ...]
 _TEXTS = 2048  # of an input file
 _NOT_RUN: Mapping[str, tuple[Warmed, ...]] = MappingProxyType({})
 _FLAG_HELPS = {
-    "version_compatible": "Load with later TensorRTs of the same major, too.",
+    "version_compatible": "Load with later TensorRT versions of the same major, too.",
     "exclude_lean_runtime": "Leave the lean runtime out of a version-compatible engine.",
     "strip_weights": "Leave the weights out; the engine has to be refitted before it runs.",
     "refit": "Let the weights be changed later.",
-    "tf32": "Let FP32 products round to TF32, as TensorRT does by itself.",
+    "tf32": "Let FP32 products round to TF32, TensorRT's own default.",
     "sparse_weights": "Use 2:4 sparsity where the weights have it.",
-    "gpu_fallback": "Let layers that the DLA does not take run on the GPU.",
+    "gpu_fallback": "Let layers that the DLA does not support run on the GPU.",
 }
 
 
 @dataclass(frozen=True)
-class Shapes:
-    """Profiles by hand in trtexec's notation, or what they are made from: texts, and the rows of a batch."""
+class ShapeOptions:
+    """Explicit profiles in trtexec's notation, or the texts and the batch size that determine them."""
 
     min_shapes: tuple[str, ...]
     opt_shapes: tuple[str, ...]
@@ -73,67 +73,67 @@ def _shape(name: str, what: str) -> Callable[[Command], Command]:
 
 _SHAPES: Options = (
     _shape("min", "Smallest shapes: 1x1, or input_ids:1x1,attention_mask:1x1; once for each profile."),
-    _shape("opt", "Likeliest shapes, which the engine is fastest at."),
+    _shape("opt", "Most likely shapes, at which the engine is fastest."),
     _shape("max", "Largest shapes."),
     click.option(
         "--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Rows of the larger of two profiles."
     ),
     click.option(
         "--input", "source", metavar="FILE",
-        help=f"Texts like those to come, whose lengths the profiles are for [default: {SENTENCE} subwords].",
+        help=f"Texts like those in production; their lengths set the profiles [default: {SENTENCE} subwords].",
     ),
     click.option(
-        "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of the input."
+        "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the input."
     ),
 )  # fmt: skip
 _BUILDING: Options = (
-    click.option("--workspace", metavar="SIZE", help="Memory that a layer may take for itself, such as 512M."),
+    click.option("--workspace", metavar="SIZE", help="Workspace memory of a layer, such as 512M."),
     click.option(
         "--memory-pool", "pools", multiple=True, metavar="POOL=SIZE", help=f"Limit of one of: {', '.join(POOLS)}."
     ),
     click.option(
         "--timing-cache", type=click.Path(path_type=Path),
-        help="File of timings to begin with and to keep [default: beside the engine, for this GPU and version].",
+        help="Timing cache to read and to write [default: beside the engine, for this GPU and version].",
     ),
     click.option(
-        "--builder-optimization-level", type=click.IntRange(LEVELS[0], LEVELS[-1]), help="How long to search."
+        "--builder-optimization-level", type=click.IntRange(LEVELS[0], LEVELS[-1]), help="Effort of the search."
     ),
     click.option(
         "--hardware-compatibility", type=click.Choice(tuple(COMPATIBILITY)), default="none", show_default=True,
-        help="Other GPUs that the engine is to run on.",
+        help="Other GPUs that the engine must run on.",
     ),
     *(click.option(f"--{name.replace('_', '-')}", is_flag=True, help=text) for name, text in _FLAG_HELPS.items()),
     click.option("--dla-core", type=click.IntRange(0), help="Run on this DLA of a Jetson (AGX Orin, TensorRT 11.4.1)."),
-    click.option("--max-aux-streams", type=click.IntRange(0), help="Streams that a run may take beside its own."),
-    click.option("--average-timings", type=click.IntRange(1), help="Runs that a timing is the mean of."),
+    click.option("--max-aux-streams", type=click.IntRange(0), help="Additional streams of a run."),
+    click.option("--average-timings", type=click.IntRange(1), help="Runs per timing."),
     click.option(
         "--profiling-verbosity", type=click.Choice(tuple(VERBOSITY)), default="layer-names", show_default=True,
-        help="What the engine knows of its layers.",
+        help="Detail of the engine's layer information.",
     ),
 )  # fmt: skip
 _TARGET: Options = (
     click.option(
-        "--backend", type=click.Choice(tuple(BACKENDS)), default="tensorrt", show_default=True, help="What builds it."
+        "--backend", type=click.Choice(tuple(BACKENDS)), default="tensorrt", show_default=True, help="Builder."
     ),
     click.option(
         "--compute-capability", "capabilities", multiple=True, metavar="X.Y",
-        help="Build for a GPU that is not here, such as 8.6; repeatable, and only with tensorrt-rtx.",
+        help="Build for a GPU that is not here, such as 8.6; repeatable, only with tensorrt-rtx.",
     ),
 )  # fmt: skip
 
 
 def engine_options(command: Command) -> Command:
-    """Options of how to build; the command gets `shapes`, a Shapes, and `wanted`, a tensorrt.build.Wanted."""
+    """Options of the build; the command gets `shapes`, a ShapeOptions, and `request`, a BuildRequest."""
 
     @functools.wraps(command)
     def with_options(
         *, backend: str, capabilities: tuple[str, ...], workspace: str | None, pools: tuple[str, ...],
         timing_cache: Path | None, **parameters: Any,
     ) -> Any:  # fmt: skip
-        shapes = Shapes(**{field.name: parameters.pop(field.name) for field in fields(Shapes)})
+        shapes = ShapeOptions(**{field.name: parameters.pop(field.name) for field in fields(ShapeOptions)})
         chosen = {name: parameters.pop(name) for name in EngineOptions.__dataclass_fields__ if name in parameters}
         options = EngineOptions(pools=_pools(workspace, pools), **chosen)
-        return command(shapes=shapes, wanted=Wanted(backend, options, capabilities, timing_cache), **parameters)
+        return command(shapes=shapes, request=BuildRequest(backend, options, capabilities, timing_cache), **parameters)
 
     decorated: Command = with_options
     for option in reversed((*_TARGET, *_SHAPES, *_BUILDING)):
@@ -147,9 +147,9 @@ def _pools(workspace: str | None, pools: Sequence[str]) -> dict[str, int]:
 
 
 def chosen_variants(manifest: Manifest, variant: str) -> tuple[VariantEntry, ...]:
-    """The variants to build: the one named, the first of the manifest that TensorRT takes (auto), or every such one.
+    """The variants to build: the named one, the first in the manifest that TensorRT can run (auto), or all of these.
 
-    Raises ProviderError where TensorRT does not take one, UserInputError for an unknown name.
+    Raises ProviderError if TensorRT cannot run one, UserInputError for an unknown name.
     """
     if variant not in ("auto", "all"):
         check_variant(manifest.variant(variant))
@@ -160,8 +160,8 @@ def chosen_variants(manifest: Manifest, variant: str) -> tuple[VariantEntry, ...
     return tuple(found if variant == "all" else found[:1])
 
 
-def profiles_of(bundle: Path, manifest: Manifest, shapes: Shapes) -> tuple[Profile, ...]:
-    """The profiles by hand, or those of the texts; checked. Raises UserInputError."""
+def profiles_of(bundle: Path, manifest: Manifest, shapes: ShapeOptions) -> tuple[Profile, ...]:
+    """The explicit profiles, or those of the texts; checked. Raises UserInputError."""
     tokenizer = manifest.tokenizer
     by_hand = shapes.min_shapes, shapes.opt_shapes, shapes.max_shapes
     if any(by_hand) and shapes.source:
@@ -174,7 +174,7 @@ def profiles_of(bundle: Path, manifest: Manifest, shapes: Shapes) -> tuple[Profi
     return profiles
 
 
-def _lengths(bundle: Path, manifest: Manifest, shapes: Shapes) -> list[int]:
+def _lengths(bundle: Path, manifest: Manifest, shapes: ShapeOptions) -> list[int]:
     if not shapes.source:
         return []
     from edgener_runtime.text.tokenize import TextTokenizer
@@ -184,21 +184,21 @@ def _lengths(bundle: Path, manifest: Manifest, shapes: Shapes) -> list[int]:
 
 
 def build_all(
-    bundle: Path, entries: Sequence[VariantEntry], profiles: Sequence[Profile], wanted: Wanted, verbose: bool,
+    bundle: Path, entries: Sequence[VariantEntry], profiles: Sequence[Profile], request: BuildRequest, verbose: bool,
     build: Callable[..., Sidecar] = build_engine,
 ) -> list[Sidecar]:  # fmt: skip
-    """Build the engine of each variant with `build`, and a progress bar on stderr."""
+    """Build the engine of each variant with `build`; progress bars on stderr."""
     built = []
     for entry in entries:
         with _Progress(f"building {entry.name}", verbose) as progress:
-            built.append(build(bundle, entry, profiles, wanted, progress.follow))
+            built.append(build(bundle, entry, profiles, request, progress.follow))
     return built
 
 
-def tell_engines(
+def print_engines(
     bundle: Path, built: Sequence[Sidecar], as_json: bool, warmed: Mapping[str, tuple[Warmed, ...]] = _NOT_RUN
 ) -> None:
-    """Print what was built and which shapes were run, by variant: as JSON, or a few lines each."""
+    """Print the engines and the shapes that ran, by variant: as JSON, or in a few lines each."""
     if as_json:
         ran = {name: [asdict(shape) for shape in shapes] for name, shapes in warmed.items()}
         rows = [{**asdict(sidecar), "warmed": ran.get(sidecar.variant, [])} for sidecar in built]
@@ -216,25 +216,21 @@ def _ran(shape: Warmed) -> str:
 
 def _lines(bundle: Path, sidecar: Sidecar) -> list[str]:
     title = find_backend(sidecar.backend).title
-    place = (
-        f"on {sidecar.gpu}"
-        if sidecar.gpu
-        else f"ahead for compute capability {', '.join(sidecar.compute_capabilities)}"
-    )
+    target = f"on {sidecar.gpu}" if sidecar.gpu else f"for compute capability {', '.join(sidecar.compute_capabilities)}"
     size = f"{sidecar.engine_size / 1e6:.1f} MB in {sidecar.seconds:.1f} s"
-    lines = [f"{engine_file(bundle, sidecar.variant)}: built by {title} {sidecar.version} {place}, {size}"]
+    lines = [f"{engine_file(bundle, sidecar.variant)}: built by {title} {sidecar.version} {target}, {size}"]
     lines += [f"  profile {number}: {profile}" for number, profile in enumerate(sidecar.profiles)]
     if sidecar.dla:
-        lines.append(f"  DLA core {sidecar.dla.core} takes {sidecar.dla.on_dla} of {sidecar.dla.layers} layers")
+        lines.append(f"  DLA core {sidecar.dla.core} runs {sidecar.dla.on_dla} of {sidecar.dla.layers} layers")
     if sidecar.options.strip_weights:
         lines.append("  not run: it has no weights until it is refitted")
     if not sidecar.gpu:
-        lines.append("  parsed and built, not run: prove it on the device with edgener-runtime selftest")
+        lines.append("  parsed and built, not run: check it on the device with edgener-runtime selftest")
     return lines
 
 
 class _Progress:
-    """A bar of the outermost phase of a build; with `verbose`, TensorRT's warnings above it."""
+    """A bar of a build's outermost phase; with `verbose`, TensorRT's warnings above it."""
 
     def __init__(self, label: str, verbose: bool) -> None:
         self._label = label
@@ -249,7 +245,7 @@ class _Progress:
         self._end()
 
     def follow(self, event: Event) -> None:
-        """Move on with an event of the build."""
+        """Update the bar for an event of the build."""
         kind = event["event"]
         if kind == "phase" and event["parent"] is None:
             self._end()

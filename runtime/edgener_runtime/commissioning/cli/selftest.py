@@ -26,44 +26,48 @@ _COLOURS = {"pass": "green", "fail": "red", "skipped": None}
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run.")
 @click.option("--variant", default="auto", show_default=True, help="Variant of the bundle.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or those there are].")
-@click.option("--input", "source", metavar="FILE", help="Texts like those to come [default: made-up ones].")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or the usable cores].")
+@click.option("--input", "source", metavar="FILE", help="Texts like those in production [default: synthetic ones].")
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of the input."
+    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the input."
 )
-@click.option("--against", type=_FILE, help="Report of another machine, to hold the answers against.")
+@click.option("--against", type=_FILE, help="Report of another machine, to compare the answers with.")
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=5, show_default=True, help="How long to measure speed and power."
 )
-@click.option("--name", help="What to call this machine [default: the Jetson's model, or the CPU's].")
-@click.option("--emulated-by", metavar="PROGRAM", help="This machine is emulated: leave out what tells of speed.")
-@click.option("--out", type=_FILE, help="Write the report there, and as a page beside it (report.json, report.html).")
+@click.option("--name", help="Name of this machine in the report [default: the Jetson's model, or the CPU's].")
+@click.option(
+    "--emulated-by", metavar="PROGRAM", help="This machine is emulated: leave out everything that measures speed."
+)
+@click.option(
+    "--out", type=_FILE, help="Write the report to this file, and a page beside it (report.json, report.html)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def selftest(
     context: click.Context, bundle: Path, device: str, variant: str, threads: int | None, source: str | None, form: str,
     against: Path | None, seconds: float, name: str | None, emulated_by: str | None, out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Check that BUNDLE runs right on a device of this machine, and measure how fast, in one report.
+    """Check that BUNDLE runs correctly on this machine.
 
-    Exit codes: 0 all checks passed or were skipped with a reason, 3 labels or logits differ, 4 a GPU's answers were
-    held against nothing, 5 the bundle is damaged, 6 the device is not there. tensorrt and jetson were not run on their
-    hardware yet.
+    One report has the checks, speed, memory and power. Exit codes: 0 all checks passed or were skipped with a reason,
+    3 labels or logits differ, 4 there was no reference for a GPU's answers, 5 the bundle is damaged, 6 the device is
+    missing. tensorrt and jetson were not run on their hardware yet.
 
     \b
     Examples:
       edgener-runtime selftest out/bundle --out report.json
       edgener-runtime selftest out/bundle --device cuda --against laptop.json
     """
-    from edgener_runtime.commissioning.selftest.context import Request
+    from edgener_runtime.commissioning.selftest.context import SelftestRequest
     from edgener_runtime.commissioning.selftest.report import read_report
     from edgener_runtime.commissioning.selftest.run import run_selftest, summary
 
     if out and out.suffix == ".html":
-        raise click.UsageError("--out names the report, such as report.json; the page is written beside it")
+        raise click.UsageError("--out is the report, such as report.json; the page is written beside it")
     texts = _texts(source, form) if source else None
     known = read_report(against) if against else None
-    request = Request(bundle, device, variant, threads, texts, known, emulated_by, seconds, name)
+    request = SelftestRequest(bundle, device, variant, threads, texts, known, emulated_by, seconds, name)
     report = run_selftest(request, _say)
     if out:
         _write(report, out)
@@ -74,12 +78,12 @@ def selftest(
 def _texts(source: str, form: str) -> tuple[str, ...]:
     texts = tuple(record["text"] for record in islice(read_records(source, form), _TEXTS))
     if not texts:
-        raise UserInputError(f"{source} holds no texts", "Leave --input out for made-up ones.")
+        raise UserInputError(f"{source} has no texts", "Leave out --input for synthetic texts.")
     return texts
 
 
 def _say(result: CheckResult) -> None:
-    """A line of progress for each check that ended."""
+    """Print a line of progress for a check that ended."""
     click.secho(f"{result.status:<8}", fg=_COLOURS[result.status], nl=False, err=True)
     click.echo(f"{result.name:<14}{result.detail}", err=True)
     for line in (result.hint or "").splitlines():

@@ -18,22 +18,22 @@ _TEXTS = 512  # of an input file
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--goal", type=click.Choice(GOALS), default="latency", show_default=True, help="What is to be best.")
+@click.option("--goal", type=click.Choice(GOALS), default="latency", show_default=True, help="What to optimise.")
 @click.option(
-    "--seconds", type=click.FloatRange(1), default=60, show_default=True, help="About how long to try, at least 1."
+    "--seconds", type=click.FloatRange(1), default=60, show_default=True, help="Approximate duration, at least 1."
 )
-@click.option("--input", "source", metavar="FILE", help="Texts like those to come [default: made-up ones].")
+@click.option("--input", "source", metavar="FILE", help="Texts like those in production [default: synthetic ones].")
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Form of the input."
+    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the input."
 )
 @click.option("--variant", default="auto", show_default=True, help="Variant of the bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 def tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str, variant: str, as_json: bool) -> None:
-    """Find the threads, runs at once, batches and spinning that suit this machine's CPU best, and keep them.
+    """Tune threads, batches and spinning for this machine's CPU.
 
-    They are written beside BUNDLE, as BUNDLE.tuning.json, and taken up by everything that loads it on this machine,
-    for as long as its CPU, cores, onnxruntime and the variant stay the same. The goals: latency of one text, texts a
-    second, or power (the least CPU time a text).
+    The result is written beside BUNDLE, as BUNDLE.tuning.json, and used by everything that loads it on this machine,
+    as long as its CPU, cores, onnxruntime and the variant stay the same. The goals: latency of one text, texts per
+    second, or power (the least CPU time per text).
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str,
     from edgener_runtime.base.files import write_atomic
     from edgener_runtime.inference.tuning import tuning_file
 
-    record = _find(bundle, goal, seconds, source, form, variant)
+    record = _tune(bundle, goal, seconds, source, form, variant)
     file = tuning_file(bundle)
     write_atomic(file, to_json(record))
     if as_json:
@@ -54,10 +54,10 @@ def tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str,
     write_line(f"{file}: best for {goal} of {len(record.trials)} tunings tried")
 
 
-def _find(bundle: Path, goal: str, seconds: float, source: str | None, form: str, variant: str) -> TuningRecord:
+def _tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str, variant: str) -> TuningRecord:
     from edgener_runtime.backends.base import Tuning
     from edgener_runtime.bundle.verify import verify_bundle
-    from edgener_runtime.commissioning.tune import candidates, made_up_texts, trial_count
+    from edgener_runtime.commissioning.tune import candidates, synthetic_texts, trial_count
     from edgener_runtime.commissioning.tune import tune as find_best
     from edgener_runtime.inference.tuning import fingerprint
     from edgener_runtime.machine.cpu import usable_cores
@@ -69,7 +69,7 @@ def _find(bundle: Path, goal: str, seconds: float, source: str | None, form: str
     texts = (
         [record["text"] for record in islice(read_records(source, form), _TEXTS)]
         if source
-        else made_up_texts(TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer))
+        else synthetic_texts(TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer))
     )
     tunings = candidates(goal, usable_cores())
 
@@ -85,6 +85,6 @@ def _find(bundle: Path, goal: str, seconds: float, source: str | None, form: str
 def _row(trial: TuningTrial) -> str:
     tuning = trial.tuning
     return (
-        f"{tuning}, {'spinning' if tuning.spinning else 'waiting '}  {trial.latency_ms:7.2f} ms a text alone  "
-        f"{trial.texts_per_second:7.0f} texts/s  {trial.cpu_ms:6.2f} CPU ms a text"
+        f"{tuning}, {'spinning' if tuning.spinning else 'waiting '}  {trial.latency_ms:7.2f} ms per single text  "
+        f"{trial.texts_per_second:7.0f} texts/s  {trial.cpu_ms:6.2f} CPU ms per text"
     )

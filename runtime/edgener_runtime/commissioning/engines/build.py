@@ -1,4 +1,4 @@
-"""A variant's graph to an engine and its sidecar beside the bundle, both of them or neither."""
+"""Build a variant's engine and its sidecar beside the bundle, both of them or neither."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgener_runtime.backends.tensorrt.backend import Backend, check_backend, find_backend, require_gpu
@@ -18,23 +18,23 @@ from edgener_runtime.backends.tensorrt.profiles import Profile
 from edgener_runtime.backends.tensorrt.sidecar import Sidecar
 from edgener_runtime.base.files import sha256_of, write_atomic
 from edgener_runtime.base.process import Event, Follow, python_command, run_process
-from edgener_runtime.base.serde import from_json, to_json
+from edgener_runtime.base.serde import from_json, to_dict, to_json
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.errors import ProviderError, StorageError
 from edgener_runtime.machine.devices import TENSORRT
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu
 
 from .failures import failure
-from .job import Built, Job
+from .job import BuildJob, Built
 
 WORKER = python_command("edgener_runtime.commissioning.engines.worker")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """How an engine is to be built: the backend, its options, GPUs that are not here, and where timings are kept.
+class BuildRequest:
+    """How to build an engine: the backend, its options, GPUs that are not here, and the timing cache.
 
-    `timing_cache` is a file, or a folder with one for each GPU and version; None is the engine's own folder.
+    `timing_cache` is a file, or a folder with one file per GPU and version; None is the engine's own folder.
     """
 
     backend: str = "tensorrt"
@@ -44,25 +44,25 @@ class Wanted:
 
 
 def ignore(event: Event) -> None:
-    """Follow a build without a word."""
+    """Build without reporting progress."""
 
 
 def build_engine(
-    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], wanted: Wanted, follow: Follow = ignore
+    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], request: BuildRequest, follow: Follow = ignore
 ) -> Sidecar:
     """Build the engine of a variant in a process of its own, and write it with its sidecar beside the bundle.
 
-    The bundle is taken as verified and the profiles as checked. `follow` gets the events of the process. Raises
-    UserInputError, ProviderError, ExportError, DeviceError or StorageError; an earlier engine then stands as it was.
+    The caller has verified the bundle and checked the profiles. `follow` gets the events of the process. Raises
+    UserInputError, ProviderError, ExportError, DeviceError or StorageError; an earlier engine is then unchanged.
     """
-    backend = find_backend(wanted.backend)
-    check_options(wanted.options)
-    check_backend(backend, wanted.options, wanted.compute_capabilities)
+    backend = find_backend(request.backend)
+    check_options(request.options)
+    check_backend(backend, request.options, request.compute_capabilities)
     check_variant(entry)
-    driver, gpu = (None, None) if wanted.compute_capabilities else require_gpu(backend)
+    driver, gpu = (None, None) if request.compute_capabilities else require_gpu(backend)
     engine = engine_file(bundle, entry.name)
     with _staging(engine) as staging:
-        job = _job(bundle / entry.file.path, staging, profiles, wanted, backend, gpu)
+        job = _job(bundle / entry.file.path, staging, profiles, request, backend, gpu)
         built = _run(job, backend, follow)
         sidecar = _sidecar(staging / _ENGINE, entry, job, built, driver, gpu)
         _put(staging, engine, sidecar)
@@ -70,7 +70,7 @@ def build_engine(
 
 
 def check_variant(entry: VariantEntry) -> None:
-    """Raises ProviderError where a variant's graph is not made for TensorRT."""
+    """Raises ProviderError if a variant's graph is not made for TensorRT."""
     if TENSORRT not in entry.requirements.providers:
         raise ProviderError(
             f"variant {entry.name} is made for {', '.join(entry.requirements.providers)}, not for TensorRT",
@@ -82,31 +82,31 @@ _ENGINE, _LAYERS, _SIDECAR = "engine", "layers.json", "sidecar.json"
 
 
 def _job(
-    onnx: Path, staging: Path, profiles: Sequence[Profile], wanted: Wanted, backend: Backend, gpu: Gpu | None
-) -> Job:
-    timings = str(wanted.timing_cache or staging.parent) if backend.keeps_timings else None
-    return Job(
-        wanted.backend, str(onnx), str(staging / _ENGINE), tuple(profiles), wanted.options,
-        wanted.compute_capabilities, gpu.name if gpu else None, timings, str(staging / _LAYERS) if gpu else None,
+    onnx: Path, staging: Path, profiles: Sequence[Profile], request: BuildRequest, backend: Backend, gpu: Gpu | None
+) -> BuildJob:
+    timings = str(request.timing_cache or staging.parent) if backend.keeps_timings else None
+    return BuildJob(
+        request.backend, str(onnx), str(staging / _ENGINE), tuple(profiles), request.options,
+        request.compute_capabilities, gpu.name if gpu else None, timings, str(staging / _LAYERS) if gpu else None,
     )  # fmt: skip
 
 
-def _run(job: Job, backend: Backend, follow: Follow) -> Built:
+def _run(job: BuildJob, backend: Backend, follow: Follow) -> Built:
     events: list[Event] = []
 
-    def keep(event: Event) -> None:
+    def record(event: Event) -> None:
         if event["event"] in ("log", "failed", "built"):
             events.append(event)
         follow(event)
 
-    ended = run_process(WORKER, json.dumps(asdict(job)), keep)
+    ended = run_process(WORKER, json.dumps(to_dict(job)), record)
     if ended.code == 0 and (done := [event for event in events if event["event"] == "built"]):
         return from_json(Built, done[0]["facts"], "the builder's answer")
     raise failure(backend.title, ended, events)
 
 
 def _sidecar(
-    engine: Path, entry: VariantEntry, job: Job, built: Built, driver: CudaDriver | None, gpu: Gpu | None
+    engine: Path, entry: VariantEntry, job: BuildJob, built: Built, driver: CudaDriver | None, gpu: Gpu | None
 ) -> Sidecar:
     return Sidecar(
         backend=job.backend,
@@ -129,14 +129,14 @@ def _sidecar(
 
 @contextmanager
 def _staging(engine: Path) -> Iterator[Path]:
-    """A folder beside the engine that is gone afterwards, whatever happens. Raises StorageError."""
+    """A folder beside the engine that is removed afterwards in any case. Raises StorageError."""
     folder = engine.with_name(f".{engine.name}.{secrets.token_hex(4)}.partial")
     try:
         folder.mkdir(parents=True)
         yield folder
     except OSError as error:
         raise StorageError(
-            f"cannot write {engine}: {error.strerror}", "Free some space; an earlier engine stands as it was."
+            f"cannot write {engine}: {error.strerror}", "Free some space; an earlier engine is unchanged."
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -144,14 +144,14 @@ def _staging(engine: Path) -> Iterator[Path]:
 
 
 def _put(staging: Path, engine: Path, sidecar: Sidecar) -> None:
-    """Rename what is whole and synced: should power fail in between, the sidecar's hash is not the engine's."""
+    """Rename the complete and synced files: after a power failure in between, the sidecar's hash does not match."""
     write_atomic(staging / _SIDECAR, to_json(sidecar))
     (staging / _ENGINE).replace(engine)
     (staging / _SIDECAR).replace(sidecar_file(engine))
     layers = staging / _LAYERS
     if layers.is_file():
         layers.replace(layers_file(engine))
-    else:  # those of an earlier engine
+    else:  # the layers of an earlier engine
         layers_file(engine).unlink(missing_ok=True)
     _sync(engine.parent)
 
@@ -167,5 +167,5 @@ def _sync(folder: Path) -> None:
 def _remove_if_empty(folder: Path) -> None:
     try:
         folder.rmdir()
-    except OSError:  # other engines are there, or it never was
+    except OSError:  # it has other engines, or does not exist
         return

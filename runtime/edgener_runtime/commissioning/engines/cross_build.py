@@ -1,4 +1,4 @@
-"""Engines for GPUs that are not here, which TensorRT for RTX builds and TensorRT does not."""
+"""Engines for GPUs that are not in this machine: TensorRT for RTX builds them, TensorRT does not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from edgener_runtime.errors import ProviderError
 
 
-def build_ahead_for(trt: Any, config: Any, capabilities: Sequence[str]) -> None:
-    """Let a configuration be for compute capabilities such as `8.6`. Raises ProviderError where one is not known."""
+def target_capabilities(trt: Any, config: Any, capabilities: Sequence[str]) -> None:
+    """Set a configuration's compute capabilities, such as `8.6`. Raises ProviderError for an unknown one."""
     known = [_known(trt, capability) for capability in capabilities]
     config.num_compute_capabilities = len(known)
     for index, capability in enumerate(known):

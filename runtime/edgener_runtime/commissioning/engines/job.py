@@ -1,4 +1,4 @@
-"""What the process that builds an engine is told, and what it tells."""
+"""The input and the output of the process that builds an engine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from edgener_runtime.backends.tensorrt.sidecar import DlaReport, Tensor
 
 
 @dataclass(frozen=True)
-class Job:
-    """One engine to build: the graph's file, the file to write, that of its layers, and that of the cache of timings,
-    which may also be a folder with one for each GPU and version.
+class BuildJob:
+    """One engine to build: the files of the graph, the engine, its layers, and the timing cache, which may also be a
+    folder with one file per GPU and version.
 
     `compute_capabilities` are GPUs that are not here; without any, the engine is for `gpu`, the one of this machine.
     """
@@ -30,7 +30,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Built:
-    """What the process knows of the engine that it wrote."""
+    """The facts of an engine that the process wrote."""
 
     version: str
     inputs: tuple[Tensor, ...]

@@ -1,4 +1,4 @@
-"""The layers of a finished engine as TensorRT's inspector tells them; not run on a device yet."""
+"""The layers of a finished engine, from TensorRT's inspector; not run on a device yet."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edgener_runtime.errors import ProviderError
 
 
 def dump_layers(trt: Any, logger: Any, plan: Any, file: Path) -> None:
-    """Load an engine on the GPU it was built for, and write its layers as JSON. Raises ProviderError where it fails."""
+    """Load an engine on the GPU it was built for, and write its layers as JSON. Raises ProviderError if that fails."""
     runtime = make(trt.Runtime, logger)
-    runtime.engine_host_code_allowed = True  # a version-compatible one brings code; it is of our own making
+    runtime.engine_host_code_allowed = True  # a version-compatible one contains code, which we built ourselves
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise ProviderError(

@@ -1,4 +1,4 @@
-"""A graph as TensorRT's network: strongly typed, so that precision is what stands in the graph, in every version."""
+"""A graph as TensorRT's network: strongly typed, so that every version takes the precision from the graph."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from edgener_runtime.errors import ExportError, UserInputError
 
 
 def parse_graph(trt: Any, builder: Any, logger: Any, onnx: Path) -> tuple[Any, Any]:
-    """The network of an ONNX file, and the parser, which has to outlive it. Raises ExportError where it is refused."""
-    typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)  # the default in 11, asked for in 10
+    """The network of an ONNX file, and the parser, which must outlive it. Raises ExportError if TensorRT refuses it."""
+    typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)  # the default in 11, explicit in 10
     network = builder.create_network(typed)
     parser = make(trt.OnnxParser, network, logger)
     if not parser.parse_from_file(str(onnx)):
@@ -30,7 +30,7 @@ def _refusal(parser: Any, onnx: Path) -> ExportError:
     where = error.node_name() or f"node {error.node()}"
     return ExportError(
         f"TensorRT refuses {where} ({error.node_operator()}) of {onnx.name}: {error.desc()}{more}",
-        "Take a variant that is made for it: fp32, fp16 or int8-qdq.",
+        "Use a variant that is made for it: fp32, fp16 or int8-qdq.",
     )
 
 
@@ -45,7 +45,7 @@ def _tensor(tensor: Any) -> Tensor:
 
 
 def add_profiles(builder: Any, config: Any, profiles: Sequence[Profile], inputs: Sequence[Tensor]) -> None:
-    """Give every input the shapes of each profile. Raises UserInputError where an input has other axes than theirs."""
+    """Give every input the shapes of each profile. Raises UserInputError if the axes of an input are different."""
     for tensor in inputs:
         if tensor.shape != (-1, -1):
             raise UserInputError(
@@ -57,11 +57,11 @@ def add_profiles(builder: Any, config: Any, profiles: Sequence[Profile], inputs:
         for tensor in inputs:
             profile.set_shape(tensor.name, shapes.minimum, shapes.optimum, shapes.maximum)
         if config.add_optimization_profile(profile) != number:
-            raise UserInputError(f"TensorRT does not take the profile {shapes}", "Choose other shapes.")
+            raise UserInputError(f"TensorRT does not accept the profile {shapes}", "Choose other shapes.")
 
 
 def ask_dla(network: Any, config: Any, core: int) -> DlaReport:
-    """Which layers a DLA takes, asked before the build; with the fallback, others move to the GPU in silence."""
+    """The layers that a DLA can run, determined before the build: a fallback moves others to the GPU silently."""
     layers = [network.get_layer(index) for index in range(network.num_layers)]
     on_gpu = tuple(layer.name for layer in layers if not config.can_run_on_DLA(layer))
     return DlaReport(core, len(layers), len(layers) - len(on_gpu), on_gpu)

@@ -1,4 +1,4 @@
-"""The cache of timings: what the builder measured of kernels, kept so that the next build need not measure it again."""
+"""The timing cache: the builder's measurements of kernels, stored so that the next build need not repeat them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,30 @@ from edgener_runtime.base.files import write_atomic
 from edgener_runtime.base.process import Follow
 
 
-def take_timings(config: Any, file: Path, tell: Follow) -> Any:
-    """Let a build begin with what an earlier one measured; a cache that cannot serve is begun anew, and that is told.
+def load_timing_cache(config: Any, file: Path, report: Follow) -> Any:
+    """Load the measurements of an earlier build; a cache that cannot be used is replaced by a new one, with a warning.
 
-    The cache is to live as long as the configuration.
+    The cache must live as long as the configuration.
     """
-    kept = file.read_bytes() if file.is_file() else b""
-    cache = _read(config, kept)
-    if kept and (cache is None or not config.set_timing_cache(cache, False)):
-        tell({"event": "log", "severity": "WARNING", "message": f"{file} is damaged or not of this GPU: begun anew"})
-        kept = b""
-    if not kept:
+    stored = file.read_bytes() if file.is_file() else b""
+    cache = _read(config, stored)
+    if stored and (cache is None or not config.set_timing_cache(cache, False)):
+        report(
+            {
+                "event": "log",
+                "severity": "WARNING",
+                "message": f"{file} is damaged or not of this GPU: starting a new one",
+            }
+        )
+        stored = b""
+    if not stored:
         cache = config.create_timing_cache(b"")
         config.set_timing_cache(cache, False)
     return cache
 
 
-def keep_timings(config: Any, file: Path) -> None:
-    """Write what was measured."""
+def save_timing_cache(config: Any, file: Path) -> None:
+    """Write the measurements."""
     cache = config.get_timing_cache()
     write_atomic(file, bytes(cache.serialize()))
 
@@ -34,5 +40,5 @@ def keep_timings(config: Any, file: Path) -> None:
 def _read(config: Any, content: bytes) -> Any:
     try:
         return config.create_timing_cache(content)
-    except (TypeError, ValueError, RuntimeError):  # the bindings' ways to say that there is none
+    except (TypeError, ValueError, RuntimeError):  # the bindings' ways to report that there is none
         return None

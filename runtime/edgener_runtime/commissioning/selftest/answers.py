@@ -1,4 +1,4 @@
-"""Golden answers: what a model says of texts, and how far two machines or variants are from each other."""
+"""Golden answers: a model's answers to texts, and the distance between two machines or variants."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .report import Answer
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
-TEXTS = 24  # made-up ones, of 4 to 40 words
+TEXTS = 24  # synthetic ones, of 4 to 40 words
 
-# How far a logit may be from the reference's before that is a fault, by precision: FP32 is summed in another order,
-# FP16 has 10 bits of mantissa. Not held against a device yet.
+# The permitted distance of a logit from the reference's, by precision: FP32 is summed in another order, FP16 has a
+# mantissa of 10 bits. Not verified on a device yet.
 FLOORS = {"fp32": 0.01, "fp16": 0.05}
 _OTHER_FLOOR = 0.1
-SAME = 1e-3  # how far logits may be apart of one machine that is asked twice: GPUs sum in no fixed order
+SAME = 1e-3  # the permitted distance between two runs on one machine: GPUs sum in no fixed order
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AnswerComparison:
     """Two machines' answers to the same texts: subwords, labels that differ, and the largest difference of a logit.
 
-    `undecided` of those that differ are no fault: the reference's own lead there is within twice the band.
+    `undecided` of those that differ are not faults: the reference's own lead there is within twice the band.
     """
 
     subwords: int
@@ -39,7 +39,7 @@ class Comparison:
 
 
 def answer_all(classifier: TokenClassifier, texts: Sequence[str]) -> tuple[Answer, ...]:
-    """The answers of a loaded classifier, each text alone: what is compared is the machine, not the batch."""
+    """The answers of a loaded classifier, each text alone: machines are compared, not batches."""
     return tuple(_answer(classifier, text) for text in texts)
 
 
@@ -58,17 +58,17 @@ def _answer(classifier: TokenClassifier, text: str) -> Answer:
     )
 
 
-def compare(own: Sequence[Answer], known: Sequence[Answer], band: float) -> Comparison:
-    """`own` answers against `known` ones. Raises UserInputError where those are of other texts or another tokenizer."""
+def compare(own: Sequence[Answer], known: Sequence[Answer], band: float) -> AnswerComparison:
+    """Compare `own` answers with `known` ones. Raises UserInputError for other texts or another tokenizer."""
     reference = {answer.text: answer for answer in known}
     pairs = [(answer, reference.get(answer.text)) for answer in own]
     found = [_compare_text(one, other, band) for one, other in pairs if other is not None]
     if not found or len(found) < len(pairs):
         raise UserInputError(
-            f"{len(pairs) - len(found)} of {len(pairs)} texts were not asked of the reference",
+            f"{len(pairs) - len(found)} of {len(pairs)} texts have no answer in the reference",
             "Compare reports of the same bundle and the same texts (--input).",
         )
-    return Comparison(
+    return AnswerComparison(
         sum(one.subwords for one in found),
         sum(one.differing for one in found),
         sum(one.undecided for one in found),
@@ -76,7 +76,7 @@ def compare(own: Sequence[Answer], known: Sequence[Answer], band: float) -> Comp
     )
 
 
-def _compare_text(own: Answer, known: Answer, band: float) -> Comparison:
+def _compare_text(own: Answer, known: Answer, band: float) -> AnswerComparison:
     labels = list(zip(own.labels.split(), known.labels.split(), strict=False))
     if len(labels) != len(known.labels.split()) or len(labels) != len(own.labels.split()):
         raise UserInputError(
@@ -87,22 +87,22 @@ def _compare_text(own: Answer, known: Answer, band: float) -> Comparison:
     differing = [lead for (mine, its), lead in zip(labels, leads, strict=True) if mine != its]
     logits = zip(map(float, own.logits.split()), map(float, known.logits.split()), strict=True)
     largest = max((abs(mine - its) for mine, its in logits), default=0.0)
-    return Comparison(len(labels), len(differing), sum(lead <= 2 * band for lead in differing), largest)
+    return AnswerComparison(len(labels), len(differing), sum(lead <= 2 * band for lead in differing), largest)
 
 
 def band_of(variant: VariantEntry) -> float:
-    """How far a logit of this variant may be from its reference's.
+    """The permitted distance of this variant's logits from its reference's.
 
-    Not more than it was from PyTorch's on the text that it was judged on, or than rounding of its precision gives.
+    The larger of two: the distance from PyTorch's in the parity report, and the rounding of its precision.
     """
     floor = FLOORS.get(variant.precision, _OTHER_FLOOR)
     return max(floor, variant.parity.max_logit_difference) if variant.parity else floor
 
 
 def reference_of(manifest: Manifest, variant: VariantEntry, provider: str) -> VariantEntry | None:
-    """What the variant's answers are held against on this CPU: itself if it ran elsewhere, else FP32; None for neither.
+    """The reference of a variant on this CPU: itself if it ran elsewhere, else FP32; None if there is neither.
 
-    FP32 on the CPU is the reference itself: another machine's report has to tell of it.
+    FP32 on the CPU is the reference itself: it needs another machine's report.
     """
     if provider != CPU and CPU in variant.requirements.providers:
         return variant

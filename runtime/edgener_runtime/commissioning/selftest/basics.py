@@ -1,4 +1,4 @@
-"""The first checks: the machine, the bundle, and whether a variant loads where it was asked to run."""
+"""The first checks: the machine, the bundle, and whether a variant loads on the requested device."""
 
 from __future__ import annotations
 
@@ -7,66 +7,67 @@ from typing import Any
 
 from edgener_runtime.errors import ProviderError
 
-from .context import Bench, Outcome
+from .context import Outcome, SelftestContext
 
 
-def probe_machine(bench: Bench) -> Outcome:
-    """Find out what the machine has; never a fault of its own."""
+def probe_machine(context: SelftestContext) -> Outcome:
+    """Probe the machine; this never fails."""
     from .machine import probe_all
 
-    bench.probe = probe_all()
-    return Outcome(_told(bench.probe))
+    context.probe = probe_all()
+    return Outcome(_summary(context.probe))
 
 
-def verify(bench: Bench) -> Outcome:
+def verify(context: SelftestContext) -> Outcome:
     """Check every file's SHA-256. Raises BundleError."""
     from edgener_runtime.bundle.verify import verify_bundle
 
-    bench.manifest = verify_bundle(bench.request.bundle)
-    count = len(bench.manifest.files) + len(bench.manifest.variants)
+    context.manifest = verify_bundle(context.request.bundle)
+    count = len(context.manifest.files) + len(context.manifest.variants)
     return Outcome(f"{count} files, all as in the manifest")
 
 
-def load(bench: Bench) -> Outcome:
-    """Load the variant where it was asked to run, and let it answer once. Raises ProviderError, DeviceError."""
+def load(context: SelftestContext) -> Outcome:
+    """Load the variant on the requested device and run one text. Raises ProviderError, DeviceError."""
     from edgener_runtime.pipeline import TokenClassifier
 
-    request = bench.request
-    begun = time.perf_counter()
-    bench.classifier = TokenClassifier.load(request.bundle, request.device, request.variant, request.threads)
+    request = context.request
+    start = time.perf_counter()
+    context.classifier = TokenClassifier.load(request.bundle, request.device, request.variant, request.threads)
     loaded = time.perf_counter()
-    bench.classifier.predict(bench.texts[0])
+    context.classifier.predict(context.texts[0])
     answered = time.perf_counter()
-    what = f"{bench.variant.name} on {bench.classifier.provider}"
+    what = f"{context.variant.name} on {context.classifier.provider}"
     if request.emulated_by:
         return Outcome(what)
-    return Outcome(what, {"load_seconds": loaded - begun, "first_call_ms": 1000 * (answered - loaded)})
+    return Outcome(what, {"load_seconds": loaded - start, "first_call_ms": 1000 * (answered - loaded)})
 
 
-def provider(bench: Bench) -> Outcome:
-    """Compare what the loaded session says that it runs on with what was asked for. Raises ProviderError."""
-    told = bench.classifier.explain()
-    meant = providers_of(bench.request.device)
-    if told.provider not in meant:
+def provider(context: SelftestContext) -> Outcome:
+    """Compare the provider of the loaded session with the requested device. Raises ProviderError."""
+    found = context.classifier.explain()
+    expected = providers_of(context.request.device)
+    if found.provider not in expected:
         raise ProviderError(
-            f"{bench.request.device} was asked for, which is {' or '.join(meant)}; {told.provider} runs {told.variant}",
+            f"{context.request.device} was requested, which is {' or '.join(expected)}; "
+            f"{found.provider} runs {found.variant}",
             "See what is missing: edgener-runtime devices",
         )
-    return Outcome(f"{told.provider}, {told.library}; {'; '.join(told.reasons)}")
+    return Outcome(f"{found.provider}, {found.library}; {'; '.join(found.reasons)}")
 
 
 def providers_of(device: str) -> tuple[str, ...]:
-    """What a session on a device may say of itself, one for each device that this one stands for."""
+    """The providers that a session on a device may have, one for each device that this name covers."""
     from edgener_runtime.backends.tensorrt.session import PROVIDER
     from edgener_runtime.machine.devices import DEVICES, device_named
 
-    asked = device_named(device)
-    places = [DEVICES[name] for name in asked.stands_for] or [asked]
-    return tuple(PROVIDER if place.opener == "engine" else place.provider for place in places)
+    named = device_named(device)
+    targets = [DEVICES[name] for name in named.stands_for] or [named]
+    return tuple(PROVIDER if target.opener == "engine" else target.provider for target in targets)
 
 
-def _told(probe: dict[str, Any]) -> str:
-    """The line of what was found that people look for first."""
+def _summary(probe: dict[str, Any]) -> str:
+    """The most important findings in one line."""
     driver, jetson = probe.get("driver") or {}, probe.get("jetson") or {}
-    gpus = ", ".join(gpu["name"] for gpu in driver.get("gpus", ())) or driver.get("why") or "no GPU was looked for"
+    gpus = ", ".join(gpu["name"] for gpu in driver.get("gpus", ())) or driver.get("why") or "no GPU was probed"
     return f"{jetson.get('model') or 'no Jetson'}; {gpus}"

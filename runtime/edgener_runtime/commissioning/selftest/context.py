@@ -1,4 +1,4 @@
-"""What the checks of a selftest share: the question, what is loaded, and what earlier checks found."""
+"""The state that the checks of a selftest share: the request, the loaded model, and the results so far."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
 SECONDS = 5.0
-_AGAINST = "hold it against another machine's report with --against"
+_AGAINST = "compare with another machine's report: --against"
 Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be tested: a bundle's variant on a device; `texts` are None for made-up ones.
+class SelftestRequest:
+    """The request of a selftest: a bundle's variant on a device; `texts` are None for synthetic ones.
 
-    `against` is another machine's report, `emulated_by` what emulates this one, `seconds` how long speed is measured.
+    `against` is another machine's report, `emulated_by` the emulator of this one, `seconds` the time to measure speed.
     """
 
     bundle: Path
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check tells of itself where it did not raise."""
+    """The outcome of a check that did not raise."""
 
     detail: str
     figures: dict[str, float] = field(default_factory=dict)
@@ -50,14 +50,14 @@ class Outcome:
 
 
 def skip(reason: str) -> Outcome:
-    """The outcome of a check that cannot be made here."""
+    """The outcome of a check that cannot run here."""
     return Outcome(reason, status=SKIPPED)
 
 
-class Bench:
-    """A context manager that frees the model when left; what a check loads or finds, later ones take from here."""
+class SelftestContext:
+    """A context manager with the state of a selftest; it frees the model at its end."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: SelftestRequest) -> None:
         self.request = request
         self.results: list[CheckResult] = []
         self.probe: dict[str, Any] = {}
@@ -68,7 +68,7 @@ class Bench:
 
     @property
     def manifest(self) -> Manifest:
-        """The bundle's, once it is verified."""
+        """The bundle's manifest, once it is verified."""
         return _there(self._manifest, "the bundle is not verified")
 
     @manifest.setter
@@ -92,8 +92,8 @@ class Bench:
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """The texts asked: those given, else made up from the bundle's vocabulary, the same on every machine."""
-        from edgener_runtime.commissioning.tune import made_up_texts
+        """The given texts, else synthetic ones from the bundle's vocabulary, the same on every machine."""
+        from edgener_runtime.commissioning.tune import synthetic_texts
         from edgener_runtime.text.tokenize import TextTokenizer
 
         from .answers import TEXTS
@@ -101,11 +101,11 @@ class Bench:
         if self.request.texts is not None:
             return self.request.texts
         settings = self.manifest.tokenizer
-        return tuple(made_up_texts(TextTokenizer(self.request.bundle / settings.file, settings), TEXTS))
+        return tuple(synthetic_texts(TextTokenizer(self.request.bundle / settings.file, settings), TEXTS))
 
     @contextmanager
     def open_reference(self) -> Iterator[TokenClassifier | None]:
-        """What to hold the device's answers against, loaded on the CPU meanwhile; None where there is nothing."""
+        """The reference for the device's answers, loaded on the CPU; None if there is none."""
         classifier = self._reference()
         try:
             yield classifier
@@ -114,7 +114,7 @@ class Bench:
                 classifier.close()
 
     def _reference(self) -> TokenClassifier | None:
-        """None with the reason: a Jetson may run TensorRT without an onnxruntime, and FP32 on a CPU has no better."""
+        """The reference, or None with `why_no_reference`: no onnxruntime beside TensorRT, or FP32 on the CPU itself."""
         from edgener_runtime.pipeline import TokenClassifier
 
         from .answers import reference_of
@@ -122,7 +122,7 @@ class Bench:
         request = self.request
         entry = reference_of(self.manifest, self.variant, self.classifier.provider)
         if entry is None:
-            self.why_no_reference = f"nothing on this CPU is nearer to PyTorch than {self.variant.name}; {_AGAINST}"
+            self.why_no_reference = f"nothing on this CPU is closer to PyTorch than {self.variant.name}; {_AGAINST}"
             return None
         try:
             return TokenClassifier.load(request.bundle, "cpu", entry.name, request.threads)
@@ -132,14 +132,14 @@ class Bench:
 
     @cached_property
     def reference(self) -> tuple[str, tuple[Answer, ...]] | None:
-        """The name of the variant that is the reference and its answers; None where there is none."""
+        """The name and the answers of the reference variant; None if there is none."""
         from .answers import answer_all
 
         with self.open_reference() as classifier:
             return (classifier.variant.name, answer_all(classifier, self.texts)) if classifier else None
 
     @property
-    def loaded(self) -> bool:
+    def is_loaded(self) -> bool:
         """Whether a variant is loaded."""
         return self._classifier is not None
 
@@ -153,11 +153,11 @@ class Bench:
         return next((result for result in self.results if result.status == FAIL), None)
 
     def close(self) -> None:
-        """Free the model; what was found stays."""
+        """Free the model; results stay."""
         if self._classifier is not None:
             self._classifier.close()
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> SelftestContext:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -1,4 +1,4 @@
-"""What a report says of the machine: a few facts for people, and all that the probe found."""
+"""The machine in a report: a few facts for people, and all findings of the probe."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 from edgener_runtime.machine.probe.machine import memory
 from edgener_runtime.machine.probe.reading import HERE
 
-from .report import Machine
+from .report import SelftestMachine
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "numpy", "tokenizers", "tensorrt")
 
 
 def probe_all() -> dict[str, Any]:
-    """What the probe finds, as JSON would have it; of files only the names, as folders may name people."""
+    """The probe's findings in JSON types; files by name only, because folders may contain names of people."""
     from edgener_runtime.machine.probe.record import probe
 
     found = asdict(probe())
@@ -26,11 +26,11 @@ def probe_all() -> dict[str, Any]:
     return found
 
 
-def describe(probe: dict[str, Any], name: str | None, emulated_by: str | None) -> Machine:
+def describe(probe: dict[str, Any], name: str | None, emulated_by: str | None) -> SelftestMachine:
     """This machine; its name is the one given, else a Jetson's model, else the CPU's."""
     jetson = probe.get("jetson") or {}
     cpu = cpu_model()
-    return Machine(
+    return SelftestMachine(
         name=name or jetson.get("model") or (cpu if cpu != "unknown" else platform.machine()),
         architecture=platform.machine(),
         system=" ".join(filter(None, (platform.system(), *platform.libc_ver()))),
@@ -45,7 +45,7 @@ def describe(probe: dict[str, Any], name: str | None, emulated_by: str | None) -
 
 
 def versions() -> dict[str, str]:
-    """The versions of what answers depend on; of packages, those that are installed."""
+    """The versions of installed packages that influence answers."""
     from importlib.metadata import PackageNotFoundError, version  # loads email and zipfile: not for every start
 
     from edgener_runtime import __version__

@@ -1,4 +1,4 @@
-"""What a selftest found, as a record that other machines can read."""
+"""The report of a selftest, as a record that other machines can read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PASS, FAIL, SKIPPED, INCONCLUSIVE = "pass", "fail", "skipped", "inconclusive"
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check ended, and why; `figures` are what it measured, `exit_code` is the command's if this is the first.
+    """The result of one check; `figures` are its measurements, `exit_code` is the command's if it failed first.
 
-    `seconds` is None on an emulated machine, which tells nothing of speed.
+    `seconds` is None on an emulated machine, whose speed means nothing.
     """
 
     name: str
@@ -32,10 +32,10 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one text: for each subword its label's number, that label's logit, and its lead.
+    """A model's answer to one text: for each subword the label's number, that label's logit, and its lead.
 
-    The lead is how far the logit stands above the second best. Of the text there is only its SHA-256, as it may be
-    confidential. Numbers stand in one line with spaces between, so that a report stays readable.
+    The lead is the distance of the logit to the second best. The text is only present as its SHA-256, because it may
+    be confidential. Numbers are in one line with spaces between, so that a report stays readable.
     """
 
     text: str
@@ -45,8 +45,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Where a selftest ran; `memory` in bytes, `probe` is all that was found of driver, libraries and packages."""
+class SelftestMachine:
+    """The machine of a selftest; `memory` in bytes, `probe` has all findings on driver, libraries and packages."""
 
     name: str
     architecture: str
@@ -62,9 +62,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class SelftestReport:
-    """All that a selftest found.
+    """All results of a selftest.
 
-    `provider` and `library` (with its version) are what really ran the variant, `model` the SHA-256 of its file.
+    `provider` and `library` (with its version) really ran the variant, `model` is the SHA-256 of its file.
     """
 
     verdict: str
@@ -76,7 +76,7 @@ class SelftestReport:
     variant: str | None
     precision: str | None
     model: str | None
-    machine: Machine
+    machine: SelftestMachine
     versions: dict[str, str]
     checks: tuple[CheckResult, ...]
     answers: tuple[Answer, ...]
@@ -84,12 +84,12 @@ class SelftestReport:
     schema_version: int = SCHEMA_VERSION
 
     def figure(self, name: str) -> float | None:
-        """A measured figure by its name, or None where no check measured it."""
+        """A measured figure by its name, or None if no check measured it."""
         found = (check.figures[name] for check in self.checks if name in check.figures)
         return next(found, None)
 
     def count(self, status: str) -> int:
-        """How many checks ended so."""
+        """The number of checks with this status."""
         return sum(check.status == status for check in self.checks)
 
     @property
@@ -99,14 +99,14 @@ class SelftestReport:
 
 
 def read_report(file: Path) -> SelftestReport:
-    """The report in a file. Raises UserInputError where it cannot be read."""
+    """The report in a file. Raises UserInputError if it cannot be read."""
     hint = "Write one on the device: edgener-runtime selftest BUNDLE --out report.json"
     try:
         report = load_json(SelftestReport, file)
     except OSError as error:
         raise UserInputError(f"cannot read {file}: {error.strerror}", hint) from None
     except SchemaError as error:
-        raise UserInputError(f"{file} is no report of a selftest: {error.message}", hint) from None
+        raise UserInputError(f"{file} is not a report of a selftest: {error.message}", hint) from None
     if report.schema_version != SCHEMA_VERSION:
         raise UserInputError(
             f"{file} has schema version {report.schema_version}; this edgener-runtime reads {SCHEMA_VERSION}", hint

@@ -19,13 +19,13 @@ from edgener_runtime.backends.tensorrt.sidecar import EngineTarget, Sidecar, che
 from edgener_runtime.base.files import sha256_of
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.commissioning.engines import build
-from edgener_runtime.commissioning.engines.build import Wanted, build_engine
+from edgener_runtime.commissioning.engines.build import BuildRequest, build_engine
 from edgener_runtime.errors import DeviceError, EdgenerError, ExportError, ProviderError, StorageError
 
 from .conftest import WRITES, Plant
 
 PROFILES = profiles_for([], 64)
-AHEAD = Wanted("tensorrt-rtx", compute_capabilities=("8.6",))
+AHEAD = BuildRequest("tensorrt-rtx", compute_capabilities=("8.6",))
 
 
 def test_engine_and_sidecar_are_written(plant: Plant, copy: Path, entry: VariantEntry) -> None:

@@ -16,7 +16,7 @@ from edgener_runtime.backends.tensorrt.paths import engine_file, layers_file, ti
 from edgener_runtime.backends.tensorrt.profiles import profiles_for
 from edgener_runtime.backends.tensorrt.sidecar import EngineTarget, check_sidecar
 from edgener_runtime.bundle.manifest import VariantEntry
-from edgener_runtime.commissioning.engines.build import Wanted, build_engine
+from edgener_runtime.commissioning.engines.build import BuildRequest, build_engine
 from edgener_runtime.errors import ProviderError
 
 pytestmark = pytest.mark.tensorrt
@@ -35,7 +35,7 @@ def here() -> EngineTarget:
 
 
 def test_an_engine_passes_its_check_and_has_its_layers(here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
-    built = build_engine(copy, entry, PROFILES, Wanted(options=EngineOptions(profiling_verbosity="detailed")))
+    built = build_engine(copy, entry, PROFILES, BuildRequest(options=EngineOptions(profiling_verbosity="detailed")))
     assert check_sidecar(copy, entry, here) == built
     assert (built.gpu, built.version) == (here.gpu, here.version)
     assert json.loads(layers_file(engine_file(copy, entry.name)).read_text())["Layers"]
@@ -44,14 +44,14 @@ def test_an_engine_passes_its_check_and_has_its_layers(here: EngineTarget, copy:
 
 
 def test_timings_are_kept_and_save_time(here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
-    first = build_engine(copy, entry, PROFILES, Wanted())
+    first = build_engine(copy, entry, PROFILES, BuildRequest())
     cache = timing_cache_file(engine_file(copy, entry.name).parent, here.version, here.gpu)
     kept = cache.read_bytes()
     assert kept
-    assert build_engine(copy, entry, PROFILES, Wanted()).seconds < first.seconds
+    assert build_engine(copy, entry, PROFILES, BuildRequest()).seconds < first.seconds
     cache.write_bytes(kept[:-100])
     events: list[dict[str, Any]] = []
-    build_engine(copy, entry, PROFILES, Wanted(), events.append)
+    build_engine(copy, entry, PROFILES, BuildRequest(), events.append)
     assert any("begun anew" in event.get("message", "") for event in events)
 
 
@@ -67,13 +67,13 @@ def test_timings_are_kept_and_save_time(here: EngineTarget, copy: Path, entry: V
     ],
 )
 def test_options_are_taken(options: EngineOptions, here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
-    build_engine(copy, entry, PROFILES, Wanted(options=options))
+    build_engine(copy, entry, PROFILES, BuildRequest(options=options))
     assert check_sidecar(copy, entry, here).options == options
 
 
 def test_an_engine_without_weights_is_smaller_and_refused(here: EngineTarget, copy: Path, entry: VariantEntry) -> None:
-    whole = build_engine(copy, entry, PROFILES, Wanted())
-    bare = build_engine(copy, entry, PROFILES, Wanted(options=EngineOptions(strip_weights=True)))
+    whole = build_engine(copy, entry, PROFILES, BuildRequest())
+    bare = build_engine(copy, entry, PROFILES, BuildRequest(options=EngineOptions(strip_weights=True)))
     assert bare.engine_size < whole.engine_size
     with pytest.raises(ProviderError, match="without its weights"):
         check_sidecar(copy, entry, here)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from edgener_runtime.commissioning.bench.plan import Place
+from edgener_runtime.commissioning.bench.plan import BenchTarget
 from edgener_runtime.commissioning.bench.spec import Spec
 
-PlantWorker = Callable[[str], Place]
+PlantWorker = Callable[[str], BenchTarget]
 _EVENTS = """
 import json, os, signal, sys, time
 job = json.loads(sys.stdin.readline())
@@ -38,10 +38,10 @@ def plant_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlantWorker
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
     count = 0
 
-    def plant(body: str) -> Place:
+    def plant(body: str) -> BenchTarget:
         nonlocal count
         count += 1
         (folder / f"planted_{count}.py").write_text(_EVENTS.format(body=body.replace("\n", "\n    ")))
-        return Place(f"planted-{count}", "cpu", 1, 1, "fp32", "0" * 64, 10, "nothing", f"planted_{count}")
+        return BenchTarget(f"planted-{count}", "cpu", 1, 1, "fp32", "0" * 64, 10, "nothing", f"planted_{count}")
 
     return plant

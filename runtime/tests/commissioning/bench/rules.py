@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgener_runtime.commissioning.bench.drivers.load import Driven, Driver, Load
+from edgener_runtime.commissioning.bench.drivers.load import Driven, Load, LoadDriver
 
 TEXTS = 12
 SLACK_MS = 1.0  # at the median, between two clocks and threads on a busy machine
@@ -42,7 +42,7 @@ class Slept:
         return 1000 * np.array([ended - begun for begun, ended, _ in self.asked])
 
 
-def broken(drive: Driver, scenario: str) -> list[str]:
+def broken(drive: LoadDriver, scenario: str) -> list[str]:
     """The rules of a scenario that a driver breaks."""
     system = Slept()
     driven = drive(system, LOADS[scenario])

@@ -19,7 +19,7 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.commissioning.bench.drivers import builtin
 from edgener_runtime.commissioning.bench.drivers import choose as drivers
 from edgener_runtime.commissioning.bench.drivers.choose import DRIVERS, pick_driver
-from edgener_runtime.commissioning.bench.drivers.load import Driven, Driver, Load, OverrunError, System
+from edgener_runtime.commissioning.bench.drivers.load import Driven, Load, LoadDriver, OverrunError, System
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 from edgener_runtime.commissioning.bench.drivers.schedule import sized
 from edgener_runtime.commissioning.bench.results.statistics import percentile
@@ -81,7 +81,7 @@ def ctrl_c(seconds: float) -> Iterator[None]:
 
 @both
 @every_scenario
-def test_the_rules_are_kept(drive: Driver, scenario: str) -> None:
+def test_the_rules_are_kept(drive: LoadDriver, scenario: str) -> None:
     assert broken(drive, scenario) == []
 
 
@@ -90,7 +90,7 @@ def test_the_rules_are_kept(drive: Driver, scenario: str) -> None:
 def test_the_two_agree(scenario: str) -> None:
     """What they say over what the system saw itself, which a busy machine slows down whoever drives."""
 
-    def ratio(drive: Driver, seed: int) -> float:
+    def ratio(drive: LoadDriver, seed: int) -> float:
         system, load = Slept(), replace(LOADS[scenario], seed=seed)
         said = figure(drive(system, load), load)
         return said / figure(Driven(system.took(), system.seconds, sum(len(asked[2]) for asked in system.asked)), load)
@@ -101,7 +101,7 @@ def test_the_two_agree(scenario: str) -> None:
 
 
 @both
-def test_a_server_is_sent_what_theory_knows_the_waits_of(drive: Driver) -> None:
+def test_a_server_is_sent_what_theory_knows_the_waits_of(drive: LoadDriver) -> None:
     """M/D/1 at half its capacity waits load * service / 2 / (1 - load), however busy this machine: when the
     queries were due follows from their latencies, and the waits are worked out for a service that never changes."""
 
@@ -197,13 +197,13 @@ def even(system: System, load: Load) -> Driven:
         (even, "server", "queries are due at random times of the rate"),
     ],
 )
-def test_a_fault_is_found(faulty: Driver, scenario: str, rule: str) -> None:
+def test_a_fault_is_found(faulty: LoadDriver, scenario: str, rule: str) -> None:
     assert rule in broken(faulty, scenario)
 
 
 @both
 @every_scenario
-def test_an_error_ends_it_and_is_raised(drive: Driver, scenario: str) -> None:
+def test_an_error_ends_it_and_is_raised(drive: LoadDriver, scenario: str) -> None:
     error = DeviceError("it broke off")
     begun = time.perf_counter()
     with pytest.raises(DeviceError) as raised:
@@ -215,7 +215,7 @@ def test_an_error_ends_it_and_is_raised(drive: Driver, scenario: str) -> None:
 
 @both
 @every_scenario
-def test_an_interrupt_in_the_system_is_raised(drive: Driver, scenario: str) -> None:
+def test_an_interrupt_in_the_system_is_raised(drive: LoadDriver, scenario: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         drive(Breaks(KeyboardInterrupt()), replace(LOADS[scenario], seconds=20, patience=0.1))
 
@@ -223,7 +223,7 @@ def test_an_interrupt_in_the_system_is_raised(drive: Driver, scenario: str) -> N
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 @both
 @every_scenario
-def test_ctrl_c_ends_it(drive: Driver, scenario: str) -> None:
+def test_ctrl_c_ends_it(drive: LoadDriver, scenario: str) -> None:
     begun = time.perf_counter()
     with pytest.raises(KeyboardInterrupt), ctrl_c(0.3):
         drive(Slept(), replace(LOADS[scenario], seconds=2 if scenario == "offline" else 20, patience=2))
@@ -231,7 +231,7 @@ def test_ctrl_c_ends_it(drive: Driver, scenario: str) -> None:
 
 
 @both
-def test_a_server_that_falls_behind_is_given_up(drive: Driver) -> None:
+def test_a_server_that_falls_behind_is_given_up(drive: LoadDriver) -> None:
     begun = time.perf_counter()
     with pytest.raises(OverrunError, match="they come faster than they are answered"):
         drive(Stuck(), replace(LOADS["server"], seconds=30, patience=0.5))
@@ -239,7 +239,7 @@ def test_a_server_that_falls_behind_is_given_up(drive: Driver) -> None:
 
 
 @both
-def test_what_waits_is_answered_together(drive: Driver) -> None:
+def test_what_waits_is_answered_together(drive: LoadDriver) -> None:
     system = Slept()
     driven = drive(system, replace(LOADS["server"], rate=600, together=4, seconds=0.3, patience=5))
     assert max(len(texts) for _, _, texts in system.asked) == 4
@@ -248,7 +248,7 @@ def test_what_waits_is_answered_together(drive: Driver) -> None:
 
 @both
 @every_scenario
-def test_a_real_classifier_is_driven(drive: Driver, scenario: str, classifier: TokenClassifier) -> None:
+def test_a_real_classifier_is_driven(drive: LoadDriver, scenario: str, classifier: TokenClassifier) -> None:
     class Real:
         def answer(self, texts: Sequence[int]) -> None:
             classifier.predict_batch([f"Ada met Grace in room {text}." for text in texts])
@@ -269,7 +269,7 @@ def test_a_real_classifier_is_driven(drive: Driver, scenario: str, classifier: T
     ],
 )
 @both
-def test_a_load_that_cannot_be_is_refused(drive: Driver, change: dict[str, object], message: str) -> None:
+def test_a_load_that_cannot_be_is_refused(drive: LoadDriver, change: dict[str, object], message: str) -> None:
     with pytest.raises(UserInputError, match=message):
         drive(Slept(), replace(LOADS["single-stream"], **change))  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ import pytest
 
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.commissioning.bench.metering.fingerprint import fingerprint
-from edgener_runtime.commissioning.bench.results.record import Fingerprint
+from edgener_runtime.commissioning.bench.results.record import MachineFingerprint
 from edgener_runtime.errors import UserInputError
 
 from .trees import CPU, JETSON, plant
@@ -30,7 +30,7 @@ SERVER = {
 
 def test_a_server_is_told_by_its_files(tmp_path: Path) -> None:
     plant(tmp_path, {f"{ONNXRUNTIME}/METADATA": "Metadata-Version: 2.1\nName: onnxruntime\nVersion: 1.32.0"})
-    assert fingerprint(plant(tmp_path, SERVER)) == Fingerprint(
+    assert fingerprint(plant(tmp_path, SERVER)) == MachineFingerprint(
         cpu="AMD EPYC", isa="avx2", architecture="x86_64", cores=2, memory=16_384_000, core_limit=1.5,
         memory_limit=8_000_000, os="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0-18-amd64", container=None,
         governor="schedutil", boost=True, gpus=(), driver=None, board=None, jetpack=None, power_mode=None,
@@ -69,7 +69,7 @@ def test_a_machine_that_tells_nothing_has_a_fingerprint(tmp_path: Path) -> None:
 
 def test_this_machine_has_one_that_is_read_as_it_was_written() -> None:
     found = fingerprint()
-    assert from_json(Fingerprint, to_json(found), "it") == found == fingerprint()
+    assert from_json(MachineFingerprint, to_json(found), "it") == found == fingerprint()
     assert found.cores >= 1 and found.architecture == platform.machine()
     assert found.libraries["python"] == platform.python_version()
     assert {"numpy", "tokenizers"} <= set(found.libraries) and "edgener" not in found.libraries

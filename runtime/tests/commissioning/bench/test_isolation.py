@@ -15,18 +15,18 @@ import pytest
 from edgener_runtime.commissioning.bench.metering import isolation as module
 from edgener_runtime.commissioning.bench.metering.counters import allowed_cores, cpu_time
 from edgener_runtime.commissioning.bench.metering.isolation import Watch, marks, pin
-from edgener_runtime.commissioning.bench.results.record import Round, Stillness
+from edgener_runtime.commissioning.bench.results.record import Isolation, Round
 
 from .test_counters import BUSY
 from .trees import CPU, plant, proc_stat, thread
 
 HERE = Path("/")
 LONG_ENOUGH = 0.35  # seconds
-QUIET = Stillness(2.0, others=0.02, stolen=0.0, throttled=0, celsius=50.0)
+QUIET = Isolation(2.0, others=0.02, stolen=0.0, throttled=0, celsius=50.0)
 
 
-def rounds(*still: Stillness) -> list[Round]:
-    return [Round("2026-01-01T00:00:00+00:00", 0.2, 3.0, 0.5, 1.0, 10, 200, 1.0, "", each) for each in still]
+def rounds(*isolation: Isolation) -> list[Round]:
+    return [Round("2026-01-01T00:00:00+00:00", 0.2, 3.0, 0.5, 1.0, 10, 200, 1.0, "", each) for each in isolation]
 
 
 @pytest.fixture
@@ -76,26 +76,26 @@ def test_a_system_without_affinity_is_left_as_it_is(monkeypatch: pytest.MonkeyPa
     assert pin(1) == ()
 
 
-def watched(root: Path, before: str, after: str, seconds: float = LONG_ENOUGH) -> Stillness:
+def watched(root: Path, before: str, after: str, seconds: float = LONG_ENOUGH) -> Isolation:
     """What is told of a round in which /proc/stat went from one to the other."""
     plant(root, {"proc/stat": before})
     with Watch(root) as watch:
         time.sleep(seconds)
         plant(root, {"proc/stat": after})
-    return watch.stillness
+    return watch.isolation
 
 
 def test_others_are_told_in_cores(four_threads: Path) -> None:
     found = watched(four_threads, proc_stat((0, 0, 0), (0, 0, 0)), proc_stat((35, 0, 0), (35, 0, 0)))
     assert found.others is not None and 0.2 < found.others <= 2.0  # 0.7 seconds in 0.35, or in more on a busy machine
     assert found.stolen == 0
-    assert found.yardstick_ms > 0
+    assert found.reference_ms > 0
 
 
 def test_a_quiet_round_is_told_as_such(four_threads: Path) -> None:
-    still = watched(four_threads, proc_stat((500, 0, 9)), proc_stat((500, 35, 9)))
-    assert (still.others, still.stolen) == (0, 0)
-    assert marks(rounds(still, still)) == ()
+    isolation = watched(four_threads, proc_stat((500, 0, 9)), proc_stat((500, 35, 9)))
+    assert (isolation.others, isolation.stolen) == (0, 0)
+    assert marks(rounds(isolation, isolation)) == ()
 
 
 def test_what_is_stolen_is_a_share_of_what_was_wanted(four_threads: Path) -> None:
@@ -116,14 +116,14 @@ def test_slowing_down_is_counted_within_the_round(four_threads: Path) -> None:
     )
     with Watch(four_threads) as watch:
         plant(four_threads, {file: 9})
-    assert (watch.stillness.throttled, watch.stillness.celsius) == (2, 61.0)
+    assert (watch.isolation.throttled, watch.isolation.celsius) == (2, 61.0)
 
 
 def test_a_machine_that_tells_nothing_still_has_its_yardstick(tmp_path: Path) -> None:
     with Watch(tmp_path) as watch:
         pass
-    assert watch.stillness == Stillness(watch.stillness.yardstick_ms)
-    assert marks(rounds(watch.stillness, watch.stillness)) == ()
+    assert watch.isolation == Isolation(watch.isolation.reference_ms)
+    assert marks(rounds(watch.isolation, watch.isolation)) == ()
 
 
 @pytest.mark.skipif(cpu_time(HERE, allowed_cores()) is None, reason="this machine has no /proc/stat")
@@ -135,7 +135,7 @@ def test_a_process_that_is_in_the_way_is_found() -> None:
     time.sleep(0.2)
     with Watch() as watch:
         time.sleep(0.6)
-    found = marks(rounds(watch.stillness, QUIET))
+    found = marks(rounds(watch.isolation, QUIET))
     assert any(mark.startswith("busy: other processes used ") for mark in found)
 
 
@@ -145,19 +145,19 @@ def test_a_process_that_is_in_the_way_is_found() -> None:
         (replace(QUIET, others=0.83), "busy: other processes used 0.8 cores in 2 of 7 rounds"),
         (replace(QUIET, stolen=0.031), "busy: the hypervisor took 3% of the CPU's time in 2 of 7 rounds"),
         (replace(QUIET, throttled=4), "throttled: the CPU slowed down, or a limit halted it, 8 times in 2 of 7 rounds"),
-        (replace(QUIET, yardstick_ms=2.2), "drifting: the yardstick took +10% against the median in 2 of 7 rounds"),
-        (replace(QUIET, yardstick_ms=1.8), "drifting: the yardstick took -10% against the median in 2 of 7 rounds"),
+        (replace(QUIET, reference_ms=2.2), "drifting: the yardstick took +10% against the median in 2 of 7 rounds"),
+        (replace(QUIET, reference_ms=1.8), "drifting: the yardstick took -10% against the median in 2 of 7 rounds"),
     ],
 )
-def test_what_disturbs_is_marked_with_its_figures(disturbed: Stillness, mark: str) -> None:
+def test_what_disturbs_is_marked_with_its_figures(disturbed: Isolation, mark: str) -> None:
     assert marks(rounds(*[QUIET] * 5, disturbed, disturbed)) == (mark,)
 
 
 @pytest.mark.parametrize(
-    "still", [replace(QUIET, others=0.1), replace(QUIET, stolen=0.02), replace(QUIET, yardstick_ms=2.09)]
+    "still", [replace(QUIET, others=0.1), replace(QUIET, stolen=0.02), replace(QUIET, reference_ms=2.09)]
 )
-def test_what_every_machine_does_is_not_marked(still: Stillness) -> None:
-    assert marks(rounds(QUIET, QUIET, QUIET, still)) == ()
+def test_what_every_machine_does_is_not_marked(isolation: Isolation) -> None:
+    assert marks(rounds(QUIET, QUIET, QUIET, isolation)) == ()
 
 
 def test_a_single_round_is_marked() -> None:

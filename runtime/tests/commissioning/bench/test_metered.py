@@ -9,8 +9,8 @@ import pytest
 
 from edgener_runtime.commissioning.bench.drivers.choose import DRIVERS
 from edgener_runtime.commissioning.bench.drivers.load import Driven, Load
-from edgener_runtime.commissioning.bench.metering import isolation as still
-from edgener_runtime.commissioning.bench.metering.metered import Gauge
+from edgener_runtime.commissioning.bench.metering import isolation as isolation
+from edgener_runtime.commissioning.bench.metering.metered import MeteredDriver
 
 
 class Burning:
@@ -30,9 +30,9 @@ class Burning:
 def test_only_the_queries_are_counted(name: str, scenario: str) -> None:
     if name == "loadgen":
         pytest.importorskip("mlperf_loadgen")
-    gauge = Gauge(DRIVERS[name], None)
-    driven = gauge(Burning(), Load(scenario, 10, 0.8, rate=200))
-    beside = gauge.cost_of(driven).cpu_seconds - 0.002 * driven.texts
+    metered = MeteredDriver(DRIVERS[name], None)
+    driven = metered(Burning(), Load(scenario, 10, 0.8, rate=200))
+    beside = metered.cost_of(driven).cpu_seconds - 0.002 * driven.texts
     assert 0 <= beside < 0.0005 * len(driven.milliseconds) + 0.03  # to send each, and to begin and end
 
 
@@ -58,7 +58,7 @@ def test_no_query_meets_cores_that_rest(scenario: str, monkeypatch: pytest.Monke
         happened.append("drive")
         return DRIVERS["builtin"](system, load)
 
-    monkeypatch.setattr(still, "yardstick", lambda: happened.append("yardstick") or 1.0)
-    Gauge(drive, None)(Noting(), Load(scenario, 10, 0.4))
+    monkeypatch.setattr(isolation, "yardstick", lambda: happened.append("yardstick") or 1.0)
+    MeteredDriver(drive, None)(Noting(), Load(scenario, 10, 0.4))
     before = happened[: happened.index("drive")]
     assert before[0] == "yardstick" and set(before[1:]) == {"answer"}

@@ -6,59 +6,59 @@ from pathlib import Path
 import pytest
 
 from edgener_runtime.bundle.manifest import Manifest, read_manifest
-from edgener_runtime.commissioning.bench.plan import cases_of, places_of, require_any, require_distinct
+from edgener_runtime.commissioning.bench.plan import cases_of, require_any, require_distinct, targets_of
 from edgener_runtime.commissioning.bench.results.record import Case
 from edgener_runtime.commissioning.bench.spec import Spec
-from edgener_runtime.commissioning.bench.workloads import WorkTexts
+from edgener_runtime.commissioning.bench.workloads import WorkloadTexts
 from edgener_runtime.errors import ProviderError, UserInputError
 from edgener_runtime.machine.cpu import usable_cores
 
 Ask = Callable[..., Spec]
-WORK = WorkTexts("made-up", ("a",), (3,))
+WORK = WorkloadTexts("made-up", ("a",), (3,))
 
 
 def test_every_variant_is_a_place_for_each_count_of_threads(ask: Ask, manifest: Manifest) -> None:
-    places = places_of(ask(variants=(), threads=(1, 2)), manifest)
-    names = [(place.variant, place.threads) for place in places]
+    targets = targets_of(ask(variants=(), threads=(1, 2)), manifest)
+    names = [(target.variant, target.threads) for target in targets]
     assert names == [("int8-dynamic", 1), ("int8-dynamic", 2), ("fp32", 1), ("fp32", 2)]
-    assert {place.device for place in places} == {"cpu"} and not any(place.why_not for place in places)
-    assert places[0].sha256 == manifest.variants[0].file.sha256
+    assert {target.device for target in targets} == {"cpu"} and not any(target.why_not for target in targets)
+    assert targets[0].sha256 == manifest.variants[0].file.sha256
 
 
 def test_devices_that_come_to_the_same_are_one_place(ask: Ask, manifest: Manifest) -> None:
-    (place,) = places_of(ask(devices=("cpu", "cpu"), threads=(1, 1)), manifest)
-    assert (place.device, place.threads, place.asked) == ("cpu", 1, 1)
+    (target,) = targets_of(ask(devices=("cpu", "cpu"), threads=(1, 1)), manifest)
+    assert (target.device, target.threads, target.asked) == ("cpu", 1, 1)
 
 
 def test_threads_are_the_cores_where_none_are_asked_for(ask: Ask, manifest: Manifest) -> None:
-    (place,) = places_of(ask(threads=()), manifest)
-    assert (place.threads, place.asked) == (usable_cores(), None)
+    (target,) = targets_of(ask(threads=()), manifest)
+    assert (target.threads, target.asked) == (usable_cores(), None)
 
 
 def test_a_variant_that_cannot_run_here_is_a_place_with_the_reason(edit: Callable[..., Path], copy: Path) -> None:
     edit("variants", 1, "needs", providers=["CUDAExecutionProvider"])
-    places = places_of(Spec(str(copy), devices=("cpu",)), read_manifest(copy))
-    assert [bool(place.why_not) for place in places] == [False, True]
-    assert "fp32 runs on CUDAExecutionProvider, not on CPUExecutionProvider" in places[1].why_not
-    require_any(places)
+    targets = targets_of(Spec(str(copy), devices=("cpu",)), read_manifest(copy))
+    assert [bool(target.why_not) for target in targets] == [False, True]
+    assert "fp32 runs on CUDAExecutionProvider, not on CPUExecutionProvider" in targets[1].why_not
+    require_any(targets)
     with pytest.raises(ProviderError, match="nothing of it can run here\nfp32: variant fp32 runs on CUDA"):
-        require_any(places[1:])
+        require_any(targets[1:])
 
 
 def test_a_device_that_is_not_here_is_a_reason(ask: Ask, manifest: Manifest) -> None:
-    (place,) = places_of(ask(devices=("jetson",)), manifest)
-    assert place.device == "jetson" and "jetson cannot run here" in place.why_not
+    (target,) = targets_of(ask(devices=("jetson",)), manifest)
+    assert target.device == "jetson" and "jetson cannot run here" in target.why_not
 
 
 def test_an_unknown_variant_is_refused(ask: Ask, manifest: Manifest) -> None:
     with pytest.raises(UserInputError, match="has no variant 'int4'"):
-        places_of(ask(variants=("int4",)), manifest)
+        targets_of(ask(variants=("int4",)), manifest)
 
 
 def test_cases_are_scenarios_by_works(ask: Ask, manifest: Manifest) -> None:
     spec = ask(scenarios=("single-stream", "multi-stream", "server"), samples_per_query=(2, 8), bound_ms=20.0)
-    (place,) = places_of(spec, manifest)
-    assert list(cases_of(spec, place, [WORK])) == [
+    (target,) = targets_of(spec, manifest)
+    assert list(cases_of(spec, target, [WORK])) == [
         Case("fp32", "cpu", 1, "single-stream", "made-up"),
         Case("fp32", "cpu", 1, "multi-stream", "made-up", 2),
         Case("fp32", "cpu", 1, "multi-stream", "made-up", 8),

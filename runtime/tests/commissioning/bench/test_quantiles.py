@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from edgener_runtime.commissioning.bench.results.quantiles import rank_sum_margin, student
+from edgener_runtime.commissioning.bench.results.quantiles import rank_sum_margin, student_t
 
 
 @pytest.mark.parametrize("degrees", [*range(1, 21), 21, 25, 40, 100])
 def test_nineteen_in_twenty_lie_between_the_ends(degrees: int) -> None:
     scale = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)) / math.sqrt(degrees * math.pi)
-    points, step = np.linspace(0, student(degrees), 200_001, retstep=True)
+    points, step = np.linspace(0, student_t(degrees), 200_001, retstep=True)
     density = scale * (1 + points**2 / degrees) ** (-(degrees + 1) / 2)
     assert 2 * step * (density.sum() - (density[0] + density[-1]) / 2) == pytest.approx(0.95, abs=2e-5)
 

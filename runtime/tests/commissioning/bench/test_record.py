@@ -10,32 +10,32 @@ from edgener_runtime.base.serde import to_json
 from edgener_runtime.commissioning.bench.results.record import (
     MEASURED,
     PRECISE,
+    BenchFigures,
     BenchResult,
+    BenchRow,
     Case,
-    Figures,
-    Fingerprint,
     Interval,
+    Isolation,
+    MachineFingerprint,
     Round,
-    Row,
-    Stillness,
-    Work,
+    Workload,
     read_result,
 )
 from edgener_runtime.errors import UserInputError
 
 ONE = Interval(1.0, 0.9, 1.1)
-FIGURES = Figures(ONE, "ms", ONE, ONE, ONE, ONE, 2.0, ONE, 20.0, 1.5, 0.2, 3.0)
-ROUND = Round("2026-01-01T00:00:00+00:00", 0.2, 3.0, 0.5, 1.0, 10, 200, 1.0, "", Stillness(5.0))
-ROW = Row(
+FIGURES = BenchFigures(ONE, "ms", ONE, ONE, ONE, ONE, 2.0, ONE, 20.0, 1.5, 0.2, 3.0)
+ROUND = Round("2026-01-01T00:00:00+00:00", 0.2, 3.0, 0.5, 1.0, 10, 200, 1.0, "", Isolation(5.0))
+ROW = BenchRow(
     Case("fp32", "cpu", 2, "single-stream", "made-up"), "fp32", "CPUExecutionProvider", "onnxruntime 1.32.0", "0" * 64,
     10, MEASURED, PRECISE, figures=FIGURES, rounds=(ROUND,),
 )  # fmt: skip
-MACHINE = Fingerprint(
+MACHINE = MachineFingerprint(
     "a CPU", "avx2", "x86_64", 2, 8 << 30, None, None, "Debian", "6.1", None, None, None, (), None, None, None, None
 )
 RESULT = BenchResult(
     "box", "0.1.0", "bundle", "1" * 64, "2026-01-01T00:00:00+00:00", 3.0, "builtin", MACHINE,
-    (Work("made-up", 64, 1200, "2" * 64),), (ROW,),
+    (Workload("made-up", 64, 1200, "2" * 64),), (ROW,),
 )  # fmt: skip
 
 

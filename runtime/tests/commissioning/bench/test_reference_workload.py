@@ -9,27 +9,27 @@ from statistics import median
 import pytest
 
 from edgener_runtime.commissioning.bench.metering import reference_workload as module
-from edgener_runtime.commissioning.bench.metering.reference_workload import yardstick
+from edgener_runtime.commissioning.bench.metering.reference_workload import reference_workload_ms
 
 
 def test_interrupted_pieces_and_the_first_two_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces: Iterator[float] = iter([9e-9, 9e-9, 0.9, 0.001, *[0.9] * 9, 0.0012, 0.002, 0.0015, 0.9])
     monkeypatch.setattr(module, "_piece", lambda: next(pieces))
-    assert yardstick() == 2.0
+    assert reference_workload_ms() == 2.0
 
 
 def test_a_slower_machine_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = yardstick()
+    usual = reference_workload_ms()
     piece = module._piece
     monkeypatch.setattr(module, "_piece", lambda: piece() + piece() + piece())
-    assert yardstick() > 1.5 * usual
+    assert reference_workload_ms() > 1.5 * usual
 
 
 def test_it_takes_one_thread_and_little_more_than_its_pieces() -> None:
     """Held against a piece, as those are milliseconds on a server and half a second where its CPU is emulated."""
     piece = median(module._piece() for _ in range(5))
     begun, used = time.perf_counter(), time.process_time()
-    yardstick()
+    reference_workload_ms()
     seconds, used = time.perf_counter() - begun, time.process_time() - used
     assert used < 1.3 * seconds + 0.005
     assert used < 2 * (module._PIECES + module._UNTIMED) * piece

@@ -11,7 +11,7 @@ import pytest
 
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.commissioning.bench import run as module
-from edgener_runtime.commissioning.bench.results.record import BenchResult, Row
+from edgener_runtime.commissioning.bench.results.record import BenchResult, BenchRow
 from edgener_runtime.commissioning.bench.results.samples import pack
 from edgener_runtime.commissioning.bench.run import Step, run
 from edgener_runtime.commissioning.bench.spec import Gold, Spec, Text
@@ -35,7 +35,7 @@ def planted_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "places_of", lambda spec, manifest: [])
 
 
-def of_variant(result: BenchResult, name: str) -> list[Row]:
+def of_variant(result: BenchResult, name: str) -> list[BenchRow]:
     return [row for row in result.rows if row.case.variant == name]
 
 
@@ -51,14 +51,14 @@ def test_rows_are_measured_with_all_that_they_cost(ask: Ask, bundle: Path) -> No
         assert (row.status, row.provider, row.f1) == ("measured", "CPUExecutionProvider", 0.0)
         assert row.figures and row.figures.texts_per_second.value > 0 and row.rounds
         assert row.library and row.size_bytes > 0 and row.ended_by in ("budget", "precise")
-    assert result.works[0].gold and result.works[0].texts == 2
+    assert result.workloads[0].gold and result.workloads[0].texts == 2
 
 
 def test_places_take_turns_in_an_order_that_changes(ask: Ask, plant_worker: PlantWorker, planted_only: None) -> None:
     steps: list[Step] = []
     one, other = (plant_worker(STEADY.format(made=MADE)) for _ in range(2))
     run(ask(seconds=60, scenarios=("single-stream",)), steps.append, more=(one, other))
-    assert [step.place for step in steps[:6]] == [one, other, other, one, one, other]
+    assert [step.target for step in steps[:6]] == [one, other, other, one, one, other]
     assert [step.round for step in steps[:6]] == [1, 1, 2, 2, 3, 3]
 
 

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
-from edgener_runtime.commissioning.bench.results.record import Interval, Round, Stillness
+from edgener_runtime.commissioning.bench.results.record import Interval, Isolation, Round
 from edgener_runtime.commissioning.bench.results.samples import pack
 from edgener_runtime.commissioning.bench.results.statistics import (
     LEAST_ROUNDS,
@@ -212,7 +212,7 @@ def test_precise_is_half_the_width(low: float, high: float, expected: bool) -> N
 
 ROUND = Round(
     "2026-01-01T00:00:00+00:00", 0.2, 3.0, 0.5, seconds=2.0, texts=100, subwords=3000, cpu_seconds=4.0,
-    samples=pack(np.arange(1.0, 101.0)), still=Stillness(5.0), steady_rss_mb=100.0, peak_rss_mb=120.0, joules=5.0,
+    samples=pack(np.arange(1.0, 101.0)), isolation=Isolation(5.0), steady_rss_mb=100.0, peak_rss_mb=120.0, joules=5.0,
     rate=40.0,
 )  # fmt: skip
 ROUNDS = [ROUND, replace(ROUND, seconds=2.5, peak_rss_mb=None, joules=None, load_seconds=0.4, rate=30.0), ROUND]

@@ -2,21 +2,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgener_runtime.commissioning.bench.results.record import BUDGET, FAILED, NOT_RUN, Case, Interval, Row
+from edgener_runtime.commissioning.bench.results.record import BUDGET, FAILED, NOT_RUN, BenchRow, Case, Interval
 from edgener_runtime.commissioning.bench.results.table import table
 
 from .test_record import FIGURES, RESULT, ROW
 
 
-def lines_of(*rows: Row, **fields: object) -> list[str]:
+def lines_of(*rows: BenchRow, **fields: object) -> list[str]:
     return table(replace(RESULT, rows=rows, **fields)).splitlines()  # type: ignore[arg-type]
 
 
 def test_a_row_stands_below_its_titles() -> None:
-    head, about, blank, work, *titles, row = lines_of(ROW)[:7]
+    head, about, blank, workload, *titles, row = lines_of(ROW)[:7]
     assert head == "bundle on box: a CPU, 2 cores, avx2" and not blank
     assert about == "3 s, driver builtin, edgener 0.1.0, 2026-01-01T00:00:00+00:00"
-    assert work == "made-up: 64 texts, 1200 subwords"
+    assert workload == "made-up: 64 texts, 1200 subwords"
     assert " ".join(titles[0].split()) == "by MLPerf's p50 p90 p95 p99 max subwords CPU s load first file"
     assert " ".join(titles[1].split()) == (
         "variant device threads scenario rules ms ms ms ms ms texts/s /s /1000 s ms MB rounds"
@@ -53,9 +53,9 @@ def test_marks_are_letters_with_their_meaning_below() -> None:
 
 
 def test_each_work_has_a_table_and_sources_and_notes_stand_below() -> None:
-    other = replace(RESULT.works[0], name="16 subwords")
-    rows = (ROW, replace(ROW, case=replace(ROW.case, work=other.name)))
-    lines = lines_of(*rows, works=(*RESULT.works, other), notes=("the governor is powersave",))
+    other = replace(RESULT.workloads[0], name="16 subwords")
+    rows = (ROW, replace(ROW, case=replace(ROW.case, workload=other.name)))
+    lines = lines_of(*rows, workloads=(*RESULT.workloads, other), notes=("the governor is powersave",))
     assert [line for line in lines if line.endswith("subwords") and "texts" in line] == [
         "made-up: 64 texts, 1200 subwords", "16 subwords: 64 texts, 1200 subwords",
     ]  # fmt: skip
@@ -64,7 +64,7 @@ def test_each_work_has_a_table_and_sources_and_notes_stand_below() -> None:
 
 def test_what_was_not_run_has_one_line_for_a_place_with_the_reason() -> None:
     rows = [
-        Row(
+        BenchRow(
             Case("fp16", "cuda", 2, scenario, "made-up"), "fp16", None, None, "0" * 64, 10, NOT_RUN, FAILED,
             reason="no CUDA driver",
         )

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from edgener_runtime.commissioning.bench.plan import Place
+from edgener_runtime.commissioning.bench.plan import BenchTarget
 from edgener_runtime.commissioning.bench.results.record import Case
-from edgener_runtime.commissioning.bench.time_budget import Pace, Shares
+from edgener_runtime.commissioning.bench.time_budget import Shares, TimeBudget
 
-PLACES = [Place(name, "cpu", 1, 1, "fp32", "0" * 64, 10, "bundle") for name in ("one", "other")]
-CASES = [Case(place.variant, "cpu", 1, scenario, "w") for place in PLACES for scenario in ("single-stream", "offline")]
+PLACES = [BenchTarget(name, "cpu", 1, 1, "fp32", "0" * 64, 10, "bundle") for name in ("one", "other")]
+CASES = [
+    Case(target.variant, "cpu", 1, scenario, "w") for target in PLACES for scenario in ("single-stream", "offline")
+]
 SHARES: Shares = {PLACES[0]: dict.fromkeys(CASES[:2], 1), PLACES[1]: dict.fromkeys(CASES[2:], 1)}
 
 
 def rounds_in(budget: float, overhead: float, least: float = 0.0, shares: Shares = SHARES) -> tuple[int, float]:
     """How many rounds are made of places that cost so much besides, and cases that take so long at least; and the
     seconds they take."""
-    pace, rounds, spent = Pace(), 0, 0.0
-    while pace.begin_round(rounds, budget - spent, shares):
-        for place, cases in shares.items():
-            took = {case: max(least, pace.slice * share) for case, share in cases.items()}
-            pace.learn(place, overhead + sum(took.values()), took, shares)
+    time_budget, rounds, spent = TimeBudget(), 0, 0.0
+    while time_budget.begin_round(rounds, budget - spent, shares):
+        for target, cases in shares.items():
+            took = {case: max(least, time_budget.slice * share) for case, share in cases.items()}
+            time_budget.learn(target, overhead + sum(took.values()), took, shares)
             spent += overhead + sum(took.values())
         rounds += 1
     return rounds, spent

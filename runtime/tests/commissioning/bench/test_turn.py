@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgener_runtime.commissioning.bench.cases import Entry
-from edgener_runtime.commissioning.bench.plan import Place
+from edgener_runtime.commissioning.bench.cases import CaseState
+from edgener_runtime.commissioning.bench.plan import BenchTarget
 from edgener_runtime.commissioning.bench.results.record import Case
 from edgener_runtime.commissioning.bench.results.samples import pack
-from edgener_runtime.commissioning.bench.time_budget import Pace
-from edgener_runtime.commissioning.bench.turn import Visit
+from edgener_runtime.commissioning.bench.time_budget import TimeBudget
+from edgener_runtime.commissioning.bench.turn import Turn
 
 from .conftest import PlantWorker
 from .test_record import ROUND
@@ -27,11 +27,11 @@ def measured(case: int) -> str:
     return f"tell(event='measured', case={case}, round={MADE!r})"
 
 
-def visited(place: Place, folder: Path, number: int = 1) -> Sequence[Entry]:
+def visited(target: BenchTarget, folder: Path, number: int = 1) -> Sequence[CaseState]:
     """The entries of two cases after a visit."""
-    cases = [Case(place.variant, "cpu", 1, scenario, "w") for scenario in ("single-stream", "offline")]
-    entries = [Entry(case, place, 0) for case in cases]
-    Visit(place, entries, 0.02, Pace()).make("builtin", folder / "works.json", folder / "gold.json", number)
+    cases = [Case(target.variant, "cpu", 1, scenario, "w") for scenario in ("single-stream", "offline")]
+    entries = [CaseState(case, target, 0) for case in cases]
+    Turn(target, entries, 0.02, TimeBudget()).make("builtin", folder / "works.json", folder / "gold.json", number)
     return entries
 
 
@@ -59,8 +59,8 @@ def test_a_module_that_is_not_there_is_told(plant_worker: PlantWorker, tmp_path:
 
 
 def test_what_was_measured_before_a_crash_stays(plant_worker: PlantWorker, tmp_path: Path) -> None:
-    place = plant_worker(f"loaded()\n{measured(0)}\nos.abort()")
-    done, crashed = visited(place, tmp_path)
+    target = plant_worker(f"loaded()\n{measured(0)}\nos.abort()")
+    done, crashed = visited(target, tmp_path)
     assert len(done.rounds) == 1 and not crashed.rounds
     assert (done.row("budget").status, crashed.row("budget").status) == ("partial", "not run")
 
@@ -74,9 +74,9 @@ def test_a_case_that_fails_takes_no_other_with_it(plant_worker: PlantWorker, tmp
 
 def test_scores_are_asked_for_in_the_first_round_alone(plant_worker: PlantWorker, tmp_path: Path) -> None:
     scored = "loaded()\nif job['gold']: tell(event='scored', work=0, f1=0.5)"
-    place = plant_worker(scored)
-    assert [entry.f1 for entry in visited(place, tmp_path, 0)] == [0.5, 0.5]
-    assert [entry.f1 for entry in visited(place, tmp_path, 1)] == [None, None]
+    target = plant_worker(scored)
+    assert [entry.f1 for entry in visited(target, tmp_path, 0)] == [0.5, 0.5]
+    assert [entry.f1 for entry in visited(target, tmp_path, 1)] == [None, None]
 
 
 def test_what_a_process_leaves_behind_lies_where_it_is_removed(plant_worker: PlantWorker, tmp_path: Path) -> None:

@@ -15,26 +15,26 @@ import pytest
 
 from edgener_runtime.base.process import Ended, python_command, run_process
 from edgener_runtime.base.serde import from_json
-from edgener_runtime.commissioning.bench.job import Job, Turn
+from edgener_runtime.commissioning.bench.job import RoundRequest, WorkerJob
 from edgener_runtime.commissioning.bench.results.record import Round
 from edgener_runtime.commissioning.bench.results.samples import unpack
 from edgener_runtime.commissioning.bench.spec import Gold
-from edgener_runtime.commissioning.bench.workloads import GoldEntities, WorkTexts, write_works
+from edgener_runtime.commissioning.bench.workloads import GoldEntities, WorkloadTexts, write_workloads
 
 GOLD = GoldEntities(((Gold("X", 0, 1),), (), ()), (((0, 3),), ((0, 2),), ()))
 GOLD = GoldEntities(((Gold("X", 0, 1),), (), ()), (((0, 3),), ((0, 2),), ()))
-WORK = WorkTexts("orders", ("oil leak at pump P-101", "ok", "\ud800 valve stuck"), (9, 3, 6), GOLD)
-SINGLE = Turn(0, 0, "single-stream", 1, 0.0, 0.1)
+WORK = WorkloadTexts("orders", ("oil leak at pump P-101", "ok", "\ud800 valve stuck"), (9, 3, 6), GOLD)
+SINGLE = RoundRequest(0, 0, "single-stream", 1, 0.0, 0.1)
 COMMAND = python_command("edgener_runtime.commissioning.bench.worker")
 
 
 @pytest.fixture
-def job(bundle: Path, tmp_path: Path) -> Job:
-    works, _ = write_works((WORK,), tmp_path)
-    return Job(str(bundle), "fp32", "cpu", 1, str(works), "builtin", 0, (SINGLE,))
+def job(bundle: Path, tmp_path: Path) -> WorkerJob:
+    workloads, _ = write_workloads((WORK,), tmp_path)
+    return WorkerJob(str(bundle), "fp32", "cpu", 1, str(workloads), "builtin", 0, (SINGLE,))
 
 
-def done(job: Job) -> tuple[Ended, list[dict[str, Any]]]:
+def done(job: WorkerJob) -> tuple[Ended, list[dict[str, Any]]]:
     told: list[dict[str, Any]] = []
     return run_process(COMMAND, json.dumps(asdict(job)), told.append), told
 
@@ -44,12 +44,12 @@ def round_of(event: dict[str, Any]) -> Round:
     return from_json(Round, json.dumps(event["round"]), "the round")
 
 
-def test_every_scenario_is_measured_and_the_work_scored(job: Job) -> None:
+def test_every_scenario_is_measured_and_the_work_scored(job: WorkerJob) -> None:
     turns = (
-        SINGLE, Turn(1, 0, "multi-stream", 2, 0.0, 0.1), Turn(2, 0, "offline", 1, 0.0, 0.1),
-        Turn(3, 0, "server", 1, 50.0, 0.05, rate=500.0),
+        SINGLE, RoundRequest(1, 0, "multi-stream", 2, 0.0, 0.1), RoundRequest(2, 0, "offline", 1, 0.0, 0.1),
+        RoundRequest(3, 0, "server", 1, 50.0, 0.05, rate=500.0),
     )  # fmt: skip
-    ended, told = done(replace(job, turns=turns, gold=str(Path(job.works).with_name("gold.json"))))
+    ended, told = done(replace(job, turns=turns, gold=str(Path(job.workloads).with_name("gold.json"))))
     assert ended.code == 0, ended.stderr
     loaded, *measured, scored = told
     assert loaded["provider"] == "CPUExecutionProvider" and loaded["library"].startswith("onnxruntime ")
@@ -63,11 +63,11 @@ def test_every_scenario_is_measured_and_the_work_scored(job: Job) -> None:
     for one in (single, multi, offline, server):
         assert 3 * one.texts <= one.subwords <= 9 * one.texts
         assert one.cpu_seconds > 0 and one.load_seconds > 0 and one.first_ms > 0 and one.warm_up_seconds > 0
-        assert one.still.yardstick_ms > 0
+        assert one.isolation.reference_ms > 0
         assert one.peak_rss_mb is None or (one.steady_rss_mb and 30 < one.steady_rss_mb <= one.peak_rss_mb + 1)
 
 
-def test_the_seed_draws_the_texts(job: Job) -> None:
+def test_the_seed_draws_the_texts(job: WorkerJob) -> None:
     """The same number of queries in the same order has the same subwords; another seed's has others."""
     turn = replace(SINGLE, seconds=0.001)  # the least number of queries
     counts = [round_of(done(replace(job, seed=seed, turns=(turn,)))[1][1]) for seed in (1, 1, 7)]
@@ -75,21 +75,21 @@ def test_the_seed_draws_the_texts(job: Job) -> None:
     assert {one.subwords for one in counts} != {counts[0].subwords}
 
 
-def test_what_cannot_be_loaded_is_told(job: Job) -> None:
+def test_what_cannot_be_loaded_is_told(job: WorkerJob) -> None:
     ended, (event,) = done(replace(job, device="tensorrt"))
     assert ended.code == 0 and event["event"] == "failed" and event["case"] is None
     assert event["kind"] == "ProviderError"
 
 
-def test_a_turn_that_fails_is_told_and_the_next_is_taken(job: Job) -> None:
-    hopeless = Turn(0, 0, "server", 1, 0.0001, 0.05)
+def test_a_turn_that_fails_is_told_and_the_next_is_taken(job: WorkerJob) -> None:
+    hopeless = RoundRequest(0, 0, "server", 1, 0.0001, 0.05)
     _, (_, failed, measured) = done(replace(job, turns=(hopeless, replace(SINGLE, case=1))))
     assert failed["event"] == "failed" and failed["case"] == 0 and "no rate keeps the bound" in failed["message"]
     assert measured["case"] == 1
 
 
 @pytest.fixture
-def busy(job: Job) -> Iterator[subprocess.Popen[str]]:
+def busy(job: WorkerJob) -> Iterator[subprocess.Popen[str]]:
     """A worker in the middle of a turn of ten minutes."""
     with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stdin and process.stdout

@@ -8,7 +8,7 @@ import pytest
 
 from edgener_runtime import TokenClassifier, UserInputError
 from edgener_runtime.bundle.manifest import Manifest
-from edgener_runtime.commissioning.selftest.answers import Comparison, answer_all, band_of, compare, reference_of
+from edgener_runtime.commissioning.selftest.answers import AnswerComparison, answer_all, band_of, compare, reference_of
 from edgener_runtime.commissioning.selftest.report import Answer
 from edgener_runtime.machine.devices import CPU
 
@@ -23,15 +23,15 @@ def said(labels: str, logits: str = "5.0 2.0 1.0") -> tuple[Answer, ...]:
 @pytest.mark.parametrize(
     ("own", "expected"),
     [
-        (KNOWN, Comparison(4, 0, 0, 0.0)),
-        (said("0 3 0"), Comparison(4, 1, 1, 0.0)),  # its lead was 0.1, within twice the band
-        (said("0 0 4"), Comparison(4, 1, 0, 0.0)),  # its lead was 0.3
-        (said("0 3 4", "5.0 2.5 1.0"), Comparison(4, 0, 0, 0.5)),
-        (KNOWN[::-1], Comparison(4, 0, 0, 0.0)),
+        (KNOWN, AnswerComparison(4, 0, 0, 0.0)),
+        (said("0 3 0"), AnswerComparison(4, 1, 1, 0.0)),  # its lead was 0.1, within twice the band
+        (said("0 0 4"), AnswerComparison(4, 1, 0, 0.0)),  # its lead was 0.3
+        (said("0 3 4", "5.0 2.5 1.0"), AnswerComparison(4, 0, 0, 0.5)),
+        (KNOWN[::-1], AnswerComparison(4, 0, 0, 0.0)),
     ],
     ids=["the same", "near a tie", "decided", "another logit", "in another order"],
 )
-def test_answers_are_compared_text_by_text(own: tuple[Answer, ...], expected: Comparison) -> None:
+def test_answers_are_compared_text_by_text(own: tuple[Answer, ...], expected: AnswerComparison) -> None:
     assert compare(own, KNOWN, BAND) == expected
 
 
@@ -63,7 +63,7 @@ def test_an_answer_tells_of_every_subword_and_not_the_text(classifier: TokenClas
 def test_a_text_without_subwords_has_an_empty_answer(text: str, classifier: TokenClassifier) -> None:
     [answer] = answer_all(classifier, [text])
     assert (answer.labels, answer.logits, answer.leads) == ("", "", "")
-    assert compare([answer], [answer], BAND) == Comparison(0, 0, 0, 0.0)
+    assert compare([answer], [answer], BAND) == AnswerComparison(0, 0, 0, 0.0)
 
 
 def test_the_reference_is_the_variant_itself_for_what_ran_elsewhere(manifest: Manifest) -> None:

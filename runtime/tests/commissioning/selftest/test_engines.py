@@ -24,7 +24,7 @@ from edgener_runtime.commissioning.engines import build
 from edgener_runtime.commissioning.selftest import engines
 from edgener_runtime.commissioning.selftest.accuracy import labels
 from edgener_runtime.commissioning.selftest.answers import answer_all
-from edgener_runtime.commissioning.selftest.context import Bench, Request
+from edgener_runtime.commissioning.selftest.context import SelftestContext, SelftestRequest
 from edgener_runtime.errors import ParityError
 
 PROFILES = (Profile((1, 1), (1, 8), (1, 16)), Profile((1, 1), (4, 16), (4, 64)))
@@ -35,14 +35,14 @@ def sidecar(seconds: float = 3.0) -> Sidecar:
 
 
 @pytest.fixture
-def bench(copy: Path) -> Iterator[Bench]:
+def bench(copy: Path) -> Iterator[SelftestContext]:
     """FP32 on the CPU, which says that it is TensorRT, with a sidecar and a cache of timings beside the bundle."""
     engine = engine_file(copy, "fp32")
     engine.parent.mkdir()
     engine.write_bytes(b"an engine")
     sidecar_file(engine).write_text(to_json(sidecar()), encoding="utf-8")
     (engine.parent / "timing-orin-10.3.0.cache").write_bytes(b"timings")
-    with Bench(Request(copy, "cpu", "fp32")) as made:
+    with SelftestContext(SelftestRequest(copy, "cpu", "fp32")) as made:
         made.manifest = verify_bundle(copy)
         made.classifier = TokenClassifier.load(copy, "cpu", "fp32")
         made.classifier.provider = "TensorRT"
@@ -51,22 +51,24 @@ def bench(copy: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def on_the_cpu(bundle: Path) -> Iterator[Bench]:
-    with Bench(Request(bundle, "cpu", "fp32")) as made:
+def on_the_cpu(bundle: Path) -> Iterator[SelftestContext]:
+    with SelftestContext(SelftestRequest(bundle, "cpu", "fp32")) as made:
         made.manifest = verify_bundle(bundle)
         made.classifier = TokenClassifier.load(bundle, "cpu", "fp32")
         yield made
 
 
 @pytest.mark.parametrize("check", [engines.corners, engines.reload, engines.timing_cache])
-def test_what_is_no_engine_is_skipped(check: Callable[[Bench], Any], on_the_cpu: Bench) -> None:
+def test_what_is_no_engine_is_skipped(check: Callable[[SelftestContext], Any], on_the_cpu: SelftestContext) -> None:
     assert (check(on_the_cpu).status, check(on_the_cpu).detail) == ("skipped", "no TensorRT engine runs here")
 
 
 # --- corners
 
 
-def plant(bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any], Any]) -> list[tuple[int, ...]]:
+def plant(
+    bench: SelftestContext, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any], Any]
+) -> list[tuple[int, ...]]:
     """Let answers go through `fault`; returns the shapes that are asked from then on."""
     run, asked = bench.classifier.run, []
 
@@ -78,7 +80,7 @@ def plant(bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any], 
     return asked
 
 
-def test_every_corner_of_every_profile_is_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_corner_of_every_profile_is_run(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = plant(bench, monkeypatch, lambda logits: logits)
     outcome = engines.corners(bench)
     assert asked == [(1, 1), (1, 8), (1, 16), (4, 16), (4, 64)]
@@ -86,25 +88,25 @@ def test_every_corner_of_every_profile_is_run(bench: Bench, monkeypatch: pytest.
     assert outcome.figures["corners_largest_logit_difference"] < 1e-4
 
 
-def test_a_corner_with_other_numbers_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_corner_with_other_numbers_is_named(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(bench, monkeypatch, lambda logits: logits + 9 * (logits.shape[:2] == (4, 16)))
     with pytest.raises(ParityError, match=r"logits of shape 4x16 are 9 from the CPU's, 0\.01 allowed"):
         engines.corners(bench)
 
 
-def test_a_corner_that_is_no_number_ends_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_corner_that_is_no_number_ends_it(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
     run = bench.classifier.engine.session.run
     monkeypatch.setattr(bench.classifier.engine.session, "run", lambda feeds: run(feeds) * np.float32("nan"))
     with pytest.raises(ParityError, match="not finite"):
         engines.corners(bench)
 
 
-def test_without_a_reference_numbers_have_to_be_finite(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_reference_numbers_have_to_be_finite(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgener_runtime.commissioning.selftest.answers.reference_of", lambda *arguments: None)
     assert engines.corners(bench).detail == "5 shapes of 2 profiles run, every number finite"
 
 
-def test_without_an_onnxruntime_there_is_no_reference(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_onnxruntime_there_is_no_reference(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a Jetson with TensorRT alone."""
 
     def absent(*arguments: Any) -> Any:
@@ -119,12 +121,12 @@ def test_without_an_onnxruntime_there_is_no_reference(bench: Bench, monkeypatch:
 # --- loaded again
 
 
-def test_the_same_answers_from_a_second_load_pass(bench: Bench) -> None:
+def test_the_same_answers_from_a_second_load_pass(bench: SelftestContext) -> None:
     outcome = engines.reload(bench)
     assert outcome.detail.endswith("the same answers") and outcome.figures["reload_seconds"] > 0
 
 
-def test_other_answers_from_a_second_load_are_3(bench: Bench) -> None:
+def test_other_answers_from_a_second_load_are_3(bench: SelftestContext) -> None:
     zeros = " ".join("0" for _ in bench.answers[0].logits.split())
     bench.answers = (replace(bench.answers[0], logits=zeros), *bench.answers[1:])
     with pytest.raises(ParityError, match="answers otherwise when it is loaded again"):
@@ -142,7 +144,7 @@ class Builder:
     cache: bytes = b"timings"
     calls: int = 0
 
-    def __call__(self, bundle: Path, entry: VariantEntry, profiles: Any, wanted: build.Wanted) -> Sidecar:
+    def __call__(self, bundle: Path, entry: VariantEntry, profiles: Any, wanted: build.BuildRequest) -> Sidecar:
         assert (bundle / entry.file.path).is_file() and entry.name == "fp32"
         self.calls += 1
         self.profiles = profiles
@@ -160,19 +162,19 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> Builder:
 
 
 @pytest.mark.parametrize(("seconds", "cache"), [(1.0, b"timings"), (5.0, b"timings"), (1.0, b"timings and more")])
-def test_timings_that_were_of_use_pass(seconds: float, cache: bytes, bench: Bench, builder: Builder) -> None:
+def test_timings_that_were_of_use_pass(seconds: float, cache: bytes, bench: SelftestContext, builder: Builder) -> None:
     builder.seconds, builder.cache = seconds, cache
     assert engines.timing_cache(bench).figures == {"second_build_seconds": seconds}
     assert builder.calls == 1 and builder.profiles == PROFILES
 
 
-def test_timings_that_were_of_no_use_fail(bench: Bench, builder: Builder) -> None:
+def test_timings_that_were_of_no_use_fail(bench: SelftestContext, builder: Builder) -> None:
     builder.seconds, builder.cache = 3.0, b"timings and more"
     with pytest.raises(DeviceError, match=r"timings were not taken up: 3\.0 s, and 3\.0 s"):
         engines.timing_cache(bench)
 
 
-def test_the_engine_that_is_loaded_stays_and_nothing_is_left_behind(bench: Bench, builder: Builder) -> None:
+def test_the_engine_that_is_loaded_stays_and_nothing_is_left_behind(bench: SelftestContext, builder: Builder) -> None:
     folder = engines_folder(bench.request.bundle)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     engines.timing_cache(bench)
@@ -181,7 +183,7 @@ def test_the_engine_that_is_loaded_stays_and_nothing_is_left_behind(bench: Bench
     assert sorted(path.name for path in folder.parent.iterdir()) == ["copy", "copy.engines"]
 
 
-def test_a_backend_without_timings_is_skipped(bench: Bench, builder: Builder) -> None:
+def test_a_backend_without_timings_is_skipped(bench: SelftestContext, builder: Builder) -> None:
     for file in engines_folder(bench.request.bundle).glob("*.cache"):
         file.unlink()
     assert engines.timing_cache(bench).detail == "tensorrt keeps no timings"
@@ -194,7 +196,7 @@ def test_a_backend_without_timings_is_skipped(bench: Bench, builder: Builder) ->
 def prepared(bundle: Path, device: str, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...] = ()) -> Any:
     """The outcome of `prepare` where TensorRT lacks that."""
     monkeypatch.setattr(engines, "_missing", lambda *arguments: list(missing))
-    bench = Bench(Request(bundle, device, "fp32", texts=("oil leak at pump P-101",)))
+    bench = SelftestContext(SelftestRequest(bundle, device, "fp32", texts=("oil leak at pump P-101",)))
     bench.manifest = verify_bundle(bundle)
     return engines.prepare(bench)
 

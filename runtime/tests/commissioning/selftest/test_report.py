@@ -11,9 +11,17 @@ from edgener_runtime import UserInputError
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.commissioning.selftest.machine import probe_all
 from edgener_runtime.commissioning.selftest.page import page
-from edgener_runtime.commissioning.selftest.report import Answer, CheckResult, Machine, SelftestReport, read_report
+from edgener_runtime.commissioning.selftest.report import (
+    Answer,
+    CheckResult,
+    SelftestMachine,
+    SelftestReport,
+    read_report,
+)
 
-MACHINE = Machine("<b>board</b>", "aarch64", "Linux 5.15", "3.10.12", "0xd42", "asimddp", 6, 8 << 30, None, {"a": 1})
+MACHINE = SelftestMachine(
+    "<b>board</b>", "aarch64", "Linux 5.15", "3.10.12", "0xd42", "asimddp", 6, 8 << 30, None, {"a": 1}
+)
 REPORT = SelftestReport(
     verdict="fail", exit_code=3, device="cuda", provider="CUDAExecutionProvider", library="onnxruntime 1.23.2",
     bundle="b", variant="fp32",

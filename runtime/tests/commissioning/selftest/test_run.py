@@ -15,7 +15,7 @@ import pytest
 from edgener_runtime import TokenClassifier, UserInputError
 from edgener_runtime.commissioning.selftest.basics import providers_of
 from edgener_runtime.commissioning.selftest.checks import CHECKS, Check
-from edgener_runtime.commissioning.selftest.context import Bench, Outcome, Request, skip
+from edgener_runtime.commissioning.selftest.context import Outcome, SelftestContext, SelftestRequest, skip
 from edgener_runtime.commissioning.selftest.report import CheckResult, SelftestReport
 from edgener_runtime.commissioning.selftest.run import run_selftest, summary
 
@@ -25,7 +25,7 @@ FEW = ("Feed pump P-101: oil leak", "Replaced the worn drive belt of conveyor 4"
 
 @pytest.fixture(scope="module")
 def report(bundle: Path) -> SelftestReport:
-    return run_selftest(Request(bundle, "cpu", "int8-dynamic", seconds=QUICK, name="bench"))
+    return run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", seconds=QUICK, name="bench"))
 
 
 def ended(report: SelftestReport) -> dict[str, str]:
@@ -66,7 +66,7 @@ def test_the_figures_are_those_that_people_ask_for(report: SelftestReport) -> No
 
 def test_each_check_is_told_as_it_ends(bundle: Path) -> None:
     told: list[str] = []
-    run_selftest(Request(bundle / "no bundle"), lambda result: told.append(f"{result.name} {result.status}"))
+    run_selftest(SelftestRequest(bundle / "no bundle"), lambda result: told.append(f"{result.name} {result.status}"))
     assert told[:3] == ["machine pass", "bundle fail", "prepare skipped"]
 
 
@@ -74,7 +74,7 @@ def test_each_check_is_told_as_it_ends(bundle: Path) -> None:
 
 
 def test_the_same_answers_from_another_machine_pass(bundle: Path, report: SelftestReport) -> None:
-    again = run_selftest(Request(bundle, "cpu", "int8-dynamic", against=report, seconds=QUICK))
+    again = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", against=report, seconds=QUICK))
     assert check_of(again, "against").status == "pass"
     assert "labels are those of int8-dynamic on bench" in check_of(again, "against").detail
 
@@ -87,31 +87,33 @@ def test_other_labels_from_another_machine_are_3(bundle: Path, report: SelftestR
     labels = report.answers[0].labels.split()
     other = changed(report, labels=" ".join("1" if label == "0" else "0" for label in labels),
                     leads=" ".join("9.0" for _ in labels))  # fmt: skip
-    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", against=other, seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", against=other, seconds=QUICK))
     assert (found.verdict, found.exit_code) == ("fail", 3)
     assert f"{len(labels)} of the others were not near a tie" in check_of(found, "against").detail
 
 
 def test_other_logits_from_another_machine_are_3(bundle: Path, report: SelftestReport) -> None:
     other = changed(report, logits=" ".join("99.0" for _ in report.answers[0].logits.split()))
-    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", against=other, seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", against=other, seconds=QUICK))
     assert found.exit_code == 3 and "allowed" in check_of(found, "against").detail
 
 
 def test_int8_of_another_machine_is_no_reference_for_fp32_but_fp32_is_one_for_int8(
     bundle: Path, report: SelftestReport
 ) -> None:
-    found = run_selftest(Request(bundle, "cpu", "fp32", against=report, seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", "fp32", against=report, seconds=QUICK))
     told = check_of(found, "against")
     assert (found.exit_code, told.status) == (2, "fail")
     assert told.detail == "the other machine's report is of int8-dynamic, which is no reference for fp32"
-    exact = run_selftest(Request(bundle, "cpu", "fp32", seconds=QUICK))
-    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", against=exact, seconds=QUICK))
+    exact = run_selftest(SelftestRequest(bundle, "cpu", "fp32", seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", against=exact, seconds=QUICK))
     assert check_of(found, "against").status == "pass"
 
 
 def test_a_report_of_other_texts_is_no_comparison(bundle: Path, report: SelftestReport) -> None:
-    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", texts=("oil leak",), against=report, seconds=QUICK))
+    found = run_selftest(
+        SelftestRequest(bundle, "cpu", "int8-dynamic", texts=("oil leak",), against=report, seconds=QUICK)
+    )
     assert (found.exit_code, check_of(found, "against").status) == (2, "fail")
 
 
@@ -140,27 +142,27 @@ def plant(monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any, Any], Any], var
 
 def test_a_device_that_answers_other_labels_is_3(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, lambda logits, call: np.roll(logits, 1, axis=-1))
-    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", texts=FEW, seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", texts=FEW, seconds=QUICK))
     assert (found.verdict, found.exit_code) == ("fail", 3)
     assert check_of(found, "labels").status == "fail" and "not near a tie" in check_of(found, "labels").detail
 
 
 def test_logits_out_of_the_band_are_3(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, lambda logits, call: logits + 1)  # every label is as it was
-    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", texts=FEW, seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", texts=FEW, seconds=QUICK))
     assert (ended(found)["labels"], ended(found)["logits"], found.exit_code) == ("pass", "fail", 3)
 
 
 def test_a_device_that_changes_its_mind_is_3(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, lambda logits, call: logits * (1 + call / 1000))
-    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", texts=FEW, seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", texts=FEW, seconds=QUICK))
     assert (ended(found)["repeat"], ended(found)["labels"], found.exit_code) == ("fail", "skipped", 3)
 
 
 def test_another_provider_than_the_one_meant_is_6(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     explain = TokenClassifier.explain
     monkeypatch.setattr(TokenClassifier, "explain", lambda self: replace(explain(self), provider="Other"))
-    found = run_selftest(Request(bundle, "cpu", texts=FEW, seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", texts=FEW, seconds=QUICK))
     assert found.exit_code == 6
     assert check_of(found, "provider").detail == (
         "cpu was asked for, which is CPUExecutionProvider; Other runs int8-dynamic"
@@ -184,7 +186,7 @@ def test_each_device_has_its_providers_and_no_other(device: str, providers: tupl
 
 def test_a_damaged_bundle_is_5_and_nothing_of_it_is_loaded(copy: Path) -> None:
     (copy / "tokenizer.json").write_text("{}")
-    found = run_selftest(Request(copy, "cpu", seconds=QUICK))
+    found = run_selftest(SelftestRequest(copy, "cpu", seconds=QUICK))
     assert (found.exit_code, found.bundle, found.model, found.answers) == (5, "copy", None, ())
     assert ended(found)["device"] == "skipped"
     assert check_of(found, "device").detail == "needs bundle, which did not pass"
@@ -192,7 +194,7 @@ def test_a_damaged_bundle_is_5_and_nothing_of_it_is_loaded(copy: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_6_and_says_why(bundle: Path) -> None:
-    found = run_selftest(Request(bundle, "cuda", seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cuda", seconds=QUICK))
     if found.provider:
         pytest.skip("this machine has CUDA")
     assert (found.verdict, found.exit_code) == ("fail", 6)
@@ -203,7 +205,7 @@ def test_a_device_that_is_not_there_is_6_and_says_why(bundle: Path) -> None:
 
 def test_a_variant_that_is_not_there_is_no_finding(bundle: Path) -> None:
     with pytest.raises(UserInputError, match="has no variant 'int4'"):
-        run_selftest(Request(bundle, "cpu", "int4"))
+        run_selftest(SelftestRequest(bundle, "cpu", "int4"))
 
 
 @pytest.mark.parametrize(("known", "verdict"), [(False, ("inconclusive", 4)), (True, ("pass", 0))])
@@ -211,10 +213,10 @@ def test_a_gpu_whose_answers_nothing_was_held_against_is_4(
     known: bool, verdict: tuple[str, int], bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgener_runtime.commissioning.selftest.answers.reference_of", lambda *arguments: None)
-    other = run_selftest(Request(bundle, "cpu", "fp32", texts=FEW, seconds=QUICK))
+    other = run_selftest(SelftestRequest(bundle, "cpu", "fp32", texts=FEW, seconds=QUICK))
     assert (other.verdict, other.exit_code) == ("pass", 0)  # FP32 on a CPU is what others are held against
     monkeypatch.setattr("edgener_runtime.commissioning.selftest.run.CPU", "another provider")
-    request = Request(bundle, "cpu", "fp32", texts=FEW, seconds=QUICK, against=other if known else None)
+    request = SelftestRequest(bundle, "cpu", "fp32", texts=FEW, seconds=QUICK, against=other if known else None)
     found = run_selftest(request)
     assert (found.verdict, found.exit_code) == verdict
 
@@ -222,13 +224,13 @@ def test_a_gpu_whose_answers_nothing_was_held_against_is_4(
 # --- the runner
 
 
-def broken(bench: Bench) -> Outcome:
+def broken(bench: SelftestContext) -> Outcome:
     raise ValueError("no such thing")
 
 
 def test_a_check_that_breaks_is_in_the_report(bundle: Path) -> None:
     checks = [Check("broken", "nothing", broken), Check("next", "nothing", lambda bench: Outcome("fine"), ("broken",))]
-    found = run_selftest(Request(bundle), checks=checks)
+    found = run_selftest(SelftestRequest(bundle), checks=checks)
     assert (found.exit_code, [check.status for check in found.checks]) == (1, ["fail", "skipped"])
     told = r"internal error at test_run\.py:\d+: ValueError: no such thing"
     assert re.fullmatch(told, found.checks[0].detail) and "fault of edgener" in str(found.checks[0].hint)
@@ -236,13 +238,13 @@ def test_a_check_that_breaks_is_in_the_report(bundle: Path) -> None:
 
 def test_the_first_that_failed_says_how_it_ends(bundle: Path) -> None:
     checks = [CHECKS[0], Check("skipped", "nothing", lambda bench: skip("no")), Check("broken", "nothing", broken)]
-    found = run_selftest(Request(bundle), checks=[*checks, CHECKS[1]])
+    found = run_selftest(SelftestRequest(bundle), checks=[*checks, CHECKS[1]])
     assert found.failed == found.checks[2]
     assert summary(found).endswith(": 2 passed, 1 failed, 1 skipped")
 
 
 def test_an_emulated_machine_tells_nothing_of_speed(bundle: Path) -> None:
-    found = run_selftest(Request(bundle, "cpu", "int8-dynamic", texts=FEW, emulated_by="qemu", seconds=QUICK))
+    found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", texts=FEW, emulated_by="qemu", seconds=QUICK))
     assert found.verdict == "pass" and found.machine.emulated_by == "qemu"
     assert {check.seconds for check in found.checks} == {None}
     for name in ("load_seconds", "first_call_ms", "p50_ms", "rss_mb"):

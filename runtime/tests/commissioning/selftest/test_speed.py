@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgener_runtime.commissioning.selftest.context import Bench, Request
+from edgener_runtime.commissioning.selftest.context import SelftestContext, SelftestRequest
 from edgener_runtime.commissioning.selftest.speed import memory
 
 
@@ -22,7 +22,7 @@ class Loaded:
 
 
 def test_a_system_that_does_not_tell_is_skipped(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(Request(bundle))
+    bench = SelftestContext(SelftestRequest(bundle))
     bench.classifier = Loaded()  # type: ignore[assignment]
     told: dict[str, int | None] = {"resident": None, "peak_resident": None}
     for name in told:

@@ -1,4 +1,4 @@
-"""What a server does with queries that come at any time: those that wait are answered together."""
+"""The batching of a server: queries that wait are answered together."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .load import OverrunError, System
 
 @dataclass(frozen=True)
 class Ticket:
-    """A query that waits: the number of its text, and what its sender knows it by."""
+    """A waiting query: the number of its text, and the identifier of its sender."""
 
     text: int
     sender: int
 
 
 class Batcher:
-    """A thread that takes what waits, at most `together`, answers it and tells; then the next.
+    """A thread that takes the waiting queries, at most `together`, answers them and reports them; then the next.
 
-    It stops answering with the first error, which is kept in `failure`: the system's, or OverrunError where more than
-    `most` wait. What waits then is told when `release` is called, so that who counts answers gets all of them.
+    It stops answering at the first error, which stays in `failure`: the system's, or OverrunError if more than `most`
+    queries wait. The queries that wait then are reported after `release`, so that a caller who counts gets them all.
     """
 
-    def __init__(self, system: System, together: int, most: int, tell: Callable[[Sequence[Ticket]], None]) -> None:
+    def __init__(self, system: System, together: int, most: int, report: Callable[[Sequence[Ticket]], None]) -> None:
         self.failure: BaseException | None = None
-        self._system, self._together, self._most, self._tell = system, together, most, tell
+        self._system, self._together, self._most, self._report = system, together, most, report
         self._waiting: deque[Ticket] = deque()
         self._changed = threading.Condition()
         self._unanswered = 0
@@ -38,7 +38,7 @@ class Batcher:
         self._work_done = self._thread.submit(self._work)
 
     def put(self, ticket: Ticket) -> None:
-        """Let a query wait."""
+        """Add a query to the queue."""
         with self._changed:
             self._waiting.append(ticket)
             self._unanswered += 1
@@ -49,16 +49,16 @@ class Batcher:
             self._changed.notify()
 
     def fail(self, failure: BaseException) -> None:
-        """Stop answering, for this reason unless there is one already."""
+        """Stop answering because of this failure, unless there is an earlier one."""
         with self._changed:
             self._fail(failure)
 
     def release(self) -> None:
-        """No more queries come: after a failure, tell of what waits without an answer."""
+        """No more queries follow: after a failure, report the waiting ones without an answer."""
         self._released.set()
 
     def close(self) -> None:
-        """Answer what waits, and end the thread."""
+        """Answer the waiting queries, and end the thread."""
         self.release()
         with self._changed:
             self._closed = True
@@ -81,10 +81,10 @@ class Batcher:
                 self._released.wait()
             with self._changed:
                 self._unanswered -= len(batch)
-            self._tell(batch)
+            self._report(batch)
 
     def _next(self) -> list[Ticket]:
-        """What waits, as much as is answered together; nothing once it is closed."""
+        """The next batch of waiting queries; empty once the batcher is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             return [self._waiting.popleft() for _ in range(min(self._together, len(self._waiting)))]
@@ -94,5 +94,5 @@ class Batcher:
             return
         try:
             self._system.answer(texts)
-        except BaseException as error:  # noqa: BLE001 - whoever drives raises it
+        except BaseException as error:  # noqa: BLE001 - the driver raises it
             self.fail(error)

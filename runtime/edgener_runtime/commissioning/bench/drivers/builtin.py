@@ -1,4 +1,4 @@
-"""The driver that is built in: the rules of MLPerf's load generator with nothing but Python and its clock."""
+"""The built-in driver: the rules of MLPerf's load generator in plain Python, with its clock."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ _clock = time.perf_counter
 
 
 def drive(system: System, load: Load) -> Driven:
-    """Send a load to a system. Raises what the system raises, OverrunError, UserInputError for a load
-    that cannot be."""
+    """Send a load to a system. Raises what the system raises, OverrunError, and UserInputError for an invalid load."""
     return _SCENARIOS[checked(load).scenario](system, load)
 
 
 def _one_after_the_other(system: System, load: Load) -> Driven:
-    """Each query is sent when the one before is answered, until one is sent that the time was out for."""
-    drawn = queries(load)
+    """Send each query when the one before is answered, until one was sent after the end of the time."""
+    upcoming = queries(load)
     taken: list[float] = []
     start = _clock()
     for number in count(1):
-        query = next(drawn)
-        begun = _clock()
+        query = next(upcoming)
+        sent = _clock()
         system.answer(query)
         ended = _clock()
-        taken.append(ended - begun)
-        if number >= load.least and begun - start >= load.seconds:
+        taken.append(ended - sent)
+        if number >= load.least and sent - start >= load.seconds:
             break
     return Driven(_milliseconds(taken), ended - start, len(taken) * len(query))
 
@@ -49,15 +48,15 @@ def _all_at_once(system: System, load: Load) -> Driven:
 
 
 def _as_they_come(system: System, load: Load) -> Driven:
-    """Each query is sent when it is due, however many wait; its latency counts from then."""
+    """Send each query when it is due, however many wait; its latency counts from then."""
     plan = list(zip(arrivals(load), queries(load), strict=False))
     ends: list[tuple[float, int]] = []
 
-    def tell(batch: Sequence[Ticket]) -> None:
+    def report(batch: Sequence[Ticket]) -> None:
         now = _clock()
         ends.extend((now, ticket.sender) for ticket in batch)
 
-    batcher = Batcher(system, load.together, most_waiting(load), tell)
+    batcher = Batcher(system, load.together, most_waiting(load), report)
     try:
         start = _clock()
         for sender, (due, query) in enumerate(plan):

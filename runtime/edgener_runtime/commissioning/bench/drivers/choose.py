@@ -1,4 +1,4 @@
-"""Who sends the queries: the driver that is built in, or MLPerf's own load generator; both by the same rules."""
+"""The choice of a driver: the built-in one, or MLPerf's own load generator; both follow the same rules."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from importlib.util import find_spec
 
 from edgener_runtime.errors import ProviderError, UserInputError
 
-from .load import Driven, Driver, Load, System
+from .load import Driven, Load, LoadDriver, System
 
 LOADGEN_MODULE = "mlperf_loadgen"
 LOADGEN_INSTALL = 'pip install "edgener-runtime[bench]"'
 
 
 def drive_builtin(system: System, load: Load) -> Driven:
-    """Send a load by the rules of MLPerf's load generator, with nothing but Python and its clock."""
+    """Send a load by the rules of MLPerf's load generator, in plain Python."""
     from .builtin import drive
 
     return drive(system, load)
 
 
 def drive_loadgen(system: System, load: Load) -> Driven:
-    """Send a load through MLPerf's load generator. Raises ProviderError where it is not installed."""
+    """Send a load through MLPerf's load generator. Raises ProviderError if it is not installed."""
     require_loadgen()
     from .loadgen import drive
 
     return drive(system, load)
 
 
-DRIVERS: dict[str, Driver] = {"builtin": drive_builtin, "loadgen": drive_loadgen}
+DRIVERS: dict[str, LoadDriver] = {"builtin": drive_builtin, "loadgen": drive_loadgen}
 
 
-def pick_driver(name: str) -> tuple[str, Driver]:
-    """The driver of a name, which for `auto` is the load generator where it is installed, else the built-in one.
+def pick_driver(name: str) -> tuple[str, LoadDriver]:
+    """The driver with a name; `auto` is the load generator if it is installed, else the built-in one.
 
-    Raises ProviderError where the load generator was asked for and is not installed, UserInputError for other names.
+    Raises ProviderError if the load generator was requested and is not installed, UserInputError for other names.
     """
     if name == "auto":
         name = "loadgen" if find_spec(LOADGEN_MODULE) else "builtin"
@@ -45,9 +45,9 @@ def pick_driver(name: str) -> tuple[str, Driver]:
 
 
 def require_loadgen() -> None:
-    """Raises ProviderError with the install line where MLPerf's load generator is not installed."""
+    """Raises ProviderError with the install line if MLPerf's load generator is not installed."""
     if not find_spec(LOADGEN_MODULE):
         raise ProviderError(
             "MLPerf's load generator (mlcommons-loadgen) is not installed",
-            f"{LOADGEN_INSTALL}, or take the driver that is built in: --driver builtin",
+            f"{LOADGEN_INSTALL}, or use the built-in driver: --driver builtin",
         )

@@ -1,4 +1,4 @@
-"""What every driver shares: the load it sends, the system it sends it to, and what comes of it."""
+"""The types that all drivers share: the load, the system that answers it, and the result."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 
 
 class System(Protocol):
-    """What is measured. Only one call runs at a time, though not always in the thread that started the drive."""
+    """The measured system. Only one call runs at a time, but not always in the thread that started the load."""
 
     def answer(self, texts: Sequence[int]) -> None:
-        """Run the texts of these numbers together; returns when all are answered."""
+        """Run the texts with these numbers as one batch; returns when all are answered."""
 
 
 @dataclass(frozen=True)
 class Load:
     """Queries of a scenario on texts 0 to `texts` - 1, for `seconds` and for at least `least` queries (texts, offline).
 
-    The same seed draws the same texts at the same times. `samples_per_query` is of multi-stream. `rate` is queries a
-    second of a server; at most `together` of those that wait are answered at once, and it is given up once more wait
-    than come in `patience` seconds. `expected` is texts a second as `sized` estimates; drivers do it where it is None.
+    The same seed draws the same texts at the same times. `samples_per_query` applies to multi-stream. `rate` is a
+    server's queries per second: it answers at most `together` waiting queries at once, and the load fails once more of
+    them wait than arrive in `patience` seconds. `expected` is the estimate of `sized` in texts per second; if it is
+    None, drivers estimate it.
     """
 
     scenario: str
@@ -37,13 +38,13 @@ class Load:
     seed: int = 0
     least: int = 64
     patience: float = 2.0
-    together: int = 64  # about what the micro-batches of our server hold
+    together: int = 64  # about the size of our server's micro-batches
     expected: float | None = None
 
 
 @dataclass(frozen=True)
 class Driven:
-    """What came of a load: milliseconds of each query in the order of their ends, a server's from when it was due;
+    """The result of a load: milliseconds of each query in the order of their ends, a server's from their due times;
     seconds from the start to the last end, and texts answered. Offline is one query."""
 
     milliseconds: NDArray[np.float64]
@@ -52,12 +53,12 @@ class Driven:
 
 
 class OverrunError(DeviceError):
-    """A server that is sent more queries than it answers."""
+    """A server receives more queries than it answers."""
 
 
-class Driver(Protocol):
+class LoadDriver(Protocol):
     """Sends a load to a system."""
 
     def __call__(self, system: System, load: Load) -> Driven:
-        """Raises what the system raises, OverrunError where a server's queue only grows, UserInputError for a load that
-        cannot be."""
+        """Raises what the system raises, OverrunError if a server's queue only grows, UserInputError for an invalid
+        load."""

@@ -1,4 +1,4 @@
-"""The driver that hands over to MLPerf's own load generator, and reads the latencies it took by its own clock."""
+"""The driver that uses MLPerf's own load generator, and reads the latencies that it measured with its own clock."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .load import Driven, Load, System
 from .scenarios import SCENARIOS
 from .schedule import checked, most_waiting, offline_count, sized
 
-_FASTEST_NS = 20_000  # what sending a query takes; none is answered faster
-_FASTER = 8  # times as fast as was estimated it may become before queries run out, and a round is a short one
+_FASTEST_NS = 20_000  # the duration of sending a query; no answer is faster
+_FASTER = 8  # times the estimated speed before queries run out and the round ends early
 
-# A sample's begin, microseconds of the trace, with its query and its latency. The trace as a whole is no JSON.
+# A sample's start in microseconds of the trace, with its query and its latency. The whole trace is not valid JSON.
 _SAMPLE = re.compile(rb'\{"name":"Sample",[^{}]*"ph":"b",[^{}]*"ts":([\d.]+),"args":\{([^{}]*)\}\}')
 _ARGUMENTS = re.compile(rb'"(query_seq|complete_ns)":(\d+)')
 
 
 def drive(system: System, load: Load) -> Driven:
-    """Send a load to a system. Raises what the system raises, OverrunError, UserInputError for a load that cannot be,
-    DeviceError where the load generator tells of other queries than were answered."""
+    """Send a load to a system. Raises what the system raises, OverrunError, UserInputError for an invalid load, and
+    DeviceError if the load generator logs other queries than were answered."""
     load = sized(system, checked(load))
     import mlperf_loadgen
 
@@ -42,25 +42,25 @@ def drive(system: System, load: Load) -> Driven:
 
 
 class _Answering(Protocol):
-    """What the load generator calls. Nothing may be raised there: it would leave through C++ that does not heed it."""
+    """The callbacks of the load generator. They must not raise: C++ code would be in the way of the exception."""
 
     answered: int
 
     @property
     def failure(self) -> BaseException | None:
-        """What went wrong."""
+        """The first failure."""
 
     def issue(self, ids: list[int], texts: list[int]) -> None:
         """Take a query."""
 
     def flush(self) -> None:
-        """No more queries come."""
+        """No more queries follow."""
 
     def fail(self, failure: BaseException) -> None:
         """Answer nothing from now on, so that the test ends soon."""
 
     def close(self) -> None:
-        """Free all that it holds."""
+        """Free all resources."""
 
 
 class _AtOnce:
@@ -88,16 +88,16 @@ class _AtOnce:
         self.failure = self.failure or failure
 
     def close(self) -> None:
-        """It holds nothing."""
+        """Nothing to free."""
 
 
 class _AsTheyCome:
-    """Lets queries wait, and answers together those that do."""
+    """Queues queries, and answers those that wait together."""
 
     def __init__(self, loadgen: Any, system: System, load: Load) -> None:
         self.answered = 0
         self._loadgen = loadgen
-        self._batcher = Batcher(system, load.together, most_waiting(load), self._tell)
+        self._batcher = Batcher(system, load.together, most_waiting(load), self._report)
         self.fail, self.flush, self.close = self._batcher.fail, self._batcher.release, self._batcher.close
 
     @property
@@ -108,7 +108,7 @@ class _AsTheyCome:
         for each, text in zip(ids, texts, strict=True):
             self._batcher.put(Ticket(text, each))
 
-    def _tell(self, batch: Sequence[Ticket]) -> None:
+    def _report(self, batch: Sequence[Ticket]) -> None:
         self.answered += len(batch)
         self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(each.sender, 0, 0) for each in batch])
 
@@ -122,20 +122,20 @@ _ANSWERING: dict[str, Callable[[Any, System, Load], _Answering]] = {
 
 
 def _run(loadgen: Any, answering: _Answering, load: Load, folder: str) -> None:
-    """Run a test in a thread of its own: Ctrl-C reaches this one, where it can wait for the test to end."""
+    """Run a test in a thread of its own: Ctrl-C reaches this one, which can wait for the test to end."""
     system = loadgen.ConstructFastSUT(answering.issue, answering.flush)
     texts = loadgen.ConstructQSL(load.texts, load.texts, lambda _: None, lambda _: None)
     logs = loadgen.LogSettings()
     logs.log_output.outdir = folder
     logs.enable_trace = True
-    audit = str(Path(folder) / "none")  # else settings are taken from a file of the working folder
+    audit = str(Path(folder) / "none")  # else it reads settings from a file in the working folder
     with ThreadPoolExecutor(1, "edgener-bench-loadgen") as thread:
         test = thread.submit(loadgen.StartTestWithLogSettings, system, texts, _settings(loadgen, load), logs, audit)
         try:
             test.result()
         except BaseException as error:
             answering.fail(error)
-            wait([test])  # not join: where Ctrl-C breaks into one, Python takes the thread for ended
+            wait([test])  # not join: if Ctrl-C interrupts one, Python treats the thread as ended
             raise
     loadgen.DestroyFastSUT(system)
     loadgen.DestroyQSL(texts)
@@ -169,7 +169,7 @@ _OWN_SETTINGS: dict[str, Callable[[Load], dict[str, Any]]] = {
 
 
 def _expected_ns(load: Load, texts: int) -> int:
-    """A query's latency as far as it decides how many are made ready before the start."""
+    """A query's latency, from which the load generator decides how many queries to prepare."""
     return max(_FASTEST_NS, round(1e9 * texts / ((load.expected or 1.0) * _FASTER)))
 
 
@@ -177,20 +177,20 @@ def _read(trace: Path, answered: int) -> Driven:
     """The latencies in a trace; all samples of a query end together."""
     import numpy as np
 
-    samples = [(float(begun), dict(_ARGUMENTS.findall(rest))) for begun, rest in _SAMPLE.findall(_content(trace))]
+    samples = [(float(start), dict(_ARGUMENTS.findall(rest))) for start, rest in _SAMPLE.findall(_content(trace))]
     if len(samples) != answered or not answered:
         raise DeviceError(
-            f"MLPerf's load generator tells of {len(samples)} texts, {answered} were answered",
-            "Free some space where temporary files are, or take the driver that is built in: --driver builtin",
+            f"MLPerf's load generator logged {len(samples)} texts, {answered} were answered",
+            "Free some space for temporary files, or use the built-in driver: --driver builtin",
         )
     numbers = np.array([int(rest[b"query_seq"]) for _, rest in samples])
     _, first = np.unique(numbers, return_index=True)
-    due = np.array([begun for begun, _ in samples])[first] / 1000
+    due = np.array([start for start, _ in samples])[first] / 1000
     taken = np.array([int(rest[b"complete_ns"]) for _, rest in samples])[first] / 1e6
     ends = due + taken
     return Driven(taken[np.argsort(ends, kind="stable")], float(ends.max() - due.min()) / 1000, answered)
 
 
 def _content(trace: Path) -> bytes:
-    """A file, or nothing where there is none: the load generator goes without its logs where it cannot write them."""
+    """A file, or nothing without one: the load generator runs without its logs if it cannot write them."""
     return trace.read_bytes() if trace.is_file() else b""

@@ -1,4 +1,4 @@
-"""The scenarios of MLPerf inference: how queries come, and what of them is the figure."""
+"""The scenarios of MLPerf inference: how queries arrive, and which figure is reported."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scenario:
-    """A way that queries come. `mlperf` is its name there, `percentile` the one of the latencies that is reported or
-    bounded, `unit` that of its figure, `says` how queries come and what is reported, for people."""
+    """A scenario. `mlperf` is its name there, `percentile` the percentile of the latencies that is reported or bounded,
+    `unit` the unit of its figure, `says` a description for people."""
 
     name: str
     mlperf: str
@@ -23,16 +23,16 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         Scenario(
             "single-stream", "SingleStream", 90, "ms",
-            "one text a query, each sent when the one before is answered: the 90th percentile of the latency",
+            "one text per query, each sent when the one before is answered: the 90th percentile of the latency",
         ),
         Scenario(
             "multi-stream", "MultiStream", 99, "ms",
-            "several texts a query, each sent when the one before is answered: the 99th percentile of the latency",
+            "several texts per query, each sent when the one before is answered: the 99th percentile of the latency",
         ),
-        Scenario("offline", "Offline", None, "texts/s", "all texts in one query: texts a second"),
+        Scenario("offline", "Offline", None, "texts/s", "all texts in one query: texts per second"),
         Scenario(
             "server", "Server", 99, "texts/s",
-            "one text a query at random times: the highest rate whose 99th percentile keeps the bound",
+            "one text per query at random times: the highest rate whose 99th percentile is within the bound",
         ),
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the kernel counts of the CPU's time, of its slowing down, and of its heat; each None where it does not tell."""
+"""The kernel's counters of CPU time, throttling and temperature; each is None where the kernel does not have it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _GUESTS = 8  # on from here: counted in user and nice already
 _OWN = slice(11, 15)  # utime, stime, and both of children that have ended; after the name in /proc/PID/stat
 _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 _CPU_ZONE = re.compile(r"cpu|pkg|soc|tj|core", re.IGNORECASE)
-# Where a container's limit halts its processes is told here, by cgroups of version 2 and 1.
+# Counts of processes halted by a container's limit, in cgroups of version 2 and 1.
 _CPU_STATS = ("cpu.stat", "cpu/cpu.stat")
 
 
 @dataclass(frozen=True)
 class CpuTime:
-    """Seconds, since an arbitrary moment, that some cores were used, that a hypervisor took of them, and that this
-    process and its children used."""
+    """Seconds since an arbitrary moment: used on some cores, taken from them by a hypervisor, and used by this process
+    and its children."""
 
     used: float
     stolen: float
@@ -33,12 +33,12 @@ class CpuTime:
 
 
 def allowed_cores() -> frozenset[int]:
-    """Numbers of the cores that this process may run on; empty where the system does not tell."""
+    """Numbers of the cores that this process may run on; empty if the system has no affinity."""
     return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset()
 
 
 def cpu_time(root: Path, cores: Collection[int]) -> CpuTime | None:
-    """What these cores did until now. `root` holds /proc."""
+    """The time of these cores until now. `root` contains /proc."""
     ticks = [parts for name, *parts in _cpu_lines(root) if name.isdecimal() and int(name) in cores]
     if not ticks:
         return None
@@ -48,16 +48,16 @@ def cpu_time(root: Path, cores: Collection[int]) -> CpuTime | None:
 
 
 def own_seconds(root: Path) -> float:
-    """CPU seconds of this process and its children, the running ones by /proc."""
+    """CPU seconds of this process and its children; of the running ones from /proc."""
     spent = os.times()
     ended = spent.children_user + spent.children_system
     return time.process_time() + ended + sum(map(_process_seconds, _children(root, "self")))
 
 
 def throttled(root: Path) -> int | None:
-    """How often the CPU slowed down for heat or current, and a container's limit halted its processes, until now.
+    """How often until now the CPU slowed down for heat or current, or a container's limit halted its processes.
 
-    A Jetson's over-current events are among them, which were not read on a Jetson yet.
+    This includes a Jetson's over-current events, which were not read on a Jetson yet.
     """
     cgroup = root / "sys" / "fs" / "cgroup"
     halted = re.search(r"nr_throttled (\d+)", next(filter(None, (read_text(cgroup / name) for name in _CPU_STATS)), ""))
@@ -67,7 +67,7 @@ def throttled(root: Path) -> int | None:
 
 
 def celsius(root: Path) -> float | None:
-    """Degrees of the CPU's hottest sensor."""
+    """The temperature of the CPU's hottest sensor in degrees Celsius."""
     sensors = [
         file
         for folder in listed(root / "sys" / "class" / "hwmon", "hwmon*")
@@ -80,7 +80,7 @@ def celsius(root: Path) -> float | None:
 
 
 def _cpu_lines(root: Path) -> Iterator[list[str]]:
-    """The number of each core with its counts; that of all cores together is empty."""
+    """The number of each core with its counts; the line of all cores has an empty number."""
     for line in read_text(root / "proc" / "stat").splitlines():
         if line.startswith("cpu"):
             yield line.removeprefix("cpu").split(" ")
@@ -91,7 +91,7 @@ def _ticks() -> int:
 
 
 def _children(root: Path, process: str) -> Iterator[Path]:
-    """Folders of all processes below a process, where the kernel lists them."""
+    """Folders of all descendants of a process, if the kernel lists them."""
     for file in listed(root / "proc" / process / "task", "*/children"):
         for child in read_text(file).split():
             yield root / "proc" / child
@@ -99,20 +99,20 @@ def _children(root: Path, process: str) -> Iterator[Path]:
 
 
 def _process_seconds(folder: Path) -> float:
-    """0 where it has ended meanwhile."""
+    """CPU seconds of a process; 0 if it has ended in the meantime."""
     parts = read_text(folder / "stat").rpartition(")")[2].split()
     return sum(map(int, parts[_OWN])) / _ticks()
 
 
 def _throttle_counts(cpus: Path) -> Iterator[int]:
-    """Once for a core, whose threads all show its count, and once for a package."""
+    """One count per core, whose threads all show it, and one per package."""
     counts: dict[tuple[str, ...], int] = {}
     for cpu in listed(cpus, "cpu[0-9]*"):
         package, core = (read_text(cpu / "topology" / name) for name in ("physical_package_id", "core_id"))
-        for name, place in (("core", (package, core)), ("package", (package,))):
+        for name, unit in (("core", (package, core)), ("package", (package,))):
             count = read_number(cpu / "thermal_throttle" / f"{name}_throttle_count")
             if count is not None:
-                counts[place] = count
+                counts[unit] = count
     yield from counts.values()
 
 

@@ -1,7 +1,7 @@
-"""What measures the energy of this machine: counters of the CPU or GPU, and a board's power monitors.
+"""Energy meters of this machine: counters of the CPU or GPU, and a board's power monitors.
 
-Nothing here is worked out from a model of the machine. RAPL, a Jetson's monitors and NVML were not read on such
-hardware yet: tests lay out the files that kernels are documented to have, and a double of NVML.
+Nothing here is estimated from a model of the machine. RAPL, a Jetson's monitors and NVML were not read on such
+hardware yet: tests use files as the kernel's documentation describes them, and a double of NVML.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _BETWEEN_READINGS = 0.2  # seconds
 
 
 class Meter(Protocol):
-    """Something that measures energy."""
+    """A meter of energy."""
 
     def joules(self) -> float | None:
-        """Since an arbitrary moment, and only ever more; None once it cannot be read any more."""
+        """Joules since an arbitrary moment, never decreasing; None once the meter cannot be read."""
 
 
 def find_meter(root: Path = HERE, provider: str = CPU) -> tuple[Meter | None, str]:
-    """What measures the energy of a model run by `provider`, and its name with what it takes in; or why nothing does.
+    """The meter for a model that `provider` runs, and its name with its scope; or None and the reason.
 
-    `root` holds /sys.
+    `root` contains /sys.
     """
     if read_watts(root) is not None:
         name = f"power monitors of the board, an average of readings every {_BETWEEN_READINGS:g} s{_UNTRIED}"
@@ -42,7 +42,7 @@ def find_meter(root: Path = HERE, provider: str = CPU) -> tuple[Meter | None, st
 
 
 class Counters:
-    """Counters in files that begin anew at their range; to be read more often than that, which takes minutes."""
+    """Counters in files that wrap around at their range, after minutes; they must be read more often."""
 
     def __init__(self, folders: list[Path]) -> None:
         self._ranges = {folder / "energy_uj": read_number(folder / "max_energy_range_uj") or 0 for folder in folders}
@@ -50,7 +50,7 @@ class Counters:
         self._total: int | None = 0
 
     def joules(self) -> float | None:
-        """Of all together, since this was made."""
+        """The sum of all counters since this object was made."""
         for file, last in self._last.items():
             now = read_number(file)
             if now is None or last is None or self._total is None:
@@ -62,7 +62,7 @@ class Counters:
 
 
 class Monitors:
-    """Adds up watts that are read a few times a second, in a thread of its own, until it is closed."""
+    """Integrates watts that a thread of its own reads a few times per second, until it is closed."""
 
     def __init__(self, read: Callable[[], float | None], every: float = _BETWEEN_READINGS) -> None:
         self._read, self._every = read, every
@@ -72,7 +72,7 @@ class Monitors:
         threading.Thread(target=self._go_on, daemon=True).start()
 
     def joules(self) -> float | None:
-        """With what was drawn since the last reading, as of now."""
+        """The integral, with the energy since the last reading."""
         with self._lock:
             now, watts = time.perf_counter(), self._read()
             if watts is None or self._watts is None:
@@ -92,7 +92,7 @@ class Monitors:
 
 
 class Nvml:
-    """The GPU's own counter, of all that uses it; was not run on a GPU yet."""
+    """The GPU's own counter, for everything that uses the GPU; not run on a GPU yet."""
 
     def __init__(self, library: Any, gpu: Any) -> None:
         self._library, self._gpu = library, gpu
@@ -106,19 +106,19 @@ class Nvml:
 
 
 def _rapl(root: Path) -> tuple[Meter | None, str]:
-    """Counters of CPU packages, by whichever of Intel and AMD made them."""
+    """Counters of CPU packages, from Intel or AMD."""
     zones = listed(root / "sys" / "class" / "powercap", "intel-rapl:*")
     packages = [zone for zone in zones if read_text(zone / "name").startswith("package")]
     if not packages:
         return None, f"{_NONE}: no RAPL counters (/sys/class/powercap) and no power monitors of a board"
     if any(read_number(package / "energy_uj") is None for package in packages):
         return None, (
-            f"{_NONE}: RAPL's counters can be read by root alone; "
-            "open them until the next start: sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
+            f"{_NONE}: only root can read RAPL's counters; "
+            "allow all users until the next boot: sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
         )
     meter = Counters(packages)
     if not _moves(meter):
-        return None, f"{_NONE}: RAPL's counters stand still, as in virtual machines"
+        return None, f"{_NONE}: RAPL's counters do not move, as in virtual machines"
     return meter, f"RAPL, {len(packages)} CPU package{'s' * (len(packages) > 1)} with all that runs on them{_UNTRIED}"
 
 
@@ -132,9 +132,9 @@ def _moves(meter: Counters) -> bool:
 
 
 def _nvml(root: Path) -> tuple[Meter | None, str]:
-    """The counter of the only GPU, where it has one."""
+    """The counter of the only GPU, if it has one."""
     if not is_here(root):
-        return None, f"{_NONE}: a copy of another machine's files has no GPU to ask"
+        return None, f"{_NONE}: a copy of another machine's files has no GPU"
     try:
         import pynvml
     except ImportError:
@@ -142,11 +142,11 @@ def _nvml(root: Path) -> tuple[Meter | None, str]:
     try:
         pynvml.nvmlInit()
         if (count := pynvml.nvmlDeviceGetCount()) != 1:  # NVML numbers them in another order than CUDA
-            return None, f"{_NONE}: which of {count} GPUs runs the model is not told"
+            return None, f"{_NONE}: which of {count} GPUs runs the model is unknown"
         gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
         meter, name = Nvml(pynvml, gpu), pynvml.nvmlDeviceGetName(gpu)
     except pynvml.NVMLError as error:
-        return None, f"{_NONE}: NVML does not tell: {error}"
+        return None, f"{_NONE}: NVML fails: {error}"
     if meter.joules() is None:
         return None, f"{_NONE}: {name} has no counter of energy"
     return meter, f"NVML, {name} without the CPU{_UNTRIED}"

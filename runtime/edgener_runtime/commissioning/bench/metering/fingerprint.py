@@ -1,4 +1,4 @@
-"""The machine as a result tells it: what two of them must share for their figures to be held against each other."""
+"""The machine in a result: what two results must share so that their figures can be compared."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import platform
 import re
 from pathlib import Path
 
-from edgener_runtime.commissioning.bench.results.record import Fingerprint
+from edgener_runtime.commissioning.bench.results.record import MachineFingerprint
 from edgener_runtime.machine.probe.reading import HERE, is_here, read_text
 from edgener_runtime.machine.probe.record import Probe, probe
 
 from .notes import boost, governor
 
-# Packages, of those that a probe tells, that compute nothing of what is measured.
+# Packages in a probe that do not compute anything that is measured.
 _ASIDE = ("click", "edgener")
 _GPU_LIBRARIES = ("libcudart", "libcublas", "libcudnn", "libnvinfer")
-# What container engines leave for their processes to see; a prefix of the path of a cgroup, for the rest.
+# Files that container engines create, and parts of the cgroup paths of the others.
 _CONTAINER_FILES = {".dockerenv": "docker", "run/.containerenv": "podman"}
 _CONTAINER_CGROUPS = re.compile(r"kubepods|docker|libpod|lxc|containerd")
 
 
-def fingerprint(root: Path = HERE) -> Fingerprint:
-    """This machine's, or that of a copy of another's files below `root`. Raises UserInputError where that is none."""
+def fingerprint(root: Path = HERE) -> MachineFingerprint:
+    """The fingerprint of this machine, or of a copy of another's files below `root`. Raises UserInputError."""
     found = probe(root)
     board = found.jetson
-    return Fingerprint(
+    return MachineFingerprint(
         cpu=found.cpu.model,
         isa=found.cpu.isa,
         architecture=found.cpu.architecture,
@@ -48,23 +48,23 @@ def fingerprint(root: Path = HERE) -> Fingerprint:
 
 
 def _os(root: Path) -> str:
-    """By the distribution's own name, which says its version."""
-    told = re.search(r'^PRETTY_NAME="?(.+?)"?$', read_text(root / "etc" / "os-release"), re.MULTILINE)
-    return told[1] if told else f"{platform.system()} {platform.release()}" if is_here(root) else "unknown"
+    """The distribution's own name, which includes its version."""
+    name = re.search(r'^PRETTY_NAME="?(.+?)"?$', read_text(root / "etc" / "os-release"), re.MULTILINE)
+    return name[1] if name else f"{platform.system()} {platform.release()}" if is_here(root) else "unknown"
 
 
 def _kernel(root: Path) -> str:
-    told = read_text(root / "proc" / "sys" / "kernel" / "osrelease")
-    return told or (platform.release() if is_here(root) else "unknown")
+    release = read_text(root / "proc" / "sys" / "kernel" / "osrelease")
+    return release or (platform.release() if is_here(root) else "unknown")
 
 
 def _container(root: Path) -> str | None:
-    """The kind of container that this is in, or None."""
+    """The kind of container around this process, or None."""
     for file, kind in _CONTAINER_FILES.items():
         if (root / file).exists():
             return kind
-    if told := read_text(root / "run" / "systemd" / "container"):
-        return told
+    if kind := read_text(root / "run" / "systemd" / "container"):
+        return kind
     if is_here(root) and "KUBERNETES_SERVICE_HOST" in os.environ:
         return "kubernetes"
     named = _CONTAINER_CGROUPS.search(read_text(root / "proc" / "1" / "cgroup"))
@@ -72,14 +72,14 @@ def _container(root: Path) -> str | None:
 
 
 def _driver(root: Path, found: Probe) -> str | None:
-    """The version of NVIDIA's driver and the newest CUDA that it serves."""
+    """The version of NVIDIA's driver and the newest CUDA that it supports."""
     module = read_text(root / "sys" / "module" / "nvidia" / "version")
     cuda = found.driver.version
     return ", ".join(filter(None, (module and f"NVIDIA {module}", cuda and f"CUDA {cuda}"))) or None
 
 
 def _libraries(found: Probe) -> dict[str, str]:
-    """Python and its packages; NVIDIA's libraries where there is something to run them."""
+    """Python and its packages; NVIDIA's libraries if there is a GPU or a Jetson."""
     named = {"python": found.packages.python} if found.packages.python else {}
     named |= {package.name: package.version for package in found.packages.installed if package.name not in _ASIDE}
     if found.driver.gpus or found.jetson:

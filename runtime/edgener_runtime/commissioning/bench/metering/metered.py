@@ -1,13 +1,13 @@
-"""What a drive costs besides time: a driver that reads CPU time, energy and how still the machine was around itself."""
+"""A metered driver: it measures CPU time, energy and isolation around each load."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-from edgener_runtime.commissioning.bench.drivers.load import Driven, Driver, Load, System
+from edgener_runtime.commissioning.bench.drivers.load import Driven, Load, LoadDriver, System
 from edgener_runtime.commissioning.bench.drivers.schedule import sized
-from edgener_runtime.commissioning.bench.results.record import Stillness
+from edgener_runtime.commissioning.bench.results.record import Isolation
 
 from .energy import Meter
 from .isolation import Watch
@@ -15,34 +15,34 @@ from .isolation import Watch
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU seconds of all threads, joules where they are metered, and how still the machine was."""
+    """CPU seconds of all threads, joules if there is a meter, and the isolation of the measurement."""
 
     cpu_seconds: float
     joules: float | None
-    still: Stillness
+    isolation: Isolation
 
 
-class Gauge:
-    """A driver that sends loads through another, and knows what each of them cost."""
+class MeteredDriver:
+    """A driver that sends loads through another one, and records the cost of each."""
 
-    def __init__(self, drive: Driver, meter: Meter | None) -> None:
+    def __init__(self, drive: LoadDriver, meter: Meter | None) -> None:
         self._drive = drive
         self._meter = meter
         self._costs: list[tuple[Driven, Cost]] = []
 
     def __call__(self, system: System, load: Load) -> Driven:
-        """Raises what the driver raises. What it takes to learn how long the load is to be is not counted."""
+        """Raises what the driver raises. The estimate of the load's size does not count."""
         with Watch() as watch:
-            load = sized(system, load)  # once the yardstick was taken, or the first queries would meet cores that rest
+            load = sized(system, load)  # after the reference workload, or the first queries would run on idle cores
             joules, used = self._joules(), time.process_time()
             driven = self._drive(system, load)
             used, spent = time.process_time() - used, self._joules()
-        burnt = None if joules is None or spent is None else spent - joules
-        self._costs.append((driven, Cost(used, burnt, watch.stillness)))
+        consumed = None if joules is None or spent is None else spent - joules
+        self._costs.append((driven, Cost(used, consumed, watch.isolation)))
         return driven
 
     def cost_of(self, driven: Driven) -> Cost:
-        """What a drive through this gauge cost."""
+        """The cost of a load that this driver sent."""
         return next(cost for known, cost in self._costs if known is driven)
 
     def _joules(self) -> float | None:

@@ -1,4 +1,4 @@
-"""What of a machine makes its speed vary, told before anything is timed."""
+"""Notes on a machine that make its speed vary, collected before the measurement."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _BUSY_LOAD = 0.5
 
 
 def machine_notes(root: Path = HERE) -> tuple[str, ...]:
-    """What may keep this machine from holding still, each in a line. `root` holds /proc, /sys and /etc."""
+    """Reasons why this machine's speed may vary, one per line. `root` contains /proc, /sys and /etc."""
     return tuple(note for topic in (_clock, _cores, _jetson, _power, _others) for note in topic(root))
 
 
 def governor(root: Path) -> str | None:
-    """How the kernel chooses the CPU's clock, all ways that cores have joined by `+`."""
+    """The CPU's frequency governor; different ones of several cores are joined by `+`."""
     policies = listed(root / _CPU / "cpufreq", "policy*")
     found = {read_text(policy / "scaling_governor") for policy in policies}
     return "+".join(sorted(found - {""})) or None
 
 
 def boost(root: Path) -> bool | None:
-    """Whether the CPU may go beyond the clock that it can hold."""
-    told = {
+    """Whether the CPU may boost above its sustained clock."""
+    switches = {
         read_text(root / _CPU / "cpufreq" / "boost"): {"1": True, "0": False},
         read_text(root / _CPU / "intel_pstate" / "no_turbo"): {"0": True, "1": False},
     }
-    return next((meaning[text] for text, meaning in told.items() if text in meaning), None)
+    return next((meaning[text] for text, meaning in switches.items() if text in meaning), None)
 
 
 def _clock(root: Path) -> Iterator[str]:
@@ -44,7 +44,7 @@ def _clock(root: Path) -> Iterator[str]:
     if boosts:
         yield "boost is on: the clock depends on heat and on how many cores are in use"
     if chosen is None and boosts is None:
-        yield "neither governor nor boost is told, as in most virtual machines: the clock may vary unseen"
+        yield "neither governor nor boost is visible, as in most virtual machines: the clock may vary unseen"
 
 
 def _cores(root: Path) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _cores(root: Path) -> Iterator[str]:
 
 
 def _siblings(root: Path) -> dict[str, int]:
-    """Lists of cores that are threads of one, and how many of each this process may use."""
+    """Lists of the threads of one core, and how many of each this process may use."""
     counts: dict[str, int] = {}
     for core in allowed_cores():
         if siblings := read_text(root / _CPU / f"cpu{core}" / "topology" / "thread_siblings_list"):
@@ -68,7 +68,7 @@ def _jetson(root: Path) -> Iterator[str]:
     board = jetson(root)
     if board is None:
         return
-    yield f"the power mode is {board.power_mode or 'not told'} (nvpmodel -q)"
+    yield f"the power mode is {board.power_mode or 'unknown'} (nvpmodel -q)"
     if free := [clock.name for clock in board.clocks if clock.least < clock.most]:
         yield f"clocks follow the load: {', '.join(free)} (jetson_clocks holds them)"
 

@@ -1,4 +1,4 @@
-"""A fixed computation that tells how fast the machine is now, whatever is measured beside it."""
+"""The reference workload: a fixed computation that shows the machine's current speed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-_PIECES, _UNTIMED = 15, 2  # of about 2 ms each on a core of a server of 2023
-_RANK = 3  # of the pieces in order: the lower quartile
-_STACK, _SIDE = 96, 48  # 48 x 48: below what OpenBLAS hands to more than one thread
+_PIECES, _UNTIMED = 15, 2  # of about 2 ms each on a server core of 2023
+_RANK = 3  # of the sorted pieces: the lower quartile
+_STACK, _SIDE = 96, 48  # 48 x 48: too small for OpenBLAS to use several threads
 _NUMBERS = 20_000
 
 
-def yardstick() -> float:
-    """Milliseconds of products of small matrices and a sort, in one thread: the lower quartile of the same, over and
-    over.
+def reference_workload_ms() -> float:
+    """Milliseconds of small matrix products and a sort in one thread: the lower quartile of several repetitions.
 
-    Pieces that another process interrupts lie above it, and that process is counted elsewhere; a slower clock, or a
-    core that is always shared, slows all pieces. Compares with another of the same CPU and the same numpy only.
+    Repetitions that another process interrupts lie above it, and that process is counted elsewhere; a slower clock, or
+    a core that is always shared, slows all of them. Comparable only for the same CPU and the same numpy.
     """
     took = [_piece() for _ in range(_UNTIMED + _PIECES)]
     return 1000 * sorted(took[_UNTIMED:])[_RANK]
@@ -27,12 +26,12 @@ def yardstick() -> float:
 
 def _piece() -> float:
     matrices, numbers = _material()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     product = matrices
     for _ in range(4):
         product = np.matmul(product, matrices)
     np.sort(numbers, kind="heapsort")  # compares and branches, where the products are vector instructions
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 @cache

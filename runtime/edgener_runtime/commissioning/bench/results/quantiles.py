@@ -1,4 +1,4 @@
-"""Two laws that intervals from a few rounds rest on: Student's t, and the rank sums of two groups."""
+"""Quantiles for intervals from few rounds: of Student's t, and of the rank sums of two groups."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _T = (
     12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281,
     2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860,
 )  # fmt: skip
-_EXACT = 20  # groups up to here are counted, larger ones are nearly normal
+_EXACT = 20  # groups up to this size are counted exactly, larger ones are nearly normal
 
 
-def student(degrees: int) -> float:
-    """How many standard errors the ends of a 95 % interval lie from the mean; `degrees` of freedom, at least 1."""
+def student_t(degrees: int) -> float:
+    """The half-width of a 95 % interval in standard errors, for at least 1 degree of freedom."""
     if degrees <= len(_T):
         return _T[degrees - 1]
     z = _NORMAL  # Abramowitz and Stegun, 26.7.5
@@ -30,7 +30,7 @@ def student(degrees: int) -> float:
 def rank_sum_margin(first: int, second: int) -> int:
     """How many of the ordered differences between two groups to drop at either end for a 95 % interval of their shift.
 
-    -1 where the groups are so small that even all differences span less (Mann and Whitney 1947).
+    -1 if the groups are so small that even all differences cover less (Mann and Whitney 1947).
     """
     if min(first, second) > _EXACT:
         pairs = first * second
@@ -46,7 +46,7 @@ def rank_sum_margin(first: int, second: int) -> int:
 
 
 def _rank_sums(first: int, second: int) -> list[int]:
-    """In how many orders of both groups 0, 1, 2 ... pairs stand the other way round: a Gaussian binomial's terms."""
+    """The number of orders of both groups with 0, 1, 2 ... inversions: the terms of a Gaussian binomial."""
     terms = [1] + [0] * (first * second)
     for step in range(1, first + 1):
         for index in range(len(terms) - 1, second + step - 1, -1):

@@ -1,4 +1,4 @@
-"""The one schema of what a bench found: rows of a machine, with all that is needed to redo their statistics."""
+"""The schema of a benchmark's result: rows of one machine, with all that is needed to repeat their statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KIND = "edgener-bench"
 SCHEMA_VERSION = 1
 
 MEASURED, PARTIAL, NOT_RUN = "measured", "partial", "not run"  # a row's status
-PRECISE, BUDGET, INTERRUPTED, FAILED = "precise", "budget", "interrupted", "failed"  # what ended a row's rounds
+PRECISE, BUDGET, INTERRUPTED, FAILED = "precise", "budget", "interrupted", "failed"  # why a row's rounds ended
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """What of a machine decides how fast it is; None or empty where it does not tell.
+class MachineFingerprint:
+    """The properties of a machine that decide its speed; None or empty if unknown.
 
-    `cores` are those this process may use, `memory` is bytes; the limits are the container's. `board` is a Jetson's
-    model, `libraries` are names and versions of what runs the model.
+    `cores` are those that this process may use, `memory` is in bytes; the limits are the container's. `board` is a
+    Jetson's model, `libraries` are names and versions of what runs the model.
     """
 
     cpu: str
@@ -54,9 +54,9 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
-class Work:
-    """Texts that are run: their name (a file's, `made-up`, or `64 subwords`), how many, their subwords in all, and the
-    SHA-256 of them; `gold` where their entities are known."""
+class Workload:
+    """The texts of a workload: their name (a file's, `made-up` for synthetic ones, or `64 subwords`), number, subwords
+    in total and SHA-256; `gold` if their entities are known."""
 
     name: str
     texts: int
@@ -66,14 +66,14 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Stillness:
-    """How quiet the machine was during a round; None where it does not tell.
+class Isolation:
+    """The isolation of a round from other activity on the machine; None if unknown.
 
-    `yardstick_ms` is the time of a fixed computation before and after the round (the mean), `others` the cores that
+    `reference_ms` is the mean time of the reference workload before and after the round, `others` the cores that
     other processes used, `stolen` the share of time that a hypervisor took, `throttled` how often the CPU slowed down.
     """
 
-    yardstick_ms: float
+    reference_ms: float = field(metadata={"key": "yardstick_ms"})
     others: float | None = None
     stolen: float | None = None
     throttled: int | None = None
@@ -82,13 +82,13 @@ class Stillness:
 
 @dataclass(frozen=True)
 class Round:
-    """A fresh process's turn: loading, the first call, warming up, and then the steady state.
+    """One round in a fresh process: loading, the first call, warm-up, and then the steady state.
 
-    `samples` are milliseconds a query in the order of their ends (see `samples.py`), `seconds` the steady state's
-    length, `cpu_seconds` what all threads used of the CPU in it, `rate` queries a second that a server was sent.
+    `samples` are milliseconds per query in the order of their ends (see `samples.py`), `seconds` the steady state's
+    duration, `cpu_seconds` the CPU time of all threads in it, `rate` a server's queries per second.
     """
 
-    begun: str
+    started: str = field(metadata={"key": "begun"})
     load_seconds: float
     first_ms: float
     warm_up_seconds: float
@@ -97,7 +97,7 @@ class Round:
     subwords: int
     cpu_seconds: float
     samples: str
-    still: Stillness
+    isolation: Isolation = field(metadata={"key": "still"})
     steady_rss_mb: float | None = None
     peak_rss_mb: float | None = None
     joules: float | None = None
@@ -106,25 +106,25 @@ class Round:
 
 @dataclass(frozen=True)
 class Case:
-    """What is compared: a variant on a device with so many threads, in a scenario on a work's texts.
+    """The unit of comparison: a variant on a device with a number of threads, in a scenario on a workload.
 
-    `samples_per_query` are texts that a query holds, `bound_ms` the p99 that a server must keep.
+    `samples_per_query` are the texts of a query, `bound_ms` is the p99 limit of a server.
     """
 
     variant: str
     device: str
     threads: int
     scenario: str
-    work: str
+    workload: str = field(metadata={"key": "work"})
     samples_per_query: int = 1
     bound_ms: float | None = None
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What a row comes to; `metric` is the scenario's own by MLPerf's rules, in `unit`.
+class BenchFigures:
+    """The figures of a row; `metric` is the scenario's own by MLPerf's rules, in `unit`.
 
-    Latencies are milliseconds a query; `load_seconds` to `energy` are medians over the rounds.
+    Latencies are milliseconds per query; `load_seconds` to `joules_per_1000` are medians over the rounds.
     """
 
     metric: Interval
@@ -145,11 +145,11 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A case with what it is made of, what came of it, and the rounds it was worked out from.
+class BenchRow:
+    """A case with its model file, its figures, and the rounds from which they were calculated.
 
-    `reason` says why it was not run or ended early; `marks` why its figures are to be doubted (a busy machine ...).
-    `f1` is entity F1 where the work has gold labels. `energy` names what measured the joules, or why nothing did.
+    `reason` says why it was not run or ended early; `marks` are warnings on its figures (a busy machine ...). `f1` is
+    entity F1 if the workload has gold labels. `energy` names the meter of the joules, or why there is none.
     """
 
     case: Case
@@ -162,7 +162,7 @@ class Row:
     ended_by: str
     reason: str = ""
     marks: tuple[str, ...] = ()
-    figures: Figures | None = None
+    figures: BenchFigures | None = None
     f1: float | None = None
     energy: str = "not measurable here"
     rounds: tuple[Round, ...] = ()
@@ -170,18 +170,18 @@ class Row:
 
 @dataclass(frozen=True)
 class BenchResult:
-    """All rows of one run on one machine. `bundle_sha256` is the manifest's; `partial` where it was broken off."""
+    """All rows of one run on one machine. `bundle_sha256` is the manifest's; `partial` if the run was interrupted."""
 
     name: str
     edgener_version: str
     bundle: str
     bundle_sha256: str
-    begun: str
+    started: str = field(metadata={"key": "begun"})
     seconds: float
     driver: str
-    fingerprint: Fingerprint
-    works: tuple[Work, ...]
-    rows: tuple[Row, ...]
+    fingerprint: MachineFingerprint
+    workloads: tuple[Workload, ...] = field(metadata={"key": "works"})
+    rows: tuple[BenchRow, ...]
     notes: tuple[str, ...] = ()
     partial: bool = False
     kind: str = KIND
@@ -194,15 +194,15 @@ class BenchResult:
 
     @property
     def busy(self) -> bool:
-        """Whether any row is marked."""
+        """Whether any row has a warning."""
         return any(row.marks for row in self.rows)
 
 
-_AGAIN = "Copy it again, or run the bench again."
+_AGAIN = "Copy it again, or run the benchmark again."
 
 
 def read_result(path: Path) -> BenchResult:
-    """The result in a file. Raises UserInputError where there is none, or one this version does not read."""
+    """The result in a file. Raises UserInputError if there is none, or one that this version cannot read."""
     try:
         return parse_result(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
@@ -212,17 +212,19 @@ def read_result(path: Path) -> BenchResult:
 
 
 def parse_result(text: str, where: str) -> BenchResult:
-    """The result that JSON holds; `where` names it in the UserInputError that is raised where it is none."""
+    """The result in JSON; `where` names it in errors. Raises UserInputError if it is not a result."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserInputError(f"{where} is damaged: {error}", _AGAIN) from None
     if not isinstance(found, dict) or found.get("kind") != KIND:
-        raise UserInputError(f"{where} is no result of a bench", "Make one: edgener-runtime bench BUNDLE --out FILE")
+        raise UserInputError(
+            f"{where} is not a result of a benchmark", "Make one: edgener-runtime bench BUNDLE --out FILE"
+        )
     if (version := found.get("schema_version")) != SCHEMA_VERSION:
         raise UserInputError(
             f"{where} has schema version {version!r}; this edgener reads {SCHEMA_VERSION}",
-            "Update edgener, or run the bench again.",
+            "Update edgener, or run the benchmark again.",
         )
     try:
         return from_json(BenchResult, text, where)

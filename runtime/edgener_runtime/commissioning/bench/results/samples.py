@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgener_runtime.errors import UserInputError
 
 _STORED = np.dtype("<f4")
-_MOST_BYTES = 1 << 28  # of a damaged or hostile file's: 67 million samples
+_MOST_BYTES = 1 << 28  # limit for a damaged or hostile file: 67 million samples
 
 
 def pack(milliseconds: NDArray[np.float64]) -> str:
@@ -21,19 +21,19 @@ def pack(milliseconds: NDArray[np.float64]) -> str:
 
 
 def unpack(text: str) -> NDArray[np.float64]:
-    """The samples of such a text, in their order. Raises UserInputError where it is none, or a sample is no time."""
+    """The samples of such a text, in their order. Raises UserInputError if it is damaged or a sample is not a time."""
     try:
         inflate = zlib.decompressobj()
         stored = inflate.decompress(base64.b64decode(text, validate=True), _MOST_BYTES)
     except (binascii.Error, zlib.error, ValueError) as error:
         raise _damaged(str(error)) from None
     if not inflate.eof or inflate.unused_data or len(stored) % _STORED.itemsize:
-        raise _damaged(f"after {len(stored)} bytes they are cut short, or more follows than can be")
+        raise _damaged(f"after {len(stored)} bytes they end early, or too much follows")
     milliseconds = np.frombuffer(stored, _STORED).astype(np.float64)
     if not (np.isfinite(milliseconds) & (milliseconds >= 0)).all():
-        raise _damaged("a sample is no number, or below 0")
+        raise _damaged("a sample is not a number, or below 0")
     return milliseconds
 
 
 def _damaged(why: str) -> UserInputError:
-    return UserInputError(f"a round's samples are damaged: {why}", "Copy the file again, or run the bench again.")
+    return UserInputError(f"a round's samples are damaged: {why}", "Copy the file again, or run the benchmark again.")

@@ -1,9 +1,9 @@
-"""Figures of a row with their 95 % intervals, worked out from its rounds.
+"""The figures of a row with their 95 % intervals, calculated from its rounds.
 
-A round is a fresh process. What is said of a row is said of its median round: the interval comes from how the rounds
-differ, as samples within a round share its memory layout, its clock and its neighbours, and ten thousand of them tell
-no more of that than one. Five rounds or more need no assumption on how they spread, and one round that was disturbed
-moves nothing; tests plant rounds of a known law and count how often the intervals hold it.
+A round is a fresh process. A row's figures are those of its median round: the interval comes from the spread of the
+rounds, because samples within a round share its memory layout, its clock and its neighbours, and ten thousand of them
+show no more of that than one. Five rounds or more need no assumption on their distribution, and one disturbed round
+changes nothing; tests generate rounds of a known distribution and count how often the intervals cover it.
 """
 
 from __future__ import annotations
@@ -18,59 +18,59 @@ from numpy.typing import NDArray
 from edgener_runtime.commissioning.bench.drivers.scenarios import Scenario
 from edgener_runtime.errors import EdgenerError
 
-from .quantiles import LEVEL, rank_sum_margin, student
-from .record import Figures, Interval, Round
+from .quantiles import LEVEL, rank_sum_margin, student_t
+from .record import BenchFigures, Interval, Round
 from .samples import unpack
 
-LEAST_ROUNDS = 5  # the first count of rounds whose extremes hold the median 19 times in 20 (94 %)
+LEAST_ROUNDS = 5  # the smallest number of rounds whose extremes cover the median 19 times in 20 (94 %)
 RESAMPLES = 250
 _SEED = 1
-_ONE_VALUE = 9.68  # what one value is worth: x ± 9.68 x (Blachman and Machol 1987)
-_LEAST = 1e-9  # what is divided by
-_FAR = 100.0  # powers of e that still are numbers, to say that two rounds far apart tell nothing
+_ONE_VALUE = 9.68  # the interval of a single value: x ± 9.68 x (Blachman and Machol 1987)
+_LEAST = 1e-9  # divisor
+_FAR = 100.0  # powers of e that are still finite, for two rounds that are far apart
 
 Floats = NDArray[np.float64]
 
 
 def percentile(values: Floats, share: float) -> float:
-    """The smallest value that at least `share` of all do not exceed. Raises EdgenerError where there are none."""
+    """The smallest value that at least `share` of all do not exceed. Raises EdgenerError without values."""
     return float(_percentiles(values, share))
 
 
 def interval_of_percentile(rounds: Sequence[Floats], share: float) -> Interval:
-    """The percentile of the median round. From a single round, what its process alone would show again."""
+    """The percentile of the median round. For a single round the interval covers that process only."""
     if len(rounds) == 1:
         return _within_a_round(rounds[0], share)
     return interval_of_median([percentile(values, share) for values in rounds])
 
 
 def interval_of_median(values: Sequence[float]) -> Interval:
-    """The median of what each round came to.
+    """The median of one figure per round.
 
-    By the order of the values (Hettmansperger and Sheather 1986); below five, by Student's t, which takes them for
-    normal; one value tells next to nothing, and its interval says so.
+    From the order of the values (Hettmansperger and Sheather 1986); below five, from Student's t, which assumes a
+    normal distribution; a single value has a very wide interval.
     """
     ordered = sorted(_filled(values))
     middle, count = median(ordered), len(ordered)
     if count == 1:
         return Interval(middle, max(0.0, (1 - _ONE_VALUE) * middle), (1 + _ONE_VALUE) * middle)
     if count < LEAST_ROUNDS:
-        mean, half = float(np.mean(ordered)), student(count - 1) * float(np.std(ordered, ddof=1)) / math.sqrt(count)
+        mean, half = float(np.mean(ordered)), student_t(count - 1) * float(np.std(ordered, ddof=1)) / math.sqrt(count)
         return Interval(middle, max(0.0, mean - half), mean + half)
     return Interval(middle, *_ends(ordered))
 
 
 def ratio_interval(first: Sequence[Floats], second: Sequence[Floats], share: float) -> Interval:
-    """A percentile of `second` over that of `first`: 1.1 where the second takes a tenth longer."""
+    """A percentile of `second` over that of `first`: 1.1 if the second takes a tenth longer."""
     return ratio_of_medians(*([percentile(values, share) for values in rounds] for rounds in (first, second)))
 
 
 def ratio_of_medians(first: Sequence[float], second: Sequence[float]) -> Interval:
-    """What the rounds of `second` came to over what those of `first` did.
+    """The figures of the rounds of `second` over those of `first`.
 
     All pairs of rounds are compared and their order gives the ends (Hodges and Lehmann 1963); too few rounds for that
-    are taken for normal with one spread. A single round on either side cannot tell how much rounds differ on its own,
-    one on both sides not at all.
+    are assumed normal with one spread. With a single round on one side the other side gives the spread; with one on
+    both sides nothing does.
     """
     one, other = (np.log(np.maximum(_filled(values), _LEAST)) for values in (first, second))
     differences = np.sort((other[:, None] - one[None, :]).ravel())
@@ -86,15 +86,15 @@ def ratio_of_medians(first: Sequence[float], second: Sequence[float]) -> Interva
 
 
 def precise(interval: Interval, within: float) -> bool:
-    """Whether the ends lie within a share (0.02 for 2 %) of the value, on average of both."""
+    """Whether the ends lie within a share (0.02 for 2 %) of the value, on average."""
     return interval.high - interval.low <= 2 * within * interval.value
 
 
-def figures(scenario: Scenario, rounds: Sequence[Round]) -> Figures:
-    """What a row comes to by its rounds. Raises EdgenerError where there are none, or one without samples."""
+def figures(scenario: Scenario, rounds: Sequence[Round]) -> BenchFigures:
+    """The figures of a row from its rounds. Raises EdgenerError without rounds, or for one without samples."""
     samples = [unpack(measured.samples) for measured in rounds]
     throughput = interval_of_median([measured.texts / measured.seconds for measured in rounds])
-    return Figures(
+    return BenchFigures(
         metric=_metric(scenario, rounds, samples, throughput),
         unit=scenario.unit,
         p50_ms=interval_of_percentile(samples, 0.50),
@@ -116,7 +116,7 @@ def figures(scenario: Scenario, rounds: Sequence[Round]) -> Figures:
 
 
 def _metric(scenario: Scenario, rounds: Sequence[Round], samples: list[Floats], throughput: Interval) -> Interval:
-    """The scenario's own figure: a latency, the rate that a server was sent, or texts a second."""
+    """The scenario's own figure: a latency, a server's rate of queries, or texts per second."""
     if scenario.percentile is None:
         return throughput
     if scenario.unit == "ms":
@@ -131,7 +131,7 @@ def _median_of_known(values: Iterable[float | None]) -> float | None:
 
 def _filled(values: Sequence[float]) -> Sequence[float]:
     if not len(values):
-        raise EdgenerError("there is nothing to take the median of: no round was measured")
+        raise EdgenerError("no median: no round was measured")
     return values
 
 
@@ -139,14 +139,14 @@ def _percentiles(values: Floats, share: float) -> Floats:
     """Along the last axis."""
     count = values.shape[-1]
     if not count:
-        raise EdgenerError("there is nothing to take a percentile of: a round has no samples")
+        raise EdgenerError("no percentile: a round has no samples")
     rank = max(0, math.ceil(round(share * count, 9)) - 1)  # 0.07 x 100 is a little more than 7
     found: Floats = np.partition(values, rank, axis=-1)[..., rank]
     return found
 
 
 def _within_a_round(values: Floats, share: float) -> Interval:
-    """By drawing stretches of neighbours, which are alike, and not single samples (Künsch 1989)."""
+    """A bootstrap of blocks instead of single samples, because neighbours are correlated (Künsch 1989)."""
     value, count = percentile(values, share), len(values)
     if count == 1:
         return interval_of_median([value])
@@ -159,9 +159,9 @@ def _within_a_round(values: Floats, share: float) -> Interval:
 
 
 def _ends(ordered: list[float]) -> tuple[float, float]:
-    """Between the two order statistics whose intervals hold the median just over, and just under, 95 times in 100."""
+    """Interpolated between the two order statistics that cover the median just over and just under 95 times in 100."""
     count = len(ordered)
-    covers = [1.0]  # the chance that the median lies between the values after so many at either end
+    covers = [1.0]  # the probability that the median lies between the values at each rank from either end
     for rank in range(count // 2):
         covers.append(covers[-1] - 2 * math.comb(count, rank) / 2**count)
     outer = max([rank for rank in range(1, len(covers)) if covers[rank] >= LEVEL], default=0)
@@ -173,11 +173,11 @@ def _ends(ordered: list[float]) -> tuple[float, float]:
     inward = (count - outer) * excess / (outer + (count - 2 * outer) * excess)
     low = (1 - inward) * ordered[outer - 1] + inward * ordered[outer]
     high = (1 - inward) * ordered[count - outer] + inward * ordered[count - outer - 1]
-    return min(low, ordered[outer]), max(high, ordered[count - outer - 1])  # which rounding would step over
+    return min(low, ordered[outer]), max(high, ordered[count - outer - 1])  # rounding could pass them
 
 
 def _pooled(one: Floats, other: Floats) -> float:
     """Half the width of Student's interval of the difference of two means."""
     degrees = len(one) + len(other) - 2
     squares = sum(float(((values - values.mean()) ** 2).sum()) for values in (one, other))
-    return student(degrees) * math.sqrt(squares / degrees * (1 / len(one) + 1 / len(other)))
+    return student_t(degrees) * math.sqrt(squares / degrees * (1 / len(one) + 1 / len(other)))

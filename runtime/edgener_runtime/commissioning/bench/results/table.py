@@ -1,4 +1,4 @@
-"""A result as text: a table of rows for each work, what the marks mean, and what was not run."""
+"""A result as text: a table of rows for each workload, the meaning of the marks, and the cases that did not run."""
 
 from __future__ import annotations
 
@@ -8,105 +8,105 @@ from string import ascii_lowercase
 
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 
-from .record import FAILED, BenchResult, Figures, Interval, Row
+from .record import FAILED, BenchFigures, BenchResult, BenchRow, Interval
 
 _NONE = "-"
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of the table: its title in two lines, and what it says of a row; numbers stand at its right."""
+class BenchColumn:
+    """A column of the table: its title in two lines, and its cell of a row; numbers are right-aligned."""
 
     title: tuple[str, str]
-    cell: Callable[[Row, Figures], str]
+    cell: Callable[[BenchRow, BenchFigures], str]
     is_number: bool = True
 
 
 def _spread(interval: Interval) -> str:
-    """A figure and how far the further end of its interval lies from it."""
+    """A figure with the relative distance to the further end of its interval."""
     if not interval.value:
         return _NONE
     far = max(interval.high - interval.value, interval.value - interval.low) / interval.value
     return f"{_digits(interval.value)} ±{f'{far:.1%}' if far < 1 else '>100%'}"
 
 
-def _is_latency(row: Row) -> bool:
-    """Whether its queries tell a latency: not where all texts are in one."""
+def _is_latency(row: BenchRow) -> bool:
+    """Whether a row has a latency: not if all texts are in one query."""
     return SCENARIOS[row.case.scenario].percentile is not None
 
 
-def _latency(row: Row, value: float) -> str:
+def _latency(row: BenchRow, value: float) -> str:
     return _digits(value) if _is_latency(row) else _NONE
 
 
 def _digits(value: float | None) -> str:
-    """Three digits or more, whatever the size."""
+    """A number with at least three digits."""
     if value is None:
         return _NONE
     return f"{value:.0f}" if value >= 100 else f"{value:.{1 if value >= 10 else 2}f}"
 
 
-def _scenario(row: Row) -> str:
+def _scenario(row: BenchRow) -> str:
     case = row.case
     return f"{case.scenario} x{case.samples_per_query}" if case.samples_per_query > 1 else case.scenario
 
 
-def _metric(row: Row, found: Figures) -> str:
+def _metric(row: BenchRow, found: BenchFigures) -> str:
     percentile = SCENARIOS[row.case.scenario].percentile
     of = f"p{percentile} " if found.unit == "ms" else ""
     return f"{of}{_digits(found.metric.value)} {found.unit}"
 
 
 COLUMNS = (
-    Column(("", "variant"), lambda row, found: row.case.variant, is_number=False),
-    Column(("", "device"), lambda row, found: row.case.device, is_number=False),
-    Column(("", "threads"), lambda row, found: str(row.case.threads)),
-    Column(("", "scenario"), lambda row, found: _scenario(row), is_number=False),
-    Column(("by MLPerf's", "rules"), _metric),
-    Column(("p50", "ms"), lambda row, found: _spread(found.p50_ms) if _is_latency(row) else _NONE),
-    Column(("p90", "ms"), lambda row, found: _latency(row, found.p90_ms.value)),
-    Column(("p95", "ms"), lambda row, found: _latency(row, found.p95_ms.value)),
-    Column(("p99", "ms"), lambda row, found: _latency(row, found.p99_ms.value)),
-    Column(("max", "ms"), lambda row, found: _latency(row, found.max_ms)),
-    Column(("", "texts/s"), lambda row, found: _spread(found.texts_per_second)),
-    Column(("subwords", "/s"), lambda row, found: _digits(found.subwords_per_second)),
-    Column(("CPU s", "/1000"), lambda row, found: _digits(found.cpu_seconds_per_1000)),
-    Column(("joules", "/1000"), lambda row, found: _digits(found.joules_per_1000)),
-    Column(("load", "s"), lambda row, found: _digits(found.load_seconds)),
-    Column(("first", "ms"), lambda row, found: _digits(found.first_ms)),
-    Column(("RSS", "MB"), lambda row, found: _digits(found.steady_rss_mb)),
-    Column(("peak", "MB"), lambda row, found: _digits(found.peak_rss_mb)),
-    Column(("file", "MB"), lambda row, found: _digits(row.size_bytes / 1e6)),
-    Column(("", "F1"), lambda row, found: _NONE if row.f1 is None else f"{row.f1:.4f}"),
-    Column(("", "rounds"), lambda row, found: f"{len(row.rounds)} {row.ended_by}", is_number=False),
+    BenchColumn(("", "variant"), lambda row, found: row.case.variant, is_number=False),
+    BenchColumn(("", "device"), lambda row, found: row.case.device, is_number=False),
+    BenchColumn(("", "threads"), lambda row, found: str(row.case.threads)),
+    BenchColumn(("", "scenario"), lambda row, found: _scenario(row), is_number=False),
+    BenchColumn(("by MLPerf's", "rules"), _metric),
+    BenchColumn(("p50", "ms"), lambda row, found: _spread(found.p50_ms) if _is_latency(row) else _NONE),
+    BenchColumn(("p90", "ms"), lambda row, found: _latency(row, found.p90_ms.value)),
+    BenchColumn(("p95", "ms"), lambda row, found: _latency(row, found.p95_ms.value)),
+    BenchColumn(("p99", "ms"), lambda row, found: _latency(row, found.p99_ms.value)),
+    BenchColumn(("max", "ms"), lambda row, found: _latency(row, found.max_ms)),
+    BenchColumn(("", "texts/s"), lambda row, found: _spread(found.texts_per_second)),
+    BenchColumn(("subwords", "/s"), lambda row, found: _digits(found.subwords_per_second)),
+    BenchColumn(("CPU s", "/1000"), lambda row, found: _digits(found.cpu_seconds_per_1000)),
+    BenchColumn(("joules", "/1000"), lambda row, found: _digits(found.joules_per_1000)),
+    BenchColumn(("load", "s"), lambda row, found: _digits(found.load_seconds)),
+    BenchColumn(("first", "ms"), lambda row, found: _digits(found.first_ms)),
+    BenchColumn(("RSS", "MB"), lambda row, found: _digits(found.steady_rss_mb)),
+    BenchColumn(("peak", "MB"), lambda row, found: _digits(found.peak_rss_mb)),
+    BenchColumn(("file", "MB"), lambda row, found: _digits(row.size_bytes / 1e6)),
+    BenchColumn(("", "F1"), lambda row, found: _NONE if row.f1 is None else f"{row.f1:.4f}"),
+    BenchColumn(("", "rounds"), lambda row, found: f"{len(row.rounds)} {row.ended_by}", is_number=False),
 )
 
 
 def table(result: BenchResult) -> str:
-    """The matrix of a result, for people."""
+    """The tables of a result, for people."""
     return "\n".join([*_head(result), *_tables(result), *_not_run(result), *_foot(result)])
 
 
 def _head(result: BenchResult) -> Iterator[str]:
     machine = result.fingerprint
     yield f"{result.bundle} on {result.name}: {machine.cpu}, {machine.cores} cores, {machine.isa}"
-    begun = "broken off: " if result.partial else ""
-    yield f"{begun}{result.seconds:.0f} s, driver {result.driver}, edgener {result.edgener_version}, {result.begun}"
+    state = "interrupted: " if result.partial else ""
+    yield f"{state}{result.seconds:.0f} s, driver {result.driver}, edgener {result.edgener_version}, {result.started}"
 
 
 def _tables(result: BenchResult) -> Iterator[str]:
-    """A table for each work."""
-    letters = _letters(result.rows)
-    for work in result.works:
-        rows = [row for row in result.rows if row.case.work == work.name and row.figures]
+    """A table for each workload."""
+    letters = _mark_letters(result.rows)
+    for workload in result.workloads:
+        rows = [row for row in result.rows if row.case.workload == workload.name and row.figures]
         if rows:
-            yield f"\n{work.name}: {work.texts} texts, {work.subwords} subwords"
+            yield f"\n{workload.name}: {workload.texts} texts, {workload.subwords} subwords"
             yield from _lines(rows, letters)
 
 
-def _lines(rows: Sequence[Row], letters: dict[str, str]) -> Iterator[str]:
-    """Titles and cells in columns, without those that are empty in all rows."""
-    marks = Column(("", ""), lambda row, found: ",".join(letters[mark] for mark in row.marks), is_number=False)
+def _lines(rows: Sequence[BenchRow], letters: dict[str, str]) -> Iterator[str]:
+    """Titles and cells in columns, without columns that are empty in all rows."""
+    marks = BenchColumn(("", ""), lambda row, found: ",".join(letters[mark] for mark in row.marks), is_number=False)
     aligned = []
     for column in (*COLUMNS, marks):
         cells = [column.cell(row, row.figures) for row in rows if row.figures]
@@ -121,14 +121,14 @@ def _aligned(lines: Sequence[str], right: bool) -> list[str]:
     return [line.rjust(width) if right else line.ljust(width) for line in lines]
 
 
-def _letters(rows: Iterable[Row]) -> dict[str, str]:
-    """What stands in a row for each mark."""
+def _mark_letters(rows: Iterable[BenchRow]) -> dict[str, str]:
+    """The letter of each mark."""
     marks = dict.fromkeys(mark for row in rows for mark in row.marks)
     return {mark: ascii_lowercase[number] if number < 26 else str(number) for number, mark in enumerate(marks)}
 
 
 def _not_run(result: BenchResult) -> Iterator[str]:
-    """What failed or was not run, each reason once for a place."""
+    """Cases that failed or did not run, each reason once per target."""
     found: dict[str, None] = {}
     for row in result.rows:
         if row.reason and (row.ended_by == FAILED or not row.figures):
@@ -142,4 +142,4 @@ def _foot(result: BenchResult) -> Iterator[str]:
     yield ""
     yield from (f"energy: {source}" for source in energy)
     yield from (f"note: {note}" for note in result.notes)
-    yield from (f"{letter}: {mark}" for mark, letter in _letters(result.rows).items())
+    yield from (f"{letter}: {mark}" for mark, letter in _mark_letters(result.rows).items())
