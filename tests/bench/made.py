@@ -1,4 +1,4 @@
-"""Results of a bench made by hand: rounds whose noise is known, and what is said of them."""
+"""Synthetic results of a benchmark: rounds with known noise, and the figures calculated from them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BETWEEN, WITHIN = 0.008, 0.05  # the spread of rounds, and of samples in a round
 
 
 def made_round(random: np.random.Generator, ms: float, reference_ms: float, between: float, **values: Any) -> Round:
-    """A round of texts that take about so many milliseconds each."""
+    """A round of texts that take about `ms` milliseconds each."""
     times = ms * np.exp(between * random.standard_normal() + WITHIN * random.standard_normal(SAMPLES))
     isolation = Isolation(reference_ms * float(np.exp(between * random.standard_normal() / 2)))
     seconds = float(times.sum()) / 1000
@@ -83,7 +83,7 @@ def not_run(row: BenchRow, reason: str = "no CUDA driver") -> BenchRow:
 
 def made_result(*rows: BenchRow, **values: Any) -> BenchResult:
     """A result of those rows, on texts of 20 subwords."""
-    workloads = tuple(Workload(name, 64, 1280, "2" * 64) for name in dict.fromkeys(row.case.work for row in rows))
+    workloads = tuple(Workload(name, 64, 1280, "2" * 64) for name in dict.fromkeys(row.case.workload for row in rows))
     result = BenchResult(
         "box", "0.1.0", "bundle", "1" * 64, "2026-01-01T00:00:00+00:00", 30.0, "builtin", MACHINE, workloads, rows
     )

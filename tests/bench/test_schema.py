@@ -1,4 +1,4 @@
-"""The page of the result's schema leaves no field out, and docs/bench.md shows it as it is."""
+"""The page of the result's schema is complete, and docs/bench.md contains it unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgener.bench import schema
-from edgener.bench.schema import SAYS, schema_page
+from edgener.bench.schema import MEANINGS, schema_page
 from edgener_runtime.commissioning.bench.results import record
 from edgener_runtime.errors import EdgenerError
 
@@ -18,8 +18,8 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "bench.md").read_text(enc
 
 
 @dataclass(frozen=True)
-class Made:
-    """Made up."""
+class Sample:
+    """A synthetic record."""
 
     one: int | None
     many: tuple[float, ...]
@@ -35,20 +35,20 @@ def test_the_page_is_that_of_the_records() -> None:
     assert found == schema_page(), "paste what python -m edgener.bench.schema prints"
 
 
-def test_nothing_is_described_that_is_no_field() -> None:
-    known = {name: {field.name for field in fields(getattr(record, name))} for name in SAYS}
-    assert {name: set(says) - known[name] for name, says in SAYS.items()} == {name: set() for name in SAYS}
+def test_nothing_is_described_that_is_not_a_field() -> None:
+    known = {name: {field.name for field in fields(getattr(record, name))} for name in MEANINGS}
+    assert {name: set(says) - known[name] for name, says in MEANINGS.items()} == {name: set() for name in MEANINGS}
 
 
 def test_a_field_that_is_not_described_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SAYS, "Round", {key: says for key, says in SAYS["Round"].items() if key != "joules"})
+    monkeypatch.setitem(MEANINGS, "Round", {key: says for key, says in MEANINGS["Round"].items() if key != "joules"})
     with pytest.raises(EdgenerError, match=r"Round\.joules is not described"):
         schema_page()
 
 
 def test_types_are_named_as_json_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SAYS, "Made", {"one": "a", "many": "b", "named": "c"})
-    monkeypatch.setattr(schema, "BenchResult", Made)
+    monkeypatch.setitem(MEANINGS, "Sample", {"one": "a", "many": "b", "named": "c"})
+    monkeypatch.setattr(schema, "BenchResult", Sample)
     assert schema_page().splitlines()[4:] == [
         "| `one` | whole number or null | a |",
         "| `many` | list of number | b |",

@@ -211,7 +211,7 @@ def test_the_worst_verdict_is_the_comparisons() -> None:
 
 
 @pytest.mark.parametrize("slower", [1.0, 1.1])
-@pytest.mark.parametrize("yardstick", [1.12, 1 / 1.12])
+@pytest.mark.parametrize("reference_ms", [1.12, 1 / 1.12])
 def test_a_machine_that_was_slower_or_faster_itself_tells_nothing(slower: float, reference_ms: float) -> None:
     base, _ = pair_of(1, 9)
     other = made_result(made_row(10.0 * slower, 3, reference_ms=20.0 * reference_ms))
@@ -239,7 +239,7 @@ def test_a_machine_that_was_a_little_faster_could_hide_a_slowdown() -> None:
     [changed(BASE, cpu="Xeon"), changed(BASE, governor="powersave"), changed(BASE, libraries={"numpy": "1.26.0"})],
     ids=["machine", "power", "numpy"],
 )
-def test_yardsticks_are_not_compared_where_what_they_measure_is_what_differs(other: BenchResult) -> None:
+def test_reference_workloads_are_not_compared_where_what_they_measure_is_what_differs(other: BenchResult) -> None:
     found = held(BASE, other)
     assert found.machine is None
     assert any("yardsticks are not compared" in note for note in found.notes)

@@ -24,7 +24,7 @@ def verdicts_of(slower: float, scenario: str = "single-stream", shift: float = 0
     for trial in range(TRIALS):
         machine = float(np.exp(shift * random.standard_normal()))
         base = made_result(made_row(10.0, 2 * trial, scenario=scenario, **values))
-        other = made_row(10.0 * slower * machine, 2 * trial + 1, scenario=scenario, yardstick=20 * machine, **values)
+        other = made_row(10.0 * slower * machine, 2 * trial + 1, scenario=scenario, reference_ms=20 * machine, **values)
         found[compare(named(base), [named(made_result(other))], 0.05).verdict] += 1
     return found
 

@@ -37,7 +37,7 @@ LogLevel ERROR
 """
 
 # what it does is told by the device's name
-MADE_UP_RUNTIME = '''
+SYNTHETIC_RUNTIME = '''
 import json, os, signal, sys, time
 from pathlib import Path
 
@@ -168,10 +168,10 @@ def device(name: str, folder: Path, keys: Keys, most_bytes: int | None = None, k
         process.wait()
 
 
-def made_up_wheel(folder: Path, result: str) -> Path:
+def synthetic_wheel(folder: Path, result: str) -> Path:
     """A wheel of a runtime whose bench writes `result`, with NAME replaced by the device's name."""
-    files = {"edgener_runtime/__init__.py": "", "edgener_runtime/__main__.py": MADE_UP_RUNTIME.format(result=result)}
-    needs = "Provides-Extra: cpu\nRequires-Dist: made-up-onnxruntime; extra == 'cpu'\n"
+    files = {"edgener_runtime/__init__.py": "", "edgener_runtime/__main__.py": SYNTHETIC_RUNTIME.format(result=result)}
+    needs = "Provides-Extra: cpu\nRequires-Dist: synthetic-onnxruntime; extra == 'cpu'\n"
     return write_wheel(folder, "edgener_runtime", files, needs)
 
 

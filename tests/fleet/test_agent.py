@@ -97,14 +97,14 @@ def test_files_go_there_and_come_back(start: Callable[..., Client]) -> None:
     assert client.hang_up() == [{"nothing_left": True}]
 
 
-def test_a_command_is_told_line_by_line_and_how_it_ended(start: Callable[..., Client]) -> None:
+def test_a_command_is_reported_line_by_line_and_how_it_ended(start: Callable[..., Client]) -> None:
     client = start()
     assert client.run("import os, sys; print(os.environ['TOLD'], os.getcwd(), file=sys.stderr); sys.exit(6)")["started"]
     assert client.read() == {"line": f"so {client.hello['folder']}"}
     assert client.read() == {"ended": 6}
 
 
-def test_a_command_that_is_killed_is_told_by_its_signal(start: Callable[..., Client]) -> None:
+def test_a_command_that_is_killed_is_reported_by_its_signal(start: Callable[..., Client]) -> None:
     client = start()
     client.run("import os; os.kill(os.getpid(), 9)")
     assert client.read() == {"ended": -9}
@@ -185,7 +185,7 @@ def test_a_signal_leaves_nothing(start: Callable[..., Client], number: int) -> N
     assert client.process.wait(30) == 1
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(start: Callable[..., Client]) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(start: Callable[..., Client]) -> None:
     import resource
 
     client = start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
@@ -195,7 +195,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(start: Callable[..., Client]) ->
     assert client.read() == {"nothing_left": True}
 
 
-def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     client = Client(tmp_path / "none")
     assert client.hello["fault"] == "No such file or directory" and "none" in client.hello["at"]
     assert client.hang_up() == []

@@ -22,7 +22,7 @@ from edgener_runtime.commissioning.bench.spec import Gold, Spec, Text
 from edgener_runtime.errors import BundleError, UserInputError
 
 from ..bench.made import made_result, made_row
-from .devices import Device, Keys, device, made_up_wheel, make_keys, write_wheel
+from .devices import Device, Keys, device, make_keys, synthetic_wheel, write_wheel
 
 BUNDLE = Path(__file__).resolve().parents[2] / "runtime" / "tests" / "bundle"
 SPEC = Spec(str(BUNDLE), seconds=5.0)
@@ -37,7 +37,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_up_wheel(tmp_path_factory.mktemp("wheel"), to_json(replace(RESULT, name="NAME")))
+    return synthetic_wheel(tmp_path_factory.mktemp("wheel"), to_json(replace(RESULT, name="NAME")))
 
 
 @pytest.fixture
@@ -76,10 +76,13 @@ def test_each_device_has_a_result_of_its_own(pair: tuple[Device, Device], tmp_pa
 
 
 FAILURES = {
-    "dies": ("dies", "the bench on 127.0.0.1 was killed by signal 9: half-way"),
-    "fails": ("fails", "the bench on 127.0.0.1 ended with exit code 6: error: no device cuda here Take --device cpu."),
+    "dies": ("dies", "the benchmark on 127.0.0.1 was killed by signal 9: half-way"),
+    "fails": (
+        "fails",
+        "the benchmark on 127.0.0.1 ended with exit code 6: error: no device cuda here Take --device cpu.",
+    ),
     "lies": ("lies", "what 127.0.0.1 sent is damaged"),
-    "silent": ("silent", "the bench on 127.0.0.1 wrote no result"),
+    "silent": ("silent", "the benchmark on 127.0.0.1 wrote no result"),
 }
 
 
@@ -97,7 +100,7 @@ def test_what_was_measured_before_it_died_is_kept(pair: tuple[Device, Device], t
     assert found.status == FAILED and found.file and read_result(Path(found.file)).partial
 
 
-def test_one_that_cannot_be_reached_is_told_beside_the_other(
+def test_one_that_cannot_be_reached_is_reported_beside_the_other(
     pair: tuple[Device, Device], tmp_path: Path, wheel: Path
 ) -> None:
     found = run([named(pair[0], "good"), named(pair[1], "gone", port=1)], tmp_path / "out", wheel)
@@ -114,7 +117,7 @@ def test_a_connection_that_is_cut_half_way_leaves_nothing(
     assert found["slow"].reason == "127.0.0.1: the connection was lost"
 
 
-def test_a_device_that_never_comes_back_is_told_with_what_may_be_left(
+def test_a_device_that_never_comes_back_is_reported_with_what_may_be_left(
     pair: tuple[Device, Device], tmp_path: Path, wheel: Path
 ) -> None:
     hosts = [named(pair[0], "good"), named(pair[1], "slow")]
@@ -174,7 +177,7 @@ def test_texts_go_along_with_their_name_and_entities(pair: tuple[Device, Device]
 
 def test_an_environment_is_filled_without_a_network(pair: tuple[Device, Device], tmp_path: Path, wheel: Path) -> None:
     (tmp_path / "wheels").mkdir()
-    write_wheel(tmp_path / "wheels", "made_up_onnxruntime", {"made_up_onnxruntime.py": ""})
+    write_wheel(tmp_path / "wheels", "synthetic_onnxruntime", {"synthetic_onnxruntime.py": ""})
     whole = named(pair[0], "whole", install="everything", wheels=str(tmp_path / "wheels"))
     found = run([whole], tmp_path / "out", wheel)["whole"]
     assert found.status == MEASURED, found.reason
@@ -230,6 +233,6 @@ def test_nothing_is_sent_of_a_bundle_that_is_damaged(tmp_path: Path, wheel: Path
         run_on_hosts([Host("pi", "192.0.2.1")], Spec(str(tmp_path)), tmp_path, lambda *_: None, wheel)
 
 
-def test_a_folder_without_wheels_is_told_before_anything_is_sent(tmp_path: Path, wheel: Path) -> None:
+def test_a_folder_without_wheels_is_reported_before_anything_is_sent(tmp_path: Path, wheel: Path) -> None:
     with pytest.raises(UserInputError, match="holds no wheels"):
         run([Host("pi", "192.0.2.1", install="everything", wheels=str(tmp_path))], tmp_path, wheel)

@@ -96,7 +96,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("text", "says"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, says: str) -> None:
+def test_a_fault_is_reported_with_its_line(tmp_path: Path, text: str, says: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(UserInputError) as raised:
         read_hosts(file)
@@ -107,7 +107,7 @@ def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, says: str) -> 
 @pytest.mark.parametrize(
     ("content", "says"), [(b"", "is empty"), (b"# nothing\n", "is empty"), (b"\xff\xfe", "not UTF-8 at byte 0")]
 )
-def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+def test_what_is_not_a_text_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
     file = tmp_path / "hosts.yaml"
     file.write_bytes(content)
     with pytest.raises(UserInputError, match=says):

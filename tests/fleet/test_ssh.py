@@ -81,7 +81,7 @@ def test_a_host_key_that_is_not_known_is_not_trusted(pi: Device, tmp_path: Path,
     assert error.hint and f"ssh -o UserKnownHostsFile={file} -i {pi.host.key} {pi.host.target} true" in error.hint
 
 
-def test_a_host_key_that_has_changed_is_told_as_such(pi: Device, keys: Keys, tmp_path: Path) -> None:
+def test_a_host_key_that_has_changed_is_reported_as_such(pi: Device, keys: Keys, tmp_path: Path) -> None:
     file = tmp_path / "known"
     file.write_text(f"[127.0.0.1]:{pi.host.port} {keys.key.with_suffix('.pub').read_text()}")
     error = refusal(replace(pi.host, known_hosts=str(file)))

@@ -42,6 +42,6 @@ def test_a_spec_with_a_fault_is_refused(spec: dict[str, Any], says: str) -> None
         bench_task(str(BUNDLE), spec)
 
 
-def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError):
         bench_task(str(tmp_path), {})

@@ -35,7 +35,7 @@ def test_every_file_of_the_runtime_is_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["edgener_runtime-0.1.0.tar.gz", "other-0.1.0.whl", "edgener_runtime-0.1.0.whl"])
-def test_what_is_no_wheel_of_the_runtime_is_refused(tmp_path: Path, name: str) -> None:
+def test_what_is_not_a_wheel_of_the_runtime_is_refused(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_text("no zip")
     with pytest.raises(UserInputError, match="is no wheel of edgener-runtime"):

@@ -94,7 +94,7 @@ def limited(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     monkeypatch.setattr(build, "WORKER", ("bash", "-c", f'ulimit {limit}; exec "$0" "$@"', *build.WORKER))
 
 
-def test_a_disk_without_room_is_told(bundle: Path, entry: VariantEntry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_room_is_reported(bundle: Path, entry: VariantEntry, monkeypatch: pytest.MonkeyPatch) -> None:
     limited(monkeypatch, "-f 200")  # blocks of 1 KiB that a file may take
     with pytest.raises(StorageError, match=r"cannot write .*: File too large"):
         build_engine(bundle, entry, PROFILES, AHEAD)

@@ -121,7 +121,7 @@ def test_options_are_taken(options: dict[str, Any], bundle: Path, manifest: Mani
     assert built.options == EngineOptions(**options)
 
 
-def test_progress_is_told_from_the_outermost_phase_on(bundle: Path, manifest: Manifest) -> None:
+def test_progress_is_reported_from_the_outermost_phase_on(bundle: Path, manifest: Manifest) -> None:
     events: list[dict[str, Any]] = []
     build_engine(bundle, manifest.variant("fp32"), profiles_for([], 64), ahead(), events.append)
     (outermost,) = [event for event in events if event["event"] == "phase" and event["parent"] is None]

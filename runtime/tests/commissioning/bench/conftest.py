@@ -1,4 +1,4 @@
-"""What the bench's tests share: a spec of the small bundle, and workers planted in place of the real one."""
+"""Fixtures of the benchmark's tests: a spec of the small bundle, and planted workers instead of the real one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PlantWorker = Callable[[str], BenchTarget]
 _EVENTS = """
 import json, os, signal, sys, time
 job = json.loads(sys.stdin.readline())
-def tell(**event): print(json.dumps(event), flush=True)
-def loaded(): tell(event="loaded", provider="P", library="L 1", energy="not measurable here")
+def report(**event): print(json.dumps(event), flush=True)
+def loaded(): report(event="loaded", provider="P", library="L 1", energy="not measurable here")
 def main():
     {body}
     return 0
@@ -26,13 +26,13 @@ def main():
 
 @pytest.fixture
 def ask(bundle: Path) -> Callable[..., Spec]:
-    """`ask(seconds=1)` is a spec of the small bundle's fp32 on the CPU, with the driver that is built in."""
+    """`ask(seconds=1)` is a spec of the small bundle's fp32 on the CPU, with the built-in driver."""
     return partial(Spec, str(bundle), variants=("fp32",), devices=("cpu",), threads=(1,), driver="builtin")
 
 
 @pytest.fixture
 def plant_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlantWorker:
-    """`plant_worker("os.abort()")` is a place whose process does that; it has `job`, `tell` and `loaded`."""
+    """`plant_worker("os.abort()")` is a target whose process runs this code; it has `job`, `report` and `loaded`."""
     folder = tmp_path / "planted"
     folder.mkdir()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))

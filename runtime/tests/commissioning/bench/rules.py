@@ -1,4 +1,4 @@
-"""The rules that every driver keeps, as checks of what it reports against what the system that it drove has seen."""
+"""The rules of every driver, as checks of its report against the queries that the system saw."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LOADS = {
 
 @dataclass
 class Slept:
-    """A system that takes from 2 to 6 ms a text, and notes when it was asked for which texts."""
+    """A system that takes from 2 to 6 ms per text, and records the time and the texts of each query."""
 
     asked: list[tuple[float, float, tuple[int, ...]]] = field(default_factory=list)
 
     def answer(self, texts: Sequence[int]) -> None:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         time.sleep(sum(0.002 + 0.004 * text / TEXTS for text in texts))
-        self.asked.append((begun, time.perf_counter(), tuple(texts)))
+        self.asked.append((started, time.perf_counter(), tuple(texts)))
 
     @property
     def seconds(self) -> float:
@@ -39,7 +39,7 @@ class Slept:
 
     def took(self) -> np.ndarray:
         """Milliseconds of each question."""
-        return 1000 * np.array([ended - begun for begun, ended, _ in self.asked])
+        return 1000 * np.array([ended - started for started, ended, _ in self.asked])
 
 
 def broken(drive: LoadDriver, scenario: str) -> list[str]:
@@ -94,12 +94,12 @@ def _as_they_come(system: Slept, driven: Driven, load: Load) -> Iterator[str]:
     if len(driven.milliseconds) != len(system.asked):
         yield "there is a latency for each query"
         return
-    begun, ended = (np.array([times[end] for times in system.asked]) for end in (0, 1))
+    started, ended = (np.array([times[end] for times in system.asked]) for end in (0, 1))
     due = ended - driven.milliseconds / 1000
     if not _exponential(np.diff(np.sort(due)), load.rate or 0):
         yield "queries are due at random times of the rate"
     could = np.maximum(due[1:], ended[:-1])
-    if 1000 * float(np.median(begun[1:] - could)) > SLACK_MS:
+    if 1000 * float(np.median(started[1:] - could)) > SLACK_MS:
         yield "a query is taken up when it is due and the one before is answered"
 
 

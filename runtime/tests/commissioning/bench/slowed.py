@@ -1,5 +1,4 @@
-"""A slowdown planted from outside: the product's code stays as it is, and a process that is started with this
-environment answers so much later."""
+"""A planted slowdown: the product's code is unchanged, and a process in this environment answers later."""
 
 from __future__ import annotations
 
@@ -15,9 +14,9 @@ as_it_is = TokenClassifier.predict_batch
 
 
 def slowed(self, texts, *arguments):
-    begun = time.perf_counter()
+    start = time.perf_counter()
     found = as_it_is(self, texts, *arguments)
-    until = begun + (time.perf_counter() - begun) * {factor!r}
+    until = start + (time.perf_counter() - start) * {factor!r}
     while time.perf_counter() < until:  # time.sleep is coarser than a tenth of what small models take
         pass
     return found
@@ -28,9 +27,9 @@ TokenClassifier.predict_batch = slowed
 
 
 def slowed(folder: Path, share: float) -> dict[str, str]:
-    """The environment in which the runtime takes 1 + `share` of its time to answer; `folder` is to hold the plant.
+    """The environment in which the runtime takes 1 + `share` of its time to answer; the code is written to `folder`.
 
-    Python runs a `sitecustomize` that is on its path when it starts: the bench's own processes too, which inherit it.
+    Python runs a `sitecustomize` on its path when it starts, also in the benchmark's own processes, which inherit it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(_CODE.format(factor=1 + share), encoding="utf-8")

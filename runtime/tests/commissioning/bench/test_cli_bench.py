@@ -43,7 +43,7 @@ def test_the_matrix_is_printed_and_the_result_written(bundle: Path, tmp_path: Pa
     assert [file.name for file in out.parent.iterdir()] == ["bench.json"]
 
 
-def test_json_on_stdout_is_the_result_and_marks_are_told_on_stderr(bundle: Path, tmp_path: Path, run: Run) -> None:
+def test_json_on_stdout_is_the_result_and_marks_are_reported_on_stderr(bundle: Path, tmp_path: Path, run: Run) -> None:
     orders = tmp_path / "orders.jsonl"
     orders.write_text(json.dumps({"text": "oil leak", "entities": [{"label": "X", "start": 0, "end": 3}]}))
     done = run("bench", bundle, *QUICK, "--input", orders, "--json")
@@ -102,7 +102,7 @@ def test_a_spec_that_cannot_be_used_is_2(
     assert done.code == 2 and says in done.err and "Traceback" not in done.err
 
 
-def test_a_folder_is_no_place_for_a_result(bundle: Path, tmp_path: Path, run: Run) -> None:
+def test_a_folder_cannot_be_a_result(bundle: Path, tmp_path: Path, run: Run) -> None:
     done = run("bench", bundle, *QUICK, "--out", tmp_path)
     assert done.code == 2 and f"--out names a file, {tmp_path} is a folder" in done.err
 
@@ -113,11 +113,11 @@ def test_a_folder_is_no_place_for_a_result(bundle: Path, tmp_path: Path, run: Ru
         (["--scenario", "bursts"], "'bursts' is not one of 'single-stream'"),
         (["--variant", "int4"], "has no variant 'int4'"),
         (["--input", "missing.txt"], "cannot read missing.txt"),
-        (["--input", os.devnull], "null holds no texts"),
-        (["--lengths", "2"], "a text of 2 subwords cannot be"),
+        (["--input", os.devnull], "null has no texts"),
+        (["--lengths", "2"], "a text of 2 subwords is impossible"),
         (["--seconds", "0"], "Invalid value for '--seconds'"),
-        (["--within", "0%"], "'0%' is no share above 0, such as 2% or 0.02"),
-        (["--within", "narrow"], "is no share above 0"),
+        (["--within", "0%"], "'0%' is not a share above 0, such as 2% or 0.02"),
+        (["--within", "narrow"], "is not a share above 0"),
         (["--driver", "wheel"], "'wheel' is not one of"),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_wrong_call_is_2(arguments: list[str], message: str, bundle: Path, run
     assert done.code == 2 and message in done.err and "Traceback" not in done.err
 
 
-def test_a_folder_that_is_no_bundle_is_5(tmp_path: Path, run: Run) -> None:
+def test_a_folder_that_is_not_a_bundle_is_5(tmp_path: Path, run: Run) -> None:
     done = run("bench", tmp_path, *QUICK)
     assert done.code == 5 and "is not a bundle" in done.err
 
@@ -135,7 +135,7 @@ def test_nothing_that_can_run_here_is_6(copy: Path, edit: Callable[..., Path], r
     for number in range(2):
         edit("variants", number, "needs", providers=["CUDAExecutionProvider"])
     done = run("bench", copy, "--device", "cpu")
-    assert done.code == 6 and "nothing of it can run here" in done.err
+    assert done.code == 6 and "no variant can run here" in done.err
 
 
 def test_nothing_that_was_measured_is_6(bundle: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,16 +144,16 @@ def test_nothing_that_was_measured_is_6(bundle: Path, run: Run, monkeypatch: pyt
     )
     done = run("bench", bundle, *QUICK)
     assert done.code == 6 and "not run: fp32 on cpu, 1 threads: its process ended with code 1: ZeroDiv" in done.out
-    assert "nothing could be measured; the reasons stand above" in done.err
+    assert "nothing could be measured; the reasons are above" in done.err
 
 
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
+def test_a_path_that_cannot_be_written_is_reported_before_anything_is_measured(
     bundle: Path, tmp_path: Path, run: Run
 ) -> None:
     (tmp_path / "file").write_text("")
-    begun = time.monotonic()
+    start = time.monotonic()
     done = run("bench", bundle, "--seconds", "300", "--out", tmp_path / "file" / "bench.json")
-    assert done.code == 1 and "cannot write" in done.err and time.monotonic() - begun < 20
+    assert done.code == 1 and "cannot write" in done.err and time.monotonic() - start < 20
 
 
 def test_a_disk_that_fills_leaves_the_result_of_the_turn_before(
@@ -191,9 +191,9 @@ def test_ctrl_c_keeps_what_was_measured_and_is_130(bundle: Path, tmp_path: Path)
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
-        said, told = process.stderr.read(), process.stdout.read()
+        said, output = process.stderr.read(), process.stdout.read()
     assert said.endswith(f"interrupted; what was measured is in {out}, marked partial\n") and "Traceback" not in said
-    assert "\nbroken off: " in told
+    assert "\ninterrupted: " in output
     kept = read_result(out)
     assert kept.partial and kept.rows[0].status == "partial" and kept.rows[0].ended_by == "interrupted"
     assert kept.rows[0].figures and len(kept.rows[0].rounds) >= 1

@@ -1,4 +1,4 @@
-"""What is read of made-up kernels, and of this one where it tells."""
+"""Counters of synthetic kernels, and of this one if it has them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_counts_of_old_kernels_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [lambda root: cpu_time(root, {0}), throttled, celsius])
-def test_what_is_not_told_is_none(tmp_path: Path, read: object) -> None:
+def test_what_is_unknown_is_none(tmp_path: Path, read: object) -> None:
     assert read(tmp_path) is None  # type: ignore[operator]
 
 
@@ -57,11 +57,11 @@ def test_running_children_and_theirs_are_our_own(tmp_path: Path) -> None:
     assert own_seconds(plant(tmp_path, files)) - before == pytest.approx(5.0, abs=0.5)
 
 
-def tells_children() -> bool:
+def lists_children() -> bool:
     return any(Path("/proc/self/task").glob("*/children"))
 
 
-@pytest.mark.skipif(not tells_children(), reason="this kernel does not tell a process's children")
+@pytest.mark.skipif(not lists_children(), reason="this kernel does not list a process's children")
 def test_a_child_counts_while_it_runs_and_after() -> None:
     before = own_seconds(HERE)
     with subprocess.Popen([sys.executable, "-c", BUSY.format(seconds=0.6)]) as child:
@@ -71,7 +71,7 @@ def test_a_child_counts_while_it_runs_and_after() -> None:
     assert before + 0.05 < running < own_seconds(HERE) < before + 5
 
 
-def test_a_core_and_a_package_count_once_though_their_threads_all_tell(tmp_path: Path) -> None:
+def test_a_core_and_a_package_count_once_though_their_threads_all_report(tmp_path: Path) -> None:
     files: dict[str, object] = {}
     for core, (siblings, core_id, count) in enumerate([("0,1", 0, 3), ("0,1", 0, 3), ("2", 1, 4)]):
         files |= thread(core, siblings, core_id)
@@ -90,7 +90,7 @@ def test_over_current_events_of_a_jetson_are_counted(tmp_path: Path) -> None:
     assert throttled(plant(tmp_path, {f"sys/class/hwmon/hwmon4/oc{n}_event_cnt": n for n in (1, 2, 3)})) == 6
 
 
-def test_the_hottest_sensor_of_the_cpu_is_told(tmp_path: Path) -> None:
+def test_the_hottest_sensor_of_the_cpu_is_reported(tmp_path: Path) -> None:
     files = {
         "sys/class/hwmon/hwmon0/name": "coretemp",
         "sys/class/hwmon/hwmon0/temp1_input": 51_000,

@@ -205,11 +205,11 @@ def test_a_fault_is_found(faulty: LoadDriver, scenario: str, rule: str) -> None:
 @every_scenario
 def test_an_error_ends_it_and_is_raised(drive: LoadDriver, scenario: str) -> None:
     error = DeviceError("it broke off")
-    begun = time.perf_counter()
+    start = time.perf_counter()
     with pytest.raises(DeviceError) as raised:
         drive(Breaks(error), replace(LOADS[scenario], seconds=20, patience=0.1))
     assert raised.value is error
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - start < 5
     assert drive(Slept(), replace(LOADS[scenario], seconds=0.1, least=3)).texts >= 3  # and it can be used again
 
 
@@ -224,18 +224,18 @@ def test_an_interrupt_in_the_system_is_raised(drive: LoadDriver, scenario: str) 
 @both
 @every_scenario
 def test_ctrl_c_ends_it(drive: LoadDriver, scenario: str) -> None:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     with pytest.raises(KeyboardInterrupt), ctrl_c(0.3):
         drive(Slept(), replace(LOADS[scenario], seconds=2 if scenario == "offline" else 20, patience=2))
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - start < 5
 
 
 @both
 def test_a_server_that_falls_behind_is_given_up(drive: LoadDriver) -> None:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     with pytest.raises(OverrunError, match="they come faster than they are answered"):
         drive(Stuck(), replace(LOADS["server"], seconds=30, patience=0.5))
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - start < 5
 
 
 @both
@@ -286,7 +286,7 @@ def test_a_driver_is_picked(monkeypatch: pytest.MonkeyPatch) -> None:
         pick_driver("ab")
 
 
-def test_the_load_generator_s_log_is_held_against_what_was_answered(tmp_path: Path) -> None:
+def test_the_load_generator_s_log_is_compared_with_what_was_answered(tmp_path: Path) -> None:
     from edgener_runtime.commissioning.bench.drivers import loadgen
 
     sample = (
@@ -299,7 +299,7 @@ def test_the_load_generator_s_log_is_held_against_what_was_answered(tmp_path: Pa
     assert driven.milliseconds.tolist() == [3.0, 5.0]  # in the order of their ends
     assert driven.seconds == pytest.approx(0.005)
     for file, answered in ((trace, 3), (tmp_path / "none", 2), (trace, 0)):
-        with pytest.raises(DeviceError, match="load generator tells of"):
+        with pytest.raises(DeviceError, match="load generator logged"):
             loadgen._read(file, answered)
 
 

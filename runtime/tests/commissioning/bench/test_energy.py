@@ -1,4 +1,4 @@
-"""Meters of made-up machines: counters that wrap, stand still or may not be read, a board's monitors, and a GPU's.
+"""Meters of synthetic machines: counters that wrap, do not move or may not be read, a board's monitors, and a GPU's.
 
 None was read on such hardware yet; NVML is a double that answers as its documentation says.
 """
@@ -38,7 +38,7 @@ def counters(root: Path, *numbers: int) -> Counters:
 
 @pytest.fixture
 def moving(tmp_path: Path) -> Iterator[Path]:
-    """A root with two packages that use energy, and what else RAPL tells, until the test ends."""
+    """A root with two packages that use energy, and RAPL's other zones, until the test ends."""
     plant(tmp_path, package(0, 5_000_000) | package(1, 7_000_000) | package(2, 1, "psys"))
     core = f"{ZONE.format('0:0')}"
     plant(tmp_path, {f"{core}/name": "core", f"{core}/energy_uj": 3})
@@ -77,7 +77,7 @@ def test_a_counter_that_begins_anew_goes_on(tmp_path: Path) -> None:
     assert meter.joules() == pytest.approx(3.5)
 
 
-def test_a_counter_that_goes_away_is_no_measurement(tmp_path: Path) -> None:
+def test_a_counter_that_goes_away_is_not_a_measurement(tmp_path: Path) -> None:
     meter = counters(plant(tmp_path, package(0, 1_000_000)), 0)
     (tmp_path / ZONE.format(0) / "energy_uj").unlink()
     assert meter.joules() is None
@@ -94,9 +94,9 @@ def test_rapl_is_found_by_its_packages(moving: Path) -> None:
     assert meter and (meter.joules() or 0) > before
 
 
-def test_a_counter_that_stands_still_is_not_measurable(tmp_path: Path) -> None:
+def test_a_counter_that_does_not_move_is_not_measurable(tmp_path: Path) -> None:
     meter, why = find_meter(plant(tmp_path, package(0, 5_000_000)))
-    assert (meter, why) == (None, "not measurable here: RAPL's counters stand still, as in virtual machines")
+    assert (meter, why) == (None, "not measurable here: RAPL's counters do not move, as in virtual machines")
 
 
 def test_a_counter_that_may_not_be_read_says_how_to_open_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_counter_that_may_not_be_read_says_how_to_open_it(tmp_path: Path, monk
     plant(tmp_path, package(0, 5_000_000))
     monkeypatch.setattr(Path, "read_text", refuse)
     meter, why = find_meter(tmp_path)
-    assert meter is None and "by root alone" in why and "sudo chmod a+r /sys/class/powercap" in why
+    assert meter is None and "only root can read" in why and "sudo chmod a+r /sys/class/powercap" in why
 
 
 def test_a_machine_without_any_says_so(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_a_machine_without_any_says_so(tmp_path: Path) -> None:
 def test_a_boards_monitors_take_in_all_that_runs(tmp_path: Path, provider: str) -> None:
     meter, name = find_meter(plant(tmp_path, JETSON), provider)
     assert isinstance(meter, Monitors) and "average of readings" in name and "not read on such a device yet" in name
-    begun, first = time.perf_counter(), meter.joules()
+    start, first = time.perf_counter(), meter.joules()
     time.sleep(0.3)
-    second, seconds = meter.joules(), time.perf_counter() - begun
+    second, seconds = meter.joules(), time.perf_counter() - start
     meter.close()
     assert first is not None and second is not None
     assert 0.299 <= (second - first) / (VOLTS * AMPERES) <= seconds + 0.001  # seconds that it was drawn
@@ -156,7 +156,7 @@ def test_energy_is_watts_over_the_time_they_were_drawn(monkeypatch: pytest.Monke
     meter.close()
 
 
-def test_monitors_that_fall_silent_are_no_measurement() -> None:
+def test_monitors_that_fall_silent_are_not_a_measurement() -> None:
     watts: Iterator[float | None] = iter([4.0, 4.0, None, 4.0])
     meter = Monitors(lambda: next(watts), every=60)
     assert meter.joules() is not None
@@ -197,21 +197,21 @@ def test_a_gpus_counter_is_in_joules(monkeypatch: pytest.MonkeyPatch) -> None:
     ("gpus", "energy", "says"),
     [
         (1, fail, "NVIDIA L4 has no counter of energy"),
-        (2, lambda: 1, "which of 2 GPUs runs the model is not told"),
-        (0, lambda: 1, "which of 0 GPUs runs the model is not told"),
+        (2, lambda: 1, "which of 2 GPUs runs the model is unknown"),
+        (0, lambda: 1, "which of 0 GPUs runs the model is unknown"),
     ],
 )
-def test_a_gpu_that_does_not_tell_says_why(
+def test_a_gpu_that_does_not_report_says_why(
     monkeypatch: pytest.MonkeyPatch, gpus: int, energy: Callable[[], int], says: str
 ) -> None:
     nvml(monkeypatch, gpus, energy)
     assert find_meter(provider=GPU) == (None, f"not measurable here: {says}")
 
 
-def test_a_driver_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     nvml(monkeypatch)
     monkeypatch.setattr(sys.modules["pynvml"], "nvmlInit", fail)
-    assert find_meter(provider=GPU) == (None, "not measurable here: NVML does not tell: Not Supported")
+    assert find_meter(provider=GPU) == (None, "not measurable here: NVML fails: Not Supported")
 
 
 def test_a_package_that_is_not_there_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

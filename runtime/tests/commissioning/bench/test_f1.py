@@ -38,6 +38,6 @@ def test_an_entity_counts_where_all_of_it_is_right(
         ("O O O O", []),
     ],
 )
-def test_labels_of_words_tell_entities_by_strict_iob2(labels: str, expected: list[Gold]) -> None:
+def test_labels_of_words_give_entities_by_strict_iob2(labels: str, expected: list[Gold]) -> None:
     words = [(0, 1), (2, 3), (4, 5), (6, 7)]
     assert list(entities_of(labels.split(), words)) == expected

@@ -1,4 +1,4 @@
-"""Fingerprints of this machine, of boards and of containers, which are made-up ones."""
+"""Fingerprints of this machine, and of synthetic boards and containers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SERVER = {
 }
 
 
-def test_a_server_is_told_by_its_files(tmp_path: Path) -> None:
+def test_a_server_is_identified_by_its_files(tmp_path: Path) -> None:
     plant(tmp_path, {f"{ONNXRUNTIME}/METADATA": "Metadata-Version: 2.1\nName: onnxruntime\nVersion: 1.32.0"})
     assert fingerprint(plant(tmp_path, SERVER)) == MachineFingerprint(
         cpu="AMD EPYC", isa="avx2", architecture="x86_64", cores=2, memory=16_384_000, core_limit=1.5,
@@ -38,7 +38,7 @@ def test_a_server_is_told_by_its_files(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
-def test_a_board_is_told_by_its_files(tmp_path: Path) -> None:
+def test_a_board_is_identified_by_its_files(tmp_path: Path) -> None:
     folder = "usr/lib/aarch64-linux-gnu"
     found = fingerprint(plant(tmp_path, JETSON | {f"{folder}/{name}": "" for name in LIBRARIES}))
     assert (found.board, found.power_mode) == ("NVIDIA Jetson Orin Nano", "MAXN_SUPER")
@@ -58,11 +58,11 @@ def test_a_board_is_told_by_its_files(tmp_path: Path) -> None:
         ("proc/1/cgroup", "0::/init.scope", None),
     ],
 )
-def test_containers_are_told(tmp_path: Path, file: str, text: str, expected: str | None) -> None:
+def test_containers_are_reported(tmp_path: Path, file: str, text: str, expected: str | None) -> None:
     assert fingerprint(plant(tmp_path, {file: text})).container == expected
 
 
-def test_a_machine_that_tells_nothing_has_a_fingerprint(tmp_path: Path) -> None:
+def test_a_machine_that_reports_nothing_has_a_fingerprint(tmp_path: Path) -> None:
     found = fingerprint(tmp_path)
     assert (found.cpu, found.os, found.kernel, found.memory, found.libraries) == ("unknown",) * 3 + (None, {})
 

@@ -1,4 +1,4 @@
-"""Pinning, watching and marking: on made-up machines, and with a process that really is in the way."""
+"""Pinning, watching and marking: on synthetic machines, and with a process that really is in the way."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_system_without_affinity_is_left_as_it_is(monkeypatch: pytest.MonkeyPa
 
 
 def watched(root: Path, before: str, after: str, seconds: float = LONG_ENOUGH) -> Isolation:
-    """What is told of a round in which /proc/stat went from one to the other."""
+    """The isolation of a round during which /proc/stat went from one to the other."""
     plant(root, {"proc/stat": before})
     with Watch(root) as watch:
         time.sleep(seconds)
@@ -85,25 +85,25 @@ def watched(root: Path, before: str, after: str, seconds: float = LONG_ENOUGH) -
     return watch.isolation
 
 
-def test_others_are_told_in_cores(four_threads: Path) -> None:
+def test_others_are_reported_in_cores(four_threads: Path) -> None:
     found = watched(four_threads, proc_stat((0, 0, 0), (0, 0, 0)), proc_stat((35, 0, 0), (35, 0, 0)))
     assert found.others is not None and 0.2 < found.others <= 2.0  # 0.7 seconds in 0.35, or in more on a busy machine
     assert found.stolen == 0
     assert found.reference_ms > 0
 
 
-def test_a_quiet_round_is_told_as_such(four_threads: Path) -> None:
+def test_a_quiet_round_is_reported_as_such(four_threads: Path) -> None:
     isolation = watched(four_threads, proc_stat((500, 0, 9)), proc_stat((500, 35, 9)))
     assert (isolation.others, isolation.stolen) == (0, 0)
     assert marks(rounds(isolation, isolation)) == ()
 
 
-def test_what_is_stolen_is_a_share_of_what_was_wanted(four_threads: Path) -> None:
+def test_what_is_stolen_is_a_share_of_what_was_demanded(four_threads: Path) -> None:
     found = watched(four_threads, proc_stat((0, 0, 0), (0, 0, 0)), proc_stat((30, 5, 10), (0, 35, 0)))
     assert found.stolen == pytest.approx(0.25)
 
 
-def test_too_short_a_round_tells_nothing_of_others(four_threads: Path) -> None:
+def test_too_short_a_round_shows_nothing_of_others(four_threads: Path) -> None:
     found = watched(four_threads, proc_stat((0, 0, 0)), proc_stat((35, 0, 0)), seconds=0)
     assert (found.others, found.stolen) == (None, None)
 
@@ -119,7 +119,7 @@ def test_slowing_down_is_counted_within_the_round(four_threads: Path) -> None:
     assert (watch.isolation.throttled, watch.isolation.celsius) == (2, 61.0)
 
 
-def test_a_machine_that_tells_nothing_still_has_its_yardstick(tmp_path: Path) -> None:
+def test_a_machine_that_reports_nothing_still_has_its_reference_workload(tmp_path: Path) -> None:
     with Watch(tmp_path) as watch:
         pass
     assert watch.isolation == Isolation(watch.isolation.reference_ms)
@@ -145,8 +145,14 @@ def test_a_process_that_is_in_the_way_is_found() -> None:
         (replace(QUIET, others=0.83), "busy: other processes used 0.8 cores in 2 of 7 rounds"),
         (replace(QUIET, stolen=0.031), "busy: the hypervisor took 3% of the CPU's time in 2 of 7 rounds"),
         (replace(QUIET, throttled=4), "throttled: the CPU slowed down, or a limit halted it, 8 times in 2 of 7 rounds"),
-        (replace(QUIET, reference_ms=2.2), "drifting: the yardstick took +10% against the median in 2 of 7 rounds"),
-        (replace(QUIET, reference_ms=1.8), "drifting: the yardstick took -10% against the median in 2 of 7 rounds"),
+        (
+            replace(QUIET, reference_ms=2.2),
+            "drifting: the reference workload took +10% against the median in 2 of 7 rounds",
+        ),
+        (
+            replace(QUIET, reference_ms=1.8),
+            "drifting: the reference workload took -10% against the median in 2 of 7 rounds",
+        ),
     ],
 )
 def test_what_disturbs_is_marked_with_its_figures(disturbed: Isolation, mark: str) -> None:
@@ -154,14 +160,14 @@ def test_what_disturbs_is_marked_with_its_figures(disturbed: Isolation, mark: st
 
 
 @pytest.mark.parametrize(
-    "still", [replace(QUIET, others=0.1), replace(QUIET, stolen=0.02), replace(QUIET, reference_ms=2.09)]
+    "isolation", [replace(QUIET, others=0.1), replace(QUIET, stolen=0.02), replace(QUIET, reference_ms=2.09)]
 )
 def test_what_every_machine_does_is_not_marked(isolation: Isolation) -> None:
     assert marks(rounds(QUIET, QUIET, QUIET, isolation)) == ()
 
 
 def test_a_single_round_is_marked() -> None:
-    assert marks(rounds(QUIET)) == ("one round: how processes differ is not known",)
+    assert marks(rounds(QUIET)) == ("one round: the spread between processes is unknown",)
 
 
 def test_no_rounds_have_no_marks() -> None:

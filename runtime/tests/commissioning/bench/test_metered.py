@@ -37,7 +37,7 @@ def test_only_the_queries_are_counted(name: str, scenario: str) -> None:
 
 
 def test_an_estimate_that_is_counted_is_found() -> None:
-    """As it would be without the gauge's own."""
+    """As it would be without the metered driver's own estimate."""
     burning, load = Burning(), Load("offline", 10, 0.8)
     used = time.process_time()
     driven = DRIVERS["builtin"](burning, load)
@@ -46,7 +46,7 @@ def test_an_estimate_that_is_counted_is_found() -> None:
 
 @pytest.mark.parametrize("scenario", ["single-stream", "offline"])
 def test_no_query_meets_cores_that_rest(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The yardstick has one busy thread for a while: the first query after it took twice as long (on a Zen 4)."""
+    """The reference workload keeps one thread busy: the first query after it took twice as long (on a Zen 4)."""
     happened: list[str] = []
 
     class Noting(Burning):
@@ -58,7 +58,7 @@ def test_no_query_meets_cores_that_rest(scenario: str, monkeypatch: pytest.Monke
         happened.append("drive")
         return DRIVERS["builtin"](system, load)
 
-    monkeypatch.setattr(isolation, "yardstick", lambda: happened.append("yardstick") or 1.0)
+    monkeypatch.setattr(isolation, "reference_workload_ms", lambda: happened.append("reference") or 1.0)
     MeteredDriver(drive, None)(Noting(), Load(scenario, 10, 0.4))
     before = happened[: happened.index("drive")]
-    assert before[0] == "yardstick" and set(before[1:]) == {"answer"}
+    assert before[0] == "reference" and set(before[1:]) == {"answer"}

@@ -1,4 +1,4 @@
-"""What makes a machine's speed vary, on made-up ones."""
+"""Notes on what makes a machine's speed vary, for synthetic machines."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def test_what_makes_it_vary_is_noted(machine: Machine, files: dict[str, object],
     assert note.startswith(says)
 
 
-def test_one_thread_of_a_core_alone_is_no_note(machine: Machine) -> None:
+def test_one_thread_of_a_core_alone_is_not_noted(machine: Machine) -> None:
     assert machine_notes(machine(thread(0, "0,2", 0) | thread(1, "1,3", 1))) == ()
 
 
-def test_a_machine_that_tells_nothing_says_so(tmp_path: Path) -> None:
+def test_a_machine_that_reports_nothing_says_so(tmp_path: Path) -> None:
     assert [note[:29] for note in machine_notes(tmp_path)] == ["neither governor nor boost is"]
 
 
-def test_a_board_tells_its_power_mode_and_its_free_clocks(tmp_path: Path) -> None:
+def test_a_board_reports_its_power_mode_and_its_free_clocks(tmp_path: Path) -> None:
     notes = machine_notes(plant(tmp_path, JETSON))
     assert "the power mode is MAXN_SUPER (nvpmodel -q)" in notes
     assert "clocks follow the load: cpu-policy0 (jetson_clocks holds them)" in notes
@@ -71,11 +71,11 @@ def test_a_board_tells_its_power_mode_and_its_free_clocks(tmp_path: Path) -> Non
         ({f"{CPU}/cpufreq/boost": "what"}, None),
     ],
 )
-def test_boost_is_told_by_whichever_driver(tmp_path: Path, files: dict[str, object], expected: bool | None) -> None:
+def test_boost_is_reported_by_whichever_driver(tmp_path: Path, files: dict[str, object], expected: bool | None) -> None:
     assert boost(plant(tmp_path, files)) is expected
 
 
-def test_a_governor_that_is_not_told_is_none(tmp_path: Path) -> None:
+def test_a_governor_that_is_unknown_is_none(tmp_path: Path) -> None:
     assert governor(tmp_path) is None
 
 

@@ -14,10 +14,10 @@ from edgener_runtime.errors import ProviderError, UserInputError
 from edgener_runtime.machine.cpu import usable_cores
 
 Ask = Callable[..., Spec]
-WORK = WorkloadTexts("made-up", ("a",), (3,))
+WORK = WorkloadTexts("orders", ("a",), (3,))
 
 
-def test_every_variant_is_a_place_for_each_count_of_threads(ask: Ask, manifest: Manifest) -> None:
+def test_every_variant_is_a_target_for_each_count_of_threads(ask: Ask, manifest: Manifest) -> None:
     targets = targets_of(ask(variants=(), threads=(1, 2)), manifest)
     names = [(target.variant, target.threads) for target in targets]
     assert names == [("int8-dynamic", 1), ("int8-dynamic", 2), ("fp32", 1), ("fp32", 2)]
@@ -25,23 +25,23 @@ def test_every_variant_is_a_place_for_each_count_of_threads(ask: Ask, manifest: 
     assert targets[0].sha256 == manifest.variants[0].file.sha256
 
 
-def test_devices_that_come_to_the_same_are_one_place(ask: Ask, manifest: Manifest) -> None:
+def test_devices_that_come_to_the_same_are_one_target(ask: Ask, manifest: Manifest) -> None:
     (target,) = targets_of(ask(devices=("cpu", "cpu"), threads=(1, 1)), manifest)
-    assert (target.device, target.threads, target.asked) == ("cpu", 1, 1)
+    assert (target.device, target.threads, target.requested_threads) == ("cpu", 1, 1)
 
 
 def test_threads_are_the_cores_where_none_are_asked_for(ask: Ask, manifest: Manifest) -> None:
     (target,) = targets_of(ask(threads=()), manifest)
-    assert (target.threads, target.asked) == (usable_cores(), None)
+    assert (target.threads, target.requested_threads) == (usable_cores(), None)
 
 
-def test_a_variant_that_cannot_run_here_is_a_place_with_the_reason(edit: Callable[..., Path], copy: Path) -> None:
+def test_a_variant_that_cannot_run_here_is_a_target_with_the_reason(edit: Callable[..., Path], copy: Path) -> None:
     edit("variants", 1, "needs", providers=["CUDAExecutionProvider"])
     targets = targets_of(Spec(str(copy), devices=("cpu",)), read_manifest(copy))
     assert [bool(target.why_not) for target in targets] == [False, True]
     assert "fp32 runs on CUDAExecutionProvider, not on CPUExecutionProvider" in targets[1].why_not
     require_any(targets)
-    with pytest.raises(ProviderError, match="nothing of it can run here\nfp32: variant fp32 runs on CUDA"):
+    with pytest.raises(ProviderError, match="no variant can run here\nfp32: variant fp32 runs on CUDA"):
         require_any(targets[1:])
 
 
@@ -55,18 +55,18 @@ def test_an_unknown_variant_is_refused(ask: Ask, manifest: Manifest) -> None:
         targets_of(ask(variants=("int4",)), manifest)
 
 
-def test_cases_are_scenarios_by_works(ask: Ask, manifest: Manifest) -> None:
+def test_cases_are_scenarios_by_workloads(ask: Ask, manifest: Manifest) -> None:
     spec = ask(scenarios=("single-stream", "multi-stream", "server"), samples_per_query=(2, 8), bound_ms=20.0)
     (target,) = targets_of(spec, manifest)
     assert list(cases_of(spec, target, [WORK])) == [
-        Case("fp32", "cpu", 1, "single-stream", "made-up"),
-        Case("fp32", "cpu", 1, "multi-stream", "made-up", 2),
-        Case("fp32", "cpu", 1, "multi-stream", "made-up", 8),
-        Case("fp32", "cpu", 1, "server", "made-up", 1, 20.0),
+        Case("fp32", "cpu", 1, "single-stream", "orders"),
+        Case("fp32", "cpu", 1, "multi-stream", "orders", 2),
+        Case("fp32", "cpu", 1, "multi-stream", "orders", 8),
+        Case("fp32", "cpu", 1, "server", "orders", 1, 20.0),
     ]
 
 
-def test_works_of_one_name_are_refused() -> None:
+def test_workloads_of_one_name_are_refused() -> None:
     require_distinct([WORK])
-    with pytest.raises(UserInputError, match="two works are called 'made-up'"):
+    with pytest.raises(UserInputError, match="two workloads have the name 'orders'"):
         require_distinct([WORK, WORK])

@@ -20,7 +20,7 @@ from edgener_runtime.errors import DeviceError
 
 LOAD = Load("server", 10, 4.0, together=1)
 BOUND_MS = 50.0
-SERVICE = 0.010  # seconds a text, one after the other
+SERVICE = 0.010  # seconds per text, one after the other
 
 
 class Nothing:
@@ -81,14 +81,14 @@ def test_what_is_kept_was_seen_to_hold() -> None:
     assert (driven.milliseconds > BOUND_MS).mean() <= 0.01
 
 
-def test_a_machine_that_stops_now_and_then_is_no_slow_server() -> None:
+def test_a_machine_that_stops_now_and_then_is_not_a_slow_server() -> None:
     found = [highest_rate(Queue(stops=0.15), Nothing(), LOAD, BOUND_MS, 60.0)[0] for _ in range(5)]
     assert np.median(found) == pytest.approx(truth(), rel=0.15)
 
 
 def test_a_bound_that_nothing_keeps_is_said_at_once() -> None:
     queue = Queue(service=0.06)
-    with pytest.raises(DeviceError, match="no rate keeps the bound of 50 ms") as raised:
+    with pytest.raises(DeviceError, match="no rate stays within the bound of 50 ms") as raised:
         highest_rate(queue, Nothing(), LOAD, BOUND_MS, 2.0)
     assert len(queue.rates) == 1 and "--bound" in (raised.value.hint or "")
 

@@ -27,7 +27,7 @@ ONE = Interval(1.0, 0.9, 1.1)
 FIGURES = BenchFigures(ONE, "ms", ONE, ONE, ONE, ONE, 2.0, ONE, 20.0, 1.5, 0.2, 3.0)
 ROUND = Round("2026-01-01T00:00:00+00:00", 0.2, 3.0, 0.5, 1.0, 10, 200, 1.0, "", Isolation(5.0))
 ROW = BenchRow(
-    Case("fp32", "cpu", 2, "single-stream", "made-up"), "fp32", "CPUExecutionProvider", "onnxruntime 1.32.0", "0" * 64,
+    Case("fp32", "cpu", 2, "single-stream", "orders"), "fp32", "CPUExecutionProvider", "onnxruntime 1.32.0", "0" * 64,
     10, MEASURED, PRECISE, figures=FIGURES, rounds=(ROUND,),
 )  # fmt: skip
 MACHINE = MachineFingerprint(
@@ -35,7 +35,7 @@ MACHINE = MachineFingerprint(
 )
 RESULT = BenchResult(
     "box", "0.1.0", "bundle", "1" * 64, "2026-01-01T00:00:00+00:00", 3.0, "builtin", MACHINE,
-    (Workload("made-up", 64, 1200, "2" * 64),), (ROW,),
+    (Workload("orders", 64, 1200, "2" * 64),), (ROW,),
 )  # fmt: skip
 
 
@@ -63,12 +63,12 @@ def test_a_marked_row_makes_the_result_busy() -> None:
     ("change", "says"),
     [
         ({"schema_version": 2}, "schema version 2; this edgener reads 1"),
-        ({"kind": "else"}, "is no result of a bench"),
+        ({"kind": "else"}, "is not a result of a benchmark"),
         ({"rows": 3}, "expected list, found int"),
         ({"more": 3}, "unknown field 'more'"),
     ],
 )
-def test_what_is_no_result_is_refused(tmp_path: Path, change: dict[str, object], says: str) -> None:
+def test_what_is_not_a_result_is_refused(tmp_path: Path, change: dict[str, object], says: str) -> None:
     file = written(tmp_path, json.dumps(json.loads(to_json(RESULT)) | change))
     with pytest.raises(UserInputError, match=says):
         read_result(file)

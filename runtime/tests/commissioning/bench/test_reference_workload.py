@@ -26,11 +26,11 @@ def test_a_slower_machine_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_takes_one_thread_and_little_more_than_its_pieces() -> None:
-    """Held against a piece, as those are milliseconds on a server and half a second where its CPU is emulated."""
+    """Compared with one repetition: that takes milliseconds on a server, and half a second on an emulated CPU."""
     piece = median(module._piece() for _ in range(5))
-    begun, used = time.perf_counter(), time.process_time()
+    start, used = time.perf_counter(), time.process_time()
     reference_workload_ms()
-    seconds, used = time.perf_counter() - begun, time.process_time() - used
+    seconds, used = time.perf_counter() - start, time.process_time() - used
     assert used < 1.3 * seconds + 0.005
     assert used < 2 * (module._PIECES + module._UNTIMED) * piece
 

@@ -1,15 +1,15 @@
-"""The whole bench on the small bundle, and with workers planted whose rounds are known."""
+"""The whole benchmark on the small bundle, and with planted workers whose rounds are known."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgener_runtime.base.serde import from_json, to_json
+from edgener_runtime.base.serde import from_json, to_dict, to_json
 from edgener_runtime.commissioning.bench import run as module
 from edgener_runtime.commissioning.bench.results.record import BenchResult, BenchRow
 from edgener_runtime.commissioning.bench.results.samples import pack
@@ -23,16 +23,16 @@ from .test_record import ROUND
 
 Ask = Callable[..., Spec]
 STEADY = """loaded()
-for turn in job["turns"]:
-    tell(event="measured", case=turn["case"], round={made!r})
+for request in job["rounds"]:
+    report(event="measured", case=request["case"], round={made!r})
 """
-MADE = asdict(replace(ROUND, samples=pack(np.ones(20)), texts=20))
+MADE = to_dict(replace(ROUND, samples=pack(np.ones(20)), texts=20))
 
 
 @pytest.fixture
 def planted_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundle's own places are left out: what is run is planted."""
-    monkeypatch.setattr(module, "places_of", lambda spec, manifest: [])
+    """Only planted targets run, not the bundle's own."""
+    monkeypatch.setattr(module, "targets_of", lambda spec, manifest: [])
 
 
 def of_variant(result: BenchResult, name: str) -> list[BenchRow]:
@@ -54,7 +54,7 @@ def test_rows_are_measured_with_all_that_they_cost(ask: Ask, bundle: Path) -> No
     assert result.workloads[0].gold and result.workloads[0].texts == 2
 
 
-def test_places_take_turns_in_an_order_that_changes(ask: Ask, plant_worker: PlantWorker, planted_only: None) -> None:
+def test_targets_take_turns_in_an_order_that_changes(ask: Ask, plant_worker: PlantWorker, planted_only: None) -> None:
     steps: list[Step] = []
     one, other = (plant_worker(STEADY.format(made=MADE)) for _ in range(2))
     run(ask(seconds=60, scenarios=("single-stream",)), steps.append, more=(one, other))
@@ -66,7 +66,7 @@ def test_a_row_ends_once_it_is_precise_and_the_others_go_on(
     ask: Ask, plant_worker: PlantWorker, planted_only: None
 ) -> None:
     noisy = STEADY.format(made=MADE).replace(
-        "tell(", "import base64, struct, zlib\n    ms = struct.pack('<f', 1.0 + job['seed']) * 20\n    tell("
+        "report(", "import base64, struct, zlib\n    ms = struct.pack('<f', 1.0 + job['seed']) * 20\n    report("
     ).replace(repr(MADE["samples"]), "base64.b64encode(zlib.compress(ms)).decode()")  # fmt: skip
     steady, unsteady = plant_worker(STEADY.format(made=MADE)), plant_worker(noisy)
     result = run(ask(seconds=4, scenarios=("single-stream",)), more=(steady, unsteady))
@@ -93,7 +93,7 @@ def test_a_variant_that_cannot_run_here_is_a_row_with_the_reason(copy: Path, edi
 
 
 def test_nothing_that_can_run_here_is_an_error(ask: Ask) -> None:
-    with pytest.raises(ProviderError, match="nothing of it can run here"):
+    with pytest.raises(ProviderError, match="no variant can run here"):
         run(ask(devices=("jetson",)))
 
 
@@ -144,6 +144,6 @@ def test_a_planted_slowdown_is_measured(ask: Ask, tmp_path: Path, monkeypatch: p
     assert plain and slow and slow.p50_ms.value > 2.5 * plain.p50_ms.value
 
 
-def test_two_works_of_one_name_are_refused(ask: Ask) -> None:
-    with pytest.raises(UserInputError, match="two works are called '16 subwords'"):
+def test_two_workloads_of_one_name_are_refused(ask: Ask) -> None:
+    with pytest.raises(UserInputError, match="two workloads have the name '16 subwords'"):
         run(ask(lengths=(16, 16)))

@@ -32,7 +32,7 @@ def test_the_text_is_what_is_written_of_it() -> None:
     assert np.frombuffer(stored, "<f4").tolist() == [1.5, 2.25]
 
 
-def kept(stored: bytes) -> str:
+def stored(stored: bytes) -> str:
     return base64.b64encode(zlib.compress(stored)).decode()
 
 
@@ -42,20 +42,20 @@ def kept(stored: bytes) -> str:
         ("!", "damaged"),
         ("äö", "damaged"),
         ("AAAA", "damaged"),
-        (kept(b"123"), "after 3 bytes they are cut short"),
-        (base64.b64encode(zlib.compress(bytes(400))[:-5]).decode(), "cut short"),
-        (kept(np.array([1, np.nan], "<f4").tobytes()), "no number, or below 0"),
-        (kept(np.array([-1], "<f4").tobytes()), "no number, or below 0"),
-        (base64.b64encode(zlib.compress(bytes(8)) + b"more").decode(), "more follows"),
+        (stored(b"123"), "after 3 bytes they end early"),
+        (base64.b64encode(zlib.compress(bytes(400))[:-5]).decode(), "end early"),
+        (stored(np.array([1, np.nan], "<f4").tobytes()), "not a number, or below 0"),
+        (stored(np.array([-1], "<f4").tobytes()), "not a number, or below 0"),
+        (base64.b64encode(zlib.compress(bytes(8)) + b"more").decode(), "too much follows"),
     ],
 )
-def test_what_is_no_such_text_is_refused(text: str, says: str) -> None:
+def test_other_text_is_refused(text: str, says: str) -> None:
     with pytest.raises(UserInputError, match=says):
         unpack(text)
 
 
 def test_what_swells_is_not_taken_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "_MOST_BYTES", 400)
-    assert len(unpack(kept(bytes(400)))) == 100
+    assert len(unpack(stored(bytes(400)))) == 100
     with pytest.raises(UserInputError, match="after 400 bytes"):
-        unpack(kept(bytes(404)))
+        unpack(stored(bytes(404)))

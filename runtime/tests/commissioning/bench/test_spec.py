@@ -23,7 +23,7 @@ def test_a_spec_goes_through_json_with_its_texts(ask: Callable[..., Spec]) -> No
         ({"scenarios": ()}, "there are no scenarios"),
         ({"devices": ()}, "there are no devices"),
         ({"devices": ("tpu",)}, "there is no device 'tpu'"),
-        ({"data": "orders.txt"}, "orders.txt holds no texts"),
+        ({"data": "orders.txt"}, "orders.txt has no texts"),
         ({"threads": (0,)}, "threads is 0, expected a number above 0"),
         ({"samples_per_query": (-8,)}, "samples per query is -8"),
         ({"seconds": float("nan")}, "seconds is nan"),

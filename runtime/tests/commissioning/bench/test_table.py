@@ -16,7 +16,7 @@ def test_a_row_stands_below_its_titles() -> None:
     head, about, blank, workload, *titles, row = lines_of(ROW)[:7]
     assert head == "bundle on box: a CPU, 2 cores, avx2" and not blank
     assert about == "3 s, driver builtin, edgener 0.1.0, 2026-01-01T00:00:00+00:00"
-    assert workload == "made-up: 64 texts, 1200 subwords"
+    assert workload == "orders: 64 texts, 1200 subwords"
     assert " ".join(titles[0].split()) == "by MLPerf's p50 p90 p95 p99 max subwords CPU s load first file"
     assert " ".join(titles[1].split()) == (
         "variant device threads scenario rules ms ms ms ms ms texts/s /s /1000 s ms MB rounds"
@@ -27,19 +27,19 @@ def test_a_row_stands_below_its_titles() -> None:
     )
 
 
-def test_a_scenario_with_all_texts_in_one_query_tells_no_latency() -> None:
+def test_a_scenario_with_all_texts_in_one_query_has_no_latency() -> None:
     offline = replace(ROW, case=replace(ROW.case, scenario="offline"), figures=replace(FIGURES, unit="texts/s"))
     row = " ".join(lines_of(ROW, offline)[7].split())
     assert row.startswith("fp32 cpu 2 offline 1.00 texts/s - - - - - 1.00 ±10.0% 20.0 ")
 
 
-def test_figures_are_told_where_there_are_some() -> None:
+def test_figures_are_reported_where_there_are_some() -> None:
     figures = replace(FIGURES, joules_per_1000=12.345, steady_rss_mb=123.4, peak_rss_mb=150.0)
     text = "\n".join(lines_of(replace(ROW, figures=figures, f1=0.91234), ROW))
     assert "12.3" in text and "123" in text and "0.9123" in text and "joules" in text
 
 
-def test_an_interval_that_tells_nothing_says_so() -> None:
+def test_an_interval_that_reports_nothing_says_so() -> None:
     wide = replace(FIGURES, p50_ms=Interval(1.0, 0.0, 10.7))
     assert "1.00 ±>100%" in "\n".join(lines_of(replace(ROW, figures=wide)))
     assert lines_of(replace(ROW, figures=replace(FIGURES, p50_ms=Interval(0.0, 0.0, 0.0))))
@@ -52,20 +52,20 @@ def test_marks_are_letters_with_their_meaning_below() -> None:
     assert lines[-2:] == ["a: busy: others used 0.8 cores", "b: throttled"]
 
 
-def test_each_work_has_a_table_and_sources_and_notes_stand_below() -> None:
+def test_each_workload_has_a_table_and_sources_and_notes_stand_below() -> None:
     other = replace(RESULT.workloads[0], name="16 subwords")
     rows = (ROW, replace(ROW, case=replace(ROW.case, workload=other.name)))
     lines = lines_of(*rows, workloads=(*RESULT.workloads, other), notes=("the governor is powersave",))
     assert [line for line in lines if line.endswith("subwords") and "texts" in line] == [
-        "made-up: 64 texts, 1200 subwords", "16 subwords: 64 texts, 1200 subwords",
+        "orders: 64 texts, 1200 subwords", "16 subwords: 64 texts, 1200 subwords",
     ]  # fmt: skip
     assert lines[-2:] == ["energy: not measurable here", "note: the governor is powersave"]
 
 
-def test_what_was_not_run_has_one_line_for_a_place_with_the_reason() -> None:
+def test_what_was_not_run_has_one_line_for_a_target_with_the_reason() -> None:
     rows = [
         BenchRow(
-            Case("fp16", "cuda", 2, scenario, "made-up"), "fp16", None, None, "0" * 64, 10, NOT_RUN, FAILED,
+            Case("fp16", "cuda", 2, scenario, "orders"), "fp16", None, None, "0" * 64, 10, NOT_RUN, FAILED,
             reason="no CUDA driver",
         )
         for scenario in ("single-stream", "offline")
@@ -76,4 +76,4 @@ def test_what_was_not_run_has_one_line_for_a_place_with_the_reason() -> None:
 
 
 def test_a_partial_result_says_so() -> None:
-    assert lines_of(replace(ROW, ended_by=BUDGET), partial=True)[1].startswith("broken off: 3 s")
+    assert lines_of(replace(ROW, ended_by=BUDGET), partial=True)[1].startswith("interrupted: 3 s")

@@ -1,4 +1,4 @@
-"""How the budget is shared out, with a clock made up."""
+"""How the time budget is shared out, with a synthetic clock."""
 
 from __future__ import annotations
 

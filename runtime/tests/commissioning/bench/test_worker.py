@@ -35,8 +35,8 @@ def job(bundle: Path, tmp_path: Path) -> WorkerJob:
 
 
 def done(job: WorkerJob) -> tuple[Ended, list[dict[str, Any]]]:
-    told: list[dict[str, Any]] = []
-    return run_process(COMMAND, json.dumps(asdict(job)), told.append), told
+    events: list[dict[str, Any]] = []
+    return run_process(COMMAND, json.dumps(asdict(job)), events.append), events
 
 
 def round_of(event: dict[str, Any]) -> Round:
@@ -44,19 +44,19 @@ def round_of(event: dict[str, Any]) -> Round:
     return from_json(Round, json.dumps(event["round"]), "the round")
 
 
-def test_every_scenario_is_measured_and_the_work_scored(job: WorkerJob) -> None:
-    turns = (
+def test_every_scenario_is_measured_and_the_workload_scored(job: WorkerJob) -> None:
+    rounds = (
         SINGLE, RoundRequest(1, 0, "multi-stream", 2, 0.0, 0.1), RoundRequest(2, 0, "offline", 1, 0.0, 0.1),
         RoundRequest(3, 0, "server", 1, 50.0, 0.05, rate=500.0),
     )  # fmt: skip
-    ended, told = done(replace(job, turns=turns, gold=str(Path(job.workloads).with_name("gold.json"))))
+    ended, events = done(replace(job, rounds=rounds, gold=str(Path(job.workloads).with_name("gold.json"))))
     assert ended.code == 0, ended.stderr
-    loaded, *measured, scored = told
+    loaded, *measured, scored = events
     assert loaded["provider"] == "CPUExecutionProvider" and loaded["library"].startswith("onnxruntime ")
     assert loaded["energy"]
     assert [event["case"] for event in measured] == [0, 1, 2, 3]
     single, multi, offline, server = map(round_of, measured)
-    assert scored == {"event": "scored", "work": 0, "f1": 0.0}
+    assert scored == {"event": "scored", "workload": 0, "f1": 0.0}
     assert single.texts == len(unpack(single.samples)) and multi.texts == 2 * len(unpack(multi.samples))
     assert len(unpack(offline.samples)) == 1 and single.rate is None
     assert server.rate and server.rate > 1
@@ -70,21 +70,21 @@ def test_every_scenario_is_measured_and_the_work_scored(job: WorkerJob) -> None:
 def test_the_seed_draws_the_texts(job: WorkerJob) -> None:
     """The same number of queries in the same order has the same subwords; another seed's has others."""
     turn = replace(SINGLE, seconds=0.001)  # the least number of queries
-    counts = [round_of(done(replace(job, seed=seed, turns=(turn,)))[1][1]) for seed in (1, 1, 7)]
+    counts = [round_of(done(replace(job, seed=seed, rounds=(turn,)))[1][1]) for seed in (1, 1, 7)]
     assert counts[0].texts == counts[1].texts and counts[0].subwords == counts[1].subwords
     assert {one.subwords for one in counts} != {counts[0].subwords}
 
 
-def test_what_cannot_be_loaded_is_told(job: WorkerJob) -> None:
+def test_what_cannot_be_loaded_is_reported(job: WorkerJob) -> None:
     ended, (event,) = done(replace(job, device="tensorrt"))
     assert ended.code == 0 and event["event"] == "failed" and event["case"] is None
     assert event["kind"] == "ProviderError"
 
 
-def test_a_turn_that_fails_is_told_and_the_next_is_taken(job: WorkerJob) -> None:
+def test_a_turn_that_fails_is_reported_and_the_next_is_taken(job: WorkerJob) -> None:
     hopeless = RoundRequest(0, 0, "server", 1, 0.0001, 0.05)
-    _, (_, failed, measured) = done(replace(job, turns=(hopeless, replace(SINGLE, case=1))))
-    assert failed["event"] == "failed" and failed["case"] == 0 and "no rate keeps the bound" in failed["message"]
+    _, (_, failed, measured) = done(replace(job, rounds=(hopeless, replace(SINGLE, case=1))))
+    assert failed["event"] == "failed" and failed["case"] == 0 and "no rate stays within the bound" in failed["message"]
     assert measured["case"] == 1
 
 
@@ -93,7 +93,7 @@ def busy(job: WorkerJob) -> Iterator[subprocess.Popen[str]]:
     """A worker in the middle of a turn of ten minutes."""
     with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stdin and process.stdout
-        process.stdin.write(json.dumps(asdict(replace(job, turns=(replace(SINGLE, seconds=600.0),)))) + "\n")
+        process.stdin.write(json.dumps(asdict(replace(job, rounds=(replace(SINGLE, seconds=600.0),)))) + "\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["event"] == "loaded"
         yield process

@@ -37,7 +37,9 @@ def test_texts_of_a_length_have_just_so_many_subwords(length: int, tokenizer: Te
 
 
 def test_a_length_that_is_special_tokens_alone_is_refused(tokenizer: TextTokenizer, ask: Ask) -> None:
-    with pytest.raises(UserInputError, match="a text of 2 subwords cannot be: 2 of them are special tokens") as refused:
+    with pytest.raises(
+        UserInputError, match="a text of 2 subwords is impossible: 2 of them are special tokens"
+    ) as refused:
         make_workloads(ask(lengths=(2,)), tokenizer)
     assert refused.value.hint == "Ask for at least 3: --lengths 3"
 
@@ -50,12 +52,12 @@ def test_a_vocabulary_without_whole_words_is_refused(
         make_workloads(ask(lengths=(16,)), tokenizer)
 
 
-def test_made_up_texts_are_always_the_same(tokenizer: TextTokenizer, ask: Ask) -> None:
+def test_synthetic_texts_are_always_the_same(tokenizer: TextTokenizer, ask: Ask) -> None:
     (one,), (other,) = (make_workloads(ask(), tokenizer) for _ in range(2))
     assert one.record() == other.record() and one.name == "made-up"
 
 
-def test_own_texts_and_lengths_are_works_side_by_side(tokenizer: TextTokenizer, ask: Ask) -> None:
+def test_own_texts_and_lengths_are_workloads_side_by_side(tokenizer: TextTokenizer, ask: Ask) -> None:
     spec = ask(data="orders.jsonl", texts=(Text("oil leak", (Gold("FAULT", 0, 8),)),), lengths=(16,))
     own, fixed = make_workloads(spec, tokenizer)
     assert (

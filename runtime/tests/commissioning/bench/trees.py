@@ -1,4 +1,4 @@
-"""Made-up files of /proc and /sys, by their path below the root."""
+"""Synthetic files of /proc and /sys, by their path below the root."""
 
 from __future__ import annotations
 

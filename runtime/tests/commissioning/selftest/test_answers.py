@@ -1,4 +1,4 @@
-"""Golden answers: what is near a tie is no fault, and what is not is one."""
+"""Golden answers: a difference near a tie is not a fault, any other is."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def test_answers_are_compared_text_by_text(own: tuple[Answer, ...], expected: An
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ((Answer("c", "0", "1", "1"),), "1 of 1 texts were not asked of the reference"),
+        ((Answer("c", "0", "1", "1"),), "1 of 1 texts have no answer in the reference"),
         ((*KNOWN, Answer("c", "0", "1", "1")), "1 of 3 texts"),
         ((), "0 of 0 texts"),
         ((Answer("b", "1 1", "9 9", "9 9"),), "a text has 2 subwords here and 1 in the reference"),
     ],
 )
-def test_answers_of_other_texts_are_no_comparison(own: tuple[Answer, ...], message: str) -> None:
+def test_answers_of_other_texts_cannot_be_compared(own: tuple[Answer, ...], message: str) -> None:
     with pytest.raises(UserInputError, match=message):
         compare(own, KNOWN, BAND)
 
 
-def test_an_answer_tells_of_every_subword_and_not_the_text(classifier: TokenClassifier) -> None:
+def test_an_answer_covers_every_subword_and_not_the_text(classifier: TokenClassifier) -> None:
     text = "Feed pump P-101: oil leak"
     [answer] = answer_all(classifier, [text])
     [scored] = classifier.logits([text])
@@ -71,14 +71,14 @@ def test_the_reference_is_the_variant_itself_for_what_ran_elsewhere(manifest: Ma
     assert reference_of(manifest, fp32, "CUDAExecutionProvider") == fp32
 
 
-def test_on_the_cpu_int8_is_held_against_fp32_and_fp32_against_nothing(manifest: Manifest) -> None:
+def test_on_the_cpu_int8_is_compared_with_fp32_and_fp32_with_nothing(manifest: Manifest) -> None:
     fp32, int8 = manifest.variant("fp32"), manifest.variant("int8-dynamic")
     assert reference_of(manifest, int8, CPU) == fp32
     assert reference_of(manifest, replace(fp32), CPU) is None  # another object, as a second load gives
     assert reference_of(replace(manifest, variants=(int8,)), int8, CPU) is None
 
 
-def test_what_cannot_run_on_the_cpu_is_held_against_fp32(manifest: Manifest) -> None:
+def test_what_cannot_run_on_the_cpu_is_compared_with_fp32(manifest: Manifest) -> None:
     fp32 = manifest.variant("fp32")
     requirements = replace(fp32.requirements, providers=("CUDAExecutionProvider",))
     fp16 = replace(fp32, name="fp16", precision="fp16", requirements=requirements)

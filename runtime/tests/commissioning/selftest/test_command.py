@@ -57,11 +57,11 @@ def test_cuda_that_is_not_there_is_6_and_written_down(bundle: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "report.html"], "--out names the report, such as report.json"),
+        (["--out", "report.html"], "--out is the report, such as report.json"),
         (["--variant", "int4"], "has no variant 'int4'"),
         (["--against", "missing.json"], "cannot read missing.json"),
         (["--input", "missing.txt"], "cannot read missing.txt"),
-        (["--input", os.devnull], "holds no texts"),
+        (["--input", os.devnull], "has no texts"),
         (["--seconds", "0"], "Invalid value for '--seconds'"),
     ],
 )
@@ -70,6 +70,6 @@ def test_a_wrong_call_is_2(arguments: list[str], message: str, bundle: Path, run
     assert done.code == 2 and message in done.err
 
 
-def test_a_folder_that_is_no_bundle_is_5(tmp_path: Path, run: Run) -> None:
+def test_a_folder_that_is_not_a_bundle_is_5(tmp_path: Path, run: Run) -> None:
     done = run("selftest", tmp_path, "--out", tmp_path / "report.json")
     assert done.code == 5 and "is not a bundle" in done.err

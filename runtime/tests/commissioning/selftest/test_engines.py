@@ -35,7 +35,7 @@ def sidecar(seconds: float = 3.0) -> Sidecar:
 
 
 @pytest.fixture
-def bench(copy: Path) -> Iterator[SelftestContext]:
+def context(copy: Path) -> Iterator[SelftestContext]:
     """FP32 on the CPU, which says that it is TensorRT, with a sidecar and a cache of timings beside the bundle."""
     engine = engine_file(copy, "fp32")
     engine.parent.mkdir()
@@ -59,7 +59,7 @@ def on_the_cpu(bundle: Path) -> Iterator[SelftestContext]:
 
 
 @pytest.mark.parametrize("check", [engines.corners, engines.reload, engines.timing_cache])
-def test_what_is_no_engine_is_skipped(check: Callable[[SelftestContext], Any], on_the_cpu: SelftestContext) -> None:
+def test_what_is_not_a_engine_is_skipped(check: Callable[[SelftestContext], Any], on_the_cpu: SelftestContext) -> None:
     assert (check(on_the_cpu).status, check(on_the_cpu).detail) == ("skipped", "no TensorRT engine runs here")
 
 
@@ -67,70 +67,74 @@ def test_what_is_no_engine_is_skipped(check: Callable[[SelftestContext], Any], o
 
 
 def plant(
-    bench: SelftestContext, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any], Any]
+    context: SelftestContext, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Any], Any]
 ) -> list[tuple[int, ...]]:
     """Let answers go through `fault`; returns the shapes that are asked from then on."""
-    run, asked = bench.classifier.run, []
+    run, asked = context.classifier.run, []
 
     def faulty(inputs: dict[str, Any]) -> Any:
         asked.append(inputs["input_ids"].shape)
         return fault(run(inputs))
 
-    monkeypatch.setattr(bench.classifier, "run", faulty)
+    monkeypatch.setattr(context.classifier, "run", faulty)
     return asked
 
 
-def test_every_corner_of_every_profile_is_run(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = plant(bench, monkeypatch, lambda logits: logits)
-    outcome = engines.corners(bench)
+def test_every_corner_of_every_profile_is_run(context: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = plant(context, monkeypatch, lambda logits: logits)
+    outcome = engines.corners(context)
     assert asked == [(1, 1), (1, 8), (1, 16), (4, 16), (4, 64)]
     assert outcome.detail.startswith("5 shapes of 2 profiles run, logits within ")
     assert outcome.figures["corners_largest_logit_difference"] < 1e-4
 
 
-def test_a_corner_with_other_numbers_is_named(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(bench, monkeypatch, lambda logits: logits + 9 * (logits.shape[:2] == (4, 16)))
+def test_a_corner_with_other_numbers_is_named(context: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(context, monkeypatch, lambda logits: logits + 9 * (logits.shape[:2] == (4, 16)))
     with pytest.raises(ParityError, match=r"logits of shape 4x16 are 9 from the CPU's, 0\.01 allowed"):
-        engines.corners(bench)
+        engines.corners(context)
 
 
-def test_a_corner_that_is_no_number_ends_it(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = bench.classifier.engine.session.run
-    monkeypatch.setattr(bench.classifier.engine.session, "run", lambda feeds: run(feeds) * np.float32("nan"))
+def test_a_corner_that_is_not_a_number_ends_it(context: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = context.classifier.engine.session.run
+    monkeypatch.setattr(context.classifier.engine.session, "run", lambda feeds: run(feeds) * np.float32("nan"))
     with pytest.raises(ParityError, match="not finite"):
-        engines.corners(bench)
+        engines.corners(context)
 
 
-def test_without_a_reference_numbers_have_to_be_finite(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_reference_numbers_have_to_be_finite(
+    context: SelftestContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("edgener_runtime.commissioning.selftest.answers.reference_of", lambda *arguments: None)
-    assert engines.corners(bench).detail == "5 shapes of 2 profiles run, every number finite"
+    assert engines.corners(context).detail == "5 shapes of 2 profiles run, every number finite"
 
 
-def test_without_an_onnxruntime_there_is_no_reference(bench: SelftestContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_onnxruntime_there_is_no_reference(
+    context: SelftestContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a Jetson with TensorRT alone."""
 
     def absent(*arguments: Any) -> Any:
         raise ProviderError("onnxruntime cannot be loaded: No module named 'onnxruntime'")
 
     monkeypatch.setattr(TokenClassifier, "load", absent)
-    assert engines.corners(bench).detail.endswith("every number finite")
-    outcome = labels(bench)
+    assert engines.corners(context).detail.endswith("every number finite")
+    outcome = labels(context)
     assert outcome.status == "skipped" and "no reference on this CPU: onnxruntime cannot be loaded" in outcome.detail
 
 
 # --- loaded again
 
 
-def test_the_same_answers_from_a_second_load_pass(bench: SelftestContext) -> None:
-    outcome = engines.reload(bench)
+def test_the_same_answers_from_a_second_load_pass(context: SelftestContext) -> None:
+    outcome = engines.reload(context)
     assert outcome.detail.endswith("the same answers") and outcome.figures["reload_seconds"] > 0
 
 
-def test_other_answers_from_a_second_load_are_3(bench: SelftestContext) -> None:
-    zeros = " ".join("0" for _ in bench.answers[0].logits.split())
-    bench.answers = (replace(bench.answers[0], logits=zeros), *bench.answers[1:])
-    with pytest.raises(ParityError, match="answers otherwise when it is loaded again"):
-        engines.reload(bench)
+def test_other_answers_from_a_second_load_are_3(context: SelftestContext) -> None:
+    zeros = " ".join("0" for _ in context.answers[0].logits.split())
+    context.answers = (replace(context.answers[0], logits=zeros), *context.answers[1:])
+    with pytest.raises(ParityError, match="gives other answers when it is loaded again"):
+        engines.reload(context)
 
 
 # --- built again
@@ -138,19 +142,19 @@ def test_other_answers_from_a_second_load_are_3(bench: SelftestContext) -> None:
 
 @dataclass
 class Builder:
-    """A double of `build_engine`: takes so many seconds, and writes what it is told into the cache."""
+    """A double of `build_engine`: takes so many seconds, and writes the given bytes into the cache."""
 
     seconds: float = 1.0
     cache: bytes = b"timings"
     calls: int = 0
 
-    def __call__(self, bundle: Path, entry: VariantEntry, profiles: Any, wanted: build.BuildRequest) -> Sidecar:
+    def __call__(self, bundle: Path, entry: VariantEntry, profiles: Any, request: build.BuildRequest) -> Sidecar:
         assert (bundle / entry.file.path).is_file() and entry.name == "fp32"
         self.calls += 1
         self.profiles = profiles
         self.bundle = bundle
-        if wanted.timing_cache:
-            (wanted.timing_cache / "timing-orin-10.3.0.cache").write_bytes(self.cache)
+        if request.timing_cache:
+            (request.timing_cache / "timing-orin-10.3.0.cache").write_bytes(self.cache)
         return sidecar(self.seconds)
 
 
@@ -162,31 +166,33 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> Builder:
 
 
 @pytest.mark.parametrize(("seconds", "cache"), [(1.0, b"timings"), (5.0, b"timings"), (1.0, b"timings and more")])
-def test_timings_that_were_of_use_pass(seconds: float, cache: bytes, bench: SelftestContext, builder: Builder) -> None:
+def test_timings_that_were_of_use_pass(
+    seconds: float, cache: bytes, context: SelftestContext, builder: Builder
+) -> None:
     builder.seconds, builder.cache = seconds, cache
-    assert engines.timing_cache(bench).figures == {"second_build_seconds": seconds}
+    assert engines.timing_cache(context).figures == {"second_build_seconds": seconds}
     assert builder.calls == 1 and builder.profiles == PROFILES
 
 
-def test_timings_that_were_of_no_use_fail(bench: SelftestContext, builder: Builder) -> None:
+def test_timings_that_were_of_no_use_fail(context: SelftestContext, builder: Builder) -> None:
     builder.seconds, builder.cache = 3.0, b"timings and more"
-    with pytest.raises(DeviceError, match=r"timings were not taken up: 3\.0 s, and 3\.0 s"):
-        engines.timing_cache(bench)
+    with pytest.raises(DeviceError, match=r"the timing cache was not used: 3\.0 s, and 3\.0 s"):
+        engines.timing_cache(context)
 
 
-def test_the_engine_that_is_loaded_stays_and_nothing_is_left_behind(bench: SelftestContext, builder: Builder) -> None:
-    folder = engines_folder(bench.request.bundle)
+def test_the_engine_that_is_loaded_stays_and_nothing_is_left_behind(context: SelftestContext, builder: Builder) -> None:
+    folder = engines_folder(context.request.bundle)
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    engines.timing_cache(bench)
+    engines.timing_cache(context)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert not builder.bundle.exists()
     assert sorted(path.name for path in folder.parent.iterdir()) == ["copy", "copy.engines"]
 
 
-def test_a_backend_without_timings_is_skipped(bench: SelftestContext, builder: Builder) -> None:
-    for file in engines_folder(bench.request.bundle).glob("*.cache"):
+def test_a_backend_without_timings_is_skipped(context: SelftestContext, builder: Builder) -> None:
+    for file in engines_folder(context.request.bundle).glob("*.cache"):
         file.unlink()
-    assert engines.timing_cache(bench).detail == "tensorrt keeps no timings"
+    assert engines.timing_cache(context).detail == "tensorrt has no timing cache"
     assert builder.calls == 0
 
 
@@ -194,11 +200,11 @@ def test_a_backend_without_timings_is_skipped(bench: SelftestContext, builder: B
 
 
 def prepared(bundle: Path, device: str, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...] = ()) -> Any:
-    """The outcome of `prepare` where TensorRT lacks that."""
+    """The outcome of `prepare` without this requirement of TensorRT."""
     monkeypatch.setattr(engines, "_missing", lambda *arguments: list(missing))
-    bench = SelftestContext(SelftestRequest(bundle, device, "fp32", texts=("oil leak at pump P-101",)))
-    bench.manifest = verify_bundle(bundle)
-    return engines.prepare(bench)
+    context = SelftestContext(SelftestRequest(bundle, device, "fp32", texts=("oil leak at pump P-101",)))
+    context.manifest = verify_bundle(bundle)
+    return engines.prepare(context)
 
 
 @pytest.mark.parametrize(
@@ -206,9 +212,9 @@ def prepared(bundle: Path, device: str, monkeypatch: pytest.MonkeyPatch, missing
     [
         ("cpu", ("engine",), "for tensorrt and jetson only"),
         ("auto", ("engine",), "for tensorrt and jetson only"),
-        ("tensorrt", (), "there is one; it is checked when it is loaded"),
-        ("tensorrt", ("driver", "engine"), "none can be built here for want of driver, engine"),
-        ("jetson", ("tensorrt",), "none can be built here for want of tensorrt"),
+        ("tensorrt", (), "it exists; loading checks it"),
+        ("tensorrt", ("driver", "engine"), "none can be built here: driver, engine missing"),
+        ("jetson", ("tensorrt",), "none can be built here: tensorrt missing"),
     ],
 )
 def test_nothing_is_built_where_it_need_not_or_cannot_be(
@@ -228,6 +234,6 @@ def test_an_engine_is_built_where_that_alone_is_missing(
     assert [profile.optimum for profile in builder.profiles] == [(1, 16), (8, 16)]  # of the text that was given
 
 
-def test_this_machine_is_asked_what_it_lacks(bundle: Path) -> None:
+def test_this_machine_is_asked_what_it_is_missing(bundle: Path) -> None:
     entry = verify_bundle(bundle).variant("fp32")
     assert "engine" in engines._missing(bundle, entry)

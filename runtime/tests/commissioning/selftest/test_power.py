@@ -1,4 +1,4 @@
-"""Power by made-up files of a Jetson's monitors."""
+"""Power by synthetic files of a Jetson's monitors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgener_runtime.machine.probe.power import read_watts
 
 
 @pytest.fixture
-def bench(bundle: Path) -> Iterator[SelftestContext]:
+def context(bundle: Path) -> Iterator[SelftestContext]:
     with SelftestContext(SelftestRequest(bundle, seconds=0.01, texts=("oil leak",))) as made:
         made.classifier = TokenClassifier.load(bundle, "cpu", "fp32")
         yield made
@@ -34,13 +34,13 @@ def board(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_input_of_the_board_is_what_it_draws(board: Path, bench: SelftestContext) -> None:
+def test_the_input_of_the_board_is_what_it_draws(board: Path, context: SelftestContext) -> None:
     assert read_watts(board) == pytest.approx(5.1)
-    outcome = power(bench, board)
+    outcome = power(context, board)
     assert (outcome.status, outcome.figures) == ("pass", {"mean_watts": 5.1, "most_watts": 5.1})
     assert outcome.detail.startswith("5.1 W on average, 5.1 W at most, in ")
 
 
-def test_a_machine_without_monitors_is_not_measurable(tmp_path: Path, bench: SelftestContext) -> None:
-    outcome = power(bench, tmp_path)
+def test_a_machine_without_monitors_is_not_measurable(tmp_path: Path, context: SelftestContext) -> None:
+    outcome = power(context, tmp_path)
     assert outcome.status == "skipped" and outcome.detail.startswith("not measurable here")

@@ -50,13 +50,13 @@ def test_figures_and_counts_are_found_across_checks() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{}", "is no report of a selftest"),
-        (b"\xff", "is no report of a selftest"),
+        (b"{}", "is not a report of a selftest"),
+        (b"\xff", "is not a report of a selftest"),
         (to_json(replace(REPORT, schema_version=2)).encode(), "has schema version 2; this edgener-runtime reads 1"),
         (None, "cannot read"),
     ],
 )
-def test_what_is_no_report_says_so(content: bytes | None, message: str, tmp_path: Path) -> None:
+def test_what_is_not_a_report_says_so(content: bytes | None, message: str, tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     if content is not None:
         file.write_bytes(content)
@@ -79,7 +79,7 @@ def test_the_page_of_an_emulated_machine_says_so() -> None:
     assert "qemu: answers, not speed" in html and "unknown" in html
 
 
-def test_no_folder_of_this_machine_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_folder_of_this_machine_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "home" / "somebody" / "lib"
     folder.mkdir(parents=True)
     (folder / "libcudart.so.12.6.77").write_bytes(b"")

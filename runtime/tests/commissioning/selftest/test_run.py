@@ -64,10 +64,10 @@ def test_the_figures_are_those_that_people_ask_for(report: SelftestReport) -> No
     assert report.figure("mean_watts") is None
 
 
-def test_each_check_is_told_as_it_ends(bundle: Path) -> None:
-    told: list[str] = []
-    run_selftest(SelftestRequest(bundle / "no bundle"), lambda result: told.append(f"{result.name} {result.status}"))
-    assert told[:3] == ["machine pass", "bundle fail", "prepare skipped"]
+def test_each_check_is_reported_as_it_ends(bundle: Path) -> None:
+    lines: list[str] = []
+    run_selftest(SelftestRequest(bundle / "no bundle"), lambda result: lines.append(f"{result.name} {result.status}"))
+    assert lines[:3] == ["machine pass", "bundle fail", "prepare skipped"]
 
 
 # --- against another machine
@@ -98,19 +98,19 @@ def test_other_logits_from_another_machine_are_3(bundle: Path, report: SelftestR
     assert found.exit_code == 3 and "allowed" in check_of(found, "against").detail
 
 
-def test_int8_of_another_machine_is_no_reference_for_fp32_but_fp32_is_one_for_int8(
+def test_int8_of_another_machine_is_not_a_reference_for_fp32_but_fp32_is_one_for_int8(
     bundle: Path, report: SelftestReport
 ) -> None:
     found = run_selftest(SelftestRequest(bundle, "cpu", "fp32", against=report, seconds=QUICK))
-    told = check_of(found, "against")
-    assert (found.exit_code, told.status) == (2, "fail")
-    assert told.detail == "the other machine's report is of int8-dynamic, which is no reference for fp32"
+    lines = check_of(found, "against")
+    assert (found.exit_code, lines.status) == (2, "fail")
+    assert lines.detail == "the other machine's report is of int8-dynamic, which cannot be the reference of fp32"
     exact = run_selftest(SelftestRequest(bundle, "cpu", "fp32", seconds=QUICK))
     found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", against=exact, seconds=QUICK))
     assert check_of(found, "against").status == "pass"
 
 
-def test_a_report_of_other_texts_is_no_comparison(bundle: Path, report: SelftestReport) -> None:
+def test_a_report_of_other_texts_cannot_be_compared(bundle: Path, report: SelftestReport) -> None:
     found = run_selftest(
         SelftestRequest(bundle, "cpu", "int8-dynamic", texts=("oil leak",), against=report, seconds=QUICK)
     )
@@ -165,7 +165,7 @@ def test_another_provider_than_the_one_meant_is_6(bundle: Path, monkeypatch: pyt
     found = run_selftest(SelftestRequest(bundle, "cpu", texts=FEW, seconds=QUICK))
     assert found.exit_code == 6
     assert check_of(found, "provider").detail == (
-        "cpu was asked for, which is CPUExecutionProvider; Other runs int8-dynamic"
+        "cpu was requested, which is CPUExecutionProvider; Other runs int8-dynamic"
     )
 
 
@@ -190,7 +190,7 @@ def test_a_damaged_bundle_is_5_and_nothing_of_it_is_loaded(copy: Path) -> None:
     assert (found.exit_code, found.bundle, found.model, found.answers) == (5, "copy", None, ())
     assert ended(found)["device"] == "skipped"
     assert check_of(found, "device").detail == "needs bundle, which did not pass"
-    assert check_of(found, "bundle").detail.startswith("copy/tokenizer.json has 2 bytes")  # no folder is told
+    assert check_of(found, "bundle").detail.startswith("copy/tokenizer.json has 2 bytes")  # without the folder
 
 
 def test_a_device_that_is_not_there_is_6_and_says_why(bundle: Path) -> None:
@@ -209,12 +209,12 @@ def test_a_variant_that_is_not_there_is_no_finding(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(("known", "verdict"), [(False, ("inconclusive", 4)), (True, ("pass", 0))])
-def test_a_gpu_whose_answers_nothing_was_held_against_is_4(
+def test_a_gpu_whose_answers_were_not_compared_is_4(
     known: bool, verdict: tuple[str, int], bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgener_runtime.commissioning.selftest.answers.reference_of", lambda *arguments: None)
     other = run_selftest(SelftestRequest(bundle, "cpu", "fp32", texts=FEW, seconds=QUICK))
-    assert (other.verdict, other.exit_code) == ("pass", 0)  # FP32 on a CPU is what others are held against
+    assert (other.verdict, other.exit_code) == ("pass", 0)  # FP32 on a CPU is the reference of others
     monkeypatch.setattr("edgener_runtime.commissioning.selftest.run.CPU", "another provider")
     request = SelftestRequest(bundle, "cpu", "fp32", texts=FEW, seconds=QUICK, against=other if known else None)
     found = run_selftest(request)
@@ -224,26 +224,29 @@ def test_a_gpu_whose_answers_nothing_was_held_against_is_4(
 # --- the runner
 
 
-def broken(bench: SelftestContext) -> Outcome:
+def broken(context: SelftestContext) -> Outcome:
     raise ValueError("no such thing")
 
 
 def test_a_check_that_breaks_is_in_the_report(bundle: Path) -> None:
-    checks = [Check("broken", "nothing", broken), Check("next", "nothing", lambda bench: Outcome("fine"), ("broken",))]
+    checks = [
+        Check("broken", "nothing", broken),
+        Check("next", "nothing", lambda context: Outcome("fine"), ("broken",)),
+    ]
     found = run_selftest(SelftestRequest(bundle), checks=checks)
     assert (found.exit_code, [check.status for check in found.checks]) == (1, ["fail", "skipped"])
-    told = r"internal error at test_run\.py:\d+: ValueError: no such thing"
-    assert re.fullmatch(told, found.checks[0].detail) and "fault of edgener" in str(found.checks[0].hint)
+    lines = r"internal error at test_run\.py:\d+: ValueError: no such thing"
+    assert re.fullmatch(lines, found.checks[0].detail) and "fault of edgener" in str(found.checks[0].hint)
 
 
 def test_the_first_that_failed_says_how_it_ends(bundle: Path) -> None:
-    checks = [CHECKS[0], Check("skipped", "nothing", lambda bench: skip("no")), Check("broken", "nothing", broken)]
+    checks = [CHECKS[0], Check("skipped", "nothing", lambda context: skip("no")), Check("broken", "nothing", broken)]
     found = run_selftest(SelftestRequest(bundle), checks=[*checks, CHECKS[1]])
     assert found.failed == found.checks[2]
     assert summary(found).endswith(": 2 passed, 1 failed, 1 skipped")
 
 
-def test_an_emulated_machine_tells_nothing_of_speed(bundle: Path) -> None:
+def test_an_emulated_machine_shows_nothing_of_speed(bundle: Path) -> None:
     found = run_selftest(SelftestRequest(bundle, "cpu", "int8-dynamic", texts=FEW, emulated_by="qemu", seconds=QUICK))
     assert found.verdict == "pass" and found.machine.emulated_by == "qemu"
     assert {check.seconds for check in found.checks} == {None}
@@ -253,9 +256,9 @@ def test_an_emulated_machine_tells_nothing_of_speed(bundle: Path) -> None:
     assert ended(found)["labels"] == "pass"
 
 
-def test_needs_name_checks_that_come_before() -> None:
+def test_required_checks_come_before() -> None:
     names: set[str] = set()
     for check in CHECKS:
-        assert set(check.needs) <= names
+        assert set(check.requires) <= names
         names.add(check.name)
     assert len(names) == len(CHECKS)

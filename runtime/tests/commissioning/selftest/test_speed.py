@@ -1,4 +1,4 @@
-"""What is measured: the memory of a process as the system tells it."""
+"""The check of memory, as the system reports it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Loaded:
         """It holds nothing."""
 
 
-def test_a_system_that_does_not_tell_is_skipped(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = SelftestContext(SelftestRequest(bundle))
-    bench.classifier = Loaded()  # type: ignore[assignment]
-    told: dict[str, int | None] = {"resident": None, "peak_resident": None}
-    for name in told:
-        monkeypatch.setattr(f"edgener_runtime.commissioning.selftest.speed.{name}", lambda name=name: told[name])
-    outcome = memory(bench)
+def test_a_system_that_does_not_report_is_skipped(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = SelftestContext(SelftestRequest(bundle))
+    context.classifier = Loaded()  # type: ignore[assignment]
+    sizes: dict[str, int | None] = {"resident": None, "peak_resident": None}
+    for name in sizes:
+        monkeypatch.setattr(f"edgener_runtime.commissioning.selftest.speed.{name}", lambda name=name: sizes[name])
+    outcome = memory(context)
     assert (outcome.status, outcome.figures) == ("skipped", {})
-    told["peak_resident"] = 5_000_000
-    assert memory(bench).figures == {"peak_rss_mb": 5.0}
-    told["resident"] = 6_000_000  # the count of the peak may lag behind
-    outcome = memory(bench)
+    sizes["peak_resident"] = 5_000_000
+    assert memory(context).figures == {"peak_rss_mb": 5.0}
+    sizes["resident"] = 6_000_000  # the count of the peak may lag behind
+    outcome = memory(context)
     assert (outcome.detail, outcome.figures) == ("6 MB now, 6 MB at most", {"peak_rss_mb": 6.0, "rss_mb": 6.0})
-    bench.classifier = Loaded("TensorRT")  # type: ignore[assignment]
-    assert memory(bench).detail.endswith("; what the GPU takes is not counted")
+    context.classifier = Loaded("TensorRT")  # type: ignore[assignment]
+    assert memory(context).detail.endswith("; the GPU's memory is not counted")
