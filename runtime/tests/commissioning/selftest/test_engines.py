@@ -133,7 +133,7 @@ def test_the_same_answers_from_a_second_load_pass(context: SelftestContext) -> N
 def test_other_answers_from_a_second_load_are_3(context: SelftestContext) -> None:
     zeros = " ".join("0" for _ in context.answers[0].logits.split())
     context.answers = (replace(context.answers[0], logits=zeros), *context.answers[1:])
-    with pytest.raises(ParityError, match="gives other answers when it is loaded again"):
+    with pytest.raises(ParityError, match="gives other answers after loading it again"):
         engines.reload(context)
 
 
