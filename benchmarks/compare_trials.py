@@ -117,7 +117,7 @@ def main(
     max_regression: str, planted: float, out: Path,
 ) -> None:  # fmt: skip
     """Run trials of the gate on BUNDLE."""
-    options = f"--variant {variant} --scenario {scenario} --threads {threads} --lengths {length} --within {WITHIN}"
+    options = f"--variant {variant} --scenario {scenario} --threads {threads} --length {length} --within {WITHIN}"
     machine = f"{cpu_model()}, {isa()}, {usable_cores()} cores"
     done = _known(out, Trials(machine, options, seconds, max_regression, planted))
     with tracked() as track:

@@ -42,7 +42,7 @@ def match(base: BenchResult, other: BenchResult, name: str) -> Matched:
             return Matched(pairs, missing, tuple(row.case for key, row in theirs.items() if key not in ours))
     raise UserInputError(
         f"{name} has no row that the first file has too: {_cases(other.rows)}; the first has {_cases(base.rows)}",
-        "Run the bench with the same --scenario, --variant, --threads, --lengths and --input on both sides.",
+        "Run the bench with the same --scenario, --variant, --threads, --length and --input on both sides.",
     )
 
 

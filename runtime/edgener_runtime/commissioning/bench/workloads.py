@@ -131,7 +131,7 @@ def _of_length(length: int, tokenizer: TextTokenizer) -> list[str]:
     if count < 1:
         raise UserInputError(
             f"a text of {length} subwords is impossible: {length - count} of them are special tokens",
-            f"Ask for at least {length - count + 1}: --lengths {length - count + 1}",
+            f"Ask for at least {length - count + 1}: --length {length - count + 1}",
         )
     words = list(_single_words(tokenizer))
     chance = random.Random(length)

@@ -48,7 +48,7 @@ def bench(
     Examples:
       edgener-runtime bench out/bundle --out out/bench.json
       edgener-runtime bench out/bundle --scenario all --threads 1 --threads 2 --input orders.jsonl
-      edgener-runtime bench out/bundle --variant int8-dynamic --lengths 16 --lengths 128 --within 1%
+      edgener-runtime bench out/bundle --variant int8-dynamic --length 16 --length 128 --within 1%
     """
     spec = ask(**own_texts(source, form))
     measure(context, _from_file(spec_file, spec) if spec_file else spec, out, as_json, progress)

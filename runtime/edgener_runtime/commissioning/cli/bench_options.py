@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgener_runtime.cli.options import Command, with_options
+from edgener_runtime.cli.options import Command, RenamedOption, with_options
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 from edgener_runtime.commissioning.bench.spec import (
     ALL,
@@ -58,7 +58,7 @@ _WHAT = (
         type=click.Choice([*SCENARIOS, ALL]),
         help="How queries arrive; repeatable [default: single-stream and offline].",
     ),
-    click.option("--variant", "variants", multiple=True, help="Variant of the bundle; repeatable [default: all]."),
+    click.option("--variant", "variants", multiple=True, help="Variants, with commas or repeated [default: all]."),
     click.option(
         "--device", "devices", multiple=True, type=click.Choice(list(DEVICES)),
         help="Where to run; repeatable [default: auto].",
@@ -70,7 +70,8 @@ _WHAT = (
         help="CPU threads; repeatable [default: as tuned, or the usable cores].",
     ),
     click.option(
-        "--lengths", multiple=True, type=click.IntRange(1), help="Texts of this number of subwords instead; repeatable."
+        "--length", "lengths", cls=RenamedOption, old={"--lengths": {}}, multiple=True, type=click.IntRange(1),
+        help="Texts of this number of subwords instead; repeatable.",
     ),
     click.option(
         "--samples-per-query",
@@ -118,13 +119,16 @@ def bench_options(command: Command) -> Command:
     makes a Spec of the texts."""
 
     @functools.wraps(command)
-    def with_ask(*, bundle: Path, scenarios: tuple[str, ...], devices: tuple[str, ...], **parameters: Any) -> Any:
+    def with_ask(
+        *, bundle: Path, scenarios: tuple[str, ...], variants: tuple[str, ...], devices: tuple[str, ...],
+        **parameters: Any,
+    ) -> Any:  # fmt: skip
         from edgener_runtime.commissioning.bench.spec import Spec, scenarios_of
 
         given = parameters.keys() - {"data", "texts"}  # the command chooses the texts
         asked = {name: parameters.pop(name) for name in Spec.__dataclass_fields__ if name in given}
         asked |= {"scenarios": scenarios_of(scenarios or DEFAULT_SCENARIOS), "devices": devices or ("auto",)}
-        asked["bundle"] = str(bundle)
+        asked |= {"bundle": str(bundle), "variants": tuple(name for names in variants for name in names.split(","))}
         return command(ask=functools.partial(Spec, **asked), **parameters)
 
     return with_options(with_ask, (_BUNDLE, *_WHAT, *_RESULT))

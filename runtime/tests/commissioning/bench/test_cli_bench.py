@@ -35,7 +35,7 @@ main(prog_name="edgener-runtime")
 
 def test_the_matrix_is_printed_and_the_result_written(bundle: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "results" / "bench.json"
-    done = run("bench", bundle, *QUICK, "--name", "box", "--lengths", "16", "--out", out)
+    done = run("bench", bundle, *QUICK, "--name", "box", "--length", "16", "--out", out)
     assert done.code == 0, done.err
     assert done.out.startswith("tiny-factory on box: ") and "16 subwords: 64 texts, 1024 subwords" in done.out
     (row,) = read_result(out).rows
@@ -57,6 +57,18 @@ def test_json_on_stdout_is_the_result_and_marks_are_reported_on_stderr(bundle: P
 def test_progress_comes_in_lines_where_a_program_reads_it(bundle: Path, run: Run) -> None:
     done = run("bench", bundle, *QUICK, "--progress", "lines")
     assert done.err.startswith("0 of 1 s, round 1, 1 of 1 rows: fp32 on cpu, 1 thread")
+
+
+def test_several_variants_and_lengths_may_be_given(bundle: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    specs: list[Spec] = []
+    monkeypatch.setattr(
+        "edgener_runtime.commissioning.cli.bench.measure", lambda context, spec, *more: specs.append(spec)
+    )
+    for variants in (["--variant", "fp32,int8-dynamic"], ["--variant", "fp32", "--variant", "int8-dynamic"]):
+        assert run("bench", bundle, *variants, "--length", "16", "--length", "64").code == 0
+    old = run("bench", bundle, "--variant", "fp32,int8-dynamic", "--lengths", "16", "--lengths", "64")
+    assert old.err == "note: --lengths is now called --length\n"
+    assert len(set(specs)) == 1 and (specs[0].variants, specs[0].lengths) == (("fp32", "int8-dynamic"), (16, 64))
 
 
 def test_a_spec_in_a_file_stands_for_all_its_options(bundle: Path, tmp_path: Path, run: Run) -> None:
@@ -114,7 +126,7 @@ def test_a_folder_cannot_be_a_result(bundle: Path, tmp_path: Path, run: Run) -> 
         (["--variant", "int4"], "has no variant 'int4'"),
         (["--input", "missing.txt"], "cannot read missing.txt"),
         (["--input", os.devnull], "null has no texts"),
-        (["--lengths", "2"], "a text of 2 subwords is impossible"),
+        (["--length", "2"], "a text of 2 subwords is impossible"),
         (["--seconds", "0"], "Invalid value for '--seconds'"),
         (["--within", "0%"], "'0%' is not a share above 0, such as 2% or 0.02"),
         (["--within", "narrow"], "is not a share above 0"),

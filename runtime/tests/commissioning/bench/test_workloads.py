@@ -41,7 +41,7 @@ def test_a_length_that_is_special_tokens_alone_is_refused(tokenizer: TextTokeniz
         UserInputError, match="a text of 2 subwords is impossible: 2 of them are special tokens"
     ) as refused:
         make_workloads(ask(lengths=(2,)), tokenizer)
-    assert refused.value.hint == "Ask for at least 3: --lengths 3"
+    assert refused.value.hint == "Ask for at least 3: --length 3"
 
 
 def test_a_vocabulary_without_whole_words_is_refused(
