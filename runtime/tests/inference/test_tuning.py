@@ -177,7 +177,9 @@ def test_the_command_tunes_on_the_texts_of_a_file(copy: Path, tmp_path: Path, ru
     (tmp_path / "texts.txt").write_text("oil leak\nseal worn\n", encoding="utf-8")
     done = run("tune", copy, "--seconds", "1", "--input", tmp_path / "texts.txt")
     assert done.code == 0
-    assert f"{copy.name}.tuning.json: best for latency" in done.out
+    titles, *rows, last = done.out.splitlines()
+    assert titles.split()[:2] == ["threads", "batches"] and rows and max(map(len, (titles, *rows))) <= 80
+    assert f"{copy.name}.tuning.json: best for latency" in last
     (tmp_path / "texts.txt").write_text("", encoding="utf-8")
     done = run("tune", copy, "--seconds", "1", "--input", tmp_path / "texts.txt")
     assert (done.code, done.out) == (2, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,7 +82,8 @@ def measure(
     with _PROGRESS[progress](spec.seconds) as report:
         result = run(spec, report, lambda known: _keep(known, out), more)
     _keep(result, out)
-    write_line(to_json(result).rstrip("\n") if as_json else table(result))
+    width = shutil.get_terminal_size().columns  # 80 where stdout is not a terminal
+    write_line(to_json(result).rstrip("\n") if as_json else table(result, width))
     _warn(result, out)
     context.exit(_exit_code(result))
 

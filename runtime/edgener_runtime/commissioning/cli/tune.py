@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -49,8 +50,8 @@ def tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str,
     if as_json:
         write_line(to_json(record).rstrip("\n"))
         return
-    for trial in record.trials:
-        write_line(_row(trial))
+    for line in _table(record.trials):
+        write_line(line)
     write_line(f"{file}: best for {goal} of {len(record.trials)} tunings tried")
 
 
@@ -82,9 +83,21 @@ def _tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str
     return TuningRecord(goal, entry.name, fingerprint(entry), best, trials)
 
 
-def _row(trial: TuningTrial) -> str:
-    tuning = trial.tuning
-    return (
-        f"{tuning}, {'spinning' if tuning.spinning else 'waiting '}  {trial.latency_ms:7.2f} ms per single text  "
-        f"{trial.texts_per_second:7.0f} texts/s  {trial.cpu_ms:6.2f} CPU ms per text"
-    )
+def _table(trials: Sequence[TuningTrial]) -> Iterator[str]:
+    """One line per trial, within 80 columns."""
+    rows = [tuple(_COLUMNS), *(tuple(cell(trial) for cell in _COLUMNS.values()) for trial in trials)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+
+
+_COLUMNS: dict[str, Callable[[TuningTrial], str]] = {
+    "threads": lambda trial: str(trial.tuning.threads),
+    "batches": lambda trial: str(trial.tuning.workers),
+    "threads each": lambda trial: str(trial.tuning.threads_each if trial.tuning.workers > 1 else trial.tuning.threads),
+    "subwords": lambda trial: str(trial.tuning.batch_subwords),
+    "spinning": lambda trial: "yes" if trial.tuning.spinning else "no",
+    "ms/text": lambda trial: f"{trial.latency_ms:.2f}",
+    "texts/s": lambda trial: f"{trial.texts_per_second:.0f}",
+    "CPU ms/text": lambda trial: f"{trial.cpu_ms:.2f}",
+}

@@ -77,3 +77,13 @@ def test_what_was_not_run_has_one_line_for_a_target_with_the_reason() -> None:
 
 def test_a_partial_result_says_so() -> None:
     assert lines_of(replace(ROW, ended_by=BUDGET), partial=True)[1].startswith("interrupted: 3 s")
+
+
+def test_a_narrow_table_continues_in_blocks_with_all_its_cells() -> None:
+    rows = (ROW, replace(ROW, case=replace(ROW.case, scenario="offline"), marks=("throttled",)))
+    wide, narrow = (table(replace(RESULT, rows=rows), width) for width in (None, 80))
+    assert max(map(len, wide.splitlines())) > 80 >= max(map(len, narrow.splitlines()))
+    _, *blocks, foot = narrow.split("\n\n")
+    assert len(blocks) > 1 and foot in wide
+    assert all("fp32" in block and "offline" in block and "single-stream" in block for block in blocks)
+    assert set(narrow.split()) == set(wide.split())

@@ -11,6 +11,8 @@ from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 from .record import FAILED, BenchFigures, BenchResult, BenchRow, Interval
 
 _NONE = "-"
+_KEYS = 4  # columns that identify a row: variant, device, threads, scenario
+_TITLE_LINES = 2
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,9 @@ COLUMNS = (
 )
 
 
-def table(result: BenchResult) -> str:
-    """The tables of a result, for people."""
-    return "\n".join([*_head(result), *_tables(result), *_not_run(result), *_foot(result)])
+def table(result: BenchResult, width: int | None = None) -> str:
+    """The tables of a result, for people; columns that exceed `width` continue in blocks below."""
+    return "\n".join([*_head(result), *_tables(result, width), *_not_run(result), *_foot(result)])
 
 
 def _head(result: BenchResult) -> Iterator[str]:
@@ -94,26 +96,40 @@ def _head(result: BenchResult) -> Iterator[str]:
     yield f"{state}{result.seconds:.0f} s, driver {result.driver}, edgener {result.edgener_version}, {result.started}"
 
 
-def _tables(result: BenchResult) -> Iterator[str]:
+def _tables(result: BenchResult, width: int | None) -> Iterator[str]:
     """A table for each workload."""
     letters = _mark_letters(result.rows)
     for workload in result.workloads:
         rows = [row for row in result.rows if row.case.workload == workload.name and row.figures]
         if rows:
             yield f"\n{workload.name}: {workload.texts} texts, {workload.subwords} subwords"
-            yield from _lines(rows, letters)
+            yield from _lines(rows, letters, width)
 
 
-def _lines(rows: Sequence[BenchRow], letters: dict[str, str]) -> Iterator[str]:
-    """Titles and cells in columns, without columns that are empty in all rows."""
+def _lines(rows: Sequence[BenchRow], letters: dict[str, str], width: int | None) -> Iterator[str]:
+    """Titles and cells in columns, without columns that are empty in all rows, in blocks that fit the width."""
     marks = BenchColumn(("", ""), lambda row, found: ",".join(letters[mark] for mark in row.marks), is_number=False)
     aligned = []
     for column in (*COLUMNS, marks):
         cells = [column.cell(row, row.figures) for row in rows if row.figures]
         if set(cells) - {_NONE, ""}:
             aligned.append(_aligned([*column.title, *cells], column.is_number))
-    for line in zip(*aligned, strict=True):
-        yield "  ".join(line).rstrip()
+    for number, block in enumerate(_blocks(aligned, width)):
+        lines = ["  ".join(line).rstrip() for line in zip(*block, strict=True)]
+        yield from [""] if number else []
+        yield from lines if lines[0] else lines[1:]
+
+
+def _blocks(columns: Sequence[list[str]], width: int | None) -> Iterator[list[list[str]]]:
+    """Columns in blocks that fit the width; each further block repeats the variant and the keys that differ."""
+    keys = [columns[0], *(column for column in columns[1:_KEYS] if len(set(column[_TITLE_LINES:])) > 1)]
+    block = list(columns[:_KEYS])
+    for column in columns[_KEYS:]:
+        if width and sum(len(each[0]) + 2 for each in block) + len(column[0]) > width:
+            yield block
+            block = list(keys)
+        block.append(column)
+    yield block
 
 
 def _aligned(lines: Sequence[str], right: bool) -> list[str]:
