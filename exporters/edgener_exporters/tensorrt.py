@@ -14,7 +14,7 @@ from edgener_runtime.commissioning.engines.build import BuildRequest, build_engi
 
 
 def build_linted_engine(
-    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], wanted: BuildRequest, follow: Follow = ignore
+    bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], request: BuildRequest, follow: Follow = ignore
 ) -> Sidecar:
     """`edgener_runtime.commissioning.engines.build.build_engine` of a graph that passed the lint.
 
@@ -24,4 +24,4 @@ def build_linted_engine(
 
     check_variant(entry)
     check_for_tensorrt(onnx.load(bundle / entry.file.path, load_external_data=False))
-    return build_engine(bundle, entry, profiles, wanted, follow)
+    return build_engine(bundle, entry, profiles, request, follow)

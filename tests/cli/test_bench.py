@@ -42,7 +42,7 @@ def test_texts_are_taken_as_on_the_device(exported: Path, tmp_path: Path) -> Non
         (["--data", "missing.conll"], "missing.conll"),
         (["--checkpoint", "missing"], "is no checkpoint"),
         (["--out", "."], "--out names a file, . is a folder"),
-        (["--wheel", __file__], "--wheel is for the devices of --hosts"),
+        (["--wheel", __file__], "--wheel is only for --hosts"),
     ],
 )
 def test_a_wrong_call_is_2(arguments: list[str], message: str, exported: Path) -> None:

@@ -1,4 +1,4 @@
-"""`edgener bench --hosts`: the real bench on two servers of this machine, one of which is cut off half-way."""
+"""`edgener bench --hosts`: the real benchmark on two servers of this machine, one of which is cut off half-way."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def test_one_that_is_cut_off_half_way_leaves_the_other_its_result(pair: tuple[De
     while not (line := process.stderr.readline()).startswith("roof: ") or " of 4 s, round " not in line:
         assert line, "ended early"
     pair[1].cut()
-    told, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == 6
     assert "error: 1 of 2 devices failed: roof" in errors
-    good, bad = json.loads(told)
+    good, bad = json.loads(output)
     assert (good["status"], bad["status"], bad["reason"]) == (
         "measured",
         "failed",
@@ -88,8 +88,8 @@ def test_a_table_says_how_each_ended(pair: tuple[Device, Device], tmp_path: Path
     [
         ((), "--hosts needs --out FOLDER"),
         (("--out", __file__), "--hosts needs --out FOLDER"),
-        (("--out", "out", "--name", "pi"), "--hosts goes without --name"),
-        (("--out", "out", "--checkpoint", "c"), "--hosts goes without --checkpoint"),
+        (("--out", "out", "--name", "pi"), "--hosts excludes --name"),
+        (("--out", "out", "--checkpoint", "c"), "--hosts excludes --checkpoint"),
     ],
 )
 def test_what_does_not_go_together_is_refused(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
@@ -100,7 +100,7 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, options: tuple[str
 
 def test_a_wheel_is_for_devices() -> None:
     done = CliRunner().invoke(main, ["bench", str(BUNDLE), "--wheel", __file__])
-    assert done.exit_code == 2 and "--wheel is for the devices of --hosts" in done.stderr
+    assert done.exit_code == 2 and "--wheel is only for --hosts" in done.stderr
 
 
 WORDS = ((0, 3), (4, 8), (9, 11), (12, 17))

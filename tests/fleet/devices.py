@@ -1,4 +1,4 @@
-"""Devices that are SSH servers on this machine, each with a folder of its own, and a runtime that measures nothing."""
+"""Devices as SSH servers on this machine, each with a folder of its own, and a runtime that measures nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PermitRootLogin prohibit-password
 LogLevel ERROR
 """
 
-# what it does is told by the device's name
+# the device's name selects its behaviour
 SYNTHETIC_RUNTIME = '''
 import json, os, signal, sys, time
 from pathlib import Path

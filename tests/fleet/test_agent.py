@@ -1,4 +1,4 @@
-"""What stands on a device, started here as ssh starts it there: whatever ends it, nothing is left."""
+"""The agent, started here as ssh starts it on a device: whatever ends it, nothing is left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEGETS = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {
 
 
 class Client:
-    """The other end of a guard's pipes."""
+    """The other end of an agent's pipes."""
 
     def __init__(self, folder: Path, **how: Any) -> None:
         self.process = subprocess.Popen(
@@ -48,11 +48,11 @@ class Client:
         return json.loads(line) if line else None
 
     def run(self, code: str) -> Any:
-        self.ask(do="run", command=[sys.executable, "-c", code], environment={"TOLD": "so"})
+        self.ask(do="run", command=[sys.executable, "-c", code], environment={"SET": "so"})
         return self.read()
 
     def hang_up(self) -> list[Any]:
-        """Close its stdin; what it still says."""
+        """Close its stdin; returns its last answers."""
         assert self.process.stdin
         with suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -99,7 +99,7 @@ def test_files_go_there_and_come_back(start: Callable[..., Client]) -> None:
 
 def test_a_command_is_reported_line_by_line_and_how_it_ended(start: Callable[..., Client]) -> None:
     client = start()
-    assert client.run("import os, sys; print(os.environ['TOLD'], os.getcwd(), file=sys.stderr); sys.exit(6)")["started"]
+    assert client.run("import os, sys; print(os.environ['SET'], os.getcwd(), file=sys.stderr); sys.exit(6)")["started"]
     assert client.read() == {"line": f"so {client.hello['folder']}"}
     assert client.read() == {"ended": 6}
 
@@ -145,10 +145,10 @@ def test_a_connection_may_end_in_the_middle_of_a_file(start: Callable[..., Clien
     assert fault["fault"] == "the connection ended in the middle of a file" and last == {"nothing_left": True}
 
 
-tells_of_children = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc tells of children")
+lists_children = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc that lists children")
 
 
-@tells_of_children
+@lists_children
 def test_a_child_that_outlives_its_command_ends_with_it(start: Callable[..., Client]) -> None:
     client = start()
     client.run(f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEPS!r}], start_new_session=True)")
@@ -156,7 +156,7 @@ def test_a_child_that_outlives_its_command_ends_with_it(start: Callable[..., Cli
     assert (client.read() if "line" in said else said) == {"ended": 0}
 
 
-@tells_of_children
+@lists_children
 def test_a_child_of_a_command_that_died_is_found(start: Callable[..., Client]) -> None:
     client = start()
     pid = client.run(BEGETS)["started"]

@@ -1,4 +1,4 @@
-"""What keeps one from a device, each with what is wrong and what to type."""
+"""Failures to reach a device, each with its reason and the next command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgener.fleet.device_session import begin
+from edgener.fleet.device_session import start_session
 from edgener.fleet.hosts import Host
 from edgener.fleet.ssh import check_asyncssh, connected
 from edgener_runtime.errors import DeviceError, UserInputError
@@ -33,7 +33,7 @@ def pi(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Device]
 def refusal(host: Host) -> DeviceError:
     async def visit() -> None:
         async with connected(host) as connection:
-            await begin(host, connection)
+            await start_session(host, connection)
 
     with pytest.raises(DeviceError) as raised:
         asyncio.run(visit())
@@ -54,8 +54,8 @@ def test_an_address_that_is_none(pi: Device) -> None:
 def test_a_key_that_is_not_known_there(pi: Device, tmp_path: Path) -> None:
     other = make_key(tmp_path / "other")
     error = refusal(replace(pi.host, key=str(other)))
-    assert f"takes none of the keys it was offered ({other})" in error.message
-    assert error.hint and error.hint.startswith("Put the key there: ssh-copy-id -i ")
+    assert f"accepts none of the offered keys ({other})" in error.message
+    assert error.hint and error.hint.startswith("Copy the key there: ssh-copy-id -i ")
 
 
 def test_a_key_that_is_not_there(pi: Device, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_host_key_that_has_changed_is_reported_as_such(pi: Device, keys: Keys,
     file.write_text(f"[127.0.0.1]:{pi.host.port} {keys.key.with_suffix('.pub').read_text()}")
     error = refusal(replace(pi.host, known_hosts=str(file)))
     assert "has another host key than" in error.message
-    assert error.hint == f"Once you know why: ssh-keygen -f {file} -R '[127.0.0.1]:{pi.host.port}'"
+    assert error.hint == f"If you know why: ssh-keygen -f {file} -R '[127.0.0.1]:{pi.host.port}'"
 
 
 def test_a_python_that_is_not_there(pi: Device) -> None:
@@ -96,7 +96,7 @@ def test_a_python_that_is_not_there(pi: Device) -> None:
 
 def test_a_folder_that_is_not_there(pi: Device) -> None:
     error = refusal(replace(pi.host, folder="/none such"))
-    assert "has no place for a folder: No such file or directory (/none such/edgener-visit-" in error.message
+    assert "cannot make a folder: No such file or directory (/none such/edgener-visit-" in error.message
 
 
 def test_the_extra_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,5 +38,5 @@ def test_every_file_of_the_runtime_is_in_it(tmp_path: Path) -> None:
 def test_what_is_not_a_wheel_of_the_runtime_is_refused(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_text("no zip")
-    with pytest.raises(UserInputError, match="is no wheel of edgener-runtime"):
+    with pytest.raises(UserInputError, match="is not a wheel of edgener-runtime"):
         check_wheel(file)

@@ -109,7 +109,7 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture
 def no_gpu() -> None:
-    """Skips a test of what is told without a GPU on a machine that has one."""
+    """Skips a test of the messages without a GPU on a machine that has one."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:

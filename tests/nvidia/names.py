@@ -1,8 +1,8 @@
 """The names of TensorRT's interface that a source file uses, read from its syntax tree.
 
-What TensorRT is in our code is told by the names of variables, listed in HOLDERS, with or without underscores before
-them. A variable of type Any, or made from TensorRT's, under another name is an unknown: its attributes cannot be held
-against anything, so there are to be none.
+Objects of TensorRT in our code are found by the names of variables, listed in HOLDERS, with or without leading
+underscores. A variable of type Any, or made from TensorRT's, under another name is unknown: its attributes cannot be
+checked, so there must be none.
 """
 
 from __future__ import annotations

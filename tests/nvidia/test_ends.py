@@ -117,7 +117,7 @@ def test_too_little_memory_is_a_clear_error(
     """With the least it says so or crashes; with more it waits for ever for a thread, or says that none starts."""
     monkeypatch.setattr(build, "WORKER", (*WORKER[:-1], IMPATIENT))
     limited(monkeypatch, f"-v {limit}")
-    ways = r"bad_alloc|annot allocate memory|stood still|temporarily unavailable|crashed \(SIG(ABRT|SEGV)\)"
+    ways = r"bad_alloc|annot allocate memory|made no progress|temporarily unavailable|crashed \(SIG(ABRT|SEGV)\)"
     with pytest.raises(DeviceError, match=ways) as caught:
         build_engine(bundle, entry, PROFILES, AHEAD)
     assert "Free some memory" in str(caught.value.hint)

@@ -1,6 +1,6 @@
 """Parts of a build that TensorRT for RTX has but does nothing with, or only on a GPU: the calls are taken, no more.
 
-Each runs in the environment that has it. That a cache of timings saves time, or a DLA takes a layer, is not shown here.
+Each runs in the environment that has it. That a timing cache saves time, or a DLA runs a layer, is not shown here.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from edgener_runtime.commissioning.engines.layers import dump_layers
 from edgener_runtime.backends.tensorrt.logger import make_logger
 from edgener_runtime.commissioning.engines.network import ask_dla, parse_graph
 from edgener_runtime.backends.tensorrt.options import EngineOptions, apply_options
-from edgener_runtime.commissioning.engines.timing_cache import keep_timings, take_timings
+from edgener_runtime.commissioning.engines.timing_cache import save_timing_cache, load_timing_cache
 
 logger = make_logger(trt, lambda event: None)
 builder = trt.Builder(logger)
 config = builder.create_builder_config()
-told = []
+events = []
 here = Path(sys.argv[1])
 
 
@@ -48,13 +48,13 @@ def run(environment: Callable[[str], Environment], tmp_path: Path) -> Callable[[
     return call
 
 
-def test_timings_are_kept_and_taken_up(run: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_timing_cache_is_saved_and_loaded(run: Callable[[str], str], tmp_path: Path) -> None:
     code = """
-cache = take_timings(config, here / "timings", told.append)
-keep_timings(config, here / "timings")
+cache = load_timing_cache(config, here / "timings", events.append)
+save_timing_cache(config, here / "timings")
 other = builder.create_builder_config()
-again = take_timings(other, here / "timings", told.append)
-print(told, cache is not None, again is not None)
+again = load_timing_cache(other, here / "timings", events.append)
+print(events, cache is not None, again is not None)
 """
     assert run(code) == "[] True True"
     assert (tmp_path / "timings").is_file()

@@ -96,13 +96,13 @@ def test_int8_builds_with_fp32_around_it_too(bundle: Path, manifest: Manifest, t
 
 
 def test_one_engine_serves_several_gpus(bundle: Path, manifest: Manifest) -> None:
-    wanted = BuildRequest("tensorrt-rtx", compute_capabilities=("8.6", "8.9"))
-    built = build_engine(bundle, manifest.variant("fp16"), profiles_for([], 64), wanted)
+    request = BuildRequest("tensorrt-rtx", compute_capabilities=("8.6", "8.9"))
+    built = build_engine(bundle, manifest.variant("fp16"), profiles_for([], 64), request)
     assert built.compute_capabilities == ("8.6", "8.9")
 
 
 def test_int8_and_fp16_engines_are_smaller(bundle: Path, manifest: Manifest) -> None:
-    """The precision is the graph's: nothing else tells the builder."""
+    """The precision is the graph's: the builder has no other source."""
     profiles = [Profile((1, 1), (1, 32), (1, 64))]
     sizes = [build_engine(bundle, manifest.variant(name), profiles, ahead()).engine_size for name in ("fp32", "fp16")]
     assert sizes[1] < 0.7 * sizes[0]

@@ -33,7 +33,7 @@ def build_engine(
     device: str | None,
     variant: str,
     shapes: ShapeOptions,
-    wanted: BuildRequest,
+    request: BuildRequest,
     verbose: bool,
     as_json: bool,
 ) -> None:
@@ -52,11 +52,11 @@ def build_engine(
       edgener build-engine out/bundle --minShapes input_ids:1x1,attention_mask:1x1,token_type_ids:1x1 \\
           --optShapes 1x32 --maxShapes 8x128
     """
-    if device and wanted.compute_capabilities:
+    if device and request.compute_capabilities:
         raise click.UsageError("--device is the GPU of this machine, --compute-capability one that is not here")
     from edgener_exporters.tensorrt import build_linted_engine
 
     manifest = verify_bundle(bundle)
     entries = chosen_variants(manifest, variant)
     profiles = profiles_of(bundle, manifest, shapes)
-    print_engines(bundle, build_all(bundle, entries, profiles, wanted, verbose, build_linted_engine), as_json)
+    print_engines(bundle, build_all(bundle, entries, profiles, request, verbose, build_linted_engine), as_json)

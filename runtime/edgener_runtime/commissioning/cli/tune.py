@@ -94,7 +94,7 @@ def _table(trials: Sequence[TuningTrial]) -> Iterator[str]:
 _COLUMNS: dict[str, Callable[[TuningTrial], str]] = {
     "threads": lambda trial: str(trial.tuning.threads),
     "batches": lambda trial: str(trial.tuning.workers),
-    "threads each": lambda trial: str(trial.tuning.threads_each if trial.tuning.workers > 1 else trial.tuning.threads),
+    "each": lambda trial: str(trial.tuning.threads_each if trial.tuning.workers > 1 else trial.tuning.threads),
     "subwords": lambda trial: str(trial.tuning.batch_subwords),
     "spinning": lambda trial: "yes" if trial.tuning.spinning else "no",
     "ms/text": lambda trial: f"{trial.latency_ms:.2f}",

@@ -71,7 +71,7 @@ FAILURES = [
     ("raise SystemExit('cannot allocate memory for TLS')", DeviceError, "ended with code 1: cannot allocate memory"),
     ("raise SystemExit('no such thing')", EdgenerError, "ended with code 1: no such thing"),
     ("raise MemoryError", DeviceError, "ended with code 1: MemoryError"),
-    ("sys.exit(0)", EdgenerError, "ended with code 0: it said nothing"),
+    ("sys.exit(0)", EdgenerError, "ended with code 0: no output"),
     (ZERO_POINT + NONE, ExportError, "builds no engine of x.onnx: Non-zero zero point is not supported$"),
     (NO_MEMORY + NONE, DeviceError, "OutOfMemory"),
     (NO_THREAD + NONE, DeviceError, "x.onnx: Unexpected exception Resource temporarily unavailable"),

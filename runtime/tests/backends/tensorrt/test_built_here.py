@@ -52,7 +52,7 @@ def test_timings_are_kept_and_save_time(here: EngineTarget, copy: Path, entry: V
     cache.write_bytes(kept[:-100])
     events: list[dict[str, Any]] = []
     build_engine(copy, entry, PROFILES, BuildRequest(), events.append)
-    assert any("begun anew" in event.get("message", "") for event in events)
+    assert any("starting a new one" in event.get("message", "") for event in events)
 
 
 @pytest.mark.parametrize(

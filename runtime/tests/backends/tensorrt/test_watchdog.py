@@ -40,7 +40,7 @@ def test_a_process_in_which_nothing_works_ends_with_an_error() -> None:
     code, events = run(WAITS_FOR_EVER)
     error = failure("TensorRT", Ended(code, ""), events)
     assert type(error) is DeviceError and "Free some memory" in str(error.hint)
-    assert error.message == "TensorRT stood still: nothing in its process worked for 0.5 s"
+    assert error.message == "TensorRT made no progress: its process did no work for 0.5 s"
 
 
 def test_it_ends_though_nobody_reads_the_report() -> None:
