@@ -80,9 +80,9 @@ def _medians(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
     found: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(ROUNDS):
         for name, step in steps.items():
-            begun = time.perf_counter()
+            start = time.perf_counter()
             step()
-            found[name].append(time.perf_counter() - begun)
+            found[name].append(time.perf_counter() - start)
     return {name: median(seconds) for name, seconds in found.items()}
 
 

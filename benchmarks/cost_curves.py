@@ -157,11 +157,11 @@ def _point(size: Size, subwords: int, texts: int, taken: Sequence[float]) -> dic
 def _seconds(run: Callable[[], object]) -> float:
     """Of one run, by as many as fit the time; the first warms up."""
     run()
-    begun, count = time.perf_counter(), 0
-    while time.perf_counter() - begun < SECONDS or not count:
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < SECONDS or not count:
         run()
         count += 1
-    return (time.perf_counter() - begun) / count
+    return (time.perf_counter() - start) / count
 
 
 def _feeds(session: Any, subwords: int, texts: int) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""How many rounds does `edgener compare --max-regression` need, by how far rounds spread?
+"""How many rounds does `edgener compare --max-regression` need for a given spread of rounds?
 
     python benchmarks/gate_budget.py --out benchmarks/results/bench/gate-budget.json
 
-Rounds are drawn from a law whose spread is known, and judged by the statistics of the gate: a result that is 10 %
-slower, and the same thing twice. The answer for a spread and a limit is the least count of rounds, of those tried,
-with which at least 95 of 100 of both are told: the one as slower, the other as kept.
+Rounds are drawn from a distribution of known spread, and judged by the statistics of the gate: a result that is 10 %
+slower, and an equal one. The answer for a spread and a limit is the smallest number of rounds, of those tried, with
+which at least 95 of 100 of both are judged correctly: the one as slower, the other as passed.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def main(out: Path) -> None:
 
 
 def needed(spread: float, limit: float) -> int | None:
-    """The least count of rounds that tells both; None where none of ROUNDS does."""
-    return next((count for count in ROUNDS if min(told(spread, limit, count)) >= ENOUGH), None)
+    """The smallest number of rounds that detects both; None if none of ROUNDS does."""
+    return next((count for count in ROUNDS if min(detected(spread, limit, count)) >= ENOUGH), None)
 
 
-def told(spread: float, limit: float, count: int) -> tuple[float, float]:
-    """The share of slower results that are found, and of equal ones that are passed."""
+def detected(spread: float, limit: float, count: int) -> tuple[float, float]:
+    """The shares of slower results that are found, and of equal ones that pass."""
     random = np.random.default_rng(1)
     found = passed = 0
     for _ in range(TRIALS):

@@ -1,11 +1,11 @@
-"""How often the intervals of `edgener-runtime bench` hold the truth, on rounds that are made up after known laws.
+"""How often the intervals of `edgener-runtime bench` cover the truth, on synthetic rounds of known distributions.
 
     python benchmarks/interval_coverage.py --out benchmarks/results/bench/coverage.json
 
-A made-up round is a process: all its queries are slower or faster than those of another by what the law draws, and
-neighbours among them are alike. For each law and count of rounds: how often the interval of the median and of the 99th
-percentile hold those of the median round; how often a bootstrap of all queries, taken for independent, holds the
-median; how often two runs of the same thing are found to differ; and how often 10 % more is found to be over 5 %.
+A synthetic round is a process: all its queries are slower or faster than those of another by a random factor, and
+neighbours among them are correlated. For each distribution and number of rounds: how often the intervals of the median
+and of the 99th percentile cover those of the median round; how often a bootstrap of all queries, as if independent,
+covers the median; how often two equal runs are found to differ; and how often 10 % more is found to be over 5 %.
 """
 
 from __future__ import annotations

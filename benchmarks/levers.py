@@ -115,9 +115,9 @@ def _loads(folder: Path, threads: int, rounds: int) -> dict[str, float]:
     found: dict[str, list[float]] = {SHIPPED: [], RAW: []}
     for _ in range(rounds):
         for graph, times in found.items():
-            begun = time.perf_counter()
+            start = time.perf_counter()
             _session(folder, Lever(graph=graph), threads)
-            times.append(1000 * (time.perf_counter() - begun))
+            times.append(1000 * (time.perf_counter() - start))
     return {Path(graph).stem: median(times) for graph, times in found.items()}
 
 
@@ -147,11 +147,11 @@ def _milliseconds(run: Callable[[], object]) -> float:
     """Of one run, by as many as fit the time."""
     time.sleep(SETTLE)
     run()
-    begun, count = time.perf_counter(), 0
-    while time.perf_counter() - begun < SECONDS or not count:
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < SECONDS or not count:
         run()
         count += 1
-    return 1000 * (time.perf_counter() - begun) / count
+    return 1000 * (time.perf_counter() - start) / count
 
 
 def _run(session: Any, lever: Lever, texts: int, subwords: int) -> Callable[[], object]:

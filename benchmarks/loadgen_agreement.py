@@ -1,12 +1,12 @@
-"""Does `edgener-runtime bench` say what MLPerf's load generator says when it is run by hand on the same bundle?
+"""Does `edgener-runtime bench` agree with MLPerf's load generator run by hand on the same bundle?
 
     python benchmarks/loadgen_agreement.py BUNDLE --out FILE.json
 
-The bench's worker, with either of its drivers, and what loadgen_by_hand.py does take turns in one process on the same
-texts, so that what else the machine does meets all alike; the next process loads them in another order. A turn has one
-seed for all, as the texts that are drawn decide the tail. A ratio is a turn of the bench over the one by hand beside
-it. The exit code is 1 where a median ratio is off by more than 3 %. It takes a quarter of an hour;
-run nothing beside it.
+The benchmark's worker, with either of its drivers, and loadgen_by_hand.py take turns in one process on the same texts,
+so that other activity of the machine affects all of them; the next process loads them in another order. A turn has one
+seed for all, because the drawn texts decide the tail. A ratio is a turn of the benchmark over the one by hand beside
+it. The exit code is 1 if a median ratio is off by more than 3 %. It takes a quarter of an hour; run nothing beside
+it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ DRIVERS = ("loadgen", "builtin")
 SCENARIOS = ("single-stream", "offline")
 HAND = "by hand"
 Measure = Callable[[str, int], float]
-BenchFigures = dict[str, dict[str, float]]  # of a turn: by scenario, by who measured
+TurnFigures = dict[str, dict[str, float]]  # of a turn: by scenario and measure
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ class Agreement:
 def main(
     bundle: Path, variant: str | None, processes: int, turns: int, seconds: float, seed: int | None, out: Path | None
 ) -> None:
-    """Hold the bench's SingleStream and Offline figures of BUNDLE against the load generator's, run by hand."""
+    """Compare the benchmark's SingleStream and Offline figures of BUNDLE with the load generator's, run by hand."""
     manifest = read_manifest(bundle)
     variant = variant or manifest.variants[0].name
     if seed is not None:
         click.echo(json.dumps(take_turns(bundle, variant, turns, seconds, seed)))
         return
-    measured: list[BenchFigures] = []
+    measured: list[TurnFigures] = []
     with tracked() as track:
         step = track("processes", processes)
         for number in range(processes):
@@ -103,28 +103,26 @@ def main(
 
 
 def check_output(*command: object) -> str:
-    """What a command writes to stdout."""
+    """The stdout of a command."""
     return subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def take_turns(bundle: Path, variant: str, turns: int, seconds: float, seed: int) -> list[BenchFigures]:
-    """All turns of a process, those who measure in an order that is drawn anew each time."""
-    chance = random.Random(seed)
+def take_turns(bundle: Path, variant: str, turns: int, seconds: float, seed: int) -> list[TurnFigures]:
+    """All turns of a process, with the measures in a new random order each time."""
+    order = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        measures = loaded(bundle, variant, seconds, Path(folder), chance)
+        measures = loaded(bundle, variant, seconds, Path(folder), order)
         return [
             {
-                scenario: {
-                    name: measures[name](scenario, turn) for name in chance.sample(list(measures), len(measures))
-                }
+                scenario: {name: measures[name](scenario, turn) for name in order.sample(list(measures), len(measures))}
                 for scenario in SCENARIOS
             }
             for turn in range(turns)
         ]
 
 
-def loaded(bundle: Path, variant: str, seconds: float, folder: Path, chance: random.Random) -> dict[str, Measure]:
-    """Those who measure, each with the variant loaded for itself."""
+def loaded(bundle: Path, variant: str, seconds: float, folder: Path, order: random.Random) -> dict[str, Measure]:
+    """The measures, each with its own loaded variant."""
     settings = read_manifest(bundle).tokenizer
     tokenizer = TextTokenizer(bundle / settings.file, settings)
     texts = synthetic_texts(tokenizer)
@@ -137,27 +135,27 @@ def loaded(bundle: Path, variant: str, seconds: float, folder: Path, chance: ran
     makers: dict[str, Callable[[], Measure]] = {HAND: by_hand}
     for driver in DRIVERS:
         makers[driver] = lambda driver=driver: benched(bundle, variant, workloads, driver, seconds)  # type: ignore[misc]
-    return {name: makers[name]() for name in chance.sample(list(makers), len(makers))}
+    return {name: makers[name]() for name in order.sample(list(makers), len(makers))}
 
 
 def benched(bundle: Path, variant: str, workloads: Path, driver: str, seconds: float) -> Measure:
-    """What the bench's worker measures, worked out as a row's figures are; a turn draws the texts of its own seed."""
+    """The figure of the benchmark's worker, calculated like a row's; a turn draws the texts of its own seed."""
     job = WorkerJob(str(bundle), variant, "cpu", None, str(workloads), driver, 0, ())
     model = BundleVariant(job)
 
     def measure(scenario: str, turn: int) -> float:
-        told: list[dict[str, Any]] = []
-        asked = dataclasses.replace(job, seed=turn, turns=(RoundRequest(0, 0, scenario, 1, 0.0, seconds),))
-        Worker(asked, lambda _: model, told.append).run()
-        made = next(
-            from_json(Round, json.dumps(event["round"]), driver) for event in told if event["event"] == MEASURED
+        events: list[dict[str, Any]] = []
+        asked = dataclasses.replace(job, seed=turn, rounds=(RoundRequest(0, 0, scenario, 1, 0.0, seconds),))
+        Worker(asked, lambda _: model, events.append).run()
+        measured_round = next(
+            from_json(Round, json.dumps(event["round"]), driver) for event in events if event["event"] == MEASURED
         )
-        return figures(MLPERF[scenario], [made]).metric.value
+        return figures(MLPERF[scenario], [measured_round]).metric.value
 
     return measure
 
 
-def agreement(measured: Sequence[BenchFigures], driver: str, scenario: str) -> Agreement:
+def agreement(measured: Sequence[TurnFigures], driver: str, scenario: str) -> Agreement:
     """The ratios of a driver to what was measured by hand in the same turn."""
     ratios = tuple(turn[scenario][driver] / turn[scenario][HAND] for turn in measured)
     return Agreement(driver, scenario, interval_of_median(ratios), ratios)
@@ -175,7 +173,7 @@ def table(found: Sequence[Agreement]) -> str:
 
 
 def machine() -> dict[str, object]:
-    """What it was measured on."""
+    """The machine of the measurement."""
     return {"cpu": cpu_model(), "isa": isa(), "cores": usable_cores(), "python": platform.python_version()}
 
 

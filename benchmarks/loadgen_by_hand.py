@@ -56,11 +56,11 @@ SCENARIOS = {"single-stream": single_stream, "offline": offline}
 
 
 def speed(classifier: TokenClassifier, texts: list[str]) -> float:
-    """About how many texts a second are answered together."""
+    """The approximate texts per second of a batch."""
     together = (texts * (256 // len(texts) + 1))[:256]
-    begun = time.perf_counter()
+    start = time.perf_counter()
     classifier.predict_batch(together)
-    return len(together) / (time.perf_counter() - begun)
+    return len(together) / (time.perf_counter() - start)
 
 
 def test(issue: Any, count: int, settings: Any, folder: str) -> None:
@@ -85,7 +85,7 @@ def settings_of(seconds: float, seed: int) -> Any:
 
 
 def figure(scenario: str, folder: str) -> float:
-    """The figure in a summary: milliseconds, or texts a second."""
+    """The figure in a summary: milliseconds, or texts per second."""
     found, factor = FIGURES[scenario]
     summary = Path(folder, "mlperf_log_summary.txt").read_text(encoding="utf-8")
     if not (line := found.search(summary)):

@@ -98,10 +98,10 @@ def _compare(whole: Any, bare: Any, texts: int, subwords: int) -> dict[str, floa
     for _ in range(ROUNDS):
         for name, run in runs.items():
             run()
-            begun = time.perf_counter()
+            start = time.perf_counter()
             for _ in range(RUNS):
                 run()
-            rounds[name].append(1000 * (time.perf_counter() - begun) / RUNS)
+            rounds[name].append(1000 * (time.perf_counter() - start) / RUNS)
     found = {name: median(times) for name, times in rounds.items()}
     return {
         "texts": texts, "subwords": subwords, "model_ms": found["model"], "products_ms": found["products"],

@@ -62,6 +62,6 @@ def test_each_count_of_threads_is_a_place_and_the_cores_are_the_default(trained:
     assert [place.threads for place in pytorch_targets(trained, ())] == [usable_cores()]
 
 
-def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match="is no checkpoint"):
         pytorch_targets(tmp_path, ())

@@ -56,7 +56,7 @@ def test_a_device_is_named_as_ssh_takes_it(host: Host, target: str) -> None:
     assert host.target == target
 
 
-def test_a_name_is_made_of_an_address_that_is_no_file_name(tmp_path: Path) -> None:
+def test_an_address_that_cannot_be_a_file_name_is_changed_into_one(tmp_path: Path) -> None:
     [host] = read_hosts(written(tmp_path, 'hosts:\n  - address: "fe80::1%eth0"\n'))
     assert host.name == "fe80--1-eth0"
 

@@ -1,4 +1,4 @@
-"""What our code uses of TensorRT's interface, held against what a version of it has."""
+"""Compares our uses of TensorRT's interface with a version of it."""
 
 from __future__ import annotations
 

@@ -52,16 +52,16 @@ def test_a_build_that_nobody_wants_any_more_ends_by_itself_at_the_next_step(
         assert process.stdin and process.stdout
         process.stdin.write(json.dumps(asdict(job)) + "\n")
         process.stdin.flush()
-        begun = next(line for line in process.stdout if json.loads(line)["event"] == "step")
+        started = next(line for line in process.stdout if json.loads(line)["event"] == "step")
         process.stdin.close()
         after = [json.loads(line) for line in process.stdout]
-    assert process.returncode == CANCELLED and begun
+    assert process.returncode == CANCELLED and started
     assert [event for event in after if event["event"] in ("failed", "built")] == []
     assert not out.exists()
 
 
 def harm(number: signal.Signals) -> Callable[[dict[str, Any]], None]:
-    """Follows a build, and sends its process a signal once it has begun."""
+    """Follows a build, and sends its process a signal once it has started."""
     processes: list[int] = []
 
     def follow(event: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def predict(gpu: Environment, bundle: Path) -> Predict:
 
 
 def test_this_onnxruntime_lists_providers_that_it_cannot_have(gpu: Environment) -> None:
-    """Why the list is no proof, and what the tests below would see if we believed it."""
+    """The list alone does not prove it; the tests below would fail if we relied on it."""
     script = (
         "import onnxruntime as o, sys; print(o.get_available_providers());"
         "print(o.InferenceSession(sys.argv[1], providers=['CUDAExecutionProvider']).get_providers())"

@@ -79,7 +79,7 @@ print(report.layers == network.num_layers > 100, report.on_dla + len(report.on_g
     assert run(code) == "True True"
 
 
-def test_an_engine_that_cannot_be_loaded_here_has_no_layers_to_tell(run: Callable[[str], str], no_gpu: None) -> None:
+def test_an_engine_that_cannot_be_loaded_here_has_no_layers(run: Callable[[str], str], no_gpu: None) -> None:
     code = """
 try:
     dump_layers(trt, logger, b"no engine", here / "layers.json")
