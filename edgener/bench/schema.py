@@ -15,6 +15,7 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any
 
+from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.commissioning.bench.results.record import BenchResult
 from edgener_runtime.errors import EdgenerError
 
@@ -139,7 +140,7 @@ SAYS: dict[str, dict[str, str]] = {
 
 def schema_page() -> str:
     """Every record that a result holds, in the order in which they are met, each as a table in Markdown."""
-    return "\n\n".join(_table(cls) for cls in _records(BenchResult, {}))
+    return "\n".join(_table(cls) for cls in _records(BenchResult, {})).rstrip("\n")
 
 
 def _records(cls: type, seen: dict[type, None]) -> list[type]:
@@ -162,10 +163,10 @@ def _inner(cls: type) -> Iterator[type]:
 
 def _table(cls: type) -> str:
     hints, names = typing.get_type_hints(cls), [field.name for field in fields(cls)]
-    rows = [f"| `{name}` | {_named(hints[name])} | {_said(cls, name)} |" for name in names]
+    rows = ((f"`{name}`", _named(hints[name]), _said(cls, name)) for name in names)
     about = inspect.getdoc(cls) or ""
     heading = f"**{cls.__name__}**: {' '.join(about.partition(chr(10) * 2)[0].split())}"
-    return "\n".join([heading, "", "| field | type | what it holds |", "| --- | --- | --- |", *rows])
+    return f"{heading}\n\n{markdown_table(('field', 'type', 'what it holds'), rows)}"
 
 
 def _said(cls: type, name: str) -> str:

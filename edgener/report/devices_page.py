@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 
+from edgener_runtime.base.tables import literal, markdown_table
 from edgener_runtime.commissioning.selftest.page import document, table
 
 from .devices import COLUMNS, Matrix, not_run_line
@@ -14,15 +15,9 @@ TITLE = "What was proven where"
 
 def to_markdown(matrix: Matrix) -> str:
     """A Markdown table, and below it what has not been run."""
-    rule = markdown_table(COLUMNS, (row.cells() for row in matrix.rows))
+    rows = markdown_table(COLUMNS, (map(literal, row.cells()) for row in matrix.rows))
     rest = not_run_line(matrix)
-    return f"{rule}\n{rest}\n" if rest else rule
-
-
-def markdown_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    """Columns and rows of text, whatever stands in them."""
-    lines = [columns, ("---",) * len(columns), *(map(escaped, row) for row in rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return f"{rows}\n{rest}\n" if rest else rows
 
 
 def to_html(matrix: Matrix) -> str:
@@ -37,8 +32,3 @@ def to_html(matrix: Matrix) -> str:
 
 def _cells(cells: Iterable[str]) -> str:
     return "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-
-
-def escaped(cell: str) -> str:
-    """A cell as Markdown has it: no mark-up of its own, and on one line."""
-    return escape(cell, quote=False).replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>")

@@ -12,6 +12,7 @@ from edgener.report.bench.matrix import BenchMatrix
 from edgener.report.bench.matrix import merge as merge_benches
 from edgener.report.bench.recommend import Bounds
 from edgener_runtime.base.serde import to_json
+from edgener_runtime.base.tables import literal, markdown_table
 from edgener_runtime.commissioning.bench.results.record import KIND, BenchResult, read_result
 from edgener_runtime.commissioning.selftest.report import SelftestReport, read_report
 from edgener_runtime.errors import UserInputError
@@ -61,8 +62,8 @@ def as_markdown(merged: Merged, benches: Sequence[BenchResult]) -> str:
     parts = [devices_page.to_markdown(merged.selftests)] if merged.selftests else []
     if merged.bench:
         columns = tuple(column.title for column in SHORT)
-        rows = (tuple(column.cell(line) for column in SHORT) for line in merged.bench.lines)
-        parts += [devices_page.markdown_table(columns, rows) + "\n" + _recommended(merged.bench)]
+        rows = ([literal(column.cell(line)) for column in SHORT] for line in merged.bench.lines)
+        parts += [markdown_table(columns, rows) + "\n" + _recommended(merged.bench)]
     return "\n".join(parts)
 
 
@@ -78,7 +79,7 @@ def as_html(merged: Merged, benches: Sequence[BenchResult]) -> str:
 
 
 def _recommended(matrix: BenchMatrix) -> str:
-    return "".join(f"- {devices_page.escaped(f'{each.title}: {each.sentence}')}\n" for each in matrix.recommended)
+    return "".join(f"- {literal(f'{each.title}: {each.sentence}')}\n" for each in matrix.recommended)
 
 
 def _kind(file: Path) -> object:
