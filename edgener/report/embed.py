@@ -1,4 +1,4 @@
-"""A picture's SVG as part of a page: its ids are its own, and its ink and paper are those of the page."""
+"""A picture's SVG as part of a page, with ids of its own and the colours of the page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
+
+from edgener_runtime.base.tables import Html
 
 from .canvas import INK, PAPER, RULE
 
@@ -22,20 +24,22 @@ _COLOUR = re.compile("|".join(_PAGE))
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnPicture:
     """A picture with its markup."""
 
     picture: Picture
-    svg: str
+    svg: Html
 
 
-def embedded(pictures: Iterable[Picture | None], folder: Path) -> list[Drawn]:
-    """Those pictures of a folder that there are."""
-    return [Drawn(each, inline_svg(each.files(folder)[0], f"{each.title}. {each.text}")) for each in pictures if each]
+def embedded(pictures: Iterable[Picture | None], folder: Path) -> list[DrawnPicture]:
+    """The pictures of a folder, without those that were not drawn."""
+    return [
+        DrawnPicture(each, inline_svg(each.files(folder)[0], f"{each.title}. {each.text}")) for each in pictures if each
+    ]
 
 
-def inline_svg(file: Path, title: str) -> str:
-    """The markup of an SVG file that matplotlib wrote, to stand once in a page; `title` names it to a screen reader."""
+def inline_svg(file: Path, title: str) -> Html:
+    """The markup of an SVG file of matplotlib, once in a page; `title` names it for a screen reader."""
     root = ElementTree.parse(file).getroot()
     for parent in list(root.iter()):
         for child in list(parent):
@@ -46,11 +50,11 @@ def inline_svg(file: Path, title: str) -> str:
         element.attrib = dict(_own(name, value, file.stem) for name, value in element.attrib.items())
     view = root.get("viewBox", "")
     root.attrib = {"viewBox": view, "role": "img", "aria-label": title, "style": f"max-width:{view.split()[2]}pt"}
-    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+    return Html(ElementTree.tostring(root, encoding="unicode", short_empty_elements=False))
 
 
 def _own(name: str, value: str, prefix: str) -> tuple[str, str]:
-    """An attribute as it stands in the page."""
+    """An attribute as the page has it."""
     if name == "id":
         return name, f"{prefix}-{value}"
     if name == _HREF:

@@ -1,26 +1,31 @@
-"""Pages that need no network: a template with the one style, and at most one script, which the page's policy knows."""
+"""Pages of the build side: a template for the body, and the skeleton and style that the runtime's pages have."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgener_runtime.base.tables import COLUMN_SWITCH, Html
+from edgener_runtime.commissioning.selftest.page import document
+from edgener_runtime.text.tokenize import without_surrogates
+
+from .tables import TextTable
+
 _PAGE = Path(__file__).parent / "page"
 
 
-def render(template: str, values: Mapping[str, Any], script: str | None = None) -> str:
-    """A page; its policy lets nothing run but its script (a file beside the template), and nothing be loaded."""
+def render(title: str, template: str, values: Mapping[str, Any], script: str | None = None) -> str:
+    """A page from a template beside this file; nothing runs on it but its script, a file there as well."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    code, style = (_read(script) if script else ""), _read("report.css")
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() if script else ""
-    return environment.get_template(template).render(values, script=code, style=style, digest=digest)
+    environment.globals.update(show=TextTable.html, column_switch=COLUMN_SWITCH)
+    body = environment.get_template(template).render(values)
+    page = document(title, Html(body), style=_read("report.css"), script=_read(script) if script else "")
+    return without_surrogates(page)
 
 
 def _read(name: str) -> str:

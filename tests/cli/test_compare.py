@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgener.cli.main import main
-from edgener.compare.compare import Comparison
+from edgener.compare.compare import BenchComparison
 from edgener_runtime.base.serde import from_json, to_json
 
 from ..bench.made import made_result, made_row, not_run, pair_of, written
@@ -56,7 +56,7 @@ def test_the_exit_code_is_the_verdicts(
 def test_json_can_be_read_back(files: list[Path]) -> None:
     done = run(*files, "--max-regression", "0.05", "--json")
     assert done.exit_code == 3
-    comparison = from_json(Comparison, done.stdout, "stdout")
+    comparison = from_json(BenchComparison, done.stdout, "stdout")
     assert comparison.verdict == "fail" and to_json(comparison) == done.stdout
     assert run(*files, "--format", "json").exit_code == 0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgener.report.devices import COLUMNS, Matrix, Row, merge, not_run_line
+from edgener.report.devices import COLUMNS, SelftestMatrix, SelftestRow, merge, not_run_line
 from edgener.report.devices_page import to_html, to_markdown
 from edgener_runtime import UserInputError
 from edgener_runtime.base.serde import from_json, to_json
@@ -37,7 +37,7 @@ ABSENT = replace(
 )  # fmt: skip
 
 
-def row_of(*reports: SelftestReport) -> Row:
+def row_of(*reports: SelftestReport) -> SelftestRow:
     """The last one's."""
     return merge(reports).rows[-1]
 
@@ -115,10 +115,10 @@ def test_no_reports_are_no_matrix() -> None:
 
 def test_json_comes_back_as_it_was() -> None:
     matrix = merge([LAPTOP, ORIN])
-    assert from_json(Matrix, to_json(matrix), "there") == matrix
+    assert from_json(SelftestMatrix, to_json(matrix), "there") == matrix
 
 
-def hostile(**fields: Any) -> Matrix:
+def hostile(**fields: Any) -> SelftestMatrix:
     return merge([replace(LAPTOP, machine=replace(MACHINE, name="<img src=x>|[b]\n&\\", **fields))])
 
 
