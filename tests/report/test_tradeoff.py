@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.collections import PathCollection
 
 from edgener.parity.bootstrap import Estimate
 from edgener.report.canvas import figure
@@ -30,12 +31,8 @@ def names(axes: Any) -> dict[str, Any]:
 
 
 def test_each_series_has_a_pareto_front_of_its_own() -> None:
-    points = [
-        point("fast", 1, 0.8, "a"),
-        point("exact", 2, 0.9, "a"),
-        point("worse", 3, 0.85, "a"),
-        point("b", 9, 0.1, "b"),
-    ]
+    points = [point(name, x, y, "a") for name, x, y in (("fast", 1, 0.8), ("exact", 2, 0.9), ("worse", 3, 0.85))]
+    points.append(point("b", 9, 0.1, "b"))
     best = pareto_front(LATENCY, points)
     assert [each.name for each in best] == ["fast", "exact", "b"]
     assert "fast on a, exact on a, b on b." in front_text(best) and "front: fast, exact." in front_text(best[:2])
@@ -88,5 +85,6 @@ def test_an_axis_of_f1_does_not_blow_up_noise(tmp_path: Path) -> None:
 
 def test_marks_on_the_front_are_filled_and_the_others_are_hollow(tmp_path: Path) -> None:
     axes = drawn_on(tmp_path, [point("best", 1, 0.9), point("worse", 2, 0.8)])
-    best, worse = (tuple(mark.get_facecolor()[0][:3]) for mark in axes.collections if mark.get_sizes().size)
+    marks = [mark for mark in axes.collections if isinstance(mark, PathCollection)]
+    best, worse = (tuple(mark.get_facecolor()[0][:3]) for mark in marks)
     assert best != worse == (1.0, 1.0, 1.0)
