@@ -21,7 +21,7 @@ def notes_of(rows: Iterable[Sequence[str]]) -> dict[str, Note]:
     return {reason: Note(_letter(number), reason) for number, reason in enumerate(reasons)}
 
 
-def letters(notes: dict[str, Note], reasons: Iterable[str]) -> str:
+def letters_of(notes: dict[str, Note], reasons: Iterable[str]) -> str:
     """The letters of some reasons: `a, c`."""
     return ", ".join(notes[reason].letter for reason in reasons)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgener.notes import letters, note_lines, notes_of
+from edgener.notes import letters_of, note_lines, notes_of
 
 
 def test_a_reason_has_the_same_letter_in_every_row() -> None:
     notes = notes_of([("busy",), (), ("drifting", "busy")])
     assert note_lines(notes) == ["[a] busy", "[b] drifting"]
-    assert letters(notes, ("drifting", "busy")) == "b, a" and letters(notes, ()) == ""
+    assert letters_of(notes, ("drifting", "busy")) == "b, a" and letters_of(notes, ()) == ""
 
 
 def test_letters_go_on_after_z_and_none_comes_twice() -> None:

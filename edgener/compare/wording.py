@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgener.notes import Note, letters, note_lines, notes_of
+from edgener.notes import Note, letters_of, note_lines, notes_of
 from edgener.parity.gate import Verdict
 from edgener_runtime.commissioning.bench.results.record import Interval
 from edgener_runtime.errors import EdgenerError
@@ -46,7 +46,7 @@ def cells(row: ComparedRow) -> tuple[str, ...]:
 def cells_with_letters(row: ComparedRow, notes: dict[str, Note]) -> tuple[str, ...]:
     """The same, with the letters of the row's warnings behind its verdict."""
     *others, verdict = cells(row)
-    return (*others, f"{verdict} [{letters(notes, row.marks)}]" if row.marks else verdict)
+    return (*others, f"{verdict} [{letters_of(notes, row.marks)}]" if row.marks else verdict)
 
 
 def lines_below(against: FileComparison) -> Iterator[str]:

@@ -1,14 +1,18 @@
-"""The selftests of many machines as one matrix."""
+"""The selftests of many machines as one matrix, in Markdown and as a page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from html import escape
 
+from edgener_runtime.base.tables import Html, html_table, literal, markdown_table
 from edgener_runtime.commissioning.selftest.answers import compare
+from edgener_runtime.commissioning.selftest.page import document, latency_chart
 from edgener_runtime.commissioning.selftest.report import PASS, SelftestReport
 from edgener_runtime.errors import UserInputError
 
+_TITLE = "Selftests"
 COLUMNS = ("machine", "ran on", "model", "labels", "p50 ms", "p99 ms", "MB", "W", "verdict")
 _NOTHING = "-"
 
@@ -67,6 +71,22 @@ def merge(reports: Sequence[SelftestReport]) -> SelftestMatrix:
 def not_run_line(matrix: SelftestMatrix) -> str:
     """The sentence that names the kinds of device on which no selftest has passed yet; empty where there are none."""
     return f"Not run on a device yet: {', '.join(matrix.not_run)}." if matrix.not_run else ""
+
+
+def to_markdown(matrix: SelftestMatrix) -> str:
+    """A Markdown table, and below it the kinds of device that no selftest has passed on."""
+    rows = markdown_table(COLUMNS, (map(literal, row.cells()) for row in matrix.rows))
+    rest = not_run_line(matrix)
+    return f"{rows}\n{rest}\n" if rest else rows
+
+
+def to_html(matrix: SelftestMatrix, reports: Sequence[SelftestReport]) -> str:
+    """A page that loads nothing and in which everything is escaped; `reports` are those of the matrix."""
+    failed = sum(row.verdict.startswith("fail") for row in matrix.rows)
+    counted = f"{len(matrix.rows)} selftests, of which {failed or 'none'} failed. {not_run_line(matrix)}".strip()
+    sentence = f'<p class="advice {"fail" if failed else "pass"}">{escape(counted)}</p>\n'
+    table = html_table("One row per selftest", COLUMNS, (row.cells() for row in matrix.rows))
+    return document(_TITLE, Html(latency_chart(reports) + sentence + table))
 
 
 def _reference(report: SelftestReport, reports: Sequence[SelftestReport]) -> SelftestReport | None:

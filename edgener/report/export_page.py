@@ -11,11 +11,10 @@ from edgener.parity.compare import ParityReport
 from edgener.parity.gate import Verdict, explain
 from edgener.parity.measures.diff import KINDS, Change
 
-from .embed import embedded
 from .excerpt import Excerpt, excerpts
+from .html import embedded, render
 from .pictures import draw_accuracy, draw_churn, draw_labels, draw_sensitivity, search_picture
 from .tables import figures_table, label_table, logits_table, provenance_table, sensitivity_table
-from .template import render
 
 if TYPE_CHECKING:
     from edgener.search import Trial

@@ -17,7 +17,7 @@ from edgener_runtime.commissioning.bench.results.record import KIND, BenchResult
 from edgener_runtime.commissioning.selftest.report import SelftestReport, read_report
 from edgener_runtime.errors import UserInputError
 
-from . import devices_page
+from . import devices
 from .bench import page as bench_page
 from .devices import COLUMNS, SelftestMatrix, merge, not_run_line
 from .tables import TextTable
@@ -59,7 +59,7 @@ def as_json(merged: MergedReports) -> str:
 
 def as_markdown(merged: MergedReports) -> str:
     """One table per kind."""
-    parts = [devices_page.to_markdown(merged.selftests)] if merged.selftests else []
+    parts = [devices.to_markdown(merged.selftests)] if merged.selftests else []
     if merged.bench:
         columns = tuple(column.title for column in SHORT)
         rows = ([literal(column.cell(line)) for column in SHORT] for line in merged.bench.lines)
@@ -71,7 +71,7 @@ def as_html(merged: MergedReports, selftests: Sequence[SelftestReport], results:
     """One page of both kinds."""
     if merged.bench is None:
         assert merged.selftests
-        return devices_page.to_html(merged.selftests, selftests)
+        return devices.to_html(merged.selftests, selftests)
     if merged.selftests is None:
         return bench_page.to_html(merged.bench, results)
     proven = TextTable("One row per selftest", COLUMNS, tuple(row.cells() for row in merged.selftests.rows))

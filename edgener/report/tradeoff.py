@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgener.parity.bootstrap import Estimate
 
 from .canvas import INK, PAPER, label_text, logarithmic, looks
-from .pareto import front
 
 FRONT_LINE: dict[str, Any] = {"lw": 0.9, "ls": "--", "zorder": 1}
 _MOST_NAMES = 24  # a picture with more points names only those on a Pareto front
@@ -59,6 +58,15 @@ class Point:
     y: Estimate
     size: int
     series: str = ""
+
+
+def front(costs: Mapping[str, tuple[float, float]]) -> list[str]:
+    """The names on the Pareto front of costs of which less is better, in the order of the first cost."""
+    best: list[str] = []
+    for name in sorted(costs, key=lambda name: costs[name]):
+        if not best or costs[name][1] < costs[best[-1]][1]:
+            best.append(name)
+    return best
 
 
 def pareto_front(plane: Plane, points: Sequence[Point]) -> list[Point]:

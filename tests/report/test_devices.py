@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgener.report.devices import COLUMNS, SelftestMatrix, SelftestRow, merge, not_run_line
-from edgener.report.devices_page import to_html, to_markdown
+from edgener.report.devices import COLUMNS, SelftestMatrix, SelftestRow, merge, not_run_line, to_html, to_markdown
 from edgener_runtime import UserInputError
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.commissioning.selftest.report import Answer, CheckResult, Machine, SelftestReport

@@ -12,8 +12,8 @@ from matplotlib.image import imread
 
 from edgener.parity.bootstrap import Estimate
 from edgener.report.canvas import COLOURS, label_text, looks
-from edgener.report.embed import inline_svg
 from edgener.report.export_page import write_html
+from edgener.report.html import inline_svg
 from edgener.report.pictures import draw_accuracy, draw_churn, draw_labels, draw_sensitivity, luminance, search_picture
 from edgener.search import Trial
 from edgener_runtime.bundle.manifest import Spread

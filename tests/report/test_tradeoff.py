@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.collections import PathCollection
 
 from edgener.parity.bootstrap import Estimate
 from edgener.report.canvas import figure
-from edgener.report.tradeoff import Plane, Point, draw_tradeoff, front_text, pareto_front
+from edgener.report.tradeoff import Plane, Point, draw_tradeoff, front, front_text, pareto_front
 
 LATENCY = Plane("ms", "F1", less_x=True, less_y=False)
 
@@ -88,3 +90,32 @@ def test_marks_on_the_front_are_filled_and_the_others_are_hollow(tmp_path: Path)
     marks = [mark for mark in axes.collections if isinstance(mark, PathCollection)]
     best, worse = (tuple(mark.get_facecolor()[0][:3]) for mark in marks)
     assert best != worse == (1.0, 1.0, 1.0)
+
+
+# --- the Pareto front of costs
+
+cost = st.integers(0, 5).map(float)
+costs = st.dictionaries(st.text(max_size=3), st.tuples(cost, cost))
+
+
+def beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one != other and one[0] <= other[0] and one[1] <= other[1]
+
+
+@given(costs)
+def test_nothing_beats_what_is_on_the_front(found: dict[str, tuple[float, float]]) -> None:
+    assert not [name for name in front(found) if any(beats(other, found[name]) for other in found.values())]
+
+
+@given(costs)
+def test_what_is_left_out_is_beaten_or_equalled_by_the_front(found: dict[str, tuple[float, float]]) -> None:
+    best = [found[name] for name in front(found)]
+    assert all(each in best or any(beats(other, each) for other in best) for each in found.values())
+
+
+def test_the_front_begins_with_the_least_first_cost() -> None:
+    assert front({"slow": (3.0, 0.0), "fast": (1.0, 2.0), "worse": (3.0, 1.0), "middle": (2.0, 1.0)}) == [
+        "fast",
+        "middle",
+        "slow",
+    ]

@@ -89,7 +89,7 @@ def _print_selftests(matrix: SelftestMatrix, console: Console) -> None:
 
 def _print_bench(matrix: BenchMatrix, console: Console) -> None:
     """A table and a recommendation for each machine and work, and then the reasons of all warnings."""
-    from edgener.notes import letters, note_lines, notes_of
+    from edgener.notes import letters_of, note_lines, notes_of
     from edgener.report.bench.columns import NARROW
 
     notes = notes_of(line.warnings for line in matrix.lines)
@@ -98,7 +98,7 @@ def _print_bench(matrix: BenchMatrix, console: Console) -> None:
         columns = (*(column.title for column in NARROW), "warnings")
         table = narrow_table(*columns, title=title, wraps={"variant", "figure", "warnings"})
         for line in lines:
-            table.add_row(*(column.cell(line) for column in NARROW), letters(notes, line.warnings))
+            table.add_row(*(column.cell(line) for column in NARROW), letters_of(notes, line.warnings))
         print_table(console, table)
         console.print(f"{recommended.get(title, 'no row was measured')}\n")
     for reason in note_lines(notes):

@@ -1,4 +1,4 @@
-"""The charts of a matrix: one per kind of work, with a mark per variant and machine, the most telling chart first."""
+"""The charts of a matrix: one per kind of work, with a mark per variant and machine, the most informative first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgener.report.canvas import xml_text
-from edgener.report.embed import DrawnPicture, embedded
+from edgener.report.html import DrawnPicture, embedded
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 from edgener_runtime.commissioning.bench.results.record import BenchResult
 
@@ -53,7 +53,7 @@ class WorkRows:
 
 
 def work_rows(lines: Sequence[MatrixLine], results: Sequence[BenchResult]) -> list[WorkRows]:
-    """The measured rows by kind of work, the most telling first; `results` are those of the matrix, in its order."""
+    """The measured rows by kind of work, the most informative first; `results` are those of the matrix, in its order."""
     texts = [texts_of(result, row) for result in results for row in result.rows]
     groups: dict[object, list[int]] = {}
     for number, (line, sha256) in enumerate(zip(lines, texts, strict=True)):

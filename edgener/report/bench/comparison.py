@@ -11,9 +11,8 @@ from typing import Any
 from edgener.compare.compare import NOT_JUDGED, BenchComparison, FileComparison, NamedResult
 from edgener.compare.wording import COLUMNS, cells, heading, lines_below, table_rows, warnings_of
 from edgener.report.canvas import xml_text
-from edgener.report.embed import embedded
+from edgener.report.html import embedded, render
 from edgener.report.pictures import Picture
-from edgener.report.template import render
 from edgener_runtime.base.files import staged_folder
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.commissioning.bench.results.record import BenchResult, Case

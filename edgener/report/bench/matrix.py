@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from edgener.report.pareto import front
+from edgener.report.tradeoff import front
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 from edgener_runtime.commissioning.bench.results.record import (
     MEASURED,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgener.notes import Note, notes_of
+from edgener.report.html import render
 from edgener.report.tables import TextTable
-from edgener.report.template import render
 from edgener_runtime.commissioning.bench.results.record import BenchResult
 
 from .charts import WorkRows, charts, work_rows

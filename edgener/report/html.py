@@ -1,17 +1,20 @@
-"""A picture's SVG as part of a page, with ids of its own and the colours of the page."""
+"""Pages of the build side: a template and pictures, in the skeleton and style of the runtime's pages."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from edgener_runtime.base.tables import Html
+from edgener_runtime.base.tables import COLUMN_SWITCH, Html
+from edgener_runtime.commissioning.selftest.page import document
+from edgener_runtime.text.tokenize import without_surrogates
 
 from .canvas import INK, PAPER, RULE
+from .tables import TextTable
 
 if TYPE_CHECKING:
     from .pictures import Picture
@@ -21,6 +24,30 @@ _HREF = "{http://www.w3.org/1999/xlink}href"
 _LEFT_OUT = (f"{_SVG}metadata", f"{_SVG}style")  # a style would hold for the whole page
 _PAGE = {INK: "var(--ink)", PAPER: "var(--paper)", RULE: "var(--rule)"}
 _COLOUR = re.compile("|".join(_PAGE))
+
+
+_TEMPLATES = Path(__file__).parent / "page"
+
+
+def render(title: str, template: str, values: Mapping[str, Any], script: str | None = None) -> str:
+    """A page from a template beside this file; nothing runs on it but its script, a file there as well."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(show=TextTable.html, column_switch=COLUMN_SWITCH)
+    body = environment.get_template(template).render(values)
+    page = document(title, Html(body), style=_read("report.css"), script=_read(script) if script else "")
+    return without_surrogates(page)
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
