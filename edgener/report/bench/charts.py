@@ -53,7 +53,7 @@ class WorkRows:
 
 
 def work_rows(lines: Sequence[MatrixLine], results: Sequence[BenchResult]) -> list[WorkRows]:
-    """The measured rows by kind of work, the most informative first; `results` are those of the matrix, in its order."""
+    """The measured rows by kind of work, the most informative first; `results` are the matrix's."""
     texts = [texts_of(result, row) for result in results for row in result.rows]
     groups: dict[object, list[int]] = {}
     for number, (line, sha256) in enumerate(zip(lines, texts, strict=True)):
