@@ -133,9 +133,9 @@ def _labels(report: SelftestReport, reference: SelftestReport | None) -> str:
     return f"{1 - found.differing / max(1, found.subwords):.2%} of {reference.machine.name}'s"
 
 
-def _figure(report: SelftestReport, name: str, form: str) -> str:
+def _figure(report: SelftestReport, name: str, pattern: str) -> str:
     value = report.figure(name)
-    return _NOTHING if value is None else format(value, form)
+    return _NOTHING if value is None else format(value, pattern)
 
 
 def _verdict(report: SelftestReport) -> str:

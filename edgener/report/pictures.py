@@ -1,6 +1,6 @@
 """The report's pictures: speed against accuracy, the labels of a variant, and the sensitivity of matrix products.
 
-They are narrow, so that a phone shows their letters at nearly full size.
+They are narrow, so that letters stay readable on a phone.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from edgener_runtime.bundle.manifest import Speed, Spread
 
 WIDTH, WIDE = 4.4, 5.4  # inches
-LEAST_F1 = 0.01  # what an axis of F1 spans at least
+LEAST_F1 = 0.01  # the least span of an axis of F1
 _PARTS = ("query", "key", "value", "attention_output", "feed_forward_1", "feed_forward_2")
 _PALE, _DARK = "#fefefe", "#010101"  # letters on coloured cells, the same in any colour scheme
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: the stem of its files, its heading, and what it shows in words."""
+    """A picture: the stem of its files, its heading, and its description."""
 
     name: str
     title: str
     text: str
 
     def files(self, folder: Path) -> tuple[Path, Path]:
-        """Where its SVG and its PNG stand."""
+        """The paths of its SVG and its PNG."""
         return folder / f"{self.name}.svg", folder / f"{self.name}.png"
 
 
@@ -92,7 +92,7 @@ def _estimate(spread: Spread) -> Estimate:
 
 
 def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture | None:
-    """The picture of a search, or None where none was made."""
+    """The picture of a search's trials, or None without a search."""
     if not trials:
         return None
     text = f"Mixes of precisions that the search tried on {data}; bars are 95 % intervals. Down and right is better."
@@ -102,7 +102,7 @@ def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture 
 
 
 def draw_search(trials: Sequence[Trial], data: str, *files: Path) -> None:
-    """Throughput against churn of what a search tried, written to `files` (SVG, PNG); mixes are dots without a name."""
+    """Draw throughput against churn of a search's trials into `files` (SVG, PNG); mixes are dots without a name."""
     timed = {trial.name: Point(trial.name, _estimate(trial.speed.throughput), trial.churn, trial.size)
              for trial in trials if trial.speed and trial.churn}  # fmt: skip
     named = {name: point for name, point in timed.items() if " of " not in name}
@@ -178,17 +178,17 @@ def _percent() -> Any:
 # --- sensitivities
 
 
-def draw_sensitivity(form: str, sensitivities: Mapping[str, Mapping[str, float]], folder: Path) -> Picture:
-    """Layers by parts, each cell the relative L2 error of the logits in per cent when that product alone has a form.
+def draw_sensitivity(precision: str, sensitivities: Mapping[str, Mapping[str, float]], folder: Path) -> Picture:
+    """Layers by parts: the relative L2 error of the logits in per cent where only that product has a precision.
 
-    The colours are logarithmic and the same for every form.
+    The colours are logarithmic and the same for every precision.
     """
-    errors = {role: found[form] for role, found in sensitivities.items() if form in found}
+    errors = {role: found[precision] for role, found in sensitivities.items() if precision in found}
     worst = max(errors, key=lambda role: errors[role])
     outside = [f"{role} {value:.2%}" for role, value in errors.items() if _cell(role) is None]
     text = f"The most sensitive product is {worst} with {errors[worst]:.2%}. Cells are per cent."
     text += f" Outside the layers: {', '.join(outside)}." if outside else ""
-    picture = Picture(f"sensitivity-{form}", form, text)
+    picture = Picture(f"sensitivity-{precision}", precision, text)
     cells = {cell: value for role, value in errors.items() if (cell := _cell(role))}
     layers = sorted({layer for layer, _ in cells})
     with figure(WIDTH, 1.5 + 0.25 * len(layers), *picture.files(folder)) as drawn:
@@ -227,6 +227,6 @@ def _draw_cell(axes: Any, part: int, row: int, value: float, colours: Any) -> No
 
 
 def luminance(colour: Sequence[float]) -> float:
-    """The relative luminance of red, green and blue (0 to 1) by WCAG 2; at 0.18 black and white stand out alike."""
+    """The relative luminance of red, green and blue (0 to 1) by WCAG 2; at 0.18 black contrasts as much as white."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

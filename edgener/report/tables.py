@@ -67,12 +67,12 @@ def label_table(report: ParityReport) -> TextTable:
 
 def sensitivity_table(sensitivities: Mapping[str, Mapping[str, float]]) -> TextTable:
     """The numbers of the heat maps: one row per matrix product, one column per precision."""
-    forms = tuple(dict.fromkeys(form for found in sensitivities.values() for form in found))
+    precisions = tuple(dict.fromkeys(each for found in sensitivities.values() for each in found))
     rows = (
-        (role, *(f"{found[form]:.3%}" if form in found else "-" for form in forms))
+        (role, *(f"{found[each]:.3%}" if each in found else "-" for each in precisions))
         for role, found in sensitivities.items()
     )
-    return TextTable("Relative L2 error of the logits", ("product", *forms), tuple(rows))
+    return TextTable("Relative L2 error of the logits", ("product", *precisions), tuple(rows))
 
 
 def provenance_table(provenance: Mapping[str, Any]) -> TextTable:
@@ -89,14 +89,14 @@ def _speed_cells(speed: Speed | None) -> tuple[str, ...]:
     return _spread(speed.latency_ms, "{:.2f}"), _spread(speed.throughput, "{:,.0f}")
 
 
-def _spread(spread: Spread, form: str) -> str:
-    return f"{form.format(spread.median)} ({form.format(spread.low)} to {form.format(spread.high)})"
+def _spread(spread: Spread, pattern: str) -> str:
+    return f"{pattern.format(spread.median)} ({pattern.format(spread.low)} to {pattern.format(spread.high)})"
 
 
-def _interval(estimate: Estimate | None, form: str) -> str:
+def _interval(estimate: Estimate | None, pattern: str) -> str:
     if estimate is None:
         return "-"
-    return f"{form.format(estimate.value)} ({form.format(estimate.low)} to {form.format(estimate.high)})"
+    return f"{pattern.format(estimate.value)} ({pattern.format(estimate.low)} to {pattern.format(estimate.high)})"
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Results held against each other: which rows, what differs, how much slower, and what the gate says of it."""
+"""Comparisons of results: the pairs of rows, the differences, the slowdowns, and the verdicts of the gate."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def changed(result: BenchResult, **fingerprint: Any) -> BenchResult:
 # --- which rows
 
 
-def test_rows_of_the_same_case_are_held_against_each_other() -> None:
+def test_rows_of_the_same_case_are_compared() -> None:
     swapped = made_result(made_row(20.0, 3, variant="fp32"), made_row(10.0, 4))
     found = against(BASE, swapped)
     assert [(row.case.variant, row.other.variant) for row in found.rows] == [("int8-dynamic",) * 2, ("fp32",) * 2]
@@ -49,7 +49,7 @@ def test_rows_of_the_same_case_are_held_against_each_other() -> None:
     ("dimension", "ours", "theirs"),
     [("variant", "fp32", "int8-dynamic"), ("threads", 1, 2)],
 )
-def test_what_each_result_has_but_one_of_is_compared_where_no_case_is_in_both(
+def test_a_dimension_with_one_value_per_result_is_compared_where_no_case_is_in_both(
     dimension: str, ours: Any, theirs: Any
 ) -> None:
     base, other = (made_result(made_row(ms, 1, **{dimension: value})) for ms, value in ((20.0, ours), (10.0, theirs)))
@@ -63,7 +63,7 @@ def test_nothing_in_common_is_an_error_that_names_both() -> None:
         against(made_result(made_row()), made_result(made_row(scenario="offline")))
 
 
-def test_a_row_that_the_other_lacks_cannot_be_judged_and_is_said() -> None:
+def test_a_row_that_is_missing_in_the_other_cannot_be_judged() -> None:
     found = against(BASE, made_result(BASE.rows[0]), 0.05)
     assert [row.verdict for row in found.rows] == ["pass", "inconclusive"]
     assert found.rows[1].reason == "b.json has no such row"
@@ -120,7 +120,7 @@ def test_an_unknown_scenario_is_refused() -> None:
         (replace(BASE, rows=(replace(BASE.rows[0], provider="CUDAExecutionProvider"), BASE.rows[1])), "device"),
     ],
 )
-def test_one_thing_that_differs_is_what_is_compared(other: BenchResult, aspect: str) -> None:
+def test_the_only_difference_is_the_compared_aspect(other: BenchResult, aspect: str) -> None:
     assert against(BASE, other).compared == (aspect,)
 
 
@@ -138,7 +138,7 @@ def test_every_aspect_can_be_named() -> None:
     ],
     ids=["a little memory", "a machine", "what comes with a machine", "name and time"],
 )
-def test_what_is_no_further_difference_is_not_counted(other: BenchResult) -> None:
+def test_a_consequence_of_a_difference_is_not_counted(other: BenchResult) -> None:
     assert against(BASE, other).compared in ((), ("machine",))
 
 
@@ -154,7 +154,7 @@ def test_what_is_no_further_difference_is_not_counted(other: BenchResult) -> Non
         (replace(BASE, edgener_version="0.2.0", **OTHER_BUNDLE), ["edgener is 0.2.0, against 0.1.0"]),
     ],
 )
-def test_more_than_one_thing_is_refused_with_what_was_found(other: BenchResult, found: list[str]) -> None:
+def test_more_than_one_difference_is_refused_with_a_list(other: BenchResult, found: list[str]) -> None:
     with pytest.raises(UserInputError) as refused:
         against(BASE, other)
     assert "differs from the first file in more than one aspect" in refused.value.message
@@ -162,14 +162,14 @@ def test_more_than_one_thing_is_refused_with_what_was_found(other: BenchResult, 
     assert refused.value.hint and "--across" in refused.value.hint
 
 
-def test_what_may_differ_is_said_and_stays_in_the_list() -> None:
+def test_aspects_that_may_differ_stay_in_the_list() -> None:
     other = replace(BASE, edgener_version="0.2.0", **OTHER_BUNDLE)
     found = against(BASE, other, across=("edgener",))
     assert found.compared == ("bundle", "edgener")
     assert against(on_another_machine(BASE), replace(other, driver="loadgen"), across=ASPECTS).rows
 
 
-def test_what_differs_stands_below_the_table() -> None:
+def test_differences_are_listed_below_the_table() -> None:
     lines = list(lines_below(against(BASE, changed(BASE, governor="powersave"))))
     assert "differs: power: the governor is powersave, against performance" in lines
 
@@ -186,7 +186,7 @@ def test_a_slowdown_is_found_in_every_scenario(scenario: str) -> None:
     assert row.measured and row.slowdown.low <= row.measured.low <= row.measured.high <= row.slowdown.high
 
 
-def test_what_is_faster_passes() -> None:
+def test_a_faster_row_passes() -> None:
     assert verdicts(*pair_of(0.8, 6)) == ["pass"]
 
 
@@ -194,7 +194,7 @@ def test_rounds_that_spread_too_much_are_inconclusive() -> None:
     assert verdicts(*pair_of(1.03, 7, between=0.1)) == ["inconclusive"]
 
 
-def test_a_single_round_tells_nothing() -> None:
+def test_a_single_round_is_inconclusive() -> None:
     assert verdicts(*pair_of(1.3, 8, rounds=1)) == ["inconclusive"]
 
 
@@ -214,14 +214,14 @@ def test_the_worst_verdict_is_the_comparisons() -> None:
 
 @pytest.mark.parametrize("slower", [1.0, 1.1])
 @pytest.mark.parametrize("yardstick", [1.12, 1 / 1.12])
-def test_a_machine_that_was_slower_or_faster_itself_tells_nothing(slower: float, yardstick: float) -> None:
+def test_a_machine_that_was_slower_or_faster_itself_is_inconclusive(slower: float, yardstick: float) -> None:
     base, _ = pair_of(1, 9)
     other = made_result(made_row(10.0 * slower, 3, yardstick=20.0 * yardstick))
     row = against(base, other, 0.05).rows[0]
     assert row.verdict == "inconclusive" and row.reason.startswith("the machine itself took")
 
 
-def test_a_machine_that_was_a_little_slower_widens_the_interval_to_where_all_of_it_is_its_own() -> None:
+def test_a_slightly_slower_machine_widens_the_interval_by_its_own_slowdown() -> None:
     base, _ = pair_of(1, 9)
     other = made_result(made_row(10.3, 3, yardstick=20.0 * 1.03))
     row = against(base, other, 0.05).rows[0]
@@ -230,7 +230,7 @@ def test_a_machine_that_was_a_little_slower_widens_the_interval_to_where_all_of_
     assert row.slowdown.high == row.measured.high
 
 
-def test_a_machine_that_was_a_little_faster_could_hide_a_slowdown() -> None:
+def test_a_slightly_faster_machine_could_hide_a_slowdown() -> None:
     base, _ = pair_of(1, 9)
     other = made_result(made_row(10.2, 3, yardstick=20.0 / 1.045))
     assert verdicts(base, other) == ["inconclusive"]
@@ -241,7 +241,7 @@ def test_a_machine_that_was_a_little_faster_could_hide_a_slowdown() -> None:
     [changed(BASE, cpu="Xeon"), changed(BASE, governor="powersave"), changed(BASE, libraries={"numpy": "1.26.0"})],
     ids=["machine", "power", "numpy"],
 )
-def test_yardsticks_are_not_compared_where_what_they_measure_is_what_differs(other: BenchResult) -> None:
+def test_reference_workloads_are_not_compared_between_machines(other: BenchResult) -> None:
     found = against(BASE, other)
     assert found.machine is None
     assert any("reference workloads are not compared" in note for note in found.notes)
@@ -255,7 +255,7 @@ def test_marks_of_both_sides_are_shown() -> None:
     assert against(busy, made_result(BASE.rows[0])).rows[0].marks == ("first: busy: others used 0.8 cores",)
 
 
-def test_a_result_that_was_broken_off_says_so() -> None:
+def test_an_interrupted_result_says_so() -> None:
     notes = against(BASE, replace(BASE, partial=True)).notes
     assert "b.json was interrupted: its rows have fewer rounds" in notes
 

@@ -62,7 +62,7 @@ def parse_aspects(text: str | None) -> tuple[str, ...]:
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write the verdicts as JUnit XML.")
 @click.option(
     "--format",
-    "form",
+    "output",
     type=click.Choice(("text", "json", "github")),
     default="text",
     show_default=True,
@@ -71,7 +71,7 @@ def parse_aspects(text: str | None) -> tuple[str, ...]:
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def compare(
     base: Path, others: tuple[Path, ...], max_regression: float | None, across: tuple[str, ...], anyway: bool,
-    out: Path | None, html: Path | None, junit: Path | None, form: str, as_json: bool,
+    out: Path | None, html: Path | None, junit: Path | None, output: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare benchmark results with a first one.
 
@@ -95,10 +95,10 @@ def compare(
     results = [NamedResult(str(file), read_result(file)) for file in (base, *others)]
     comparison = compare_results(results[0], results[1:], max_regression, ASPECTS if anyway else across)
     _write(comparison, results, out, html, junit)
-    if as_json or form == "json":
+    if as_json or output == "json":
         write_line(to_json(comparison).rstrip("\n"))
     else:
-        (_annotate if form == "github" else _print)(comparison)
+        (_annotate if output == "github" else _print)(comparison)
     _end(comparison)
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--merge", is_flag=True, hidden=True, help="Does nothing; versions up to 0.1 required it.")
-@click.option("--json", "form", flag_value="json", help="Print the matrix as JSON.")
-@click.option("--markdown", "form", flag_value="markdown", help="Print it as Markdown, as in the README.")
-@click.option("--html", "form", flag_value="html", help="Print it as a page that needs no network.")
+@click.option("--json", "output", flag_value="json", help="Print the matrix as JSON.")
+@click.option("--markdown", "output", flag_value="markdown", help="Print it as Markdown, as in the README.")
+@click.option("--html", "output", flag_value="html", help="Print it as a page that needs no network.")
 @click.option(
     "--max-p99",
     type=click.FloatRange(min=0, min_open=True),
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     help="Recommend only rows that lose at most this much entity F1.",
 )
 def report(
-    files: tuple[Path, ...], merge: bool, form: str | None, max_p99: float | None, max_f1_drop: float | None
+    files: tuple[Path, ...], merge: bool, output: str | None, max_p99: float | None, max_f1_drop: float | None
 ) -> None:
     """Merge results of selftests and benchmarks of many machines.
 
@@ -56,10 +56,10 @@ def report(
 
     selftests, results = read(files)
     merged = merge_all(selftests, results, Bounds(max_p99, max_f1_drop))
-    if form == "html":
+    if output == "html":
         write_line(as_html(merged, selftests, results).rstrip("\n"))
-    elif form:
-        write_line({"json": as_json, "markdown": as_markdown}[form](merged).rstrip("\n"))
+    elif output:
+        write_line({"json": as_json, "markdown": as_markdown}[output](merged).rstrip("\n"))
     else:
         _print(merged.selftests, merged.bench)
 

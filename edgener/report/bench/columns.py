@@ -22,7 +22,7 @@ class MatrixColumn:
 
     title: str
     number: Callable[[MatrixLine], float | None] | None = None
-    form: str = "{}"
+    pattern: str = "{}"
     text: Callable[[MatrixLine], str] | None = None
     chosen: bool = True
     words: bool = False
@@ -32,7 +32,7 @@ class MatrixColumn:
         if self.text:
             return self.text(line)
         value = self.value(line)
-        return NOTHING if value is None else self.form.format(value)
+        return NOTHING if value is None else self.pattern.format(value)
 
     def value(self, line: MatrixLine) -> float | None:
         """The number that it is sorted by; None for texts, and where there is none."""
@@ -71,8 +71,8 @@ def _stacked(line: MatrixLine) -> str:
 
 def _interval(found: Interval) -> tuple[str, str]:
     """A figure, and the ends of its interval."""
-    form = "{:,.0f}" if found.value >= 1000 else "{:.2f}"
-    value, low, high = (form.format(end) for end in (found.value, found.low, found.high))
+    pattern = "{:,.0f}" if found.value >= 1000 else "{:.2f}"
+    value, low, high = (pattern.format(end) for end in (found.value, found.low, found.high))
     return value, f"{low} to {high}"
 
 
@@ -86,9 +86,9 @@ def _text(title: str, read: Callable[[MatrixLine], str], chosen: bool = True) ->
     return MatrixColumn(title, text=read, chosen=chosen, words=True)
 
 
-def _more(title: str, number: Callable[[MatrixLine], float | None], form: str) -> MatrixColumn:
+def _more(title: str, number: Callable[[MatrixLine], float | None], pattern: str) -> MatrixColumn:
     """A column that a page shows where its switch is on."""
-    return MatrixColumn(title, number, form, chosen=False)
+    return MatrixColumn(title, number, pattern, chosen=False)
 
 
 FIGURE = MatrixColumn("figure", _of(lambda figures: figures.metric.value), text=_metric)

@@ -1,4 +1,4 @@
-"""Charts of a matrix: one per kind of work, the most telling first, a mark per variant and machine."""
+"""Charts of a matrix: one per kind of work, the most informative first, a mark per variant and machine."""
 
 from __future__ import annotations
 
