@@ -1,4 +1,8 @@
-"""Notes of a table: a letter in a cell, and the reason that it stands for below the table."""
+"""Notes of a table: a letter in a cell, and the reason that it stands for below the table.
+
+Reasons are sentences, and many rows can share one. With letters in their place, rows stay on one line, in pages as on
+terminals.
+"""
 
 from __future__ import annotations
 
