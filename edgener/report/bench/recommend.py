@@ -58,7 +58,7 @@ def recommend(title: str, candidates: Sequence[BenchCandidate], bounds: Bounds) 
     verdict, best, asked = _best(candidates, bounds)
     asked = asked or "without a bound"
     if best is None:
-        return Recommendation(title, f"{asked}: nothing here meets that")
+        return Recommendation(title, f"{asked}: nothing here keeps that")
     words = "" if verdict == MEETS else "uncertain, the nearest is "
     choice = best.name if verdict == MEETS else None
     return Recommendation(title, f"{asked}: {words}{best.name} ({_figures(best)})", choice)
@@ -93,4 +93,4 @@ def _best(candidates: Sequence[BenchCandidate], bounds: Bounds) -> tuple[str, Be
 
 
 def _figures(candidate: BenchCandidate) -> str:
-    return candidate.summary + ("; its figures have a warning" if candidate.doubtful else "")
+    return candidate.summary + ("; its figures are marked" if candidate.doubtful else "")

@@ -27,7 +27,7 @@ function advise(candidates, name, p99, f1) {
     const found = candidates.filter((each) => meets(each, p99, f1) === verdict);
     if (found.length === 0) continue;
     const best = found.reduce((one, other) => (Number(other.cost) < Number(one.cost) ? other : one));
-    const figures = `${best.summary}${"doubtful" in best ? "; its figures have a warning" : ""}`;
+    const figures = `${best.summary}${"doubtful" in best ? "; its figures are marked" : ""}`;
     if (verdict === "may meet") return [`Nothing surely meets ${asked}; the nearest is ${best[name]}: ${figures}.`, verdict];
     return [`Recommended: ${best[name]}, the fastest${asked && ` with ${asked}`}: ${figures}.`, verdict];
   }

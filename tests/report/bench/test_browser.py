@@ -167,7 +167,7 @@ def test_the_bounds_of_the_command_stand_in_the_page(page: Any) -> None:
 
 
 def test_only_shown_rows_are_recommended(page: Any) -> None:
-    assert "int8-dynamic on 2 threads" in sentences(page)[0] and "its figures have a warning" in sentences(page)[0]
+    assert "int8-dynamic on 2 threads" in sentences(page)[0] and "its figures are marked" in sentences(page)[0]
     page.locator("select[name=threads]").select_option(label="1")
     assert ["int8-dynamic on 1 thread" in sentence for sentence in sentences(page)] == [True, True]
 

@@ -21,7 +21,7 @@ BOTH = (EXACT, FAST)
         (Bounds(20.0), "p99 under 20 ms: int8 on 2 threads (p99 6)", FAST.name),
         (Bounds(20.0, 0.005), "p99 under 20 ms, F1 within 0.005: fp32 on 2 threads (p99 12)", EXACT.name),
         (Bounds(6.0), "p99 under 6 ms: uncertain, the nearest is int8 on 2 threads (p99 6)", None),
-        (Bounds(5.0), "p99 under 5 ms: nothing here meets that", None),
+        (Bounds(5.0), "p99 under 5 ms: nothing here keeps that", None),
         (Bounds(None, 0.0), "F1 within 0: fp32 on 2 threads (p99 12)", EXACT.name),
     ],
 )
@@ -48,9 +48,7 @@ def test_a_bound_on_p99_does_not_apply_to_all_texts_in_one_query() -> None:
 
 
 def test_a_recommended_row_with_a_warning_says_so() -> None:
-    assert recommend("box", (replace(FAST, doubtful=True),), Bounds()).sentence.endswith(
-        "; its figures have a warning)"
-    )
+    assert recommend("box", (replace(FAST, doubtful=True),), Bounds()).sentence.endswith("; its figures are marked)")
 
 
 def test_without_candidates_there_is_no_choice() -> None:
