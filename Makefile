@@ -42,9 +42,9 @@ report-picture: ## A picture of a bundle's report: make report-picture BUNDLE=ou
 	@test -f "$(BUNDLE)/report.html" || { echo "$(BUNDLE) has no report.html; make one with: edgener export" >&2; exit 2; }
 	$(DRAW) --window-size=1200,1500 --screenshot=$(abspath $(PICTURE)) file://$(abspath $(BUNDLE))/report.html
 
-bench-picture: $(VENV)/.ready ## A picture of benches' page: make bench-picture RESULTS="results/*.json" BOUNDS="--max-p99 20"
+bench-picture: $(VENV)/.ready ## A picture of the benchmark page: make bench-picture RESULTS="results/*.json" BOUNDS="--max-p99 20"
 	@mkdir -p "$(OUT)"
-	$(BIN)/edgener report --merge $(RESULTS) $(BOUNDS) --html > "$(OUT)/bench.html"
+	$(BIN)/edgener report $(RESULTS) $(BOUNDS) --html > "$(OUT)/bench.html"
 	$(DRAW) --window-size=1200,1500 --screenshot=$(abspath $(BENCH_PICTURE)) file://$(abspath $(OUT)/bench.html)
 
 test: lint ## Lint, type-check and run both test suites

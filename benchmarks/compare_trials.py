@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from edgener.compare.compare import Comparison
+from edgener.compare.compare import BenchComparison
 from edgener.progress import tracked
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.base.serde import from_json, load_json, to_json
@@ -185,7 +185,7 @@ def _known(out: Path, begun: Trials) -> Trials:
 def _compare(base: Path, other: Path, asked: Trials, seconds: float) -> Judged:
     words = [*COMPARE, str(base), str(other), "--max-regression", asked.max_regression, "--json"]
     done = _call(words, {PASSED, SLOWER, UNTOLD}, os.environ)
-    [against] = from_json(Comparison, done.stdout, "edgener compare").against
+    [against] = from_json(BenchComparison, done.stdout, "edgener compare").against
     [row] = against.rows
     assert row.measured and row.slowdown
     ours, theirs = (len(read_result(file).rows[0].rounds) for file in (base, other))

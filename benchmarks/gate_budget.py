@@ -16,6 +16,7 @@ import click
 import numpy as np
 
 from edgener_runtime.base.files import write_atomic
+from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.commissioning.bench.results.statistics import ratio_of_medians
 
 SPREADS, LIMITS = (0.01, 0.02, 0.03, 0.05, 0.08), (0.03, 0.05)
@@ -30,10 +31,8 @@ def main(out: Path) -> None:
     found = {f"{spread:g}": {f"{limit:g}": needed(spread, limit) for limit in LIMITS} for spread in SPREADS}
     record = {"slower": SLOWER, "trials": TRIALS, "enough": ENOUGH, "rounds": found}
     write_atomic(out, json.dumps(record, indent=2) + "\n")
-    click.echo(f"| rounds spread by | {' | '.join(f'limit {limit:.0%}' for limit in LIMITS)} |")
-    click.echo(f"|{'---|' * (1 + len(LIMITS))}")
-    for spread, row in found.items():
-        click.echo(f"| {float(spread):.0%} | {' | '.join(str(count or '-') for count in row.values())} |")
+    rows = ((f"{float(spread):.0%}", *(str(count or "-") for count in row.values())) for spread, row in found.items())
+    click.echo(markdown_table(["rounds spread by", *(f"limit {limit:.0%}" for limit in LIMITS)], rows), nl=False)
 
 
 def needed(spread: float, limit: float) -> int | None:

@@ -18,6 +18,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.commissioning.bench.results.record import Interval
 from edgener_runtime.commissioning.bench.results.statistics import interval_of_percentile, ratio_interval
 
@@ -129,7 +130,7 @@ def table(counted: list[Counted]) -> str:
     rows = [
         [row.law, str(row.rounds), *(f"{share:.1%}" for share in list(asdict(row).values())[2:])] for row in counted
     ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heading, ["---"] * len(heading), *rows])
+    return markdown_table(heading, rows).rstrip("\n")
 
 
 if __name__ == "__main__":

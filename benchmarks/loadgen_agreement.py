@@ -30,6 +30,7 @@ from edgener.progress import tracked
 from edgener_runtime import TokenClassifier, __version__
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.base.serde import from_json
+from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.bundle.manifest import read_manifest
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS as MLPERF
 from edgener_runtime.commissioning.bench.job import MEASURED, RoundRequest, WorkerJob
@@ -163,13 +164,18 @@ def agreement(measured: Sequence[TurnFigures], driver: str, scenario: str) -> Ag
 
 def table(found: Sequence[Agreement]) -> str:
     """Lines for people, as Markdown."""
-    head = "| driver | scenario | bench / by hand, median | its interval | median within 3 % |\n|---|---|---|---|---|"
-    rows = [
-        f"| {one.driver} | {one.scenario} | {one.ratio.value:.4f} | {one.ratio.low:.4f} to {one.ratio.high:.4f} |"
-        f" {'yes' if one.holds else 'NO'} |"
+    columns = ("driver", "scenario", "bench / by hand, median", "its interval", "median within 3 %")
+    rows = (
+        (
+            one.driver,
+            one.scenario,
+            f"{one.ratio.value:.4f}",
+            f"{one.ratio.low:.4f} to {one.ratio.high:.4f}",
+            "yes" if one.holds else "NO",
+        )
         for one in found
-    ]
-    return "\n".join((head, *rows))
+    )
+    return markdown_table(columns, rows).rstrip("\n")
 
 
 def machine() -> dict[str, object]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgener_runtime.base.tables import markdown_table
+
 UNSIZED = "-"
 LEAST_SHARE = 0.02  # of a run's time, to be listed
 GATE = {0: "pass", 3: "fail", 4: "inconclusive"}
@@ -153,8 +155,7 @@ def _share(estimate: dict[str, float]) -> str:
 
 
 def _markdown(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(f"| {' | '.join(line)} |".replace(" --- ", "---") for line in lines)
+    return markdown_table(heading, rows).rstrip("\n")
 
 
 def _cost(record: dict[str, Any]) -> str:

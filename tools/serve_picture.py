@@ -24,7 +24,7 @@ def draw(url: str, picture: Path, chromium: str) -> None:
         page.goto(url)
         page.get_by_label("Text").fill(SENTENCE)
         page.get_by_role("button").click()
-        page.locator("#told").wait_for()
+        page.locator("#count").wait_for()
         page.screenshot(path=picture)
         browser.close()
 

@@ -15,6 +15,7 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any
 
+from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.commissioning.bench.results.record import BenchResult
 from edgener_runtime.errors import EdgenerError
 
@@ -139,7 +140,7 @@ MEANINGS: dict[str, dict[str, str]] = {
 
 def schema_page() -> str:
     """Every record of a result as a Markdown table, in the order of their first use."""
-    return "\n\n".join(_table(cls) for cls in _records(BenchResult, {}))
+    return "\n".join(_table(cls) for cls in _records(BenchResult, {})).rstrip("\n")
 
 
 def _records(cls: type, seen: dict[type, None]) -> list[type]:
@@ -163,10 +164,10 @@ def _inner(cls: type) -> Iterator[type]:
 def _table(cls: type) -> str:
     hints = typing.get_type_hints(cls)
     keys = {field.name: field.metadata.get("key", field.name) for field in fields(cls)}
-    rows = [f"| `{key}` | {_named(hints[name])} | {_meaning(cls, name)} |" for name, key in keys.items()]
+    rows = ((f"`{key}`", _named(hints[name]), _meaning(cls, name)) for name, key in keys.items())
     about = inspect.getdoc(cls) or ""
     heading = f"**{cls.__name__}**: {' '.join(about.partition(chr(10) * 2)[0].split())}"
-    return "\n".join([heading, "", "| field | type | meaning |", "| --- | --- | --- |", *rows])
+    return f"{heading}\n\n{markdown_table(('field', 'type', 'meaning'), rows)}"
 
 
 def _meaning(cls: type, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What differs between two results of a bench, by aspect: a comparison is of one aspect, and of nothing beside it."""
+"""The differences between two benchmark results, by aspect; a comparison is of one aspect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from edgener_runtime.commissioning.bench.results.record import BenchResult
 from edgener_runtime.errors import UserInputError
 
-from .match import DIMENSIONS, Pair
+from .match import DIMENSIONS, RowPair
 
 _GIB = 1 << 30
 _SHA = 12  # hexadecimal digits that name a file well enough
@@ -17,7 +17,7 @@ _SHA = 12  # hexadecimal digits that name a file well enough
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not the same: its aspect, its name, and how it was found in the first and in the other."""
+    """One thing that differs: its aspect, its name, and its value in the first and in the other."""
 
     aspect: str
     name: str
@@ -30,7 +30,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class _Trait:
-    """How a thing is read off a result. What comes `with_machine` says nothing more where that is another one."""
+    """How a thing is read from a result; one `with_machine` is not reported where the machine differs."""
 
     aspect: str
     name: str
@@ -73,8 +73,8 @@ _TRAITS = (
 ASPECTS = (*dict.fromkeys(trait.aspect for trait in _TRAITS), "libraries", "texts", *DIMENSIONS)
 
 
-def differences(base: BenchResult, other: BenchResult, pairs: Collection[Pair]) -> tuple[Difference, ...]:
-    """All that is not the same in two results and in their paired rows, in the order of ASPECTS."""
+def differences(base: BenchResult, other: BenchResult, pairs: Collection[RowPair]) -> tuple[Difference, ...]:
+    """All differences between two results and their paired rows, in the order of ASPECTS."""
     found = [*_traits(base, other), *_libraries(base, other, pairs), *_texts(base, other), *_cases(pairs)]
     return tuple(sorted(dict.fromkeys(found), key=lambda difference: ASPECTS.index(difference.aspect)))
 
@@ -85,15 +85,15 @@ def aspects_of(found: Collection[Difference]) -> tuple[str, ...]:
 
 
 def check_comparable(name: str, found: Collection[Difference], across: Collection[str]) -> None:
-    """Raises UserInputError where more than one aspect differs beside those that may (`across`)."""
+    """Raises UserInputError where more than one aspect differs besides those that may (`across`)."""
     against = [aspect for aspect in aspects_of(found) if aspect not in across]
     if len(against) <= 1:
         return
     listed = "\n".join(f"  {difference}" for difference in found if difference.aspect in against)
     raise UserInputError(
-        f"{name} differs from the first file in more than one thing, so no figure tells which of them it is due to:\n"
+        f"{name} differs from the first file in more than one aspect, so the cause of a slowdown would be unknown:\n"
         f"{listed}",
-        f"Measure again with all but one the same, or say what you know to differ: --across {','.join(against[1:])}",
+        f"Measure again with one aspect changed, or name those that may differ: --across {','.join(against[1:])}",
     )
 
 
@@ -103,14 +103,14 @@ def _traits(base: BenchResult, other: BenchResult) -> Iterator[Difference]:
         values = trait.read(base), trait.read(other)
         silent = moved and (trait.with_machine or (trait.aspect != "machine" and None in values))
         if values[0] != values[1] and not silent:
-            yield Difference(trait.aspect, trait.name, *map(_said, values))
+            yield Difference(trait.aspect, trait.name, *map(_words, values))
 
 
-def _libraries(base: BenchResult, other: BenchResult, pairs: Collection[Pair]) -> Iterator[Difference]:
+def _libraries(base: BenchResult, other: BenchResult, pairs: Collection[RowPair]) -> Iterator[Difference]:
     ours, theirs = base.fingerprint.libraries, other.fingerprint.libraries
     for name in sorted({*ours, *theirs}):
         if ours.get(name) != theirs.get(name):
-            yield Difference("libraries", name, _said(ours.get(name)), _said(theirs.get(name)))
+            yield Difference("libraries", name, _words(ours.get(name)), _words(theirs.get(name)))
     for pair in pairs:
         for name, aspect in (("library", "libraries"), ("provider", "device")):
             values = getattr(pair.base, name), getattr(pair.other, name)
@@ -125,7 +125,7 @@ def _texts(base: BenchResult, other: BenchResult) -> Iterator[Difference]:
             yield Difference("texts", f"the text {work.name}", work.sha256[:_SHA], found.sha256[:_SHA])
 
 
-def _cases(pairs: Collection[Pair]) -> Iterator[Difference]:
+def _cases(pairs: Collection[RowPair]) -> Iterator[Difference]:
     for pair in pairs:
         for name in DIMENSIONS:
             values = getattr(pair.base.case, name), getattr(pair.other.case, name)
@@ -133,8 +133,8 @@ def _cases(pairs: Collection[Pair]) -> Iterator[Difference]:
                 yield Difference(name, f"the {name}", *map(str, values))
 
 
-def _said(value: Any) -> str:
-    """A value as people say it."""
+def _words(value: Any) -> str:
+    """A value in words."""
     if value is None or value == ():
         return "not known"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgener.parity.measures.diff import KINDS, Bucket, to_jsonl
+from edgener_runtime.base.tables import markdown_table
 
 from .bootstrap import LEVEL, Estimate
 from .compare import ParityReport
@@ -14,7 +15,6 @@ from .figures import LabelFigures
 from .gate import explain
 
 PARITY_JSON, PARITY_MD, DIFF = "parity.json", "parity.md", "diff"
-_BAR = "\\|"  # as it stands within a cell
 COLUMNS = ("variant", "F1", "against PyTorch", "churn", "batch effect", "equal labels", "verdict")
 
 
@@ -56,7 +56,7 @@ def _summary(reports: Sequence[ParityReport]) -> Iterator[str]:
         f"{figures.tokens} tokens, {found.overall.gold} gold entities, {found.overall.entities} that PyTorch finds. "
         f"Intervals are at {LEVEL:.0%}, from {found.resamples} resamples of {found.units} {found.unit}s."
     )
-    yield from ("", *_table(COLUMNS, [row(report) for report in reports]), "")
+    yield from ("", markdown_table(COLUMNS, map(row, reports)))
     yield (
         "Churn: entities that differ from PyTorch's. Batch effect: those that change between a text alone, padded and "
         "beside others. Neither needs gold labels, and F1 shows neither."
@@ -76,12 +76,13 @@ def _details(report: ParityReport) -> Iterator[str]:
         f"Logits: largest difference {logits.max_difference:.2g}, mean {logits.mean_difference:.2g}, relative L2 "
         f"{logits.relative_l2:.2g}, KL {logits.kl:.2g} nats a subword.{calibration}"
     )
-    yield from ("", *_table(_LABEL_COLUMNS, [_label_row(*label) for label in report.estimates.labels.items()]))
+    tables = [markdown_table(_LABEL_COLUMNS, [_label_row(*label) for label in report.estimates.labels.items()])]
     if report.changes:
         kinds = [(label, *(str(counts.get(kind, 0)) for kind in KINDS)) for label, counts in diff.labels.items()]
-        yield from ("", *_table(("changed entities", *KINDS), kinds))
-        yield from ("", *_table(("tokens in the sentence", "entities", "churn"), _buckets(diff.lengths)))
-        yield from ("", *_table(("unknown subwords", "entities", "churn"), _buckets(diff.unknown)))
+        tables.append(markdown_table(("changed entities", *KINDS), kinds))
+        tables.append(markdown_table(("tokens in the sentence", "entities", "churn"), _buckets(diff.lengths)))
+        tables.append(markdown_table(("unknown subwords", "entities", "churn"), _buckets(diff.unknown)))
+    yield from ("", "\n".join(tables).rstrip("\n"))
 
 
 _LABEL_COLUMNS = ("label", "gold", "F1", "F1 PyTorch", "difference", "PyTorch finds", "churn")
@@ -103,11 +104,3 @@ def _shown(estimate: Estimate | None, form: str) -> str:
         return "-"
     value, low, high = (form.format(number) for number in (estimate.value, estimate.low, estimate.high))
     return f"{value} ({low} to {high})"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [
-        f"| {' | '.join(columns)} |",
-        f"|{'---|' * len(columns)}",
-        *(f"| {' | '.join(cell.replace('|', _BAR) for cell in cells)} |" for cells in rows),
-    ]

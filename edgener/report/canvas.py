@@ -1,4 +1,4 @@
-"""Figures that need no display, saved so that the same input gives the same bytes, and the colours of the report."""
+"""Figures that need no display, saved such that the same input gives the same bytes, and their colours."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Okabe and Ito (2008), Color Universal Design: told apart with any colour vision
+# Okabe and Ito (2008), Color Universal Design: distinguishable with any colour vision
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-INK, PAPER, RULE = "#1c1c22", "#ffffff", "#c8c8d0"  # a page in dark colours puts its own in their place
-# matplotlib's own font has no Han, kana or hangul; the first of these that is installed stands in for them
+INK, PAPER, RULE = "#1c1c22", "#ffffff", "#c8c8d0"  # a page in dark colours replaces them
+# matplotlib's own font has no Han, kana or hangul; the first of these that is installed replaces it for them
 _WIDE_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
 _STYLE = {
     "svg.fonttype": "none",
@@ -55,9 +55,21 @@ def xml_text(text: str) -> str:
 
 
 def label_text(label: str) -> str:
-    """A label as a picture can hold it: at most 28 characters, all of which XML has."""
+    """A label for a picture: at most 28 characters, all of which XML has."""
     clean = xml_text(label)
     return clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST // 2]}…{clean[-_LONGEST // 2 + 1 :]}"
+
+
+def logarithmic(axes: Any, *names: str) -> None:
+    """Make the axes named `x` or `y` logarithmic, with plain numbers at 1, 2 and 5 of each decade."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    for name in names:
+        getattr(axes, f"set_{name}scale")("log")
+        axis = getattr(axes, f"{name}axis")
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_formatter(NullFormatter())
 
 
 def looks(names: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -1,20 +1,24 @@
-"""What was proven where: the selftests of many machines as one matrix."""
+"""The selftests of many machines as one matrix, in Markdown and as a page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from html import escape
 
+from edgener_runtime.base.tables import Html, html_table, literal, markdown_table
 from edgener_runtime.commissioning.selftest.answers import compare
+from edgener_runtime.commissioning.selftest.page import document, latency_chart
 from edgener_runtime.commissioning.selftest.report import PASS, SelftestReport
 from edgener_runtime.errors import UserInputError
 
-COLUMNS = ("machine", "ran on", "model", "labels", "ms a text", "99 of 100", "MB", "W", "verdict")
+_TITLE = "Selftests"
+COLUMNS = ("machine", "ran on", "model", "labels", "p50 ms", "p99 ms", "MB", "W", "verdict")
 _NOTHING = "-"
 
 
 @dataclass(frozen=True)
-class Row:
+class SelftestRow:
     """One selftest as tables show it, a text for each of COLUMNS."""
 
     machine: str
@@ -33,10 +37,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """A row a selftest, and the kinds of device on which none has passed yet."""
+class SelftestMatrix:
+    """One row per selftest, and the kinds of device on which none has passed yet."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[SelftestRow, ...]
     not_run: tuple[str, ...]
     schema_version: int = 1
 
@@ -54,31 +58,47 @@ KINDS: dict[str, Callable[[SelftestReport], bool]] = {
 }
 
 
-def merge(reports: Sequence[SelftestReport]) -> Matrix:
+def merge(reports: Sequence[SelftestReport]) -> SelftestMatrix:
     """The matrix of reports in their order, emulated machines last. Raises UserInputError where there are none."""
     if not reports:
-        raise UserInputError("there are no reports to merge", "edgener report --merge benchmarks/devices/*.json")
+        raise UserInputError("there are no reports to merge", "edgener report benchmarks/devices/*.json")
     reports = sorted(reports, key=lambda report: report.machine.emulated_by is not None)
     proven = [report for report in reports if report.verdict == PASS and not report.machine.emulated_by]
     not_run = tuple(kind for kind, ran in KINDS.items() if not any(map(ran, proven)))
-    return Matrix(tuple(_row(report, _reference(report, reports)) for report in reports), not_run)
+    return SelftestMatrix(tuple(_row(report, _reference(report, reports)) for report in reports), not_run)
 
 
-def not_run_line(matrix: Matrix) -> str:
-    """The sentence that says what no selftest has passed on yet; empty where there is nothing to say."""
+def not_run_line(matrix: SelftestMatrix) -> str:
+    """The sentence that names the kinds of device on which no selftest has passed yet; empty where there are none."""
     return f"Not run on a device yet: {', '.join(matrix.not_run)}." if matrix.not_run else ""
 
 
+def to_markdown(matrix: SelftestMatrix) -> str:
+    """A Markdown table, and below it the kinds of device that no selftest has passed on."""
+    rows = markdown_table(COLUMNS, (map(literal, row.cells()) for row in matrix.rows))
+    rest = not_run_line(matrix)
+    return f"{rows}\n{rest}\n" if rest else rows
+
+
+def to_html(matrix: SelftestMatrix, reports: Sequence[SelftestReport]) -> str:
+    """A page that loads nothing and in which everything is escaped; `reports` are those of the matrix."""
+    failed = sum(row.verdict.startswith("fail") for row in matrix.rows)
+    counted = f"{len(matrix.rows)} selftests, of which {failed or 'none'} failed. {not_run_line(matrix)}".strip()
+    sentence = f'<p class="advice {"fail" if failed else "pass"}">{escape(counted)}</p>\n'
+    table = html_table("One row per selftest", COLUMNS, (row.cells() for row in matrix.rows))
+    return document(_TITLE, Html(latency_chart(reports) + sentence + table))
+
+
 def _reference(report: SelftestReport, reports: Sequence[SelftestReport]) -> SelftestReport | None:
-    """The first report of the same model that passed, to hold the others' labels against."""
+    """The first report of the same model that passed; the labels of the others are compared with its labels."""
     same = (other for other in reports if other.model == report.model and other.answers and other.verdict == PASS)
     return next(same, None)
 
 
-def _row(report: SelftestReport, reference: SelftestReport | None) -> Row:
+def _row(report: SelftestReport, reference: SelftestReport | None) -> SelftestRow:
     machine = report.machine
     emulated = f", emulated by {machine.emulated_by}: answers, not speed" if machine.emulated_by else ""
-    return Row(
+    return SelftestRow(
         machine=f"{machine.name} ({machine.architecture}{emulated})",
         ran_on=_ran_on(report),
         model=f"{report.variant} of {report.bundle}" if report.variant else report.bundle,
@@ -92,7 +112,7 @@ def _row(report: SelftestReport, reference: SelftestReport | None) -> Row:
 
 
 def _ran_on(report: SelftestReport) -> str:
-    """The provider as people say it, and the library that was it."""
+    """The provider by its short name, and the library that ran."""
     if report.provider is None:
         return f"nothing; {report.device} was asked for"
     kind = next((kind for kind in KINDS if _on(kind.lower())(report)), report.provider)
@@ -100,7 +120,7 @@ def _ran_on(report: SelftestReport) -> str:
 
 
 def _labels(report: SelftestReport, reference: SelftestReport | None) -> str:
-    """How many labels are those of the first machine with this model; on that one, of FP32 on its CPU."""
+    """The share of labels equal to those of the first machine with this model; on that one, to FP32's on its CPU."""
     if not report.answers:
         return _NOTHING
     if reference is None or reference is report:
@@ -113,9 +133,9 @@ def _labels(report: SelftestReport, reference: SelftestReport | None) -> str:
     return f"{1 - found.differing / max(1, found.subwords):.2%} of {reference.machine.name}'s"
 
 
-def _figure(report: SelftestReport, name: str, form: str) -> str:
+def _figure(report: SelftestReport, name: str, pattern: str) -> str:
     value = report.figure(name)
-    return _NOTHING if value is None else format(value, form)
+    return _NOTHING if value is None else format(value, pattern)
 
 
 def _verdict(report: SelftestReport) -> str:

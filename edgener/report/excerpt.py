@@ -1,4 +1,4 @@
-"""A sentence as it is shown: what stands before an entity, the entity, and what stands behind."""
+"""Excerpts of sentences: the text before an entity, the entity, and the text after it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from edgener.parity.measures.diff import Change, FoundEntity
 
-AROUND = 240  # characters kept on either side of what changed; a sentence can be a whole page
+AROUND = 240  # characters on either side of the change; a sentence can be a whole page
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """The words of one side; `label` is None where it has no entity, and `entity` is then where the other has one."""
+    """The text of one side; where it has no entity, `label` is None and `entity` is the other side's text."""
 
     before: str
     entity: str
@@ -37,7 +37,7 @@ def _excerpt(change: Change, side: FoundEntity | None, start: int, end: int) -> 
 
 
 def _cut(text: str, first: int, last: int) -> tuple[int, int]:
-    """Where to begin and to end: at a space where there is one."""
+    """The ends of the excerpt: at a space where there is one."""
     start, end = max(0, first - AROUND), min(len(text), last + AROUND)
     if start and (space := text.find(" ", start, first)) >= 0:
         start = space + 1

@@ -1,4 +1,4 @@
-"""Files of `edgener report --merge`: selftests and benches of many machines, told apart by what they say they are."""
+"""Files of `edgener report`: selftests and benchmark results of many machines, by the kind that each file states."""
 
 from __future__ import annotations
 
@@ -9,80 +9,81 @@ from pathlib import Path
 
 from edgener.report.bench.columns import SHORT
 from edgener.report.bench.matrix import BenchMatrix
-from edgener.report.bench.matrix import merge as merge_benches
+from edgener.report.bench.matrix import merge as merge_results
 from edgener.report.bench.recommend import Bounds
 from edgener_runtime.base.serde import to_json
+from edgener_runtime.base.tables import literal, markdown_table
 from edgener_runtime.commissioning.bench.results.record import KIND, BenchResult, read_result
 from edgener_runtime.commissioning.selftest.report import SelftestReport, read_report
 from edgener_runtime.errors import UserInputError
 
-from . import devices_page
+from . import devices
 from .bench import page as bench_page
-from .devices import COLUMNS, Matrix, merge, not_run_line
-from .tables import Table
+from .devices import COLUMNS, SelftestMatrix, merge, not_run_line
+from .tables import TextTable
 
 
 @dataclass(frozen=True)
-class Merged:
-    """Both matrices; None where no file was of that kind."""
+class MergedReports:
+    """Both matrices; None where no file is of that kind."""
 
-    selftests: Matrix | None
+    selftests: SelftestMatrix | None
     bench: BenchMatrix | None
 
 
 def read(files: Sequence[Path]) -> tuple[list[SelftestReport], list[BenchResult]]:
-    """Files by their kind. Raises UserInputError where one is of neither."""
-    selftests, benches = [], []
+    """The files by their kind. Raises UserInputError where one is of neither."""
+    selftests, results = [], []
     for file in files:
         if _kind(file) == KIND:
-            benches.append(read_result(file))
+            results.append(read_result(file))
         else:
             selftests.append(read_report(file))
-    return selftests, benches
+    return selftests, results
 
 
-def merge_all(selftests: Sequence[SelftestReport], benches: Sequence[BenchResult], bounds: Bounds) -> Merged:
-    """The matrices of what there is. Raises UserInputError where bounds are stated and nothing was measured."""
-    if not benches and bounds != Bounds():
+def merge_all(selftests: Sequence[SelftestReport], results: Sequence[BenchResult], bounds: Bounds) -> MergedReports:
+    """The matrices of both kinds. Raises UserInputError where bounds are stated and there is no benchmark result."""
+    if not results and bounds != Bounds():
         raise UserInputError(
-            "a bound is stated, and none of the files is a result of a bench",
+            "a bound is stated, but none of the files is a benchmark result",
             "Make one: edgener-runtime bench BUNDLE --out FILE",
         )
-    return Merged(merge(selftests) if selftests else None, merge_benches(benches, bounds) if benches else None)
+    return MergedReports(merge(selftests) if selftests else None, merge_results(results, bounds) if results else None)
 
 
-def as_json(merged: Merged, benches: Sequence[BenchResult]) -> str:
-    """The one matrix there is, or both under their names."""
+def as_json(merged: MergedReports) -> str:
+    """The one matrix, or both under their names."""
     return to_json(merged if merged.selftests and merged.bench else merged.selftests or merged.bench)
 
 
-def as_markdown(merged: Merged, benches: Sequence[BenchResult]) -> str:
-    """A table of each kind."""
-    parts = [devices_page.to_markdown(merged.selftests)] if merged.selftests else []
+def as_markdown(merged: MergedReports) -> str:
+    """One table per kind."""
+    parts = [devices.to_markdown(merged.selftests)] if merged.selftests else []
     if merged.bench:
         columns = tuple(column.title for column in SHORT)
-        rows = (tuple(column.cell(line) for column in SHORT) for line in merged.bench.lines)
-        parts += [devices_page.markdown_table(columns, rows) + "\n" + _recommended(merged.bench)]
+        rows = ([literal(column.cell(line)) for column in SHORT] for line in merged.bench.lines)
+        parts += [markdown_table(columns, rows) + "\n" + _recommended(merged.bench)]
     return "\n".join(parts)
 
 
-def as_html(merged: Merged, benches: Sequence[BenchResult]) -> str:
-    """One page of all."""
+def as_html(merged: MergedReports, selftests: Sequence[SelftestReport], results: Sequence[BenchResult]) -> str:
+    """One page of both kinds."""
     if merged.bench is None:
         assert merged.selftests
-        return devices_page.to_html(merged.selftests)
+        return devices.to_html(merged.selftests, selftests)
     if merged.selftests is None:
-        return bench_page.to_html(merged.bench, benches)
-    proven = Table("A row a selftest", COLUMNS, tuple(row.cells() for row in merged.selftests.rows))
-    return bench_page.to_html(merged.bench, benches, proven, not_run_line(merged.selftests))
+        return bench_page.to_html(merged.bench, results)
+    proven = TextTable("One row per selftest", COLUMNS, tuple(row.cells() for row in merged.selftests.rows))
+    return bench_page.to_html(merged.bench, results, proven, not_run_line(merged.selftests))
 
 
 def _recommended(matrix: BenchMatrix) -> str:
-    return "".join(f"- {devices_page.escaped(f'{each.title}: {each.sentence}')}\n" for each in matrix.recommended)
+    return "".join(f"- {literal(f'{each.title}: {each.sentence}')}\n" for each in matrix.recommended)
 
 
 def _kind(file: Path) -> object:
-    """What a file says it is; its reader says what is wrong with one that cannot be read."""
+    """The kind that a file states; its reader reports what is wrong with a file that cannot be read."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

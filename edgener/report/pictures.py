@@ -1,6 +1,6 @@
 """The report's pictures: speed against accuracy, the labels of a variant, and the sensitivity of matrix products.
 
-They are narrow, so that a phone shows their letters at nearly full size.
+They are narrow, so that letters stay readable on a phone.
 """
 
 from __future__ import annotations
@@ -15,38 +15,29 @@ from edgener.parity.bootstrap import Estimate
 from edgener.parity.compare import ParityReport
 
 from .canvas import INK, figure, label_text, looks
-from .pareto import front
+from .tradeoff import FRONT_LINE, Plane, Point, arms, draw_tradeoff, front_text, pareto_front
 
 if TYPE_CHECKING:
     from edgener.search import Trial
     from edgener_runtime.bundle.manifest import Speed, Spread
 
-WIDTH = 4.4  # inches
-_LARGEST = 500  # area of the largest variant's mark, in square points
+WIDTH, WIDE = 4.4, 5.4  # inches
+LEAST_F1 = 0.01  # the least span of an axis of F1
 _PARTS = ("query", "key", "value", "attention_output", "feed_forward_1", "feed_forward_2")
 _PALE, _DARK = "#fefefe", "#010101"  # letters on coloured cells, the same in any colour scheme
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: the stem of its files, its heading, and what it shows in words."""
+    """A picture: the stem of its files, its heading, and its description."""
 
     name: str
     title: str
     text: str
 
     def files(self, folder: Path) -> tuple[Path, Path]:
-        """Where its SVG and its PNG stand."""
+        """The paths of its SVG and its PNG."""
         return folder / f"{self.name}.svg", folder / f"{self.name}.png"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A variant in a plane: both figures with their ends, and its bytes."""
-
-    x: Spread
-    y: Estimate
-    size: int
 
 
 # --- speed against accuracy
@@ -56,23 +47,20 @@ def draw_accuracy(
     reports: Sequence[ParityReport], speed: Mapping[str, Speed], sizes: Mapping[str, int], folder: Path
 ) -> Picture | None:
     """Latency against entity F1, or None where no variant has both."""
-    points = {}
+    points, reference = [], 0.0
     for report in reports:
         found, measured = report.estimates.overall, speed.get(report.variant)
         if measured and found.f1 is not None and found.f1_pytorch is not None and found.f1_difference:
             ends = (found.f1_pytorch + end for end in (found.f1_difference.low, found.f1_difference.high))
-            points[report.variant] = Point(measured.latency_ms, Estimate(found.f1, *ends), sizes[report.variant])
+            f1, latency = Estimate(found.f1, *ends), _estimate(measured.latency_ms)
+            points.append(Point(report.variant, latency, f1, sizes[report.variant]))
+            reference = found.f1_pytorch
     if not points:
         return None
-    best = front({name: (point.x.median, -point.y.value) for name, point in points.items()})
-    text = f"Up and to the left is better. {FRONT} {', '.join(best)}. {_BARS}"
-    picture = Picture("f1-latency", "Latency against entity F1", text)
-    with figure(WIDTH, 4, *picture.files(folder)) as drawn:
-        axes = draw_points(drawn, points, best)
-        axes.set(xlabel="milliseconds a text, alone", ylabel="entity F1")
-        pytorch = reports[0].estimates.overall.f1_pytorch
-        axes.axhline(pytorch, color=INK, lw=0.8, ls=":", label="PyTorch's F1")
-        drawn.legend(loc="outside lower center", ncols=2, frameon=False)
+    plane = Plane("milliseconds per text, one text at a time", "entity F1", less_x=True, less_y=False, least_y=LEAST_F1)
+    picture = Picture("f1-latency", "Latency against entity F1", _text_of(plane, points))
+    with figure(WIDE, 3.7, *picture.files(folder)) as drawn:
+        draw_tradeoff(drawn, plane, points, ("PyTorch's F1", reference))
     return picture
 
 
@@ -80,26 +68,31 @@ def draw_churn(
     reports: Sequence[ParityReport], speed: Mapping[str, Speed], sizes: Mapping[str, int], folder: Path
 ) -> Picture | None:
     """Throughput against churn, or None where no variant has both."""
-    points = {}
+    points = []
     for report in reports:
         churn, measured = report.estimates.overall.churn, speed.get(report.variant)
         if measured and churn:
-            points[report.variant] = Point(measured.throughput, churn, sizes[report.variant])
+            points.append(Point(report.variant, _estimate(measured.throughput), churn, sizes[report.variant]))
     if not points:
         return None
-    best = front({name: (-point.x.median, point.y.value) for name, point in points.items()})
-    text = f"Down and to the right is better. {FRONT} {', '.join(best)}. {_BARS}"
-    picture = Picture("churn-throughput", "Throughput against churn", text)
-    with figure(WIDTH, 4, *picture.files(folder)) as drawn:
-        axes = draw_points(drawn, points, best)
-        axes.set(xlabel="subwords a second", ylabel="entities that differ from PyTorch's")
-        axes.yaxis.set_major_formatter(_percent())
-        drawn.legend(loc="outside lower center", ncols=2, frameon=False)
+    plane = Plane("subwords per second", "entities that differ from PyTorch's", less_x=False, less_y=True)
+    picture = Picture("churn-throughput", "Throughput against churn", _text_of(plane, points))
+    with figure(WIDE, 3.7, *picture.files(folder)) as drawn:
+        draw_tradeoff(drawn, plane, points).yaxis.set_major_formatter(_percent())
     return picture
 
 
+def _text_of(plane: Plane, points: Sequence[Point]) -> str:
+    front = front_text(pareto_front(plane, points))
+    return f"{plane.direction} {front} Bars are the spread of the rounds and the 95\u00a0% interval."
+
+
+def _estimate(spread: Spread) -> Estimate:
+    return Estimate(spread.median, spread.low, spread.high)
+
+
 def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture | None:
-    """The picture of a search, or None where none was made."""
+    """The picture of a search's trials, or None without a search."""
     if not trials:
         return None
     text = f"Mixes of precisions that the search tried on {data}; bars are 95 % intervals. Down and right is better."
@@ -109,51 +102,26 @@ def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture 
 
 
 def draw_search(trials: Sequence[Trial], data: str, *files: Path) -> None:
-    """Throughput against churn of what a search tried, written to `files` (SVG, PNG); mixes are dots without a name."""
-    timed = {trial.name: Point(trial.speed.throughput, trial.churn, trial.size)
+    """Draw throughput against churn of a search's trials into `files` (SVG, PNG); mixes are dots without a name."""
+    timed = {trial.name: Point(trial.name, _estimate(trial.speed.throughput), trial.churn, trial.size)
              for trial in trials if trial.speed and trial.churn}  # fmt: skip
     named = {name: point for name, point in timed.items() if " of " not in name}
     mixes = [point for name, point in timed.items() if name not in named]
-    best = front({name: (-point.x.median, point.y.value) for name, point in timed.items()})
+    best = pareto_front(Plane("", "", less_x=False, less_y=True), list(timed.values()))
     with figure(WIDTH, 4, *files) as drawn:
         axes = drawn.subplots()
-        axes.plot(*zip(*((timed[name].x.median, timed[name].y.value) for name in best), strict=True), **_FRONT_LINE)
-        at = [point.x.median for point in mixes], [point.y.value for point in mixes]
-        axes.errorbar(*at, yerr=_arms([point.y for point in mixes]), fmt="o", color=INK, ms=4, lw=0.8, label="mixes")
+        line = [(point.x.value, point.y.value) for point in best]
+        axes.plot(*zip(*line, strict=True), color=INK, label="Pareto front", **FRONT_LINE)
+        at = [point.x.value for point in mixes], [point.y.value for point in mixes]
+        axes.errorbar(*at, yerr=arms([point.y for point in mixes]), fmt="o", color=INK, ms=4, lw=0.8, label="mixes")
         for name, (colour, marker) in looks(list(named)).items():
             point = named[name]
             style = {"color": colour, "marker": marker, "mec": INK, "ls": "none", "ms": 9, "zorder": 3, "label": name}
-            axes.plot([point.x.median], [point.y.value], **style)
-        axes.set(xlabel="subwords a second", ylabel="entities that differ from PyTorch's", title=f"tried on {data}")
+            axes.plot([point.x.value], [point.y.value], **style)
+        axes.set(xlabel="subwords per second", ylabel="entities that differ from PyTorch's", title=f"tried on {data}")
         axes.yaxis.set_major_formatter(_percent())
         axes.grid(lw=0.5)
         drawn.legend(loc="outside lower center", ncols=2, frameon=False)
-
-
-_FRONT_LINE = {"color": INK, "lw": 0.8, "ls": "--", "label": "front"}
-FRONT = "The front, which nothing beats in both, from the fastest on:"
-_BARS = "The area is the size of the file; bars are the spread of the rounds and the 95 % interval."
-
-
-def draw_points(drawn: Any, points: Mapping[str, Point], best: Sequence[str]) -> Any:
-    """Points with their arms, and the line of the best; the axes."""
-    axes = drawn.subplots()
-    largest = max(point.size for point in points.values())
-    line = [(points[name].x.median, points[name].y.value) for name in best]
-    axes.plot(*zip(*line, strict=True), **_FRONT_LINE)
-    for name, (colour, marker) in looks(list(points)).items():
-        point = points[name]
-        at = [point.x.median], [point.y.value]
-        arms = [[point.x.median - point.x.low], [point.x.high - point.x.median]], _arms([point.y])
-        axes.errorbar(*at, xerr=arms[0], yerr=arms[1], color=INK, lw=0.8, capsize=2, ls="none")
-        area = _LARGEST * point.size / max(1, largest)
-        label = f"{name}, {point.size / 1e6:.1f} MB"
-        axes.scatter(*at, s=area, c=colour, marker=marker, ec=INK, lw=0.8, alpha=0.8, zorder=3)
-        axes.plot([], [], color=colour, marker=marker, mec=INK, mew=0.8, ls="none", label=label)  # of one size
-    axes.margins(0.18)
-    axes.locator_params(nbins=5)
-    axes.grid(lw=0.5)
-    return axes
 
 
 # --- labels
@@ -185,21 +153,13 @@ def _draw_bars(axes: Any, estimates: Sequence[Estimate | None], colour: str) -> 
     seen = {row: estimate for row, estimate in enumerate(estimates) if estimate}
     values = [estimate.value for estimate in seen.values()]
     axes.barh(list(seen), values, 0.7, color=colour)
-    axes.errorbar(values, list(seen), xerr=_arms(list(seen.values())), color=INK, lw=1, capsize=2, ls="none")
+    axes.errorbar(values, list(seen), xerr=arms(list(seen.values())), color=INK, lw=1, capsize=2, ls="none")
     axes.axvline(0, color=INK, lw=0.8)
     axes.grid(axis="x", lw=0.5)
     axes.locator_params(axis="x", nbins=3)
     for row, estimate in enumerate(estimates):
         if estimate is None:
             axes.text(0, row, " none", va="center", size=7)
-
-
-def _arms(estimates: Sequence[Estimate]) -> list[list[float]]:
-    """How far intervals reach down and up; a bias-corrected one can lie beside its value."""
-    return [
-        [max(0.0, estimate.value - estimate.low) for estimate in estimates],
-        [max(0.0, estimate.high - estimate.value) for estimate in estimates],
-    ]
 
 
 def _limits(estimates: Any) -> tuple[float, float]:
@@ -218,17 +178,17 @@ def _percent() -> Any:
 # --- sensitivities
 
 
-def draw_sensitivity(form: str, sensitivities: Mapping[str, Mapping[str, float]], folder: Path) -> Picture:
-    """Layers by parts, each cell the relative L2 error of the logits in per cent when that product alone has a form.
+def draw_sensitivity(precision: str, sensitivities: Mapping[str, Mapping[str, float]], folder: Path) -> Picture:
+    """Layers by parts: the relative L2 error of the logits in per cent where only that product has a precision.
 
-    The colours are logarithmic and the same for every form.
+    The colours are logarithmic and the same for every precision.
     """
-    errors = {role: found[form] for role, found in sensitivities.items() if form in found}
+    errors = {role: found[precision] for role, found in sensitivities.items() if precision in found}
     worst = max(errors, key=lambda role: errors[role])
     outside = [f"{role} {value:.2%}" for role, value in errors.items() if _cell(role) is None]
     text = f"The most sensitive product is {worst} with {errors[worst]:.2%}. Cells are per cent."
     text += f" Outside the layers: {', '.join(outside)}." if outside else ""
-    picture = Picture(f"sensitivity-{form}", form, text)
+    picture = Picture(f"sensitivity-{precision}", precision, text)
     cells = {cell: value for role, value in errors.items() if (cell := _cell(role))}
     layers = sorted({layer for layer, _ in cells})
     with figure(WIDTH, 1.5 + 0.25 * len(layers), *picture.files(folder)) as drawn:
@@ -267,6 +227,6 @@ def _draw_cell(axes: Any, part: int, row: int, value: float, colours: Any) -> No
 
 
 def luminance(colour: Sequence[float]) -> float:
-    """The relative luminance of red, green and blue (0 to 1) by WCAG 2; at 0.18 black and white stand out alike."""
+    """The relative luminance of red, green and blue (0 to 1) by WCAG 2; at 0.18 black contrasts as much as white."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -11,7 +11,7 @@ from .canvas import figure
 
 
 def confusion(gold: Tags, predicted: Tags, tags: Sequence[str]) -> list[list[int]]:
-    """Counts of tokens, a row a gold tag and a column a predicted one, in the order of `tags`."""
+    """Counts of tokens, one row per gold tag and one column per predicted tag, in the order of `tags`."""
     index = {tag: number for number, tag in enumerate(tags)}
     counts = [[0] * len(tags) for _ in tags]
     for ours, theirs in zip(gold, predicted, strict=True):

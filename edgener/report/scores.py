@@ -28,7 +28,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was run, on what, and how it scored; `confusion` has a row a gold tag in the order of `tokens.tags`."""
+    """The model, the data and the scores; `confusion` has one row per gold tag in the order of `tokens.tags`."""
 
     model: str
     runs: str
@@ -77,7 +77,7 @@ def to_json(evaluation: Evaluation) -> str:
 
 @contextmanager
 def _open(path: Path, variant: str) -> Iterator[tuple[Tagger, str]]:
-    """The model and a word for what runs it."""
+    """The model, and the name of what runs it."""
     if (path / MANIFEST).is_file():
         with TokenClassifier.load(path, "cpu", variant) as classifier:
             yield classifier, f"{classifier.variant.name} on {classifier.provider}"
@@ -92,6 +92,6 @@ def _open(path: Path, variant: str) -> Iterator[tuple[Tagger, str]]:
 
 
 def rows(evaluation: Evaluation) -> Iterator[tuple[str, Any]]:
-    """The lines of the table by token: a tag each, then the averages."""
+    """The rows of the table by token: one per tag, then the averages."""
     yield from evaluation.tokens.tags.items()
     yield from evaluation.tokens.averages.items()

@@ -1,4 +1,4 @@
-"""The report's tables: columns and rows of text."""
+"""Tables of text, and those of an export's report."""
 
 from __future__ import annotations
 
@@ -9,42 +9,52 @@ from typing import TYPE_CHECKING, Any
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.compare import ParityReport
 from edgener.parity.report import COLUMNS, row
+from edgener_runtime.base.tables import Html, html_table
 
 if TYPE_CHECKING:
     from edgener_runtime.bundle.manifest import Speed, Spread
 
 
 @dataclass(frozen=True)
-class Table:
-    """A caption, the names of the columns, and the cells; the first of a row names it."""
+class TextTable:
+    """A caption, the names of the columns, and the cells, of which the first names its row.
+
+    A page shows the columns `more` where a switch is on.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    more: tuple[str, ...] = ()
+
+    def html(self, look: str = "") -> Html:
+        """The table as a page has it."""
+        return html_table(self.caption, self.columns, self.rows, self.more, look)
 
 
-def figures_table(reports: Sequence[ParityReport], speed: Mapping[str, Speed], sizes: Mapping[str, int]) -> Table:
-    """What parity.md shows, and size and speed of each variant."""
+def figures_table(reports: Sequence[ParityReport], speed: Mapping[str, Speed], sizes: Mapping[str, int]) -> TextTable:
+    """The figures of parity.md, and the size and speed of each variant."""
     rows = (
         (*row(report), f"{sizes[report.variant] / 1e6:.1f}", *_speed_cells(speed.get(report.variant)))
         for report in reports
     )
-    return Table("Each variant against PyTorch", (*COLUMNS, "MB", *_SPEED), tuple(rows))
+    columns = (*COLUMNS, "MB", *_SPEED)
+    return TextTable("Each variant against PyTorch", columns, tuple(rows), more=("equal labels", _SPEED[1]))
 
 
-def logits_table(reports: Sequence[ParityReport]) -> Table:
-    """How far the logits are from PyTorch's."""
-    columns = ("variant", "largest difference", "mean", "relative L2", "KL, nats a subword", "ECE", "ECE of PyTorch")
+def logits_table(reports: Sequence[ParityReport]) -> TextTable:
+    """How much the logits differ from PyTorch's."""
+    columns = ("variant", "largest difference", "mean", "relative L2", "KL, nats per subword", "ECE", "ECE of PyTorch")
     rows = []
     for report in reports:
         found = report.logits
         numbers = (found.max_difference, found.mean_difference, found.relative_l2, found.kl)
         errors = ("-" if error is None else f"{error:.4f}" for error in (found.ece, found.ece_pytorch))
         rows.append((report.variant, *(f"{number:.2g}" for number in numbers), *errors))
-    return Table("Logits against PyTorch's", columns, tuple(rows))
+    return TextTable("Logits against PyTorch's", columns, tuple(rows))
 
 
-def label_table(report: ParityReport) -> Table:
+def label_table(report: ParityReport) -> TextTable:
     """The figures of each label of one variant."""
     columns = ("label", "gold", "F1", "F1 of PyTorch", "difference", "PyTorch finds", "churn")
     rows = []
@@ -52,25 +62,25 @@ def label_table(report: ParityReport) -> Table:
         scores = ("-" if score is None else f"{score:.4f}" for score in (found.f1, found.f1_pytorch))
         difference, churn = _interval(found.f1_difference, "{:+z.4f}"), _interval(found.churn, "{:.2%}")
         rows.append((label, str(found.gold), *scores, difference, str(found.entities), churn))
-    return Table(f"Labels of {report.variant}", columns, tuple(rows))
+    return TextTable(f"Labels of {report.variant}", columns, tuple(rows))
 
 
-def sensitivity_table(sensitivities: Mapping[str, Mapping[str, float]]) -> Table:
-    """The numbers of the heat maps: a row a product, a column a form."""
-    forms = tuple(dict.fromkeys(form for found in sensitivities.values() for form in found))
+def sensitivity_table(sensitivities: Mapping[str, Mapping[str, float]]) -> TextTable:
+    """The numbers of the heat maps: one row per matrix product, one column per precision."""
+    precisions = tuple(dict.fromkeys(each for found in sensitivities.values() for each in found))
     rows = (
-        (role, *(f"{found[form]:.3%}" if form in found else "-" for form in forms))
+        (role, *(f"{found[each]:.3%}" if each in found else "-" for each in precisions))
         for role, found in sensitivities.items()
     )
-    return Table("Relative L2 error of the logits", ("product", *forms), tuple(rows))
+    return TextTable("Relative L2 error of the logits", ("product", *precisions), tuple(rows))
 
 
-def provenance_table(provenance: Mapping[str, Any]) -> Table:
+def provenance_table(provenance: Mapping[str, Any]) -> TextTable:
     """Every value under its dotted name."""
-    return Table("Where the bundle came from", ("what", "value"), tuple(_flat(provenance, "")))
+    return TextTable("Where the bundle came from", ("what", "value"), tuple(_flat(provenance, "")))
 
 
-_SPEED = ("ms a text", "subwords a second")
+_SPEED = ("ms per text", "subwords per second")
 
 
 def _speed_cells(speed: Speed | None) -> tuple[str, ...]:
@@ -79,14 +89,14 @@ def _speed_cells(speed: Speed | None) -> tuple[str, ...]:
     return _spread(speed.latency_ms, "{:.2f}"), _spread(speed.throughput, "{:,.0f}")
 
 
-def _spread(spread: Spread, form: str) -> str:
-    return f"{form.format(spread.median)} ({form.format(spread.low)} to {form.format(spread.high)})"
+def _spread(spread: Spread, pattern: str) -> str:
+    return f"{pattern.format(spread.median)} ({pattern.format(spread.low)} to {pattern.format(spread.high)})"
 
 
-def _interval(estimate: Estimate | None, form: str) -> str:
+def _interval(estimate: Estimate | None, pattern: str) -> str:
     if estimate is None:
         return "-"
-    return f"{form.format(estimate.value)} ({form.format(estimate.low)} to {form.format(estimate.high)})"
+    return f"{pattern.format(estimate.value)} ({pattern.format(estimate.low)} to {pattern.format(estimate.high)})"
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgener.compare.compare import Named
+from edgener.compare.compare import NamedResult
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 from edgener_runtime.commissioning.bench.results.record import (
@@ -90,9 +90,9 @@ def made_result(*rows: BenchRow, **values: Any) -> BenchResult:
     return replace(result, **values)
 
 
-def named(result: BenchResult, name: str = "b.json") -> Named:
+def named(result: BenchResult, name: str = "b.json") -> NamedResult:
     """A result under the name of a file."""
-    return Named(name, result)
+    return NamedResult(name, result)
 
 
 def written(folder: Path, **results: BenchResult) -> list[Path]:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgener.cli.main import main
-from edgener.compare.compare import Comparison
+from edgener.compare.compare import BenchComparison
 from edgener_runtime.base.serde import from_json, to_json
 
 from ..bench.made import made_result, made_row, not_run, pair_of, written
@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> list[Path]:
     return written(tmp_path, base=BASE, slow=SLOW)
 
 
-def test_without_a_limit_it_tells_how_fast_each_row_is(files: list[Path]) -> None:
+def test_without_a_limit_it_says_how_fast_each_row_is(files: list[Path]) -> None:
     done = run(*files)
     assert done.exit_code == 0, done.output
     assert "slow.json against" in done.output and "int8-dynamic on cpu, 2 threads" in done.output
@@ -42,7 +42,7 @@ def test_without_a_limit_it_tells_how_fast_each_row_is(files: list[Path]) -> Non
     [
         (1.0, {}, 0, "pass"),
         (1.1, {}, 3, "1 row is slower than allowed; the worst is int8-dynamic on cpu"),
-        (1.03, {"between": 0.1}, 4, "1 row is not surely as fast as demanded"),
+        (1.03, {"between": 0.1}, 4, "1 row is not surely as fast as required"),
     ],
 )
 def test_the_exit_code_is_the_verdicts(
@@ -53,10 +53,23 @@ def test_the_exit_code_is_the_verdicts(
     assert done.exit_code == code and says in done.output
 
 
+def test_at_80_columns_no_word_is_broken_and_warnings_are_letters_with_reasons_below(tmp_path: Path) -> None:
+    reason = "busy: other processes used 0.8 cores in 3 of 8 rounds"
+    rows = [made_row(ms, seed, variant="int8-weight-only", scenario=scenario, marks=(reason,))
+            for seed, (ms, scenario) in enumerate([(10.0, "single-stream"), (900.0, "multi-stream")])]  # fmt: skip
+    done = run(*written(tmp_path, a=made_result(*rows), b=made_result(*rows)), columns=80)
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    table = done.stdout.split()
+    assert table.count("int8-weight-only") == 2 and {"single-stream,", "multi-stream,", "difference"} <= set(table)
+    assert f"[a] first: {reason}" in lines and f"[b] this: {reason}" in lines
+    assert table.count("[a,") == 2 and table.count("b]") == 2
+
+
 def test_json_can_be_read_back(files: list[Path]) -> None:
     done = run(*files, "--max-regression", "0.05", "--json")
     assert done.exit_code == 3
-    comparison = from_json(Comparison, done.stdout, "stdout")
+    comparison = from_json(BenchComparison, done.stdout, "stdout")
     assert comparison.verdict == "fail" and to_json(comparison) == done.stdout
     assert run(*files, "--format", "json").exit_code == 0
 
@@ -80,7 +93,7 @@ def test_github_gets_an_annotation_on_one_line_each(tmp_path: Path) -> None:
     assert lines[2].endswith("fail: 2 rows were judged")
 
 
-def test_junit_has_a_case_a_row(tmp_path: Path) -> None:
+def test_junit_has_a_case_per_row(tmp_path: Path) -> None:
     base = made_result(
         made_row(10.0, 1), made_row(10.0, 2, work="\x00<b>"), made_row(9.0, 3, work="gone"),
         not_run(made_row(9.0, 4, work="never")),
@@ -133,7 +146,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(files: list[Path], tmp_path: Pa
     assert done.exit_code == 2 and (mine / "letter.txt").read_text() == "dear"
 
 
-def test_more_than_one_difference_is_2_unless_told_to(tmp_path: Path) -> None:
+def test_more_than_one_difference_is_2_unless_named(tmp_path: Path) -> None:
     other = replace(BASE, bundle_sha256="3" * 64, edgener_version="0.2.0", driver="loadgen")
     files = written(tmp_path, base=BASE, other=other)
     refused = run(*files)

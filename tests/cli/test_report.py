@@ -1,4 +1,4 @@
-"""`edgener report`, and the README's table of what was proven where."""
+"""`edgener report`, and the README's table of selftests."""
 
 from __future__ import annotations
 
@@ -19,15 +19,13 @@ DEVICES = sorted((ROOT / "benchmarks" / "devices").glob("*.json"))
 TABLE = re.compile(r"<!-- proven where: begin -->\n(.*)<!-- proven where: end -->\n", re.DOTALL)
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner(env={"COLUMNS": "200"}).invoke(main, ["report", *map(str, arguments)])
+def run(*arguments: object, columns: int = 200) -> Result:
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(main, ["report", *map(str, arguments)])
 
 
 def test_the_readme_has_the_table_of_what_lies_in_the_repository() -> None:
     [table] = TABLE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert table == run("--merge", "--markdown", *DEVICES).output, (
-        "edgener report --merge --markdown benchmarks/devices/*.json"
-    )
+    assert table == run("--markdown", *DEVICES).output, "edgener report --markdown benchmarks/devices/*.json"
 
 
 @pytest.mark.parametrize("file", DEVICES, ids=lambda file: file.stem)
@@ -39,21 +37,21 @@ def test_what_lies_in_the_repository_passed_and_names_no_path(file: Path) -> Non
         assert report.figure("p50_ms") is None and {check.seconds for check in report.checks} == {None}
 
 
-def test_every_form_tells_of_every_machine() -> None:
-    rows = json.loads(run("--merge", "--json", *DEVICES).output)["rows"]
+def test_every_format_names_every_machine() -> None:
+    rows = json.loads(run("--json", *DEVICES).output)["rows"]
     assert len(rows) == len(DEVICES) >= 2
-    plain, markdown, html = (run("--merge", *form, *DEVICES).output for form in ((), ("--markdown",), ("--html",)))
+    plain, markdown, html = (run(*form, *DEVICES).output for form in ((), ("--markdown",), ("--html",)))
     for row in rows:
         name = row["machine"].partition(" (")[0]
         assert all(name in text for text in (" ".join(plain.split()), markdown, html))
     assert all("Not run on a device yet" in text for text in (plain, markdown, html))
 
 
-def test_a_name_is_no_mark_up_of_the_terminal(tmp_path: Path) -> None:
+def test_a_name_is_not_markup_of_the_terminal(tmp_path: Path) -> None:
     text = DEVICES[0].read_text(encoding="utf-8")
     name = json.loads(text)["machine"]["name"]
     (tmp_path / "r.json").write_text(text.replace(json.dumps(name), json.dumps("[red]board[/red]")), encoding="utf-8")
-    assert "[red]board[/red]" in run("--merge", tmp_path / "r.json").output
+    assert "[red]board[/red]" in run(tmp_path / "r.json").output
 
 
 def bench(folder: Path) -> Path:
@@ -63,39 +61,60 @@ def bench(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", [(), ("--markdown",), ("--json",)])
-def test_a_bench_is_a_matrix_with_what_is_recommended(tmp_path: Path, form: tuple[str, ...]) -> None:
-    done = run("--merge", *form, "--max-p99", 20, bench(tmp_path))
+def test_a_benchmark_result_is_a_matrix_with_a_recommendation(tmp_path: Path, form: tuple[str, ...]) -> None:
+    done = run(*form, "--max-p99", 20, bench(tmp_path))
     assert done.exit_code == 0, done.output
     assert "int8" in done.output and "[red]" in done.output and "no CUDA driver" in done.output
     assert "p99 under 20 ms: int8" in done.output
 
 
-def test_a_bench_in_markdown_is_a_table(tmp_path: Path) -> None:
-    head, rule, *rows = run("--merge", "--markdown", bench(tmp_path)).output.splitlines()
+def test_a_benchmark_result_in_markdown_is_a_table(tmp_path: Path) -> None:
+    head, rule, *rows = run("--markdown", bench(tmp_path)).output.splitlines()
     assert head.startswith("| machine | variant | device | threads | scenario |")
     assert rule.count("---") == rows[0].replace("\\|", "").count("|") - 1
     assert rows[0].count("int8\\|[red]") == 1
 
 
-def test_selftests_and_benches_are_told_apart(tmp_path: Path) -> None:
+def test_selftests_and_benchmark_results_are_distinguished(tmp_path: Path) -> None:
     files = (bench(tmp_path), *DEVICES)
-    found = json.loads(run("--merge", "--json", *files).output)
+    found = json.loads(run("--json", *files).output)
     assert len(found["selftests"]["rows"]) == len(DEVICES) and len(found["bench"]["lines"]) == 2
     for form in ((), ("--markdown",), ("--html",)):
-        output = run("--merge", *form, *files).output
+        output = run(*form, *files).output
         assert "no CUDA driver" in output and "Not run on a device yet" in output
+
+
+@pytest.mark.parametrize("form", [(), ("--markdown",), ("--json",), ("--html",)])
+def test_merge_is_still_accepted_and_changes_nothing(tmp_path: Path, form: tuple[str, ...]) -> None:
+    files = (bench(tmp_path), *DEVICES)
+    old, new = run("--merge", *form, *files), run(*form, *files)
+    assert old.exit_code == new.exit_code == 0 and old.output == new.output
+    assert "--merge" not in run("--help").output
+
+
+def test_at_80_columns_no_word_is_broken_and_each_work_is_a_table(tmp_path: Path) -> None:
+    busy = "busy: other processes used 0.8 cores in 3 of 8 rounds"
+    single = made_row(5.0, 1, variant="int8-weight-only", f1=0.9, marks=(busy,))
+    offline = made_row(0.003, 2, variant="int8-weight-only", scenario="offline", f1=0.9)
+    [file] = written(tmp_path, bench=made_result(single, offline, not_run(made_row(1.0, 3, variant="int8-qdq"))))
+    lines = run(file, *DEVICES, columns=80).output.splitlines()
+    assert max(map(len, lines)) <= 80
+    words = " ".join(lines).split()
+    assert words.count("int8-weight-only") >= 2 and {"onnxruntime", "tiny-factory", "reference"} <= set(words)
+    titles = [line.strip() for line in lines if line.strip().startswith("box, bundle")]
+    assert titles == ["box, bundle, single-stream, made-up", "box, bundle, offline, made-up"]
+    assert f"[a] {busy}" in lines and "[b] not run: no CUDA driver" in lines
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--merge", DEVICES[0] if DEVICES else "", "--max-p99", "20"], "none of the files is a result of a bench"),
-        (["--merge", "x.json", "--max-p99", "0"], "0.0 is not in the range x>0"),
-        (["--merge", "x.json", "--max-f1-drop", "-1"], "-1.0 is not in the range x>=0"),
-        (["--merge"], "Missing argument 'FILE...'"),
-        ([DEVICES[0] if DEVICES else ""], "say what to do with the files: --merge"),
-        (["--merge", ROOT / "README.md"], "is no report of a selftest"),
-        (["--merge", "missing.json"], "cannot read missing.json"),
+        ([DEVICES[0] if DEVICES else "", "--max-p99", "20"], "none of the files is a benchmark result"),
+        (["x.json", "--max-p99", "0"], "0.0 is not in the range x>0"),
+        (["x.json", "--max-f1-drop", "-1"], "-1.0 is not in the range x>=0"),
+        ([], "Missing argument 'FILE...'"),
+        ([ROOT / "README.md"], "README.md is no"),
+        (["missing.json"], "cannot read missing.json"),
     ],
 )
 def test_a_wrong_call_is_2(arguments: list[object], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Results held against each other: which rows, what differs, how much slower, and what the gate says of it."""
+"""Comparisons of results: the pairs of rows, the differences, the slowdowns, and the verdicts of the gate."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edgener.compare.compare import NOT_JUDGED, Against, compare
+from edgener.compare.compare import NOT_JUDGED, FileComparison, compare
 from edgener.compare.differences import ASPECTS
-from edgener.compare.wording import lines_below, told
+from edgener.compare.wording import lines_below, outcome
 from edgener_runtime.commissioning.bench.results.record import BenchResult
 from edgener_runtime.errors import UserInputError
 
@@ -20,12 +20,14 @@ BASE = made_result(made_row(10.0, 1), made_row(20.0, 2, variant="fp32"))
 OTHER_BUNDLE = {"bundle_sha256": "3" * 64}
 
 
-def held(base: BenchResult, other: BenchResult, limit: float | None = None, across: tuple[str, ...] = ()) -> Against:
+def against(
+    base: BenchResult, other: BenchResult, limit: float | None = None, across: tuple[str, ...] = ()
+) -> FileComparison:
     return compare(named(base, "a.json"), [named(other)], limit, across).against[0]
 
 
 def verdicts(base: BenchResult, other: BenchResult, limit: float | None = 0.05) -> list[str]:
-    return [row.verdict for row in held(base, other, limit).rows]
+    return [row.verdict for row in against(base, other, limit).rows]
 
 
 def changed(result: BenchResult, **fingerprint: Any) -> BenchResult:
@@ -35,46 +37,46 @@ def changed(result: BenchResult, **fingerprint: Any) -> BenchResult:
 # --- which rows
 
 
-def test_rows_of_the_same_case_are_held_against_each_other() -> None:
+def test_rows_of_the_same_case_are_compared() -> None:
     swapped = made_result(made_row(20.0, 3, variant="fp32"), made_row(10.0, 4))
-    found = held(BASE, swapped)
+    found = against(BASE, swapped)
     assert [(row.case.variant, row.other.variant) for row in found.rows] == [("int8-dynamic",) * 2, ("fp32",) * 2]
     assert found.compared == ()
-    assert all(told(row.slowdown) == "no difference is told" for row in found.rows if row.slowdown)
+    assert all(outcome(row.slowdown) == "no clear difference" for row in found.rows if row.slowdown)
 
 
 @pytest.mark.parametrize(
     ("dimension", "ours", "theirs"),
     [("variant", "fp32", "int8-dynamic"), ("threads", 1, 2)],
 )
-def test_what_each_result_has_but_one_of_is_compared_where_no_case_is_in_both(
+def test_a_dimension_with_one_value_per_result_is_compared_where_no_case_is_in_both(
     dimension: str, ours: Any, theirs: Any
 ) -> None:
     base, other = (made_result(made_row(ms, 1, **{dimension: value})) for ms, value in ((20.0, ours), (10.0, theirs)))
-    found = held(base, other)
+    found = against(base, other)
     assert found.compared == (dimension,)
     assert found.rows[0].slowdown and 0.48 < found.rows[0].slowdown.value < 0.52
 
 
 def test_nothing_in_common_is_an_error_that_names_both() -> None:
     with pytest.raises(UserInputError, match=r"b.json has no row .* offline.*; the first has .* single-stream"):
-        held(made_result(made_row()), made_result(made_row(scenario="offline")))
+        against(made_result(made_row()), made_result(made_row(scenario="offline")))
 
 
-def test_a_row_that_the_other_lacks_cannot_be_judged_and_is_said() -> None:
-    found = held(BASE, made_result(BASE.rows[0]), 0.05)
+def test_a_row_that_is_missing_in_the_other_cannot_be_judged() -> None:
+    found = against(BASE, made_result(BASE.rows[0]), 0.05)
     assert [row.verdict for row in found.rows] == ["pass", "inconclusive"]
     assert found.rows[1].reason == "b.json has no such row"
 
 
 def test_a_row_that_only_the_other_has_is_named_and_not_judged() -> None:
-    found = held(made_result(BASE.rows[0]), BASE, 0.05)
+    found = against(made_result(BASE.rows[0]), BASE, 0.05)
     assert len(found.rows) == 1 and [case.variant for case in found.added] == ["fp32"]
 
 
 def test_a_row_that_no_longer_runs_does_not_pass() -> None:
     broken = made_result(BASE.rows[0], not_run(BASE.rows[1], "out of memory"))
-    row = held(BASE, broken, 0.05).rows[1]
+    row = against(BASE, broken, 0.05).rows[1]
     assert (row.verdict, row.reason) == ("inconclusive", "not run (out of memory) in this one")
 
 
@@ -86,13 +88,13 @@ def test_a_row_that_runs_on_neither_side_is_not_judged() -> None:
 
 def test_where_nothing_was_measured_on_both_sides_there_is_no_comparison() -> None:
     with pytest.raises(UserInputError, match=r"no row was measured both .*not run \(no CUDA driver\) in the first"):
-        held(made_result(not_run(BASE.rows[0])), made_result(BASE.rows[0]))
+        against(made_result(not_run(BASE.rows[0])), made_result(BASE.rows[0]))
 
 
 def test_an_unknown_scenario_is_refused() -> None:
     row = replace(BASE.rows[0], case=replace(BASE.rows[0].case, scenario="burst"))
     with pytest.raises(UserInputError, match="the scenario 'burst'; known are single-stream"):
-        held(made_result(row), made_result(row))
+        against(made_result(row), made_result(row))
 
 
 # --- what differs
@@ -104,7 +106,7 @@ def test_an_unknown_scenario_is_refused() -> None:
         (replace(BASE, **OTHER_BUNDLE), "bundle"),
         (replace(BASE, edgener_version="0.2.0"), "edgener"),
         (replace(BASE, driver="loadgen"), "load"),
-        (replace(BASE, workloads=(replace(BASE.workloads[0], sha256="4" * 64),)), "texts"),
+        (replace(BASE, works=(replace(BASE.works[0], sha256="4" * 64),)), "texts"),
         (changed(BASE, cpu="Xeon"), "machine"),
         (changed(BASE, memory=16 << 30), "machine"),
         (changed(BASE, gpus=("A100",)), "machine"),
@@ -118,8 +120,8 @@ def test_an_unknown_scenario_is_refused() -> None:
         (replace(BASE, rows=(replace(BASE.rows[0], provider="CUDAExecutionProvider"), BASE.rows[1])), "device"),
     ],
 )
-def test_one_thing_that_differs_is_what_is_compared(other: BenchResult, aspect: str) -> None:
-    assert held(BASE, other).compared == (aspect,)
+def test_the_only_difference_is_the_compared_aspect(other: BenchResult, aspect: str) -> None:
+    assert against(BASE, other).compared == (aspect,)
 
 
 def test_every_aspect_can_be_named() -> None:
@@ -132,12 +134,12 @@ def test_every_aspect_can_be_named() -> None:
         changed(BASE, memory=(8 << 30) - (1 << 20)),
         on_another_machine(BASE, power_mode=None),
         on_another_machine(BASE, kernel="5.15-tegra", os="Ubuntu", power_mode="15W"),
-        replace(BASE, name="another name", started="2026-02-02T00:00:00+00:00"),
+        replace(BASE, name="another name", begun="2026-02-02T00:00:00+00:00"),
     ],
     ids=["a little memory", "a machine", "what comes with a machine", "name and time"],
 )
-def test_what_is_no_further_difference_is_not_counted(other: BenchResult) -> None:
-    assert held(BASE, other).compared in ((), ("machine",))
+def test_a_consequence_of_a_difference_is_not_counted(other: BenchResult) -> None:
+    assert against(BASE, other).compared in ((), ("machine",))
 
 
 @pytest.mark.parametrize(
@@ -152,23 +154,23 @@ def test_what_is_no_further_difference_is_not_counted(other: BenchResult) -> Non
         (replace(BASE, edgener_version="0.2.0", **OTHER_BUNDLE), ["edgener is 0.2.0, against 0.1.0"]),
     ],
 )
-def test_more_than_one_thing_is_refused_with_what_was_found(other: BenchResult, found: list[str]) -> None:
+def test_more_than_one_difference_is_refused_with_a_list(other: BenchResult, found: list[str]) -> None:
     with pytest.raises(UserInputError) as refused:
-        held(BASE, other)
-    assert "differs from the first file in more than one thing" in refused.value.message
+        against(BASE, other)
+    assert "differs from the first file in more than one aspect" in refused.value.message
     assert all(text in refused.value.message for text in found)
     assert refused.value.hint and "--across" in refused.value.hint
 
 
-def test_what_may_differ_is_said_and_stays_in_the_list() -> None:
+def test_aspects_that_may_differ_stay_in_the_list() -> None:
     other = replace(BASE, edgener_version="0.2.0", **OTHER_BUNDLE)
-    found = held(BASE, other, across=("edgener",))
+    found = against(BASE, other, across=("edgener",))
     assert found.compared == ("bundle", "edgener")
-    assert held(on_another_machine(BASE), replace(other, driver="loadgen"), across=ASPECTS).rows
+    assert against(on_another_machine(BASE), replace(other, driver="loadgen"), across=ASPECTS).rows
 
 
-def test_what_differs_stands_below_the_table() -> None:
-    lines = list(lines_below(held(BASE, changed(BASE, governor="powersave"))))
+def test_differences_are_listed_below_the_table() -> None:
+    lines = list(lines_below(against(BASE, changed(BASE, governor="powersave"))))
     assert "differs: power: the governor is powersave, against performance" in lines
 
 
@@ -178,13 +180,13 @@ def test_what_differs_stands_below_the_table() -> None:
 @pytest.mark.parametrize("scenario", ["single-stream", "multi-stream", "offline", "server"])
 def test_a_slowdown_is_found_in_every_scenario(scenario: str) -> None:
     base, other = pair_of(1.1, 5, scenario=scenario)
-    row = held(base, other, 0.05).rows[0]
+    row = against(base, other, 0.05).rows[0]
     assert row.slowdown and 1.08 < row.slowdown.value < 1.12
     assert row.verdict == "fail"
     assert row.measured and row.slowdown.low <= row.measured.low <= row.measured.high <= row.slowdown.high
 
 
-def test_what_is_faster_passes() -> None:
+def test_a_faster_row_passes() -> None:
     assert verdicts(*pair_of(0.8, 6)) == ["pass"]
 
 
@@ -192,7 +194,7 @@ def test_rounds_that_spread_too_much_are_inconclusive() -> None:
     assert verdicts(*pair_of(1.03, 7, between=0.1)) == ["inconclusive"]
 
 
-def test_a_single_round_tells_nothing() -> None:
+def test_a_single_round_is_inconclusive() -> None:
     assert verdicts(*pair_of(1.3, 8, rounds=1)) == ["inconclusive"]
 
 
@@ -211,26 +213,26 @@ def test_the_worst_verdict_is_the_comparisons() -> None:
 
 
 @pytest.mark.parametrize("slower", [1.0, 1.1])
-@pytest.mark.parametrize("reference_ms", [1.12, 1 / 1.12])
-def test_a_machine_that_was_slower_or_faster_itself_tells_nothing(slower: float, reference_ms: float) -> None:
+@pytest.mark.parametrize("yardstick", [1.12, 1 / 1.12])
+def test_a_machine_that_was_slower_or_faster_itself_is_inconclusive(slower: float, yardstick: float) -> None:
     base, _ = pair_of(1, 9)
-    other = made_result(made_row(10.0 * slower, 3, reference_ms=20.0 * reference_ms))
-    row = held(base, other, 0.05).rows[0]
+    other = made_result(made_row(10.0 * slower, 3, yardstick=20.0 * yardstick))
+    row = against(base, other, 0.05).rows[0]
     assert row.verdict == "inconclusive" and row.reason.startswith("the machine itself took")
 
 
-def test_a_machine_that_was_a_little_slower_widens_the_interval_to_where_all_of_it_is_its_own() -> None:
+def test_a_slightly_slower_machine_widens_the_interval_by_its_own_slowdown() -> None:
     base, _ = pair_of(1, 9)
-    other = made_result(made_row(10.3, 3, reference_ms=20.0 * 1.03))
-    row = held(base, other, 0.05).rows[0]
+    other = made_result(made_row(10.3, 3, yardstick=20.0 * 1.03))
+    row = against(base, other, 0.05).rows[0]
     assert row.slowdown and row.measured
     assert row.slowdown.low < 1.0 < row.measured.low
     assert row.slowdown.high == row.measured.high
 
 
-def test_a_machine_that_was_a_little_faster_could_hide_a_slowdown() -> None:
+def test_a_slightly_faster_machine_could_hide_a_slowdown() -> None:
     base, _ = pair_of(1, 9)
-    other = made_result(made_row(10.2, 3, reference_ms=20.0 / 1.045))
+    other = made_result(made_row(10.2, 3, yardstick=20.0 / 1.045))
     assert verdicts(base, other) == ["inconclusive"]
 
 
@@ -239,10 +241,10 @@ def test_a_machine_that_was_a_little_faster_could_hide_a_slowdown() -> None:
     [changed(BASE, cpu="Xeon"), changed(BASE, governor="powersave"), changed(BASE, libraries={"numpy": "1.26.0"})],
     ids=["machine", "power", "numpy"],
 )
-def test_reference_workloads_are_not_compared_where_what_they_measure_is_what_differs(other: BenchResult) -> None:
-    found = held(BASE, other)
+def test_reference_workloads_are_not_compared_between_machines(other: BenchResult) -> None:
+    found = against(BASE, other)
     assert found.machine is None
-    assert any("yardsticks are not compared" in note for note in found.notes)
+    assert any("reference workloads are not compared" in note for note in found.notes)
 
 
 # --- what makes it doubtful
@@ -250,12 +252,12 @@ def test_reference_workloads_are_not_compared_where_what_they_measure_is_what_di
 
 def test_marks_of_both_sides_are_shown() -> None:
     busy = made_result(replace(BASE.rows[0], marks=("busy: others used 0.8 cores",)))
-    assert held(busy, made_result(BASE.rows[0])).rows[0].marks == ("first: busy: others used 0.8 cores",)
+    assert against(busy, made_result(BASE.rows[0])).rows[0].marks == ("first: busy: others used 0.8 cores",)
 
 
-def test_a_result_that_was_broken_off_says_so() -> None:
-    notes = held(BASE, replace(BASE, partial=True)).notes
-    assert "b.json was broken off: its rows have fewer rounds" in notes
+def test_an_interrupted_result_says_so() -> None:
+    notes = against(BASE, replace(BASE, partial=True)).notes
+    assert "b.json was interrupted: its rows have fewer rounds" in notes
 
 
 def test_the_docs_name_every_aspect() -> None:

@@ -1,4 +1,4 @@
-"""The gate counted: how often it finds a slowdown that is there, and one that is not, with noise that is known."""
+"""The error rates of the gate: how often it finds true and false slowdowns at a known noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRIALS = 200
 
 
 def verdicts_of(slower: float, scenario: str = "single-stream", shift: float = 0.0, **values: float) -> Counter[str]:
-    """How trials of the gate at 5 % end; rounds spread by 0.8 %, a result has eight.
+    """Verdicts of trials of the gate at 5 %; rounds spread by 0.8 %, a result has eight.
 
     `shift` is the spread of how fast the whole machine is from one result to the next, on a logarithmic scale.
     """
@@ -39,17 +39,17 @@ def test_the_same_thing_twice_always_passes(scenario: str) -> None:
     assert verdicts_of(1.0, scenario) == {"pass": TRIALS}
 
 
-def test_a_slowdown_of_just_what_is_allowed_rarely_fails() -> None:
+def test_a_slowdown_equal_to_the_limit_rarely_fails() -> None:
     assert verdicts_of(1.05)["fail"] <= 0.05 * TRIALS
 
 
-def test_on_a_noisy_machine_it_says_that_it_cannot_tell_and_not_that_it_is_slower() -> None:
+def test_a_noisy_machine_gives_inconclusive_and_not_slower() -> None:
     found = verdicts_of(1.0, between=0.08)
     assert found["fail"] <= 0.025 * TRIALS
     assert found["inconclusive"] > TRIALS / 2
 
 
-def test_a_machine_that_is_slower_or_faster_now_and_then_makes_few_verdicts_wrong() -> None:
+def test_a_machine_whose_speed_varies_makes_few_verdicts_wrong() -> None:
     same, slower = (verdicts_of(ratio, shift=0.03) for ratio in (1.0, 1.1))
     assert same["fail"] <= 0.01 * TRIALS and slower["pass"] <= 0.01 * TRIALS
     assert same["pass"] > 0.7 * TRIALS and slower["fail"] > 0.7 * TRIALS

@@ -105,6 +105,7 @@ def test_one_label_can_be_picked_however_it_reads(open_page: Open, bundle: Path)
     page = open_page(bundle)
     page.locator("select[name=label]").select_option(label="<LOC>")
     assert shown(page) == ["lost"]
+    page.locator("#changes").scroll_into_view_if_needed()  # what is off the screen is not laid out
     assert page.locator("#changes li:visible").inner_text().count("תל אביב") == 2
 
 
@@ -140,7 +141,7 @@ def test_thousands_of_changes_are_filtered_and_only_those_on_the_screen_are_laid
 
 def test_the_filter_works_by_keyboard(open_page: Open, bundle: Path) -> None:
     page = open_page(bundle)
-    page.keyboard.press("Tab")
+    page.locator("#filter input").first.focus()
     assert page.evaluate("document.activeElement.value") == "lost"
     page.keyboard.press("Space")
     assert "lost" not in shown(page)
@@ -163,6 +164,25 @@ def test_what_scrolls_and_what_opens_can_be_reached_by_keyboard(open_page: Open,
 
 
 # --- layout
+
+
+def test_the_chosen_columns_fit_1200_pixels_and_the_others_are_behind_a_switch(open_page: Open, bundle: Path) -> None:
+    page = open_page(bundle)
+    box = page.get_by_role("region", name="Each variant against PyTorch")
+    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+    titles = ["variant", "F1", "against PyTorch", "churn", "batch effect", "verdict", "MB", "ms per text"]
+    assert box.locator("th[scope=col]:visible").all_text_contents() == titles
+    page.get_by_label("all columns").check()
+    assert box.locator("th[scope=col]:visible").count() == len(titles) + 2
+
+
+def test_the_page_begins_with_a_chart_beside_its_recommendation(open_page: Open, bundle: Path) -> None:
+    page = open_page(bundle)
+    top = "each => each.getBoundingClientRect().top"
+    assert page.locator("svg").first.evaluate(top) < page.locator("table").first.evaluate(top) < 900
+    assert (
+        page.locator(".advice").inner_text().startswith("Recommended: fp32, the fastest variant that passes: 14.20 ms")
+    )
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1200])

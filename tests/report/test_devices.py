@@ -1,4 +1,4 @@
-"""The matrix of selftests: what a row says, which labels are compared, and what has not been run."""
+"""The matrix of selftests: the text of a row, which labels are compared, and what has not been run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgener.report.devices import COLUMNS, Matrix, Row, merge, not_run_line
-from edgener.report.devices_page import to_html, to_markdown
+from edgener.report.devices import COLUMNS, SelftestMatrix, SelftestRow, merge, not_run_line, to_html, to_markdown
 from edgener_runtime import UserInputError
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.commissioning.selftest.report import Answer, CheckResult, SelftestMachine, SelftestReport
@@ -37,7 +36,7 @@ ABSENT = replace(
 )  # fmt: skip
 
 
-def row_of(*reports: SelftestReport) -> Row:
+def row_of(*reports: SelftestReport) -> SelftestRow:
     """The last one's."""
     return merge(reports).rows[-1]
 
@@ -49,7 +48,7 @@ def test_a_row_says_what_ran_where_and_how_fast() -> None:
     )  # fmt: skip
 
 
-def test_labels_are_held_against_the_first_machine_with_the_model() -> None:
+def test_labels_are_compared_with_those_of_the_first_machine_with_the_model() -> None:
     row = row_of(LAPTOP, ORIN)
     assert (row.labels, row.ran_on, row.watts) == ("75.00% of laptop's", "TensorRT, TensorRT 10.3.0", "7.2")
 
@@ -74,7 +73,7 @@ def test_a_device_that_was_not_there_is_a_row_without_figures() -> None:
     assert {row.labels, row.median_ms, row.megabytes} == {"-"}
 
 
-def test_answers_that_nothing_was_held_against_prove_nothing() -> None:
+def test_answers_that_were_not_compared_prove_nothing() -> None:
     matrix = merge([replace(ORIN, verdict="inconclusive", exit_code=4)])
     assert matrix.rows[0].verdict == "inconclusive (4)"
     assert "TensorRT" in matrix.not_run
@@ -115,14 +114,17 @@ def test_no_reports_are_no_matrix() -> None:
 
 def test_json_comes_back_as_it_was() -> None:
     matrix = merge([LAPTOP, ORIN])
-    assert from_json(Matrix, to_json(matrix), "there") == matrix
+    assert from_json(SelftestMatrix, to_json(matrix), "there") == matrix
 
 
-def hostile(**fields: Any) -> Matrix:
-    return merge([replace(LAPTOP, machine=replace(MACHINE, name="<img src=x>|[b]\n&\\", **fields))])
+ATTACK = "<img src=x>|[b]\n&\\"
 
 
-def test_markdown_is_a_line_a_row_of_as_many_cells_whatever_they_hold() -> None:
+def hostile(**fields: Any) -> SelftestMatrix:
+    return merge([replace(LAPTOP, machine=replace(MACHINE, name=ATTACK, **fields))])
+
+
+def test_markdown_has_a_line_per_row_with_as_many_cells_whatever_they_hold() -> None:
     lines = to_markdown(hostile()).splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 3 and {line.count(" | ") for line in table} == {len(COLUMNS) - 1}
@@ -131,12 +133,12 @@ def test_markdown_is_a_line_a_row_of_as_many_cells_whatever_they_hold() -> None:
 
 
 def test_the_page_escapes_everything() -> None:
-    html = to_html(hostile())
-    assert "<img" not in html and "&lt;img src=x&gt;" in html
-    assert 'class="pass"' in html and 'class="fail"' in to_html(merge([LAPTOP, ABSENT]))
-    assert "Not run on a device yet: CUDA" in html
+    html = to_html(hostile(), [replace(LAPTOP, machine=replace(MACHINE, name=ATTACK))])
+    assert "<img" not in html and html.count("&lt;img src=x&gt;") == 2  # in the chart and in the table
+    assert 'class="advice pass"' in html and "1 selftests, of which none failed. Not run on a device yet: CUDA" in html
+    assert 'class="advice fail"' in to_html(merge([LAPTOP, ABSENT]), [LAPTOP, ABSENT])
 
 
 def test_what_ran_everywhere_has_nothing_below_the_table() -> None:
     everything = merge([LAPTOP, ORIN, replace(LAPTOP, provider="CUDAExecutionProvider")])
-    assert "Not run" not in to_markdown(everything) + to_html(everything)
+    assert "Not run" not in to_markdown(everything) + to_html(everything, [])

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from edgener.parity.gate import explain
+from edgener.parity.gate import Verdict, explain
+from edgener.report.export_page import advise
 
-from .pages import ATTACK, CHANGES, NOISE, PROVENANCE, change, reports_of, written
+from .pages import ATTACK, CHANGES, NOISE, PROVENANCE, SIZES, SPEED, change, reports_of, written
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,13 +51,19 @@ def markup(tmp_path_factory: pytest.TempPathFactory) -> str:
     return written(tmp_path_factory.mktemp("page") / "bundle").read_text(encoding="utf-8")
 
 
-def test_the_sections_stand_in_the_order_of_what_a_reader_asks(markup: str) -> None:
+def test_the_page_begins_with_a_chart_and_a_recommendation_and_then_a_table(markup: str) -> None:
+    main = markup.partition("<main>")[2]
+    places = [
+        main.index(part)
+        for part in ("<h1", "<svg", 'class="advice pass"', 'id="variants"', "<table", '<h2 id="verdicts')
+    ]
+    assert places == sorted(places)
     headings = re.findall(r"<h2[^>]*>(.*?)</h2>", markup)
-    assert headings == ["Verdicts", "Speed against accuracy", "Labels", "Entities that changed",
-                        "Sensitivity of the matrix products", "Figures", "Provenance"]  # fmt: skip
+    assert headings == ["Variants", "Verdicts", "Throughput and churn", "Labels", "Entities that changed",
+                        "Sensitivity of the matrix products", "Provenance"]  # fmt: skip
 
 
-def test_every_judgement_is_told_with_its_reason_and_verdict(markup: str) -> None:
+def test_every_judgement_is_shown_with_its_reason_and_verdict(markup: str) -> None:
     text = " ".join(Elements(markup).text.split())
     for report in reports_of():
         assert f"{report.variant}: {report.verdict}" in text
@@ -74,7 +81,7 @@ def test_every_change_is_a_list_item_with_both_sides(markup: str) -> None:
     assert found.count("mark") == sum(bool(each.pytorch) + bool(each.variant) for each in CHANGES)
 
 
-def test_provenance_is_told_value_by_value(markup: str) -> None:
+def test_provenance_is_shown_value_by_value(markup: str) -> None:
     text = Elements(markup).text
     for word in ("versions.python", "3.11.9", "calibration.sentences", "512", "seeds", "1, 2", "training"):
         assert word in text
@@ -131,10 +138,12 @@ def test_the_same_reports_are_the_same_bytes(tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_what_was_not_measured_is_said_so(tmp_path: Path) -> None:
+def test_the_page_says_what_was_not_measured(tmp_path: Path) -> None:
     page = written(tmp_path / "b", reports_of(()), speed=None, noise=None)
     text = Elements(page.read_text(encoding="utf-8")).text
-    for words in ("Not timed: int8-dynamic, fp32.", "No entity changed.", "Not measured: no search was made."):
+    smallest = "Recommended: fp32, the smallest variant that passes (none of them was timed): entity F1"
+    nothing = ("Not timed: int8-dynamic, fp32.", "No entity changed.", "Not measured: no search was made.")
+    for words in (*nothing, smallest):
         assert words in text
     assert sorted(file.name for file in (tmp_path / "b" / "report").glob("*.svg")) == [
         "labels-fp32.svg",
@@ -155,3 +164,15 @@ def test_the_wheel_has_the_page(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = {f"edgener/report/page/report.{kind}" for kind in ("html", "css", "js")}
     assert names <= set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_the_recommendation_is_the_fastest_variant_that_passes() -> None:
+    first, second = (replace(report, verdict=Verdict.PASS) for report in reports_of())
+    assert advise([first, second], SPEED, SIZES).startswith(
+        "Recommended: int8-dynamic, the fastest variant that passes: 6.10 ms per text, entity F1 "
+    )
+    failed = replace(first, verdict=Verdict.FAIL)
+    assert advise([failed, second], SPEED, SIZES).startswith(
+        "Recommended: fp32, the fastest variant that passes: 14.20 ms"
+    )
+    assert advise([failed], SPEED, SIZES) == "No variant passes its accuracy budget."

@@ -65,7 +65,7 @@ def test_steps_are_counted(trained: Path, small_factory: dict[str, Dataset]) -> 
     assert len(steps) == 5
 
 
-def test_text_without_gold_entities_is_scored_as_what_it_is(trained: Path) -> None:
+def test_text_without_gold_entities_is_scored(trained: Path) -> None:
     data = Dataset("empty.jsonl", "test", (Sentence("", (), ()), Sentence("so", ((0, 2),), ())), "json")
     evaluation = evaluate(trained, data)
     assert evaluation.entities.micro.support == 0
@@ -101,7 +101,7 @@ def test_labels_that_training_never_saw_are_named(trained: Path) -> None:
         evaluate(trained, data)
 
 
-def test_a_variant_that_the_bundle_lacks_is_refused(exported: Path, small_factory: dict[str, Dataset]) -> None:
+def test_a_variant_that_is_not_in_the_bundle_is_refused(exported: Path, small_factory: dict[str, Dataset]) -> None:
     with pytest.raises(EdgenerError, match="no variant 'int4'"):
         evaluate(exported, small_factory["test"], variant="int4")
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgener_exporters.variants import VARIANTS, Variant
+from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.machine.devices import provider_title
 
 HEADINGS = ("variant", "what it is", "runs on", "refused on", "needs")
@@ -52,12 +53,7 @@ def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _markdown(rows: Iterable[Mapping[str, Any]]) -> str:
-    table = [HEADINGS, ["---"] * len(HEADINGS), *([_escaped(cell) for cell in _cells(row)] for row in rows)]
-    return PAGE + "".join(f"| {' | '.join(cells)} |\n" for cells in table)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", "<br>")
+    return PAGE + markdown_table(HEADINGS, map(_cells, rows))
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

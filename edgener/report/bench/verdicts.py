@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from xml.etree import ElementTree
 
-from edgener.compare.compare import NOT_JUDGED, Against, Comparison, Held
+from edgener.compare.compare import NOT_JUDGED, BenchComparison, ComparedRow, FileComparison
 from edgener.compare.match import describe
 from edgener.parity.gate import Verdict
 from edgener.report.canvas import xml_text
 
 _COMMANDS: dict[str, str] = {Verdict.FAIL: "error", Verdict.INCONCLUSIVE: "warning"}
-_ESCAPED = {"%": "%25", "\r": "%0D", "\n": "%0A"}  # a line of the log is a command; these would end or change it
+_ESCAPED = {"%": "%25", "\r": "%0D", "\n": "%0A"}  # a line of the log is a command, which these would end or change
 _IN_PROPERTIES = _ESCAPED | {":": "%3A", ",": "%2C"}
-# In JUnit's words a failure is a fault that was found, and an error something that kept it from being looked for.
+# In JUnit's terms a failure is a fault that was found, and an error prevented the search for faults.
 _ELEMENTS: dict[str, str] = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error", NOT_JUDGED: "skipped"}
 
 
-def github_lines(comparison: Comparison) -> Iterator[str]:
+def github_lines(comparison: BenchComparison) -> Iterator[str]:
     """A workflow command of GitHub Actions for each row that did not pass, and a notice of the verdict."""
     for against in comparison.against:
         for row in against.rows:
@@ -31,15 +31,15 @@ def github_lines(comparison: Comparison) -> Iterator[str]:
 
 @contextmanager
 def no_commands(write: Callable[[str], None]) -> Iterator[None]:
-    """What is printed in between is no command to GitHub, whatever names and reasons stand in it."""
+    """Lines printed in this context are not commands to GitHub, whatever names and reasons they hold."""
     token = secrets.token_hex(16)
     write(f"::stop-commands::{token}")
     yield
     write(f"::{token}::")
 
 
-def junit(comparison: Comparison) -> str:
-    """A suite a file, a case a row; an inconclusive one is an error, one that was not judged is skipped."""
+def junit(comparison: BenchComparison) -> str:
+    """One suite per file, one case per row; an inconclusive row is an error, a row that was not judged is skipped."""
     root = ElementTree.Element("testsuites", name="edgener compare")
     for against in comparison.against:
         root.append(_suite(against, comparison.base))
@@ -47,7 +47,7 @@ def junit(comparison: Comparison) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _suite(against: Against, base: str) -> ElementTree.Element:
+def _suite(against: FileComparison, base: str) -> ElementTree.Element:
     name = xml_text(f"{against.name} against {base}")
     suite = ElementTree.Element("testsuite", name=name, tests=str(len(against.rows)))
     for element in ("failure", "error", "skipped"):
@@ -62,7 +62,7 @@ def _suite(against: Against, base: str) -> ElementTree.Element:
     return suite
 
 
-def _sentence(row: Held) -> str:
+def _sentence(row: ComparedRow) -> str:
     return f"{row.verdict}: {row.figure}, {row.reason}" if row.reason else f"{row.verdict}: {row.figure}"
 
 

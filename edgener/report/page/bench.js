@@ -12,36 +12,42 @@ function bound(name) {
   return Number.isFinite(value) && value >= 0 ? value : null;
 }
 
-// As in edgener/report/bench/recommend.py; a test holds the two against each other.
-function kept({ lost, low, high }, p99, f1) {
-  if (f1 !== null && (lost === undefined || Number(lost) > f1 + SAME)) return "breaks";
-  if (p99 === null || high === undefined || Number(high) <= p99) return "keeps";
-  return Number(low) > p99 ? "breaks" : "may";
+// The same as in edgener/report/bench/recommend.py; a test compares both.
+function meets({ lost, low, high }, p99, f1) {
+  if (f1 !== null && (lost === undefined || Number(lost) > f1 + SAME)) return "misses";
+  if (p99 === null || high === undefined || Number(high) <= p99) return "meets";
+  return Number(low) > p99 ? "misses" : "may meet";
 }
 
-function sentence(candidates, p99, f1) {
+function advise(candidates, name, p99, f1) {
   const oneByOne = candidates.length === 0 || candidates.some((each) => "high" in each);
   const parts = [p99 !== null && oneByOne && `p99 under ${p99} ms`, f1 !== null && `F1 within ${f1}`].filter(Boolean);
-  const asked = parts.join(", ") || "without a bound";
-  for (const [verdict, words] of [["keeps", ""], ["may", "cannot be told, nearest is "]]) {
-    const found = candidates.filter((each) => kept(each, p99, f1) === verdict);
+  const asked = parts.join(", ");
+  for (const verdict of ["meets", "may meet"]) {
+    const found = candidates.filter((each) => meets(each, p99, f1) === verdict);
     if (found.length === 0) continue;
     const best = found.reduce((one, other) => (Number(other.cost) < Number(one.cost) ? other : one));
-    const doubt = "doubtful" in best ? "; its figures are marked" : "";
-    return [`${asked}: ${words}${best.name} (${best.told}${doubt})`, verdict];
+    const figures = `${best.summary}${"doubtful" in best ? "; its figures are marked" : ""}`;
+    if (verdict === "may meet") return [`Nothing surely meets ${asked}; the nearest is ${best[name]}: ${figures}.`, verdict];
+    return [`Recommended: ${best[name]}, the fastest${asked && ` with ${asked}`}: ${figures}.`, verdict];
   }
-  return [`${asked}: nothing here keeps that`, "breaks"];
+  return [asked ? `Nothing here meets ${asked}.` : "There is no row to recommend.", "misses"];
+}
+
+function show(element, [text, verdict]) {
+  element.textContent = text;
+  element.classList.toggle("pass", verdict === "meets");
 }
 
 function recommend() {
   const [p99, f1] = [bound("p99"), bound("f1")];
+  const shown = rows.filter((row) => !row.hidden).map((row) => row.dataset);
+  show(document.getElementById("advice"), advise(shown.filter((row) => "leading" in row), "leading", p99, f1));
   choices.forEach((choice, group) => {
     const all = rows.filter((row) => row.dataset.group === String(group));
-    const shown = all.filter((row) => !row.hidden);
-    choice.hidden = all.length > 0 && shown.length === 0;
-    const [text, verdict] = sentence(shown.map((row) => row.dataset), p99, f1);
-    choice.querySelector(".sentence").textContent = text;
-    choice.classList.toggle("none", verdict !== "keeps");
+    const candidates = shown.filter((row) => row.group === String(group));
+    choice.hidden = all.length > 0 && candidates.length === 0;
+    show(choice.querySelector(".advice"), advise(candidates, "name", p99, f1));
   });
 }
 
@@ -62,7 +68,7 @@ function key(row, column) {
   return value === undefined ? row.cells[column].textContent : Number(value);
 }
 
-// Numbers before texts, so that what has no figure is last whichever way the rest runs.
+// Numbers before texts, so that rows without a figure are last in both directions.
 function compare(one, other, down) {
   if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
   const order = typeof one === "number" ? one - other : one.localeCompare(other);

@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 
+from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.machine.devices import DEVICES, NOT_RUN, Device
 from edgener_runtime.machine.requirements import described_requirements
 
@@ -114,7 +115,7 @@ def _board(board: Jetson) -> Iterator[tuple[str, str]]:
 
 def devices_table() -> str:
     """The table of devices in Markdown, as docs/how-to/runtime.md has it."""
-    return _markdown(_DEVICE_HEADINGS, [_device_row(device) for device in DEVICES.values()])
+    return markdown_table(_DEVICE_HEADINGS, map(_device_row, DEVICES.values())).rstrip("\n")
 
 
 def _device_row(device: Device) -> tuple[str, ...]:
@@ -126,9 +127,5 @@ def _device_row(device: Device) -> tuple[str, ...]:
 
 def platforms_page() -> str:
     """The tables of platforms in Markdown, as docs/reference/devices.md has them."""
-    jetpacks = _markdown(JETPACK_HEADINGS, jetpack_rows())
-    return f"{jetpacks}\n\n{_markdown(TOOLKIT_HEADINGS, toolkit_rows())}"
-
-
-def _markdown(headings: tuple[str, ...], cells: list[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in [headings, ("---",) * len(headings), *cells])
+    jetpacks = markdown_table(JETPACK_HEADINGS, jetpack_rows())
+    return f"{jetpacks}\n{markdown_table(TOOLKIT_HEADINGS, toolkit_rows())}".rstrip("\n")
