@@ -106,7 +106,7 @@ def test_an_unknown_scenario_is_refused() -> None:
         (replace(BASE, **OTHER_BUNDLE), "bundle"),
         (replace(BASE, edgener_version="0.2.0"), "edgener"),
         (replace(BASE, driver="loadgen"), "load"),
-        (replace(BASE, works=(replace(BASE.works[0], sha256="4" * 64),)), "texts"),
+        (replace(BASE, workloads=(replace(BASE.workloads[0], sha256="4" * 64),)), "texts"),
         (changed(BASE, cpu="Xeon"), "machine"),
         (changed(BASE, memory=16 << 30), "machine"),
         (changed(BASE, gpus=("A100",)), "machine"),
@@ -134,7 +134,7 @@ def test_every_aspect_can_be_named() -> None:
         changed(BASE, memory=(8 << 30) - (1 << 20)),
         on_another_machine(BASE, power_mode=None),
         on_another_machine(BASE, kernel="5.15-tegra", os="Ubuntu", power_mode="15W"),
-        replace(BASE, name="another name", begun="2026-02-02T00:00:00+00:00"),
+        replace(BASE, name="another name", started="2026-02-02T00:00:00+00:00"),
     ],
     ids=["a little memory", "a machine", "what comes with a machine", "name and time"],
 )
@@ -213,17 +213,17 @@ def test_the_worst_verdict_is_the_comparisons() -> None:
 
 
 @pytest.mark.parametrize("slower", [1.0, 1.1])
-@pytest.mark.parametrize("yardstick", [1.12, 1 / 1.12])
-def test_a_machine_that_was_slower_or_faster_itself_is_inconclusive(slower: float, yardstick: float) -> None:
+@pytest.mark.parametrize("reference", [1.12, 1 / 1.12])
+def test_a_machine_that_was_slower_or_faster_itself_is_inconclusive(slower: float, reference: float) -> None:
     base, _ = pair_of(1, 9)
-    other = made_result(made_row(10.0 * slower, 3, yardstick=20.0 * yardstick))
+    other = made_result(made_row(10.0 * slower, 3, reference_ms=20.0 * reference))
     row = against(base, other, 0.05).rows[0]
     assert row.verdict == "inconclusive" and row.reason.startswith("the machine itself took")
 
 
 def test_a_slightly_slower_machine_widens_the_interval_by_its_own_slowdown() -> None:
     base, _ = pair_of(1, 9)
-    other = made_result(made_row(10.3, 3, yardstick=20.0 * 1.03))
+    other = made_result(made_row(10.3, 3, reference_ms=20.0 * 1.03))
     row = against(base, other, 0.05).rows[0]
     assert row.slowdown and row.measured
     assert row.slowdown.low < 1.0 < row.measured.low
@@ -232,7 +232,7 @@ def test_a_slightly_slower_machine_widens_the_interval_by_its_own_slowdown() -> 
 
 def test_a_slightly_faster_machine_could_hide_a_slowdown() -> None:
     base, _ = pair_of(1, 9)
-    other = made_result(made_row(10.2, 3, yardstick=20.0 / 1.045))
+    other = made_result(made_row(10.2, 3, reference_ms=20.0 / 1.045))
     assert verdicts(base, other) == ["inconclusive"]
 
 

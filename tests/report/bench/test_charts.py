@@ -68,5 +68,5 @@ def test_bundles_and_other_texts_of_the_same_name_are_distinguished() -> None:
     assert {work.series(line) for work in works_of(BOX, other)[:1] for line in work.lines} == {
         "bundle 11111111", "bundle 33333333",
     }  # fmt: skip
-    texts = replace(ORIN, works=tuple(replace(work, sha256="9" * 64) for work in ORIN.works))
+    texts = replace(ORIN, workloads=tuple(replace(work, sha256="9" * 64) for work in ORIN.workloads))
     assert [len({line.machine for line in work.lines}) for work in works_of(BOX, texts)] == [1] * 4
