@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Needed:
+class BuildRequirement:
     """A package that edgener needs: its name, as pip is asked for it, what is installed, and whether that fits."""
 
     name: str
@@ -29,7 +29,7 @@ class Examination:
     """edgener's version, the packages it needs, and all that the runtime's probe found."""
 
     edgener: str
-    build: tuple[Needed, ...]
+    build: tuple[BuildRequirement, ...]
     probe: Probe
     schema_version: int = 1
 
@@ -44,10 +44,10 @@ class Examination:
 
 def examine() -> Examination:
     """Look at this environment and this machine; nothing heavy is imported."""
-    return Examination(version("edgener"), needed_by(requires("edgener") or []), probe())
+    return Examination(version("edgener"), installed_requirements(requires("edgener") or []), probe())
 
 
-def needed_by(requirements: list[str]) -> tuple[Needed, ...]:
+def installed_requirements(requirements: list[str]) -> tuple[BuildRequirement, ...]:
     """What is installed for these requirements, without those of extras."""
     from packaging.requirements import Requirement  # transformers brings it
 
@@ -55,12 +55,12 @@ def needed_by(requirements: list[str]) -> tuple[Needed, ...]:
     return tuple(_needed(entry) for entry in parsed if not entry.marker or entry.marker.evaluate({"extra": ""}))
 
 
-def _needed(entry: Requirement) -> Needed:
+def _needed(entry: Requirement) -> BuildRequirement:
     try:
         found = version(entry.name)
     except PackageNotFoundError:
-        return Needed(entry.name, _asked(entry), None, False)
-    return Needed(entry.name, _asked(entry), found, entry.specifier.contains(found, prereleases=True))
+        return BuildRequirement(entry.name, _asked(entry), None, False)
+    return BuildRequirement(entry.name, _asked(entry), found, entry.specifier.contains(found, prereleases=True))
 
 
 def _asked(entry: Requirement) -> str:

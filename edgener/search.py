@@ -23,7 +23,7 @@ from edgener.parity.measures.tagging import Answers, answer
 from edgener.parity.reference import PyTorchModel
 from edgener.parity.speed import ROUNDS, measure_speed
 from edgener_exporters.calibrate.calibration import Calibration
-from edgener_exporters.calibrate.measurement_cache import Kept
+from edgener_exporters.calibrate.measurement_cache import MeasurementCache
 from edgener_exporters.graph.graph import copy_of, open_graph
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.roles import Product
@@ -32,7 +32,7 @@ from edgener_exporters.quantise.int8 import Form, encoder_products
 from edgener_exporters.quantise.int8_dynamic import dynamic_product
 from edgener_exporters.quantise.smooth import smooth, smoothable
 from edgener_exporters.search.mixed import Plan, write_mixed
-from edgener_exporters.search.precision_search import Search, path_of_plans
+from edgener_exporters.search.precision_search import PathSearch, path_of_plans
 from edgener_exporters.search.sensitivity import TIMED_ROUNDS, Noise, product_seconds
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.backends.base import Tuning
@@ -70,7 +70,7 @@ class SearchSpec:
 
 
 @dataclass(frozen=True)
-class Trial:
+class SearchTrial:
     """One mix that was tried: how many products have each form, what it lost against PyTorch, and how fast it was.
 
     `within` says whether its bare figures keep the budgets, `verdict` whether their intervals do.
@@ -101,13 +101,13 @@ class SearchResult:
     chosen: str
     plan: Plan
     reasons: dict[str, str]
-    trials: tuple[Trial, ...]
+    trials: tuple[SearchTrial, ...]
     noise: dict[str, dict[str, float]]
     seconds: dict[str, dict[str, float]]
     schema_version: int = SCHEMA_VERSION
 
     @property
-    def best(self) -> Trial:
+    def best(self) -> SearchTrial:
         """The trial that was chosen."""
         return next(trial for trial in self.trials if trial.name == self.chosen)
 
@@ -135,30 +135,30 @@ def search_precision(path: Path, spec: SearchSpec, track: Track = untracked) -> 
     churn = () if any(budget.figure == "churn" for budget in spec.budgets) else (DEFAULT_CHURN,)
     spec = replace(spec, budgets=(*spec.budgets, *churn))
     with TemporaryDirectory() as folder:
-        bench = Bench(checkpoint, spec, Path(folder), track)
-        smoothed = bench.smoothing()
-        smooth(bench.model, bench.calibration, smoothed)
-        noise, seconds = bench.noise(), bench.seconds()
+        work = SearchRun(checkpoint, spec, Path(folder), track)
+        smoothed = work.smoothing()
+        smooth(work.model, work.calibration, smoothed)
+        noise, seconds = work.noise(), work.seconds()
         plans = path_of_plans(noise, seconds)
-        search = Search(len(plans), lambda place: bench.attempt(place, plans))
-        baselines = [bench.baseline(name) for name in BASELINES]
+        search = PathSearch(len(plans), lambda place: work.attempt(place, plans))
+        baselines = [work.baseline(name) for name in BASELINES]
         place = search.run(surely_keeps)
         if place < 0:  # too little text to be sure of anything
             place = max(0, search.run(seems_to_keep))
-        trials = bench.timed([*baselines, *(search.trials[tried] for tried in sorted(search.trials))])
+        trials = work.timed([*baselines, *(search.trials[tried] for tried in sorted(search.trials))])
     chosen = next(trial for trial in trials if trial.name == search.trials[place].name)
     return SearchResult(
-        bench.graph, name, isa(), chosen.name, Plan(plans[place], tuple(smoothed)),
+        work.graph, name, isa(), chosen.name, Plan(plans[place], tuple(smoothed)),
         dict(_reasons(plans, place, noise)), trials, noise, seconds,
     )  # fmt: skip
 
 
-def surely_keeps(trial: Trial) -> bool:
+def surely_keeps(trial: SearchTrial) -> bool:
     """Whether a trial is within every budget with its whole interval."""
     return trial.verdict == Verdict.PASS.value
 
 
-def seems_to_keep(trial: Trial) -> bool:
+def seems_to_keep(trial: SearchTrial) -> bool:
     """Whether a trial's bare figures are within every budget."""
     return trial.within
 
@@ -176,7 +176,7 @@ def _reasons(plans: Sequence[Mapping[str, str]], place: int, noise: Mapping[str,
 
 
 @dataclass
-class Bench:
+class SearchRun:
     """What a search works on: the FP32 graph in a scratch folder, its calibration, and PyTorch's answers."""
 
     checkpoint: Checkpoint
@@ -195,7 +195,7 @@ class Bench:
         self.calibration.check()
         self.graph = sha256_of(fp32)
         self.model = open_graph(fp32)
-        self.kept = Kept(self.spec.cache, [self.graph, self.calibration.sha256, self.spec.method])
+        self.kept = MeasurementCache(self.spec.cache, [self.graph, self.calibration.sha256, self.spec.method])
 
     @cached_property
     def forms(self) -> dict[str, Form]:
@@ -265,19 +265,19 @@ class Bench:
         """The time of each bare product in each form, by role and form."""
         return product_seconds(self.model, self.products, self.forms, self.track("time of products", TIMED_ROUNDS))
 
-    def attempt(self, place: int, plans: Sequence[Mapping[str, str]]) -> Trial:
+    def attempt(self, place: int, plans: Sequence[Mapping[str, str]]) -> SearchTrial:
         """Build the plan at a place of the path and hold it against PyTorch."""
         plan, name = plans[place], f"{place} of {len(plans) - 1}"
         write_mixed(copy_of(self.model), self._file(name), self.forms, plan)
         return self._tried(name, dict(sorted(Counter(plan.values()).items())))
 
-    def baseline(self, name: str) -> Trial:
+    def baseline(self, name: str) -> SearchTrial:
         """A variant as it stands in the table, held against PyTorch like the mixes."""
         if build := VARIANTS[name].build:
             build(self._file(FP32), self._file(name), self.calibration)
         return self._tried(name, {name: len(self.products)})
 
-    def _tried(self, name: str, forms: dict[str, int]) -> Trial:
+    def _tried(self, name: str, forms: dict[str, int]) -> SearchTrial:
         step = self.track(f"trying {name}", len(self.spec.dataset.sentences))
         with self._open(name) as classifier:
             found = answer(classifier, self.spec.dataset.sentences, step)
@@ -286,7 +286,7 @@ class Bench:
         self.track(f"{name}: {trial.verdict}{churn}", 1)()  # stays in sight under the bars
         return trial
 
-    def _judged(self, name: str, forms: dict[str, int], size: int, found: Answers) -> Trial:
+    def _judged(self, name: str, forms: dict[str, int], size: int, found: Answers) -> SearchTrial:
         import numpy as np
 
         sentences = self.spec.dataset.sentences
@@ -296,9 +296,9 @@ class Bench:
         judgements = judge(VARIANTS["mixed"], figures, budgets)
         within = all(judged.loss is not None and judged.loss.value <= judged.limit for judged in judgements)
         verdict = overall(judgements).value
-        return Trial(name, forms, size, verdict, within, every.f1, every.f1_difference, every.churn)
+        return SearchTrial(name, forms, size, verdict, within, every.f1, every.f1_difference, every.churn)
 
-    def timed(self, trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    def timed(self, trials: Sequence[SearchTrial]) -> tuple[SearchTrial, ...]:
         """The trials with their speed, all measured in turns."""
         texts = [sentence.text for sentence in self.spec.dataset.sentences if sentence.text.strip()]
         with ExitStack() as stack:

@@ -18,7 +18,7 @@ from edgener.parity.budgets import Budget
 from edgener.parity.gate import Verdict
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener.search import BASELINES, SearchResult, SearchSpec, read_search, search_precision
-from edgener_exporters.calibrate.measurement_cache import Kept
+from edgener_exporters.calibrate.measurement_cache import MeasurementCache
 from edgener_exporters.int8_kernels import FP32
 from edgener_exporters.search.sensitivity import Noise
 from edgener_exporters.variants import VARIANTS
@@ -106,12 +106,12 @@ def test_a_search_that_was_broken_off_goes_on(
 
 @pytest.mark.parametrize("damage", ["[1, 2", "[]", ""])
 def test_a_damaged_memory_is_begun_anew(damage: str, tmp_path: Path) -> None:
-    Kept(tmp_path, ["graph"])("noise", lambda: 0.5)
+    MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.5)
     (file,) = (tmp_path / "search").iterdir()
-    assert Kept(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.5
-    assert Kept(tmp_path, ["another graph"])("noise", lambda: 0.7) == 0.7
+    assert MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.5
+    assert MeasurementCache(tmp_path, ["another graph"])("noise", lambda: 0.7) == 0.7
     file.write_text(damage)
-    assert Kept(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.7
+    assert MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.7
 
 
 def test_where_no_mix_keeps_the_budgets_all_stays_in_fp32(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgener_runtime.errors import UserInputError
 
 from .bootstrap import Estimate
-from .figures import Figures
+from .figures import VariantFigures
 
 EACH = "each"
 
@@ -23,28 +23,28 @@ class Loss:
     option: str
     sentence: str
     form: str
-    estimate: Callable[[Figures, str | None], Estimate | None]
+    estimate: Callable[[VariantFigures, str | None], Estimate | None]
     needs_gold: bool = False
     by_label: bool = True
     of: str = " of {}"
     unmeasured: str = "PyTorch finds no such entity in the text"
 
 
-def _f1_drop(figures: Figures, label: str | None) -> Estimate | None:
+def _f1_drop(figures: VariantFigures, label: str | None) -> Estimate | None:
     found = figures.of(label)
     return -found.f1_difference if found.f1_difference and found.f1_pytorch else None
 
 
-def _f1_share(figures: Figures, label: str | None) -> Estimate | None:
+def _f1_share(figures: VariantFigures, label: str | None) -> Estimate | None:
     kept = figures.of(label).f1_kept
     return 1 - kept if kept else None
 
 
-def _changed_labels(figures: Figures, _: str | None) -> Estimate | None:
+def _changed_labels(figures: VariantFigures, _: str | None) -> Estimate | None:
     return 1 - figures.equal_labels if figures.equal_labels else None
 
 
-def _stray(figures: Figures, mask: str | None) -> Estimate | None:
+def _mask_deviation(figures: VariantFigures, mask: str | None) -> Estimate | None:
     return Estimate(*[figures.masks[mask].masked] * 3) if mask else None
 
 
@@ -71,7 +71,7 @@ LOSSES = {
     "labels": Loss(
         "an exact variant", "changed {} of the labels", "{:.4%}", _changed_labels, unmeasured="the text has no token"
     ),
-    "masks": Loss("a mask", "moved the logits by {}", "{:.1%}", _stray, of=" under {} masks"),
+    "masks": Loss("a mask", "moved the logits by {}", "{:.1%}", _mask_deviation, of=" under {} masks"),
 }
 
 

@@ -13,7 +13,7 @@ from edgener.parity.measures.batch_effect import Batched, count_batch_effect
 from edgener.parity.measures.counts import Count, Counts, count_sentences
 from edgener.parity.measures.diff import Change, DiffSummary, changes, summarise
 from edgener.parity.measures.logits import LogitFigures, logit_figures
-from edgener.parity.measures.masks import MaskedText, Runner, Stray, mask_texts, stray
+from edgener.parity.measures.masks import MaskDeviation, MaskedText, Runner, mask_deviations, mask_texts
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import Answers, answer
 from edgener_runtime.bundle.manifest import ParityFigures
@@ -22,7 +22,7 @@ from edgener_runtime.machine.cpu import isa
 from edgener_runtime.pipeline import TokenLogits
 
 from .bootstrap import Estimate
-from .figures import Figures, measure
+from .figures import VariantFigures, measure
 from .gate import Judgement, Verdict, overall
 from .reference import PyTorchModel
 
@@ -42,7 +42,7 @@ class ParityReport:
     data: str
     isa: str
     figures: ParityFigures
-    estimates: Figures
+    estimates: VariantFigures
     logits: LogitFigures
     diff: DiffSummary
     scores: EntityScores | None
@@ -67,7 +67,7 @@ class Reference:
     unknown_id: int | None
 
 
-class Candidate(Batched, Runner, Protocol):
+class RunnableVariant(Batched, Runner, Protocol):
     """A variant in the runtime."""
 
 
@@ -82,7 +82,7 @@ def run_reference(model: PyTorchModel, dataset: Dataset, step: Callable[[], None
 def compare(
     reference: Reference,
     variant: str,
-    candidate: Candidate,
+    candidate: RunnableVariant,
     step: Callable[[], None] = lambda: None,
     most_alone: int | None = None,
 ) -> ParityReport:
@@ -98,7 +98,7 @@ def compare(
         _check_same_text(variant, sentence, expected, found)
     batch = count_batch_effect(candidate, sentences, answers.tags, step, most_alone)
     counts = count_sentences(sentences, pytorch, answers, batch)
-    return _report(reference, variant, answers, counts, stray(candidate, reference.masks))
+    return _report(reference, variant, answers, counts, mask_deviations(candidate, reference.masks))
 
 
 def decided(report: ParityReport, judgements: tuple[Judgement, ...]) -> ParityReport:
@@ -121,7 +121,7 @@ def _check_same_text(variant: str, sentence: Sentence, expected: TokenLogits, fo
 
 
 def _report(
-    reference: Reference, variant: str, answers: Answers, counts: Counts, masks: dict[str, Stray]
+    reference: Reference, variant: str, answers: Answers, counts: Counts, masks: dict[str, MaskDeviation]
 ) -> ParityReport:
     sentences, pytorch = reference.dataset.sentences, reference.answers
     gold = [sentence.tags() for sentence in sentences]
@@ -144,7 +144,7 @@ def _report(
     )
 
 
-def _manifest_figures(counts: Counts, estimates: Figures, logits: LogitFigures) -> ParityFigures:
+def _manifest_figures(counts: Counts, estimates: VariantFigures, logits: LogitFigures) -> ParityFigures:
     every, batch = estimates.overall, estimates.batch_effect
     return ParityFigures(
         sentences=len(counts.tokens),

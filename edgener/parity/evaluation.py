@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from edgener.progress import Track
 from edgener_exporters.graph.graph import save_graph
-from edgener_exporters.quantise.fp16_emulation import round_halves
+from edgener_exporters.quantise.fp16_emulation import round_to_fp16
 from edgener_exporters.variants import SESSION_OPTIONS, Variant
 from edgener_runtime.backends.base import Tuning
 from edgener_runtime.bundle.manifest import Manifest, Speed, VariantEntry, read_manifest
@@ -49,7 +49,7 @@ def _as_it_will_run(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]
         yield entry
         return
     model = onnx.load(folder / entry.file.path)
-    round_halves(model)
+    round_to_fp16(model)
     with TemporaryDirectory(dir=folder) as scratch:
         stand_in = Path(scratch).resolve() / "rounded.onnx"
         save_graph(model, stand_in)

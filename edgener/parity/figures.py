@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgener.parity.measures.counts import Count, Counts
-from edgener.parity.measures.masks import Stray
+from edgener.parity.measures.masks import MaskDeviation
 
 from .bootstrap import RESAMPLES, SEED, Bootstrap, Estimate
 
@@ -37,7 +37,7 @@ class LabelFigures:
 
 
 @dataclass(frozen=True)
-class Figures:
+class VariantFigures:
     """All labels together and each; `equal_labels` is a share of tokens, `batch_effect` one of entities.
 
     `masks` says how far the logits stray from PyTorch's under each kind of mask, as a share of their size.
@@ -48,7 +48,7 @@ class Figures:
     labels: dict[str, LabelFigures]
     equal_labels: Estimate | None
     batch_effect: Estimate | None
-    masks: dict[str, Stray]
+    masks: dict[str, MaskDeviation]
     unit: str
     units: int
     resamples: int = RESAMPLES
@@ -59,7 +59,7 @@ class Figures:
         return self.overall if label is None else self.labels[label]
 
 
-def measure(counts: Counts, masks: dict[str, Stray]) -> Figures:
+def measure(counts: Counts, masks: dict[str, MaskDeviation]) -> VariantFigures:
     """Figures with intervals, from counts by sentence."""
     import numpy as np
 
@@ -69,7 +69,7 @@ def measure(counts: Counts, masks: dict[str, Stray]) -> Figures:
     figures = [_of_label(bootstrap, number * len(Count), block.sum(axis=0)) for number, block in enumerate(blocks)]
     behind = len(blocks) * len(Count)
     changed = bootstrap.share(behind, behind + 1)
-    return Figures(
+    return VariantFigures(
         overall=figures[-1],
         labels=dict(zip(counts.labels, figures[:-1], strict=True)),
         equal_labels=None if changed is None else 1 - changed,

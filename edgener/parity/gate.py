@@ -11,7 +11,7 @@ from edgener_exporters.variants import Variant
 
 from .bootstrap import Estimate
 from .budgets import EACH, LOSSES, NO_LABEL, Budget
-from .figures import Figures
+from .figures import VariantFigures
 
 _MOST_NEEDED = 1_000_000  # entities; nobody labels more
 _SAME = 1e-12
@@ -46,7 +46,7 @@ class Judgement:
     needed: int | None = None
 
 
-def judge(variant: Variant, figures: Figures, budgets: Sequence[Budget]) -> tuple[Judgement, ...]:
+def judge(variant: Variant, figures: VariantFigures, budgets: Sequence[Budget]) -> tuple[Judgement, ...]:
     """Hold a variant's figures against its budgets; an exact variant may change no label, and need keep no other.
 
     No variant may stray much farther from PyTorch under a mask than the same subwords do without.
@@ -62,7 +62,7 @@ def overall(judgements: Sequence[Judgement]) -> Verdict:
     return next((verdict for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) if verdict in found), Verdict.PASS)
 
 
-def _judgements(budget: Budget, figures: Figures) -> Iterator[Judgement]:
+def _judgements(budget: Budget, figures: VariantFigures) -> Iterator[Judgement]:
     loss = LOSSES[budget.figure]
     for label in figures.labels if budget.label == EACH else (budget.label,):
         estimate, found = loss.estimate(figures, label), figures.labels.get(label or "", figures.overall)

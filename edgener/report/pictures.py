@@ -18,7 +18,7 @@ from .canvas import INK, figure, label_text, looks
 from .pareto import front
 
 if TYPE_CHECKING:
-    from edgener.search import Trial
+    from edgener.search import SearchTrial
     from edgener_runtime.bundle.manifest import Speed, Spread
 
 WIDTH = 4.4  # inches
@@ -98,7 +98,7 @@ def draw_churn(
     return picture
 
 
-def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture | None:
+def search_picture(trials: Sequence[SearchTrial], data: str, folder: Path) -> Picture | None:
     """The picture of a search, or None where none was made."""
     if not trials:
         return None
@@ -108,7 +108,7 @@ def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture 
     return picture
 
 
-def draw_search(trials: Sequence[Trial], data: str, *files: Path) -> None:
+def draw_search(trials: Sequence[SearchTrial], data: str, *files: Path) -> None:
     """Throughput against churn of what a search tried, written to `files` (SVG, PNG); mixes are dots without a name."""
     timed = {trial.name: Point(trial.speed.throughput, trial.churn, trial.size)
              for trial in trials if trial.speed and trial.churn}  # fmt: skip

@@ -20,7 +20,7 @@ from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
 from edgener.parity.reference import PyTorchModel
 from edgener.sources import resolve_model
-from edgener_exporters.library_logging import quieten_libraries
+from edgener_exporters.libraries import silence_libraries
 from edgener_runtime.base.files import check_replaceable, staged_folder, write_atomic
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.errors import UserInputError
@@ -59,7 +59,7 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     work = out.absolute().with_name(f"{out.name}.unfinished")
     settings = _settings(config, data, work)
     last = _last_checkpoint(work, settings, resume)
-    quieten_libraries()
+    silence_libraries()
     trainer, judged = _set_up(data, config, work)
     write_atomic(work / _SETTINGS, settings)
     before = _score(trainer, judged)

@@ -19,7 +19,7 @@ from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
 from edgener.parity.compare import ParityReport, compare, decided, run_reference
 from edgener.parity.gate import Verdict, explain, judge, overall
-from edgener.parity.measures.masks import Stray
+from edgener.parity.measures.masks import MaskDeviation
 from edgener.parity.measures.metrics import entity_scores
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import ParityError
@@ -108,7 +108,7 @@ def test_the_same_answers_lose_nothing() -> None:
     )  # fmt: skip
     assert report.scores == report.scores_pytorch
     assert report.changes == () and report.diff.kinds == {}
-    assert report.estimates.masks == dict.fromkeys(("right-padded", "left-padded", "holed"), Stray(0.0, 0.0))
+    assert report.estimates.masks == dict.fromkeys(("right-padded", "left-padded", "holed"), MaskDeviation(0.0, 0.0))
 
 
 def test_the_manifests_figures_are_those_of_the_estimates() -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
-from edgener.parity.figures import Figures, LabelFigures
+from edgener.parity.figures import LabelFigures, VariantFigures
 from edgener.parity.gate import Judgement, Verdict, entities_needed, explain, judge, overall, verdict_of
-from edgener.parity.measures.masks import Stray
+from edgener.parity.measures.masks import MaskDeviation
 from edgener_exporters.variants import VARIANTS
 
 INT8, FP32 = VARIANTS["int8-dynamic"], VARIANTS["fp32"]
@@ -28,18 +28,22 @@ def label_figures(**changes: Estimate | float | None) -> LabelFigures:
     return replace(figures, **changes)
 
 
-FIGURES = Figures(
+FIGURES = VariantFigures(
     overall=label_figures(),
     labels={"PER": label_figures(churn=Estimate(0.01, 0.0, 0.05)), "LOC": label_figures()},
     equal_labels=Estimate(0.997, 0.996, 0.998),
     batch_effect=Estimate(0.021, 0.017, 0.026),
-    masks={"right-padded": Stray(0.03, 0.03), "left-padded": Stray(0.04, 0.03), "holed": Stray(0.02, 0.03)},
+    masks={
+        "right-padded": MaskDeviation(0.03, 0.03),
+        "left-padded": MaskDeviation(0.04, 0.03),
+        "holed": MaskDeviation(0.02, 0.03),
+    },
     unit="sentence",
     units=500,
 )
 
 
-def verdicts(*budgets: Budget, figures: Figures = FIGURES) -> dict[tuple[str, str | None], Verdict]:
+def verdicts(*budgets: Budget, figures: VariantFigures = FIGURES) -> dict[tuple[str, str | None], Verdict]:
     found = judge(INT8, figures, budgets)
     return {(judged.figure, judged.label): judged.verdict for judged in found if judged.figure != "masks"}
 
@@ -124,7 +128,7 @@ def test_an_exact_variant_may_change_no_label_and_need_keep_no_other_budget() ->
 def test_no_variant_strays_much_farther_under_strange_masks(
     plain: float, left: float, verdict: Verdict, variant: object
 ) -> None:
-    figures = replace(FIGURES, masks={"left-padded": Stray(left, plain)})
+    figures = replace(FIGURES, masks={"left-padded": MaskDeviation(left, plain)})
     (judged,) = (judged for judged in judge(variant, figures, []) if judged.figure == "masks")  # type: ignore[arg-type]
     assert (judged.label, judged.verdict) == ("left-padded", verdict)
 

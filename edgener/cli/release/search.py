@@ -18,7 +18,7 @@ from edgener_exporters.calibrate.calibration import METHODS
 from .budgets import budget_options
 
 if TYPE_CHECKING:
-    from edgener.search import SearchResult, Trial
+    from edgener.search import SearchResult, SearchTrial
 
 
 @click.command()
@@ -103,7 +103,7 @@ def _print(result: SearchResult, out: Path | None) -> None:
         console.print(f"plan:  {out}\nfront: {front}", highlight=False, soft_wrap=True)
 
 
-def _row(trial: Trial) -> tuple[str, ...]:
+def _row(trial: SearchTrial) -> tuple[str, ...]:
     """A trial by its bare figures; their intervals stand in the JSON and in the picture."""
     speed, lost, churn = trial.speed, trial.f1_difference, trial.churn
     return (

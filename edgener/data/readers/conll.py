@@ -18,7 +18,7 @@ DOCUMENT_START = "-DOCSTART-"
 
 
 @dataclass(frozen=True)
-class Row:
+class ConllRow:
     """One line that is not blank: its number, its text and its columns."""
 
     line: int
@@ -27,7 +27,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ColumnLayout:
     """Which column holds the token and which the tag (None where the file has tokens only), counted from 0."""
 
     token: int
@@ -52,13 +52,13 @@ def read_conll(
     return [replace(sentence, document=bisect(starts, sentence.line)) for sentence in sentences], scheme
 
 
-def _blocks(text: str) -> Iterator[list[Row]]:
+def _blocks(text: str) -> Iterator[list[ConllRow]]:
     """Runs of lines between blank ones; a line that holds only a tab or spaces is blank."""
-    block: list[Row] = []
+    block: list[ConllRow] = []
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.rstrip()
         if line:
-            block.append(Row(number, line, _columns(line)))
+            block.append(ConllRow(number, line, _columns(line)))
         elif block:
             yield block
             block = []
@@ -71,11 +71,11 @@ def _columns(line: str) -> tuple[str, ...]:
     return tuple(line.split("\t") if "\t" in line else (column for column in line.split(" ") if column))
 
 
-def _layout(rows: Sequence[Row], bad: BadLines, token: int | None, tag: int | None) -> Layout:
+def _layout(rows: Sequence[ConllRow], bad: BadLines, token: int | None, tag: int | None) -> ColumnLayout:
     """The columns given, or guessed: behind an index column the first tag layer (the outer one), else the last."""
     rows = [row for row in rows if not row.text.startswith("#") and row.columns[0] != DOCUMENT_START]
     if not rows:
-        return Layout(token or 0, tag, 1)
+        return ColumnLayout(token or 0, tag, 1)
     width = Counter(len(row.columns) for row in rows).most_common(1)[0][0]
     regular = [row.columns for row in rows if len(row.columns) == width]
     indexed = width > 2 and _share(columns[0].isdecimal() for columns in regular) >= 0.9
@@ -93,7 +93,7 @@ def _layout(rows: Sequence[Row], bad: BadLines, token: int | None, tag: int | No
         )
     if tag is None and width > 1:
         tag = _guess_tag_column(regular, token, indexed, bad)
-    return Layout(token, tag, width)
+    return ColumnLayout(token, tag, width)
 
 
 def _share(hold: Iterable[bool]) -> float:
@@ -116,7 +116,9 @@ def _guess_tag_column(rows: Sequence[tuple[str, ...]], token: int, indexed: bool
     return candidates[0] if indexed else candidates[-1]
 
 
-def _sentences(block: Sequence[Row], layout: Layout, bad: BadLines) -> Iterator[tuple[int, list[str], list[str]]]:
+def _sentences(
+    block: Sequence[ConllRow], layout: ColumnLayout, bad: BadLines
+) -> Iterator[tuple[int, list[str], list[str]]]:
     """(line, tokens, tags) of each sentence in a run of lines; a document start ends a sentence and is none."""
     line, tokens, tags = 0, list[str](), list[str]()
     for row in block:
@@ -134,7 +136,7 @@ def _sentences(block: Sequence[Row], layout: Layout, bad: BadLines) -> Iterator[
         yield line, tokens, tags
 
 
-def _cell(row: Row, layout: Layout, bad: BadLines) -> tuple[str, str] | None:
+def _cell(row: ConllRow, layout: ColumnLayout, bad: BadLines) -> tuple[str, str] | None:
     """Token and tag of a line, or None for a comment or a skipped broken line."""
     columns, last = row.columns, max(layout.token, layout.tag or 0)
     tag = "O" if layout.tag is None else columns[layout.tag] if len(columns) > last else ""
@@ -148,7 +150,7 @@ def _cell(row: Row, layout: Layout, bad: BadLines) -> tuple[str, str] | None:
     return None
 
 
-def _expected(layout: Layout) -> str:
+def _expected(layout: ColumnLayout) -> str:
     if layout.tag is None:
         return "a token and no other column"
     columns = f"columns {layout.token + 1} and {layout.tag + 1} of {layout.columns}"

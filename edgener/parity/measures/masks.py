@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, "NDArray[np.int64]"]
 
-# How far logits may stray under a mask: twice as far as the same subwords do at the same places with nothing masked,
+# How far logits may deviate under a mask: twice as far as those of the same subwords with nothing masked,
 # which is what quantisation alone does to them, or 2 % of their size. Measured on int8-dynamic: 0.9 to 1.6 times as far
 # where it is sound, 2.7 to 14 times where the mask is ignored.
 TIMES, AT_LEAST = 2.0, 0.02
@@ -38,7 +38,7 @@ class MaskedText:
 
 
 @dataclass(frozen=True)
-class Stray:
+class MaskDeviation:
     """How far logits are from PyTorch's, as a share of their norm: under a mask, and with nothing masked."""
 
     masked: float
@@ -93,10 +93,10 @@ def unmasked(inputs: Inputs) -> Inputs:
     return inputs | {"attention_mask": np.ones_like(inputs["attention_mask"])}
 
 
-def stray(variant: Runner, texts: Sequence[MaskedText]) -> dict[str, Stray]:
+def mask_deviations(variant: Runner, texts: Sequence[MaskedText]) -> dict[str, MaskDeviation]:
     """By kind of mask, how far a variant's logits are from PyTorch's where the mask lets something be seen."""
     return {
-        text.mask: Stray(
+        text.mask: MaskDeviation(
             _distance(variant.run(text.inputs), text.logits, text.inputs),
             _distance(variant.run(unmasked(text.inputs)), text.open_logits, text.inputs),
         )

@@ -15,7 +15,7 @@ from edgener_runtime.errors import UserInputError
 from edgener_runtime.inference.batches import batches, feeds, rows_of
 from edgener_runtime.text.tokenize import TextTokenizer
 
-from .measurement_cache import read_kept, write_kept
+from .measurement_cache import read_measurements, write_measurements
 from .ranges import Range, channel_sizes, entropy_threshold, min_max, narrowed, percentile_threshold
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ class Calibration:
     def _kept(self, kind: str, key: list[Any], measure: Callable[[], dict[str, Any]]) -> dict[str, list[float]]:
         """What was measured by tensor, from the cache or anew."""
         kept = self.cache and self.cache / kind / f"{self._key(*key)}.json"
-        if kept and (found := read_kept(kept)):
+        if kept and (found := read_measurements(kept)):
             return found
         found = measure()
         if kept:
-            write_kept(kept, found)
+            write_measurements(kept, found)
         return found
 
     def _measure(self, model: Any, tensors: Sequence[str], threshold: Threshold | None) -> dict[str, Range]:

@@ -12,12 +12,12 @@ from edgener_runtime.base.files import write_atomic
 Numbers = Mapping[str, Sequence[float]]
 
 
-def write_kept(file: Path, numbers: Numbers) -> None:
+def write_measurements(file: Path, numbers: Numbers) -> None:
     """Keep numbers by name, whole or not at all."""
     write_atomic(file, json.dumps({"sha256": _digest(numbers), "numbers": dict(numbers)}))
 
 
-def read_kept(file: Path) -> dict[str, list[float]] | None:
+def read_measurements(file: Path) -> dict[str, list[float]] | None:
     """What was kept earlier, or None where there is nothing or not what was written."""
     try:
         kept = json.loads(file.read_text())
@@ -27,20 +27,20 @@ def read_kept(file: Path) -> dict[str, list[float]] | None:
         return None
 
 
-class Kept:
+class MeasurementCache:
     """Numbers by name, written down one by one as they are measured, so that work that was broken off can go on."""
 
     def __init__(self, cache: Path | None, key: Sequence[str]) -> None:
         name = hashlib.sha256(json.dumps(list(key)).encode()).hexdigest()
         self._file = cache / "search" / f"{name}.json" if cache else None
-        self._numbers = (read_kept(self._file) if self._file else None) or {}
+        self._numbers = (read_measurements(self._file) if self._file else None) or {}
 
     def __call__(self, name: str, measure: Callable[[], float]) -> float:
         """What was kept under a name, or what `measure()` gives."""
         if name not in self._numbers:
             self._numbers[name] = [measure()]
             if self._file:
-                write_kept(self._file, self._numbers)
+                write_measurements(self._file, self._numbers)
         return self._numbers[name][0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgener_exporters.graph.graph import copy_of
-from edgener_exporters.library_errors import export_errors
+from edgener_exporters.libraries import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.errors import ExportError
 from edgener_runtime.machine.cpu import usable_cores

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgener_exporters.library_errors import export_errors
+from edgener_exporters.libraries import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.errors import ExportError
 from edgener_runtime.machine.devices import CPU

@@ -10,7 +10,7 @@ from .graph import drop_unused
 
 COPY = 0  # in Reshape's target: the input's dimension at the same place
 
-Shape = list[str | int]
+SymbolicShape = list[str | int]
 
 
 def use_constant_shapes(model: Any) -> None:
@@ -31,7 +31,7 @@ def use_constant_shapes(model: Any) -> None:
     drop_unused(model.graph)
 
 
-def _symbolic_shapes(model: Any) -> dict[str, Shape]:
+def _symbolic_shapes(model: Any) -> dict[str, SymbolicShape]:
     """Dimensions of each value that is known: numbers, or symbols of those that the inputs have."""
     load_onnxruntime()  # before its tools import it
     from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
@@ -43,7 +43,7 @@ def _symbolic_shapes(model: Any) -> dict[str, Shape]:
     }
 
 
-def _target(before: Shape | None, after: Shape | None) -> list[int] | None:
+def _target(before: SymbolicShape | None, after: SymbolicShape | None) -> list[int] | None:
     """Reshape's target from the shapes around it, or None where a dimension is neither a number nor the input's own."""
     if not before or not after:
         return None

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgener_exporters.library_errors import export_errors
-from edgener_exporters.library_logging import quieten_libraries
+from edgener_exporters.libraries import export_errors, silence_libraries
 from edgener_runtime.errors import ExportError, UserInputError
 
 from .checks import check_graph
@@ -43,7 +42,7 @@ def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
     own choice. Raises UserInputError where the model cannot be loaded."""
     from transformers import AutoModelForTokenClassification
 
-    quieten_libraries()
+    silence_libraries()
     try:
         model, loading = AutoModelForTokenClassification.from_pretrained(
             checkpoint,

@@ -12,7 +12,7 @@ from edgener_exporters.graph.lint import check_for_tensorrt
 from edgener_exporters.graph.roles import find_products
 from edgener_runtime.errors import ExportError
 
-from .fp16_emulation import round_halves
+from .fp16_emulation import round_to_fp16
 
 if TYPE_CHECKING:
     from edgener_exporters.calibrate.calibration import Calibration
@@ -45,7 +45,7 @@ def save_for_gpu(model: Any, out: Path, calibration: Calibration) -> None:
 
     check_for_tensorrt(model)
     rounded = copy_of(model)
-    round_halves(rounded)
+    round_to_fp16(rounded)
     for _, (logits,) in run_batches(rounded, calibration.feeds("finite logits")):
         if not np.isfinite(logits).all():
             raise ExportError(f"{out.name}: a logit is not finite on the calibration text", "Leave this variant out.")

@@ -12,7 +12,7 @@ from typing import Any
 from edgener_exporters.graph.graph import Rewriting
 
 
-def round_halves(model: Any) -> None:
+def round_to_fp16(model: Any) -> None:
     """Turn a graph into FP32 that rounds each tensor which was FP16 to what FP16 has; one without stays as it is."""
     import onnx
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from edgener_exporters.int8_kernels import FP32
 
 Chosen = dict[str, str]
-Trial = TypeVar("Trial")
+Tried = TypeVar("Tried")
 SPREAD = 6  # places of the path that are tried before the budget is closed in on
 
 
@@ -54,18 +54,18 @@ def _moves(noise: Mapping[str, Mapping[str, float]], seconds: Mapping[str, Mappi
             yield Move(role, here, paid)
 
 
-class Search(Generic[Trial]):
+class PathSearch(Generic[Tried]):
     """Trials of plans along a path; `trials` holds them by their place.
 
     `attempt(place)` tries the plan at a place; no place is tried twice.
     """
 
-    def __init__(self, places: int, attempt: Callable[[int], Trial]) -> None:
-        self.trials: dict[int, Trial] = {}
+    def __init__(self, places: int, attempt: Callable[[int], Tried]) -> None:
+        self.trials: dict[int, Tried] = {}
         self._last = places - 1
         self._attempt = attempt
 
-    def run(self, keeps: Callable[[Trial], bool]) -> int:
+    def run(self, keeps: Callable[[Tried], bool]) -> int:
         """The last place that keeps the budgets as those before it do, first evenly, then by bisection; -1 if none."""
         for place in range(0, SPREAD + 1):
             self._try(round(place * self._last / SPREAD))
@@ -81,12 +81,12 @@ class Search(Generic[Trial]):
                 bad = middle
         return good
 
-    def _try(self, place: int) -> Trial:
+    def _try(self, place: int) -> Tried:
         if place not in self.trials:
             self.trials[place] = self._attempt(place)
         return self.trials[place]
 
-    def _unbroken(self, keeps: Callable[[Trial], bool]) -> Iterator[int]:
+    def _unbroken(self, keeps: Callable[[Tried], bool]) -> Iterator[int]:
         yield -1
         for place in sorted(self.trials):
             if not keeps(self.trials[place]):

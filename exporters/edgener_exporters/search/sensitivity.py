@@ -58,7 +58,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ProductShape:
     """Products that take the same time: (subwords, k) by (k, n), and whether rows of the activation are one-sided."""
 
     k: int
@@ -74,9 +74,9 @@ def product_seconds(
     Products of one shape and place in the layer are timed once; all are timed in turns, on the cores there are.
     """
     weights = weights_of(model)
-    by_shape: dict[Shape, Product] = {}
+    by_shape: dict[ProductShape, Product] = {}
     for product in products:
-        by_shape.setdefault(_shape(product, weights), product)
+        by_shape.setdefault(_shape_of(product, weights), product)
     sessions = {
         (shape, name): _bare(product, form(product, weights) if form else None, weights)
         for shape, product in by_shape.items()
@@ -84,13 +84,14 @@ def product_seconds(
     }
     seconds = _in_turns(sessions, step)
     return {
-        product.role: {name: seconds[_shape(product, weights), name] for name in (FP32, *forms)} for product in products
+        product.role: {name: seconds[_shape_of(product, weights), name] for name in (FP32, *forms)}
+        for product in products
     }
 
 
-def _shape(product: Product, weights: dict[str, Any]) -> Shape:
+def _shape_of(product: Product, weights: dict[str, Any]) -> ProductShape:
     k, n = weights[product.weight].dims
-    return Shape(k, n, product.role.rsplit(".", 1)[-1])
+    return ProductShape(k, n, product.role.rsplit(".", 1)[-1])
 
 
 def _in_turns(sessions: Mapping[Any, Callable[[], float]], step: Callable[[], None]) -> dict[Any, float]:

@@ -15,7 +15,7 @@ from edgener_exporters.calibrate.ranges import min_max
 from edgener_exporters.graph.graph import weights_of
 from edgener_exporters.graph.roles import Product, find_products
 from edgener_exporters.quantise.fp16 import LARGEST, convert_fp16
-from edgener_exporters.quantise.fp16_emulation import round_halves
+from edgener_exporters.quantise.fp16_emulation import round_to_fp16
 from edgener_runtime.errors import ExportError
 from edgener_runtime.inference.batches import feeds, rows_of
 
@@ -61,7 +61,7 @@ def kinds(model: Model) -> dict[str, int]:
 
 def halves_on_a_gpu(file: Path) -> Model:
     model = onnx.load(file)
-    round_halves(model)
+    round_to_fp16(model)
     return model
 
 

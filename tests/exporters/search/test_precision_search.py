@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgener_exporters.int8_kernels import FP32
-from edgener_exporters.search.precision_search import SPREAD, Search, path_of_plans
+from edgener_exporters.search.precision_search import SPREAD, PathSearch, path_of_plans
 
 FORMS = ("a", "b", "c")
 positive = st.floats(0.001, 1.0)
@@ -74,20 +74,20 @@ def test_what_saves_most_for_its_noise_goes_first() -> None:
 @given(places=st.integers(1, 200), share=st.floats(0, 1))
 def test_the_last_good_place_is_found_in_few_trials(places: int, share: float) -> None:
     last = int(share * places) - 1  # -1 where none is good
-    search = Search[int](places, lambda place: place)
+    search = PathSearch[int](places, lambda place: place)
     assert search.run(lambda place: place <= last) == last
     assert len(search.trials) <= SPREAD + 1 + math.ceil(math.log2(max(2, places / SPREAD + 1)))
     assert all(search.trials[place] == place for place in search.trials)
 
 
 def test_a_good_place_behind_a_bad_one_is_not_trusted() -> None:
-    search = Search[int](13, lambda place: place)
+    search = PathSearch[int](13, lambda place: place)
     assert search.run(lambda place: place in (0, 1, 2, 3, 12)) == 3
 
 
 def test_a_second_run_tries_no_place_again() -> None:
     tried: list[int] = []
-    search = Search[int](40, lambda place: tried.append(place) or place)  # type: ignore[func-returns-value]
+    search = PathSearch[int](40, lambda place: tried.append(place) or place)  # type: ignore[func-returns-value]
     assert search.run(lambda place: False) == -1
     assert search.run(lambda place: place < 20) == 19
     assert len(tried) == len(set(tried))

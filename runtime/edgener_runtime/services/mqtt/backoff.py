@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""Delays between attempts to reconnect."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 @dataclass
 class Backoff:
-    """Seconds that double from `first` to `longest`, each cut to between half and all of it, so that a fleet of
-    devices does not come back to its broker all at once."""
+    """Delays that double from `first` to `longest` seconds, each reduced at random to between half and all of it.
+
+    The random share spreads the reconnections of a fleet of devices.
+    """
 
     first: float = 1
     longest: float = 60
@@ -24,5 +26,5 @@ class Backoff:
         return whole * (1 + self.share()) / 2
 
     def reset(self) -> None:
-        """Begin with the shortest again."""
+        """Start again with the shortest delay."""
         self._attempts = 0
