@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgener.cli.main import main
-from edgener.data.spans import sentence_of_text
+from edgener.data.sentences import sentence_of_text
 from edgener.data.types import Dataset, Span
 from edgener.parity.budgets import Budget
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle

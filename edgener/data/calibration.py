@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edgener_runtime.errors import UserInputError
 
-from .leaks import check_disjoint
+from .inspect import check_disjoint
 from .read import DataSpec, read_split
 from .types import Dataset, Sentence
 

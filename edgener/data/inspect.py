@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.tokenize import without_surrogates
 
-from .leaks import overlap, repeats
 from .types import Dataset
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
@@ -83,3 +83,27 @@ def _lengths(texts: Sequence[str], tokenizer: Any, limit: int) -> Lengths:
     quantiles = {f"{share:.0%}": lengths[round(share * (len(lengths) - 1))] for share in QUANTILES}
     over = sum(length > limit for length in lengths)
     return Lengths(quantiles, limit, over, over / len(lengths))
+
+
+def repeats(dataset: Dataset) -> int:
+    """The number of sentences that repeat an earlier one of the split with the same annotation."""
+    return len(dataset.sentences) - len({(sentence.text, sentence.spans) for sentence in dataset.sentences})
+
+
+def overlap(one: Dataset, other: Dataset) -> int:
+    """The number of different sentences that are in both."""
+    return len(_texts(one) & _texts(other))
+
+
+def check_disjoint(one: Dataset, other: Dataset) -> None:
+    """Raises UserInputError where a sentence is in both."""
+    if shared := _texts(one) & _texts(other):
+        raise UserInputError(
+            f"{len(shared)} sentences stand both in {one.source} ({one.split}) and in {other.source} ({other.split}), "
+            f"such as {min(shared)[:60]!r}",
+            "Leave them out of one of the two.",
+        )
+
+
+def _texts(dataset: Dataset) -> set[str]:
+    return {sentence.text for sentence in dataset.sentences if sentence.text}

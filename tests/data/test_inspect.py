@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgener.data.inspect import inspect
-from edgener.data.readers.text import join_tokens
+from edgener.data.sentences import join_tokens
 from edgener.data.types import Dataset, Sentence, Span
 
 

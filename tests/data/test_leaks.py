@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgener.data.leaks import check_disjoint, overlap, repeats
-from edgener.data.readers.text import join_tokens
+from edgener.data.inspect import check_disjoint, overlap, repeats
+from edgener.data.sentences import join_tokens
 from edgener.data.types import Dataset, Sentence, Span
 from edgener_runtime.errors import UserInputError
 

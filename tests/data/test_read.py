@@ -66,7 +66,7 @@ def test_line_ends_of_other_systems_change_neither_sentences_nor_line_numbers(tm
 
 def test_a_broken_first_line_does_not_change_what_a_json_file_is_taken_for(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", "oops\n" + JSONL)
-    assert "a.jsonl:1: found 'oops', expected one JSON record a line" in refusal(file).message
+    assert "a.jsonl:1: found 'oops', expected one JSON record per line" in refusal(file).message
     read = whole(file, on_bad_line="skip")
     assert len(read.sentences) == 2 and read.mended == {"broken lines skipped": 1}
 
@@ -185,7 +185,8 @@ def test_columns_count_from_one_and_are_named_in_errors_so(tmp_path: Path) -> No
 @pytest.mark.parametrize("options", [{"token_column": 1}, {"tag_column": 2}, {"scheme": "IO"}])
 def test_json_has_no_columns_and_no_scheme_to_ask_for(tmp_path: Path, options: dict[str, Any]) -> None:
     file = write(tmp_path / "a.jsonl", JSONL)
-    assert "is JSON: it has no columns and no tag scheme" in refusal(file, **options).message
+    (name,) = options
+    assert f"is read as json, which does not take --{name.replace('_', '-')}" in refusal(file, **options).message
 
 
 def test_a_format_that_was_asked_for_is_not_guessed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgener.checkpoint import open_checkpoint
-from edgener.data.spans import sentence_of_text
+from edgener.data.sentences import sentence_of_text
 from edgener.data.types import Dataset
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener_exporters.variants import VARIANTS

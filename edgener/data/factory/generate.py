@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from edgener.data.spans import sentence_of_text
+from edgener.data.sentences import sentence_of_text
 from edgener.data.types import Dataset, Sentence, Span
 
 from . import lexicon

@@ -1,18 +1,19 @@
-"""CoNLL columns: one token a line, blank lines between sentences, 1 to N columns by tab or space."""
+"""CoNLL columns: one token per line, blank lines between sentences, 1 to N columns by tab or space."""
 
 from __future__ import annotations
 
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from edgener.data.sentences import join_tokens
 from edgener.data.tags import TAG, guess_scheme, spans_of
 from edgener.data.types import Sentence
 from edgener_runtime.errors import UserInputError
 
 from .lines import BadLines
-from .text import join_tokens
 
 DOCUMENT_START = "-DOCSTART-"
 
@@ -35,12 +36,19 @@ class ColumnLayout:
     columns: int
 
 
+def read(text: str, bad: BadLines, options: Mapping[str, Any]) -> tuple[list[Sentence], str, str]:
+    """`read_conll` for the table of readers, with columns counted from 1."""
+    token, tag = (column and column - 1 for column in (options.get("token_column"), options.get("tag_column")))
+    sentences, scheme = read_conll(text, bad, token, tag, options.get("scheme", "auto"))
+    return sentences, "conll", scheme
+
+
 def read_conll(
     text: str, bad: BadLines, token_column: int | None = None, tag_column: int | None = None, scheme: str = "auto"
 ) -> tuple[list[Sentence], str]:
-    """The sentences of a file in CoNLL columns and the tag scheme they were read in.
+    """The sentences of a file in CoNLL columns and its tag scheme; columns count from 0.
 
-    Raises UserInputError at a broken line (unless `bad` skips them) or where no column holds tags.
+    Raises UserInputError for a broken line unless `bad` skips it, and for a file without a column of tags.
     """
     blocks = list(_blocks(text))
     rows = [row for block in blocks for row in block]
@@ -53,7 +61,7 @@ def read_conll(
 
 
 def _blocks(text: str) -> Iterator[list[ConllRow]]:
-    """Runs of lines between blank ones; a line that holds only a tab or spaces is blank."""
+    """Runs of lines between blank ones; a line of white space is blank."""
     block: list[ConllRow] = []
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.rstrip()
@@ -67,12 +75,12 @@ def _blocks(text: str) -> Iterator[list[ConllRow]]:
 
 
 def _columns(line: str) -> tuple[str, ...]:
-    """Columns by tab where the line has one, else by spaces; only ASCII ones, as tokens may hold other white space."""
+    """Columns by tab where the line has one, else by ASCII spaces; tokens may contain other white space."""
     return tuple(line.split("\t") if "\t" in line else (column for column in line.split(" ") if column))
 
 
 def _layout(rows: Sequence[ConllRow], bad: BadLines, token: int | None, tag: int | None) -> ColumnLayout:
-    """The columns given, or guessed: behind an index column the first tag layer (the outer one), else the last."""
+    """The given columns, or a guess: the first column of tags after an index column, else the last column of tags."""
     rows = [row for row in rows if not row.text.startswith("#") and row.columns[0] != DOCUMENT_START]
     if not rows:
         return ColumnLayout(token or 0, tag, 1)
@@ -96,10 +104,10 @@ def _layout(rows: Sequence[ConllRow], bad: BadLines, token: int | None, tag: int
     return ColumnLayout(token, tag, width)
 
 
-def _share(hold: Iterable[bool]) -> float:
-    """How many of them hold; broken lines must not change what a column is taken for, so never ask for all."""
-    held = list(hold)
-    return sum(held) / len(held)
+def _share(conditions: Iterable[bool]) -> float:
+    """The share that is true; a few broken lines must not change the guess of a column."""
+    results = list(conditions)
+    return sum(results) / len(results)
 
 
 def _guess_tag_column(rows: Sequence[tuple[str, ...]], token: int, indexed: bool, bad: BadLines) -> int:
@@ -119,7 +127,7 @@ def _guess_tag_column(rows: Sequence[tuple[str, ...]], token: int, indexed: bool
 def _sentences(
     block: Sequence[ConllRow], layout: ColumnLayout, bad: BadLines
 ) -> Iterator[tuple[int, list[str], list[str]]]:
-    """(line, tokens, tags) of each sentence in a run of lines; a document start ends a sentence and is none."""
+    """(line, tokens, tags) of each sentence in a run of lines; a document start ends a sentence."""
     line, tokens, tags = 0, list[str](), list[str]()
     for row in block:
         if row.columns[0] == DOCUMENT_START:
@@ -158,8 +166,8 @@ def _expected(layout: ColumnLayout) -> str:
 
 
 def _sentence(line: int, tokens: list[str], tags: list[str], scheme: str, bad: BadLines) -> Sentence:
-    spans, mended = spans_of(tags, scheme)
-    if mended:
-        bad.counts["entities that began without B-"] += mended
+    spans, fixed = spans_of(tags, scheme)
+    if fixed:
+        bad.counts["entities that began without B-"] += fixed
     text, offsets = join_tokens(tokens)
     return Sentence(text, offsets, spans, line)
