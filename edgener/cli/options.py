@@ -18,7 +18,11 @@ _SOURCE = "A file, a folder with train, valid and test files, or builtin:factory
 _DATA_OPTIONS = (
     click.option("--data", "source", required=True, metavar="SOURCE", help=_SOURCE),
     click.option(
-        "--format", type=click.Choice(FORMATS), default="auto", show_default=True, help="CoNLL columns or JSON."
+        "--format",
+        type=click.Choice(FORMATS),
+        default="auto",
+        show_default=True,
+        help="Format of the data; edgener data formats lists them.",
     ),
     click.option(
         "--token-column", type=click.IntRange(1), help="Column of the token, counted from 1 [default: guessed]."

@@ -6,7 +6,6 @@ import json
 
 import click
 
-from edgener.cli.tables import markdown_table
 from edgener.data.readers.table import READERS
 from edgener_runtime.cli.console import write_line
 
@@ -38,6 +37,8 @@ def formats(output: str | None) -> None:
     if output == "json":
         write_line(json.dumps(rows, indent=2))
     elif output == "markdown":
+        from edgener.report.devices_page import markdown_table
+
         cells = [
             (row["name"], row["description"], "yes" if row["guessed"] else "as json", ", ".join(row["options"]) or "-")
             for row in rows

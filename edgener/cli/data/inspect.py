@@ -1,4 +1,4 @@
-"""`edgener data`: look at labelled text before training on it."""
+"""`edgener data`: labelled text before training."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from edgener.cli.options import data_options
 from edgener.data.read import DataSpec, read_splits
 from edgener_runtime.cli.console import write_line
 
+from .formats import formats
+
 if TYPE_CHECKING:
     from edgener.data.inspect import Inspection, SplitReport
 
 
 @click.group()
 def data() -> None:
-    """Look at labelled text before training on it."""
+    """Inspect labelled text before training on it."""
+
+
+data.add_command(formats)
 
 
 @data.command()
