@@ -19,9 +19,8 @@ from edgener.parity.gate import Verdict
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener.search import BASELINES, SearchResult, SearchSpec, read_search, search_precision
 from edgener_exporters.calibrate.measurement_cache import MeasurementCache
-from edgener_exporters.int8_kernels import FP32
 from edgener_exporters.search.sensitivity import Noise
-from edgener_exporters.variants import VARIANTS
+from edgener_exporters.variants import FP32, VARIANTS
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import UserInputError
@@ -47,7 +46,7 @@ def found(trained: Path, spec: SearchSpec) -> SearchResult:
 
 def test_the_fastest_mix_is_taken_where_the_budget_is_loose(found: SearchResult) -> None:
     assert found.chosen == found.trials[-1].name
-    for role, form in found.plan.forms.items():
+    for role, form in found.plan.kernels.items():
         assert found.seconds[role][form] == min(found.seconds[role].values())
 
 
@@ -62,7 +61,7 @@ def test_every_product_was_measured_in_every_form(found: SearchResult) -> None:
 def test_trials_lead_from_fp32_to_no_fp32_with_figures_and_speed(found: SearchResult) -> None:
     first, last = found.trials[len(BASELINES)], found.trials[-1]
     assert [trial.name for trial in found.trials[: len(BASELINES)]] == list(BASELINES)
-    assert first.forms == {FP32: 12} and FP32 not in last.forms
+    assert first.kernels == {FP32: 12} and FP32 not in last.kernels
     assert last.size < first.size
     for trial in found.trials:
         assert trial.churn and trial.speed and trial.speed.latency_ms.low <= trial.speed.latency_ms.median
@@ -117,12 +116,12 @@ def test_a_damaged_memory_is_begun_anew(damage: str, tmp_path: Path) -> None:
 def test_where_no_mix_keeps_the_budgets_all_stays_in_fp32(
     trained: Path, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for keeps in ("surely_keeps", "seems_to_keep"):  # as where INT8 embeddings alone lose too much
+    for keeps in ("surely_passes", "is_within_budgets"):  # as where INT8 embeddings alone lose too much
         monkeypatch.setattr(search, keeps, lambda trial: False)
     monkeypatch.setattr(search, "overall", lambda judgements: Verdict.FAIL)
     done = run("search", trained, "--data", "builtin:factory", "--out", tmp_path / "plan.json")
     assert done.exit_code == 3 and "no mix surely keeps the budgets" in done.stderr
-    assert set(read_search(tmp_path / "plan.json").plan.forms.values()) == {FP32}
+    assert set(read_search(tmp_path / "plan.json").plan.kernels.values()) == {FP32}
 
 
 def test_bare_figures_decide_where_the_text_is_too_little(trained: Path, spec: SearchSpec) -> None:
@@ -133,9 +132,9 @@ def test_bare_figures_decide_where_the_text_is_too_little(trained: Path, spec: S
 
 
 def test_what_stays_in_fp32_has_its_reason(trained: Path, spec: SearchSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "surely_keeps", lambda trial: trial.forms.get(FP32, 0) >= 5)
+    monkeypatch.setattr(search, "surely_passes", lambda trial: trial.kernels.get(FP32, 0) >= 5)
     found = search_precision(trained, spec)
-    kept = {role for role, form in found.plan.forms.items() if form == FP32}
+    kept = {role for role, form in found.plan.kernels.items() if form == FP32}
     assert len(kept) == 5 and set(found.reasons) == kept
     assert all("noise" in reason for reason in found.reasons.values())
 

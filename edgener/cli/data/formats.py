@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from edgener.data.readers.table import READERS
+from edgener.data.readers.table import READERS, Reader
 from edgener_runtime.cli.console import write_line
 
 PAGE = """# Formats of labelled text
@@ -29,21 +30,30 @@ def formats(output: str | None) -> None:
     Example:
       edgener data formats
     """
-    rows = [
-        {"name": reader.name, "description": reader.description, "guessed": reader.guess is not None,
-         "options": [f"--{option.replace('_', '-')}" for option in reader.options]}
-        for reader in READERS.values()
-    ]  # fmt: skip
     if output == "json":
-        write_line(json.dumps(rows, indent=2))
+        write_line(json.dumps([_record(reader) for reader in READERS.values()], indent=2))
     elif output == "markdown":
         from edgener.report.devices_page import markdown_table
 
-        cells = [
-            (row["name"], row["description"], "yes" if row["guessed"] else "as json", ", ".join(row["options"]) or "-")
-            for row in rows
-        ]
-        write_line((PAGE + markdown_table(HEADINGS, cells)).rstrip("\n"))
+        write_line((PAGE + markdown_table(HEADINGS, map(_cells, READERS.values()))).rstrip("\n"))
     else:
-        for row in rows:
-            write_line(f"{row['name']:13}{row['description']}")
+        for reader in READERS.values():
+            write_line(f"{reader.name:13}{reader.description}")
+
+
+def _record(reader: Reader) -> dict[str, Any]:
+    return {
+        "name": reader.name,
+        "description": reader.description,
+        "guessed": reader.guess is not None,
+        "options": _options(reader),
+    }
+
+
+def _cells(reader: Reader) -> tuple[str, ...]:
+    guessed = "yes" if reader.guess else "as json"
+    return reader.name, reader.description, guessed, ", ".join(_options(reader)) or "-"
+
+
+def _options(reader: Reader) -> list[str]:
+    return [f"--{option.replace('_', '-')}" for option in reader.options]

@@ -108,7 +108,7 @@ def _row(trial: SearchTrial) -> tuple[str, ...]:
     speed, lost, churn = trial.speed, trial.f1_difference, trial.churn
     return (
         trial.name,
-        ", ".join(f"{count} {form.removeprefix('int8-')}" for form, count in trial.forms.items()),
+        ", ".join(f"{count} {kernel.removeprefix('int8-')}" for kernel, count in trial.kernels.items()),
         f"{trial.size / 1e6:.1f}",
         f"{speed.throughput.median:,.0f}" if speed else "-",
         f"{speed.latency_ms.median:.2f}" if speed else "-",

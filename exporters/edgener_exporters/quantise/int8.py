@@ -16,12 +16,12 @@ from edgener_runtime.errors import UserInputError
 STEPS = 255  # that a range of activations is cut into
 LEAST_DECIBELS = 24.0
 
-Form = Callable[[Product, dict[str, Any]], Emit]
+ProductKernel = Callable[[Product, dict[str, Any]], Emit]
 """From a product and the graph's weights to what emits it in INT8."""
 
 
 def quantize_products(
-    model: Any, out: Path, form: Form, keep: Collection[str] = (), instead: Mapping[str, Emit] | None = None
+    model: Any, out: Path, form: ProductKernel, keep: Collection[str] = (), instead: Mapping[str, Emit] | None = None
 ) -> None:
     """Write a graph that is open in FP32 with its products in another form and its embeddings in INT8.
 

@@ -14,7 +14,7 @@ from edgener_exporters.calibrate.ranges import Range
 from edgener_exporters.graph.graph import Emit, Rewriting, open_graph
 from edgener_exporters.graph.roles import Product
 
-from .int8 import STEPS, Form, encoder_products, int8_weight, quantize_products
+from .int8 import STEPS, ProductKernel, encoder_products, int8_weight, quantize_products
 
 if TYPE_CHECKING:
     from edgener_exporters.calibrate.calibration import Calibration
@@ -29,10 +29,10 @@ def quantize_rowwise(fp32: Path, out: Path, calibration: Calibration) -> None:
     """Write the row-wise INT8 form of an FP32 graph, in the pattern that onnxruntime fuses to MatMulIntegerToFloat."""
     model = open_graph(fp32)
     inputs = dict.fromkeys(product.input for product in encoder_products(model))
-    quantize_products(model, out, rowwise_form(calibration.ranges(model, list(inputs), "minmax")))
+    quantize_products(model, out, rowwise_kernel(calibration.ranges(model, list(inputs), "minmax")))
 
 
-def rowwise_form(seen: dict[str, Range]) -> Form:
+def rowwise_kernel(seen: dict[str, Range]) -> ProductKernel:
     """The product of U8 activations in even steps of their row's largest value, and S8 weights.
 
     Tensors that were seen to be nearly all positive spend few steps on what is negative.

@@ -10,7 +10,7 @@ from edgener_exporters.calibrate.ranges import Range
 from edgener_exporters.graph.graph import Emit, Rewriting, open_graph
 from edgener_exporters.graph.roles import Product
 
-from .int8 import STEPS, Form, encoder_products, int8_weight, noisy_products, quantize_products
+from .int8 import STEPS, ProductKernel, encoder_products, int8_weight, noisy_products, quantize_products
 from .smooth import smooth
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ def quantize_static(fp32: Path, out: Path, calibration: Calibration, keep: Colle
     products = encoder_products(model, keep)
     seen = calibration.ranges(model, list(dict.fromkeys(product.input for product in products)))
     left_out = {*keep, *noisy_products(products, seen, symmetric=False)}
-    quantize_products(model, out, static_form(seen), left_out)
+    quantize_products(model, out, static_kernel(seen), left_out)
 
 
-def static_form(seen: dict[str, Range]) -> Form:
+def static_kernel(seen: dict[str, Range]) -> ProductKernel:
     """The product of U8 activations on the ranges that were seen, and S8 weights."""
 
     def form(product: Product, weights: dict[str, Any]) -> Emit:
