@@ -1,13 +1,18 @@
-"""Tables of many figures that stay whole on a terminal of 80 columns."""
+"""Tables that stay readable on 80 columns, the width of a terminal and of a log."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from edgener.parity.bootstrap import Estimate
     from edgener_runtime.commissioning.bench.results.record import Interval
+
+_GAP = 2  # characters between columns
 
 
 def narrow_table(*columns: str, title: str, wraps: Collection[str]) -> Any:
@@ -21,8 +26,35 @@ def narrow_table(*columns: str, title: str, wraps: Collection[str]) -> Any:
     return table
 
 
+def print_table(console: Console, table: Table) -> None:
+    """Print a table of narrow_table; where it must wrap, it wraps between words as long as they fit the width."""
+    from rich.cells import cell_len
+
+    texts = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    lines = [[line for text in cells for line in text.splitlines()] for cells in texts]
+    full = [max(map(cell_len, column), default=0) for column in lines]
+    words = [
+        width if column.no_wrap else max((cell_len(word) for line in found for word in line.split()), default=0)
+        for column, found, width in zip(table.columns, lines, full, strict=True)
+    ]
+    for column, width in zip(table.columns, fitted(words, full, console.width - _GAP * (len(full) - 1)), strict=True):
+        column.width = width
+    console.print(table)
+
+
+def fitted(least: Sequence[int], full: Sequence[int], room: int) -> list[int | None]:
+    """The widths of columns between `least` and `full` that fill the room; None for each where `least` is too wide."""
+    if sum(least) > room:
+        return [None] * len(least)
+    widths = list(least)
+    for _ in range(room - sum(least)):
+        tightest = max(range(len(widths)), key=lambda column: full[column] / max(1, widths[column]))
+        widths[tightest] += widths[tightest] < full[tightest]
+    return list(widths)
+
+
 def stacked(estimate: Estimate | Interval | None, form: str) -> str:
-    """A figure above the ends of its interval, or a dash where there was nothing to measure it on."""
+    """A figure above the ends of its interval, or a dash where it was not measured."""
     if estimate is None:
         return "-"
     value, low, high = (form.format(number) for number in (estimate.value, estimate.low, estimate.high))

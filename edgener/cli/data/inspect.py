@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener.cli.options import data_options
+from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import DataSpec, read_splits
 from edgener_runtime.cli.console import write_line
 
@@ -60,14 +61,13 @@ def _load(source: str) -> object:
 
 def _print(inspection: Inspection) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("", *(report.split for report in inspection.splits))
+    table = narrow_table("", *(report.split for report in inspection.splits), title="", wraps=("",))
     labels = sorted({label for report in inspection.splits for label in report.labels})
     cells = [_cells(report, labels) for report in inspection.splits]
     for name in dict.fromkeys(name for column in cells for name in column):
         table.add_row(name, *(column.get(name, "-") for column in cells))
-    Console(markup=False, emoji=False).print(table)
+    print_table(Console(markup=False, emoji=False), table)
 
 
 def _cells(report: SplitReport, labels: list[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import click
 
 from edgener.cache import cache_folder
 from edgener.cli.options import data_options, data_settings
-from edgener.cli.tables import narrow_table, stacked
+from edgener.cli.tables import narrow_table, print_table, stacked
 from edgener.data.calibration import calibration_text, search_text
 from edgener.data.read import SPLITS, DataSpec, read_split
 from edgener.parity.budgets import Budget, with_default
@@ -134,8 +134,8 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     entries = {entry.name: entry for entry in result.manifest.variants}
     for report in result.reports:
         table.add_row(report.variant, *_size_and_speed(entries.get(report.variant)), *_figures(report))
-    console = Console()
-    console.print(table)
+    console = Console(markup=False, emoji=False)
+    print_table(console, table)
     if written:
         for line in _left_out(result):
             console.print(line, highlight=False)

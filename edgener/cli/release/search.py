@@ -9,7 +9,7 @@ import click
 
 from edgener.cache import cache_folder
 from edgener.cli.options import data_options
-from edgener.cli.tables import narrow_table
+from edgener.cli.tables import narrow_table, print_table
 from edgener.data.calibration import calibration_text
 from edgener.data.read import DataSpec, read_split
 from edgener.parity.budgets import Budget, with_default
@@ -94,8 +94,8 @@ def _print(result: SearchResult, out: Path | None) -> None:
     table = narrow_table(*columns, title=title, wraps=("mix", "products", "verdict"))
     for trial in result.trials:
         table.add_row(*_row(trial), style="bold" if trial.name == result.chosen else None)
-    console = Console()
-    console.print(table)
+    console = Console(markup=False, emoji=False)
+    print_table(console, table)
     for role, reason in result.reasons.items():
         console.print(f"{role} stays in FP32: {reason}", highlight=False)
     if out:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgener.cli.tables import narrow_table, print_table
 from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.machine.devices import provider_title
 
@@ -43,12 +44,12 @@ def variants(form: str | None) -> None:
 
 def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(*HEADINGS, show_lines=True)
+    table = narrow_table(*HEADINGS, title="", wraps=HEADINGS[1:])
+    table.show_lines = True
     for row in rows:
         table.add_row(*_cells(row))
-    Console().print(table)
+    print_table(Console(markup=False, emoji=False), table)
 
 
 def _markdown(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from edgener.cli.options import data_options
+from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import DataSpec, read_splits
 from edgener.train.config import TrainConfig, load_config
 
@@ -71,15 +72,15 @@ def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_
 
 def _print(result: Any) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("entities of " + result.split, "before F1", "after F1", "precision", "recall", "support")
+    title = f"entities of {result.split}"
+    table = narrow_table(title, "before F1", "after F1", "precision", "recall", "support", title="", wraps=(title,))
     for label, score in (*result.after.labels.items(), ("all", result.after.micro)):
         old = result.before.micro if label == "all" else result.before.labels.get(label)
         table.add_row(
             label, f"{old.f1:.4f}" if old else "-", *(f"{x:.4f}" for x in (score.f1, score.precision, score.recall)),
             str(score.support),
         )  # fmt: skip
-    console = Console()
-    console.print(table)
+    console = Console(markup=False, emoji=False)
+    print_table(console, table)
     console.print(f"checkpoint: {result.checkpoint}", highlight=False, soft_wrap=True)
