@@ -133,7 +133,7 @@ def test_the_command_ends_with_3_and_tells_the_figures_of_a_refused_variant(
 ) -> None:
     old = shutil.copytree(bundle, tmp_path / "bundle")
     monkeypatch.setitem(VARIANTS, "broken", broken(forgetful))
-    arguments = ["export", trained, "--out", old, "--data", "builtin:factory", "--variants", "broken", "--json"]
+    arguments = ["export", trained, "--out", old, "--data", "builtin:factory", "--variant", "broken", "--json"]
     done = CliRunner().invoke(main, list(map(str, arguments)))
     assert done.exit_code == 3
     assert "broken lost 0" in done.stderr and "Traceback" not in done.stderr

@@ -31,12 +31,12 @@ class DataSpec:
     tag_column: int | None = None
     scheme: str = "auto"
     label_level: int | None = None
-    on_bad_line: str = "error"
+    on_error: str = "stop"
     cut: tuple[int, int, int] | None = None
 
 
 def read_splits(spec: DataSpec) -> dict[str, Dataset]:
-    """The splits a source has: train, valid and test of a folder, a built-in set or a cut file, else `all` of one file.
+    """The splits of a source: train, valid and test of a folder, a built-in set or a cut file, else `all` of one file.
 
     Raises UserInputError where it cannot be read or has no sentences.
     """
@@ -54,7 +54,7 @@ def read_splits(spec: DataSpec) -> dict[str, Dataset]:
 
 
 def read_split(spec: DataSpec, name: str) -> Dataset:
-    """One split of a source; a single file serves for any. Raises UserInputError with the splits there are."""
+    """One split of a source; a single file serves for any. Raises UserInputError with the known splits."""
     splits = read_splits(spec)
     if WHOLE in splits:
         return replace(splits[WHOLE], split=name)
@@ -64,7 +64,7 @@ def read_split(spec: DataSpec, name: str) -> Dataset:
 
 
 def check_labels(known: tuple[str, ...], dataset: Dataset) -> None:
-    """Refuse a data set with entity labels that are not among `known`. Raises UserInputError naming them."""
+    """Raise UserInputError where a data set has entity labels that are not among `known`."""
     if strange := [label for label in dataset.labels if label not in known]:
         raise UserInputError(
             f"{dataset.source} ({dataset.split}) has labels that training never saw: {', '.join(strange)}; "
@@ -102,7 +102,7 @@ def _split_files(folder: Path) -> dict[str, Path]:
 
 
 def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:
-    text, bad = read_text(path), BadLines(path, skip=spec.on_bad_line == "skip")
+    text, bad = read_text(path), BadLines(path, skip=spec.on_error == "skip")
     reader, options = choose_reader(spec.format, path, text), _reader_options(spec)
     check_options(reader, path, options)
     sentences, record_format, scheme = reader.read(text, bad, options)
@@ -122,13 +122,13 @@ def _reader_options(spec: DataSpec) -> dict[str, Any]:
 
 
 def _cut_labels(sentence: Sentence, level: int) -> Sentence:
-    """Labels that are paths (`A/B/C`) cut after so many parts."""
+    """The sentence with each label path (`A/B/C`) cut after `level` parts."""
     spans = (replace(span, label="/".join(span.label.split("/")[:level])) for span in sentence.spans)
     return replace(sentence, spans=tuple(spans))
 
 
 def _cut(whole: Dataset, shares: tuple[int, int, int]) -> dict[str, Dataset]:
-    """Train, valid and test in the file's order; each but the first takes its share rounded up, the first the rest."""
+    """Train, valid and test in the file's order; valid and test get their share rounded up, train gets the rest."""
     count = len(whole.sentences)
     sizes = [-(-count * share // sum(shares)) for share in shares[1:]]
     edges = [0, count - sum(sizes), count - sizes[1], count]
@@ -137,8 +137,8 @@ def _cut(whole: Dataset, shares: tuple[int, int, int]) -> dict[str, Dataset]:
             f"{whole.source} has {count} sentences: too few for --cut {'/'.join(map(str, shares))}",
             "Name separate files for train, valid and test, or cut it otherwise.",
         )
-    mended = Counter({f"{kind}, in all splits": number for kind, number in whole.mended.items()})
+    repairs = Counter({f"{kind}, in all splits": number for kind, number in whole.repairs.items()})
     return {
-        split: replace(whole, split=split, sentences=whole.sentences[start:end], mended=mended)
+        split: replace(whole, split=split, sentences=whole.sentences[start:end], repairs=repairs)
         for split, start, end in zip(SPLITS, edges, edges[1:], strict=False)
     }

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import edgener
-from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length
+from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length, resolve_model
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
 from edgener.parity.reference import PyTorchModel
-from edgener.sources import resolve_model
 from edgener_exporters.libraries import silence_libraries
 from edgener_runtime.base.files import check_replaceable, staged_folder, write_atomic
 from edgener_runtime.base.serde import to_json

@@ -63,7 +63,7 @@ def check_nothing_written(folder: Path, done: Result) -> None:
 def test_a_budget_that_cannot_be_meant_is_refused_before_anything_is_run(
     trained: Path, data: Path, tmp_path: Path, options: list[str], message: str, variants: str
 ) -> None:
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", variants, *options)
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", variants, *options)
     assert done.exit_code == 2, done.output
     assert message in done.stderr and done.stdout == ""
     check_nothing_written(tmp_path, done)
@@ -87,7 +87,7 @@ def test_an_unknown_label_is_answered_with_those_there_are(trained: Path, data: 
 def test_f1_cannot_be_judged_on_unlabelled_text(
     trained: Path, unlabelled: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
-    done = run(trained, "--out", tmp_path / "out", "--data", unlabelled, "--variants", "int8-dynamic", *options)
+    done = run(trained, "--out", tmp_path / "out", "--data", unlabelled, "--variant", "int8-dynamic", *options)
     assert done.exit_code == 2
     assert message in done.stderr and "--max-churn 0.01" in done.stderr
     check_nothing_written(tmp_path, done)
@@ -96,16 +96,16 @@ def test_f1_cannot_be_judged_on_unlabelled_text(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "--data", "{data}"], "nowhere is no checkpoint"),
+        (["nowhere", "--data", "{data}"], "nowhere is not a checkpoint"),
         (["{trained}", "--data", "nowhere.txt"], "there is no file nowhere.txt"),
         (["{trained}", "--data", "{data}", "--split", "half"], "half"),
         (["{trained}"], "--data"),
-        (["{trained}", "--data", "{data}", "--variants", "int4"], "there is no variant 'int4'"),
-        (["{trained}", "--data", "{data}", "--variants", " , "], "no variant was named"),
+        (["{trained}", "--data", "{data}", "--variant", "int4"], "there is no variant 'int4'"),
+        (["{trained}", "--data", "{data}", "--variant", " , "], "no variant was named"),
         (["{trained}", "--data", "{planets}"], "training never saw: PLANET"),
         (["{halved}", "--data", "{data}"], "cannot be loaded"),
-        (["{trained}", "--data", "{data}", "--variants", "fp16", "--calibration", "{data}"], "sentences stand both in"),
-        (["{trained}", "--data", "{data}", "--variants", "fp16", "--calibration", "{one}"], "1 different sentences"),
+        (["{trained}", "--data", "{data}", "--variant", "fp16", "--calibration", "{data}"], "sentences are both in"),
+        (["{trained}", "--data", "{data}", "--variant", "fp16", "--calibration", "{one}"], "1 different sentences"),
         (["{trained}", "--data", "{data}", "--exporter", "keras"], "keras"),
     ],
 )
@@ -125,6 +125,6 @@ def test_bad_input_is_exit_2_with_what_is_wrong(
 
 def test_a_folder_that_is_no_bundle_is_not_replaced(trained: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    done = run(trained, "--out", tmp_path, "--data", data, "--variants", "fp32")
+    done = run(trained, "--out", tmp_path, "--data", data, "--variant", "fp32")
     assert done.exit_code == 2 and "not ours to replace" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

@@ -30,7 +30,7 @@ def test_a_calibration_set_that_meets_the_test_set_is_an_error() -> None:
     check_disjoint(calibration, dataset("test", "valve"))
     with pytest.raises(UserInputError) as error:
         check_disjoint(calibration, dataset("test", "漏油", "pump"))
-    assert error.value.message == ("2 sentences stand both in train.txt (train) and in test.txt (test), such as 'pump'")
+    assert error.value.message == ("2 sentences are both in train.txt (train) and in test.txt (test), such as 'pump'")
     assert error.value.hint and error.value.exit_code == 2
 
 

@@ -67,8 +67,8 @@ def test_line_ends_of_other_systems_change_neither_sentences_nor_line_numbers(tm
 def test_a_broken_first_line_does_not_change_what_a_json_file_is_taken_for(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", "oops\n" + JSONL)
     assert "a.jsonl:1: found 'oops', expected one JSON record per line" in refusal(file).message
-    read = whole(file, on_bad_line="skip")
-    assert len(read.sentences) == 2 and read.mended == {"broken lines skipped": 1}
+    read = whole(file, on_error="skip")
+    assert len(read.sentences) == 2 and read.repairs == {"broken lines skipped": 1}
 
 
 @pytest.mark.parametrize(("text", "form"), [("", "auto"), ("\n\t\n", "auto"), ("[]", "json"), ("", "json")])
@@ -83,7 +83,7 @@ def test_an_empty_array_is_no_sentence(tmp_path: Path, name: str) -> None:
 
 def test_a_file_with_nothing_but_broken_lines_is_refused_even_where_they_are_skipped(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", "oops\n5\n")
-    assert "holds no sentences" in refusal(file, on_bad_line="skip").message
+    assert "holds no sentences" in refusal(file, on_error="skip").message
 
 
 @pytest.mark.parametrize("name", ["nowhere.txt", "no/where.txt", "x" * 5000])
@@ -154,7 +154,7 @@ def test_a_file_is_shared_out_in_its_order(
 def test_what_was_dropped_in_a_file_that_is_shared_out_is_told_as_that_of_all_splits(tmp_path: Path) -> None:
     file = write(tmp_path / "a.txt", "a I-X\n\nb B-X\n\nc B-X\nd I-X\n")
     splits = read_splits(DataSpec(str(file), cut=(1, 1, 1)))
-    assert splits["train"].mended == {"entities that began without B-, in all splits": 1}
+    assert splits["train"].repairs == {"entities that began without B-, in all splits": 1}
 
 
 def test_too_few_sentences_and_what_is_cut_already_cannot_be_shared_out(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_changed_byte_is_exit_5(bundle: Path, tmp_path: Path, name: str) -> No
     [
         (["train", "--data", "nowhere.txt", "--out", "x"], 2, "there is no file nowhere.txt"),
         (["train", "--data", "builtin:factory", "--model", "package:nothing/model", "--out", "x"], 2, "not installed"),
-        (["export", "nowhere", "--data", "builtin:factory", "--out", "x"], 2, "is no checkpoint"),
+        (["export", "nowhere", "--data", "builtin:factory", "--out", "x"], 2, "is not a checkpoint"),
         (["evaluate", "nowhere", "--data", "builtin:factory"], 2, "neither a checkpoint"),
         (["data", "inspect", "--data", "builtin:nothing"], 2, "no built-in data set"),
     ],

@@ -70,4 +70,6 @@ def test_a_reason_for_refusal_names_variants_that_run_there() -> None:
 
 def test_a_search_chooses_among_the_kernels_of_cpu_variants() -> None:
     assert set(KERNELS) == {"int8-dynamic", "int8-rowwise", "int8-static", "int8-weight-only"}
-    assert all(VARIANTS[name].requirements.providers == (CPU,) and VARIANTS[name].precision == "int8" for name in KERNELS)
+    assert all(
+        VARIANTS[name].requirements.providers == (CPU,) and VARIANTS[name].precision == "int8" for name in KERNELS
+    )

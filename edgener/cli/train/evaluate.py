@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @data_options
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Text to judge on.")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Split to score.")
 @click.option("--variant", default="auto", show_default=True, help="Variant of a bundle.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON and PNG pictures there.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON and PNG pictures to this folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def evaluate(model: Path, data: DataSpec, split: str, variant: str, out: Path | None, as_json: bool) -> None:
-    """Score MODEL, a checkpoint or a bundle: entities by strict IOB2, and tokens by tag.
+    """Score a checkpoint or a bundle on labelled text.
+
+    Prints entity scores (strict IOB2, as seqeval) and token scores by tag of MODEL.
 
     \b
     Example:

@@ -19,7 +19,7 @@ from edgener.train.config import TrainConfig, load_config
 
 
 def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """One option a field of TrainConfig; None means it was not given, so that a YAML file's value stands."""
+    """One option per field of TrainConfig; None means that it was not given, so that the value of a YAML file counts."""
     types = typing.get_type_hints(TrainConfig)
     for field in reversed(dataclasses.fields(TrainConfig)):
         name = field.name.replace("_", "-")
@@ -43,14 +43,14 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="YAML file of settings; options override it."
 )
-@click.option("--resume", is_flag=True, help="Go on with an unfinished run.")
+@click.option("--resume", is_flag=True, help="Resume an unfinished run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 @_setting_options
 def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_json: bool, **settings: Any) -> None:
-    """Fine-tune an encoder for token classification and write a checkpoint.
+    """Fine-tune an encoder for token classification.
 
-    The epoch with the best entity F1 on the valid split is kept. A run that was killed goes on with --resume.
-    Several GPUs or machines: torchrun --nproc-per-node 2 -m edgener train ...
+    The checkpoint is that of the epoch with the best entity F1 on the valid split. --resume continues an interrupted
+    run. Several GPUs or machines: torchrun --nproc-per-node 2 -m edgener train ...
 
     \b
     Example:
@@ -62,7 +62,7 @@ def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_
     from edgener.train.run import train as run
 
     result = run(splits, config, out, resume)
-    if os.environ.get("RANK", "0") != "0":  # torchrun: one process speaks for all
+    if os.environ.get("RANK", "0") != "0":  # torchrun: one process prints for all
         return
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(result), indent=2))

@@ -48,6 +48,6 @@ class BadLines:
         if not self.skip:
             raise UserInputError(
                 f"{self.path}:{line}: found {found[:100]!r}, expected {expected}",
-                "Fix the line, or skip such lines with --on-bad-line skip.",
+                "Fix the line, or skip such lines with --on-error skip.",
             )
         self.counts["broken lines skipped"] += 1

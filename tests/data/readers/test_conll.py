@@ -185,7 +185,7 @@ def test_a_broken_line_is_told_with_its_number_or_skipped_and_counted(line: str,
     with pytest.raises(UserInputError) as error:
         read(text)
     assert f"file.txt:2: found {found}, expected" in error.value.message and expected in error.value.message
-    assert error.value.hint and "--on-bad-line skip" in error.value.hint
+    assert error.value.hint and "--on-error skip" in error.value.hint
     sentences, bad = read(text, skip=True)
     assert sentences[0].tokens == ["EU", "German", "call"] and len(sentences) == 2
     assert bad.counts == {"broken lines skipped": 1}

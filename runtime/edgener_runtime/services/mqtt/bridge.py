@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgener_runtime.errors import UserInputError
 
 from .answers import Answerer, PublishRefusedError
-from .backoff import Backoff
 from .broker import Broker
 from .connection import Connection, ConnectionLostError
 from .messages import IncomingMessage, OutgoingMessage
 
 _Computing = tuple[IncomingMessage, "asyncio.Task[OutgoingMessage]"]
 _Confirming = tuple[IncomingMessage, OutgoingMessage, "asyncio.Future[None]"]
+
+
+@dataclass
+class Backoff:
+    """Delays that double from `first` to `longest` seconds, each reduced at random to between half and all of it.
+
+    The random share spreads the reconnections of a fleet of devices.
+    """
+
+    first: float = 1
+    longest: float = 60
+    share: Callable[[], float] = random.random
+    _attempts: int = 0
+
+    def delay(self) -> float:
+        """Seconds to wait before the next attempt."""
+        whole = min(self.longest, self.first * 2.0 ** min(self._attempts, 32))
+        self._attempts += 1
+        return whole * (1 + self.share()) / 2
+
+    def reset(self) -> None:
+        """Start again with the shortest delay."""
+        self._attempts = 0
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("paho", reason="the extra mqtt is not installed")
 
 from edgener_runtime import UserInputError
-from edgener_runtime.services.mqtt.backoff import Backoff
+from edgener_runtime.services.mqtt.bridge import Backoff
 from edgener_runtime.services.mqtt.broker import Broker, Topics, read_password, tls_context
 
 
