@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration",
     metavar="SOURCE",
-    help="Text to measure activation ranges on, not the test set [default: part of the train split].",
+    help="Text for activation ranges, not the test set [default: part of the train split].",
 )
 @click.option(
     "--calibration-method",

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Split to try on."
 )
 @budget_options
-@click.option(
-    "--calibration", metavar="SOURCE", help="Text to measure activation ranges on [default: part of the train split]."
-)
+@click.option("--calibration", metavar="SOURCE", help="Text for activation ranges [default: part of the train split].")
 @click.option(
     "--calibration-method",
     type=click.Choice(tuple(METHODS)),

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @data_options
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Split to score.")
 @click.option("--variant", default="auto", show_default=True, help="Variant of a bundle.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON and PNG pictures to this folder."
-)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for JSON and PNG pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def evaluate(model: Path, data: DataSpec, split: str, variant: str, out: Path | None, as_json: bool) -> None:
     """Score a checkpoint or a bundle on labelled text.

@@ -19,7 +19,7 @@ from edgener.train.config import TrainConfig, load_config
 
 
 def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """One option per field of TrainConfig; None means that it was not given, so that the value of a YAML file counts."""
+    """Add one option per field of TrainConfig; None means that it was not given, and the YAML file's value counts."""
     types = typing.get_type_hints(TrainConfig)
     for field in reversed(dataclasses.fields(TrainConfig)):
         name = field.name.replace("_", "-")

@@ -22,9 +22,7 @@ _FILE = click.Path(path_type=Path)
 @click.command()
 @click.argument("bundle", type=_FILE)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for any free one."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
 @click.option("--token-file", type=_FILE, help="File with the required bearer token [default: EDGENER_TOKEN, or none].")
 @click.option("--tls-certificate", type=_FILE, help="Certificate as a PEM file, with --tls-key.")
 @click.option("--tls-key", type=_FILE, help="Key as a PEM file without a password.")

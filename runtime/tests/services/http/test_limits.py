@@ -39,7 +39,7 @@ def test_who_comes_when_the_queue_is_full_is_told_when_to_come_again(client_of: 
     assert held.entered.acquire(timeout=60)
     refused = ask(client, "c")
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
-    assert refused.json()["error"] == "2 texts wait, at most 2 may"
+    assert refused.json()["error"] == "2 texts are pending, at most 2 are accepted"
     held.gate.set()
     assert first.result(60).status_code == 200
     assert ask(client, "c").status_code == 200

@@ -87,7 +87,7 @@ def test_texts_of_one_request_run_together(client: Any, held: Held) -> None:
         ('{"text": "a"}'.encode("utf-16"), "the body is not UTF-8: byte 0xff at 0"),
         (b'["a"]', "the body is an array, expected a JSON object"),
         (b'{"text": "a", "thresholds": {"ACTION": NaN}}', "the body is JSON that cannot be read: NaN is no number"),
-        (b'{"text": "a", "text": "b"}', "the body is JSON that cannot be read: a name stands in an object twice"),
+        (b'{"text": "a", "text": "b"}', "the body is JSON that cannot be read: an object has a name twice"),
         (b'{"text": ' + b"[" * 100_000, "the body is JSON that cannot be read"),
         (b'{"text": ' + b"9" * 100_000 + b"}", "the body is JSON that cannot be read"),
     ],
@@ -101,13 +101,13 @@ def test_a_body_that_is_no_json_object_is_told_where(body: bytes, message: str, 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({}, 'expected "text" or "texts", one of them'),
-        ({"text": "a", "texts": ["a"]}, 'expected "text" or "texts", one of them'),
+        ({}, 'expected either "text" or "texts"'),
+        ({"text": "a", "texts": ["a"]}, 'expected either "text" or "texts"'),
         ({"text": 7}, "text is a number, expected a string"),
         ({"text": None}, "text is null, expected a string"),
         ({"texts": "a"}, "texts is a string, expected an array"),
         ({"texts": ["a", ["b"]]}, "texts[1] is an array, expected a string"),
-        ({"text": "a", "agregation": "max"}, "the body has a field 'agregation' that is not known"),
+        ({"text": "a", "agregation": "max"}, "the body has the unknown field 'agregation'"),
         ({"text": "a", "aggregation": "most"}, "there is no aggregation 'most'"),
         ({"text": "a", "aggregation": True}, "aggregation is a boolean, expected a string"),
         ({"text": "a", "strict": 1}, "strict is a number, expected a boolean"),
@@ -139,13 +139,13 @@ def test_a_text_may_be_as_long_as_the_limit_and_no_longer(client_of: Callable[..
     assert client.post("/predict", json={"text": "泵泵泵"}).status_code == 200
     answer = client.post("/predict", json={"texts": ["a", "abcd"]})
     assert answer.status_code == 413
-    assert answer.json()["error"] == "texts[1] has 4 characters, at most 3 are taken"
+    assert answer.json()["error"] == "texts[1] has 4 characters, at most 3 are accepted"
 
 
 def test_more_texts_than_may_ever_wait_are_refused(client_of: Callable[..., Any]) -> None:
     answer = client_of(queue=2).post("/predict", json={"texts": ["a", "b", "c"]})
     assert answer.status_code == 413
-    assert answer.json()["error"] == "the request has 3 texts, at most 2 are taken"
+    assert answer.json()["error"] == "the request has 3 texts, at most 2 are accepted"
 
 
 def test_a_body_may_be_as_long_as_the_limit_and_no_longer(client_of: Callable[..., Any]) -> None:
@@ -199,4 +199,4 @@ def test_a_fault_of_ours_is_not_told_to_the_client(client: Any, held: Held) -> N
     held.fault = RuntimeError("secret")
     answer = client.post("/predict", json={"text": "a"})
     assert answer.status_code == 500
-    assert answer.json() == {"error": "internal error", "hint": "The server's log says more."}
+    assert answer.json() == {"error": "internal error", "hint": "The server's log has the details."}
