@@ -1,4 +1,4 @@
-"""One variant against its PyTorch model on real text: labels, entities, scores, logits, batches and masks."""
+"""The comparison of a variant with PyTorch on real text: labels, entities, scores, logits, batches and masks."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MASKED_TEXTS = 32
 
 @dataclass(frozen=True)
 class ParityReport:
-    """One variant against PyTorch.
+    """The comparison of one variant with PyTorch.
 
-    `figures` are those of the manifest, `estimates` the same and more with their intervals; scores are None without
-    gold entities. The gate adds judgements and verdict.
+    `figures` are those of the manifest, `estimates` have their intervals and more figures; scores are None without gold
+    entities. The gate adds judgements and verdict.
     """
 
     variant: str
@@ -53,13 +53,13 @@ class ParityReport:
     schema_version: int = SCHEMA_VERSION
 
     def record(self) -> dict[str, Any]:
-        """All but the changes, which have a file of their own."""
+        """Everything except the changes, which have their own file."""
         return dataclasses.asdict(dataclasses.replace(self, changes=()))
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What PyTorch said of a data set, kept so that every variant is held against the same."""
+    """PyTorch's answers on a data set, the same for every variant."""
 
     dataset: Dataset
     answers: Answers
@@ -72,7 +72,7 @@ class RunnableVariant(Batched, Runner, Protocol):
 
 
 def run_reference(model: PyTorchModel, dataset: Dataset, step: Callable[[], None] = lambda: None) -> Reference:
-    """Run the PyTorch model over a data set; `step()` is called after each sentence."""
+    """Run the PyTorch model on a data set; `step()` is called after each sentence."""
     answers = answer(model, dataset.sentences, step)
     texts = [sentence.text for sentence in dataset.sentences if sentence.offsets][:MASKED_TEXTS]
     masks = mask_texts(model, model.inputs(texts)) if texts else ()
@@ -86,11 +86,10 @@ def compare(
     step: Callable[[], None] = lambda: None,
     most_alone: int | None = None,
 ) -> ParityReport:
-    """Hold a variant against PyTorch on the reference's text; `step()` is called twice for each sentence.
+    """Compare a variant with PyTorch on the reference's text; `step()` is called twice per sentence.
 
     The batch effect is measured on `most_alone` sentences, or on all.
-
-    Raises ParityError where the two do not even see the same subwords, or a logit is not finite.
+    Raises ParityError where the subwords of the two differ, or a logit is not finite.
     """
     sentences, pytorch = reference.dataset.sentences, reference.answers
     answers = answer(candidate, sentences, step)
@@ -101,8 +100,8 @@ def compare(
     return _report(reference, variant, answers, counts, mask_deviations(candidate, reference.masks))
 
 
-def decided(report: ParityReport, judgements: tuple[Judgement, ...]) -> ParityReport:
-    """The report with what the gate says of it."""
+def judged_report(report: ParityReport, judgements: tuple[Judgement, ...]) -> ParityReport:
+    """The report with the judgements of the gate."""
     verdict = overall(judgements)
     figures = dataclasses.replace(report.figures, verdict=verdict.value)
     return dataclasses.replace(report, figures=figures, judgements=judgements, verdict=verdict)

@@ -218,7 +218,7 @@ def test_too_little_text_is_exit_4_and_the_text_that_it_asks_for_is_enough(
     done = run(*arguments, "--data", data)
     assert done.exit_code == 4
     (judged,) = judgements(done).values()
-    asked = re.search(r"(\d+) entities are too few to tell, about ([\d,]+) would", done.stderr)
+    asked = re.search(r"(\d+) entities are too few for a verdict, about ([\d,]+) are enough", done.stderr)
     assert asked and "Judge on more text" in done.stderr
     entities, needed = (int(number.replace(",", "")) for number in asked.groups())
     assert (entities, needed) == (sum(test_set.entity_counts.values()), judged["needed"])

@@ -17,7 +17,7 @@ from edgener.data.types import Dataset
 from edgener.parity import compare as module
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
-from edgener.parity.compare import ParityReport, compare, decided, run_reference
+from edgener.parity.compare import ParityReport, compare, judged_report, run_reference
 from edgener.parity.gate import Verdict, explain, judge, overall
 from edgener.parity.measures.masks import MaskDeviation
 from edgener.parity.measures.metrics import entity_scores
@@ -229,20 +229,20 @@ def test_a_text_without_a_token_is_no_traceback() -> None:
     assert report.estimates.masks == {}
 
 
-# --- decided
+# --- judged_report
 
 
 def test_the_gates_word_stands_in_the_report_and_in_the_manifest() -> None:
     report = against(*CHANGED)
     judgements = judge(VARIANTS["int8-dynamic"], report.estimates, [Budget("churn", 0.0)])
-    done = decided(report, judgements)
+    done = judged_report(report, judgements)
     assert (done.verdict, done.figures.verdict, done.judgements) == (Verdict.FAIL, "fail", judgements)
     assert replace(done, verdict=report.verdict, judgements=(), figures=report.figures) == report
 
 
 def test_the_record_is_all_but_the_changes_and_survives_json() -> None:
     report = against(*CHANGED)
-    record = decided(report, judge(VARIANTS["int8-dynamic"], report.estimates, [Budget("churn", 0.5)])).record()
+    record = judged_report(report, judge(VARIANTS["int8-dynamic"], report.estimates, [Budget("churn", 0.5)])).record()
     assert record["changes"] == () and record["verdict"] in list(Verdict)
     assert Estimate(**json.loads(json.dumps(record))["estimates"]["overall"]["churn"]) == report.estimates.overall.churn
     assert {field.name for field in dataclasses.fields(ParityReport)} == set(record)

@@ -191,12 +191,12 @@ def test_that_much_text_does_tell(value: float, below: float, above: float, limi
         (
             Judgement("churn", "PER", 0.01, Estimate(0.009, 0.005, 0.012), INCONCLUSIVE, 1000, 9000),
             "int8 changed 0.90% of the entities of PER (0.50% to 1.20%), allowed 1.00%; "
-            "1,000 entities are too few to tell, about 9,000 would",
+            "1,000 entities are too few for a verdict, about 9,000 are enough",
         ),
         (
             Judgement("f1_share", None, 0.01, Estimate(0.01, 0.0, 0.02), INCONCLUSIVE, 1000),
             "int8 lost 1.00% of PyTorch's entity F1 (0.00% to 2.00%), allowed 1.00%; "
-            "1,000 entities are too few to tell, nor would a million",
+            "1,000 entities are too few for a verdict, even a million are too few",
         ),
         (
             Judgement("labels", None, 0.0, Estimate(0.0002, 0.0, 0.001), FAIL, 10),

@@ -12,7 +12,7 @@ import pytest
 from edgener.data.types import Dataset
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
-from edgener.parity.compare import ParityReport, compare, decided, run_reference
+from edgener.parity.compare import ParityReport, compare, judged_report, run_reference
 from edgener.parity.gate import explain, judge
 from edgener.parity.report import COLUMNS, markdown, row, write_reports
 from edgener_exporters.variants import VARIANTS
@@ -31,7 +31,7 @@ def report_of(
 ) -> ParityReport:
     reference = run_reference(Scripted(data.sentences, pytorch), data)  # type: ignore[arg-type]
     report = compare(reference, name, Scripted(data.sentences, tags))
-    return decided(report, judge(VARIANTS[name], report.estimates, BUDGETS))
+    return judged_report(report, judge(VARIANTS[name], report.estimates, BUDGETS))
 
 
 @pytest.fixture(scope="module")
