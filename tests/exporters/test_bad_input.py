@@ -113,12 +113,12 @@ def fused(made: Encoder, out: Path) -> None:
 
 
 INPUTS: list[tuple[Maker, str]] = [
-    (perceptron, r"no encoder of BERT's family"),
-    (perceptron_with_softmax, r"no encoder of BERT's family"),
-    (residual_network, r"no encoder of BERT's family"),
+    (perceptron, r"not an encoder of BERT's family"),
+    (perceptron_with_softmax, r"not an encoder of BERT's family"),
+    (residual_network, r"not an encoder of BERT's family"),
     (unknown_operator, "Flux"),
     (foreign_operator, r"not ONNX's own: ai\.example\.SoftmaxOne"),
-    (external_data, r"bad\.onnx keeps \d+ weights in other files"),
+    (external_data, r"bad\.onnx has \d+ weights in other files"),
     (truncated, r"bad\.onnx is damaged"),
     (empty, r"bad\.onnx is damaged"),
     (another_file, r"bad\.onnx is damaged"),

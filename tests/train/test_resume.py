@@ -80,7 +80,7 @@ def test_a_kill_leaves_no_checkpoint_but_what_to_go_on_from(unfinished: Path) ->
 
 
 def test_an_unfinished_run_is_not_lost_by_starting_anew(unfinished: Path, few: Few, quick: Quick) -> None:
-    with pytest.raises(UserInputError, match="an unfinished run stands in") as caught:
+    with pytest.raises(UserInputError, match="there is an unfinished run in") as caught:
         train(few, quick(epochs=4), unfinished)
     assert caught.value.hint and "--resume" in caught.value.hint
 
@@ -109,7 +109,7 @@ def test_a_moved_run_is_refused(unfinished: Path, few: Few, quick: Quick) -> Non
     work = unfinished.with_name("checkpoint.unfinished")
     moved = work.rename(unfinished.with_name("elsewhere.unfinished"))
     try:
-        with pytest.raises(UserInputError, match="another place"):
+        with pytest.raises(UserInputError, match="another path"):
             train(few, quick(epochs=4), unfinished.with_name("elsewhere"), resume=True)
     finally:
         moved.rename(work)

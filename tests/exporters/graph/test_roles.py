@@ -103,5 +103,5 @@ def test_attention_without_a_feed_forward_layer_is_no_bert() -> None:
         helper.make_node("MatMul", ["shares", "v"], ["context"]),
         helper.make_node("MatMul", ["context", "a"], ["logits"]),
     ]
-    with pytest.raises(UserInputError, match="behind attention 0 stand 1 products that are no feed-forward"):
+    with pytest.raises(UserInputError, match="after attention 0 come 1 products that are not a feed-forward"):
         find_products(graph_of(*nodes))

@@ -86,7 +86,10 @@ def test_texts_of_one_request_run_together(client: Any, held: Held) -> None:
         (b'{"text": "\xff"}', "the body is not UTF-8: byte 0xff at 10"),
         ('{"text": "a"}'.encode("utf-16"), "the body is not UTF-8: byte 0xff at 0"),
         (b'["a"]', "the body is an array, expected a JSON object"),
-        (b'{"text": "a", "thresholds": {"ACTION": NaN}}', "the body is JSON that cannot be read: NaN is no number"),
+        (
+            b'{"text": "a", "thresholds": {"ACTION": NaN}}',
+            "the body is JSON that cannot be read: NaN is not a JSON number",
+        ),
         (b'{"text": "a", "text": "b"}', "the body is JSON that cannot be read: an object has a name twice"),
         (b'{"text": ' + b"[" * 100_000, "the body is JSON that cannot be read"),
         (b'{"text": ' + b"9" * 100_000 + b"}", "the body is JSON that cannot be read"),
