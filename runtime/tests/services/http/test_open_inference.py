@@ -95,7 +95,7 @@ def test_tritons_client_gets_binary_data_where_it_names_no_output(
     assert json.loads(answer.as_numpy("entities")[0]) == rows(classifier, TEXTS[0])
 
 
-def test_tritons_client_may_say_how_entities_are_told(
+def test_tritons_client_may_set_decoding_options(
     remote: Any, triton: Any, bearer: dict[str, str], classifier: TokenClassifier
 ) -> None:
     parameters = {"aggregation": "max", "strict": True, "offsets": "utf16", "threshold.EQUIPMENT": 0.9}
@@ -104,7 +104,7 @@ def test_tritons_client_may_say_how_entities_are_told(
     assert json.loads(answer.as_numpy("entities")[0]) == rows(classifier, TEXTS[2], **options)
 
 
-def test_tritons_client_is_told_what_is_wrong(remote: Any, triton: Any, bearer: dict[str, str]) -> None:
+def test_tritons_client_gets_the_error(remote: Any, triton: Any, bearer: dict[str, str]) -> None:
     asked = [tensor(triton, TEXTS, [3], True)]
     with pytest.raises(triton.InferenceServerException, match="there is no model 'other'"):
         remote.infer("other", asked, headers=bearer)
@@ -158,7 +158,7 @@ def test_an_answer_is_json_unless_asked_for_otherwise(client: Any, classifier: T
         ({"input": []}, "the body has the unknown field 'input'"),
     ],
 )
-def test_a_request_that_is_wrong_is_told_where(fields: dict[str, Any], message: str, client: Any) -> None:
+def test_a_wrong_request_names_the_field(fields: dict[str, Any], message: str, client: Any) -> None:
     answer = infer(client, **fields)
     assert answer.status_code == 422
     assert answer.json()["error"] == message

@@ -95,7 +95,7 @@ def test_texts_of_one_request_run_together(client: Any, held: Held) -> None:
         (b'{"text": ' + b"9" * 100_000 + b"}", "the body is JSON that cannot be read"),
     ],
 )
-def test_a_body_that_is_no_json_object_is_told_where(body: bytes, message: str, client: Any) -> None:
+def test_a_body_that_is_not_a_json_object_names_the_position(body: bytes, message: str, client: Any) -> None:
     answer = client.post("/predict", content=body, headers=JSON)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(message)
@@ -176,7 +176,7 @@ def test_a_body_that_says_it_is_too_long_is_not_read_at_all(client: Any) -> None
     assert answer.status_code == 413
 
 
-def test_a_path_and_a_method_that_there_is_not_are_told_in_json(client: Any) -> None:
+def test_an_unknown_path_and_method_are_errors_in_json(client: Any) -> None:
     assert client.get("/nothing").status_code == 404
     assert client.get("/nothing").json()["error"] == "not found"
     answer = client.get("/predict")
@@ -198,7 +198,7 @@ def test_a_device_that_breaks_off_is_an_error_of_the_server_and_the_next_text_is
     assert client.post("/predict", json={"text": "a"}).status_code == 200
 
 
-def test_a_fault_of_ours_is_not_told_to_the_client(client: Any, held: Held) -> None:
+def test_an_internal_error_is_hidden_from_the_client(client: Any, held: Held) -> None:
     held.fault = RuntimeError("secret")
     answer = client.post("/predict", json={"text": "a"})
     assert answer.status_code == 500

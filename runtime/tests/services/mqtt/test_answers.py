@@ -40,13 +40,13 @@ def record(message: OutgoingMessage) -> dict[str, Any]:
 def test_a_message_that_keeps_ending_connections_becomes_a_dead_letter_and_then_one_without_its_payload(
     answerer: Answerer,
 ) -> None:
-    told = []
+    replies = []
     for _ in range(2 * GIVE_UP + 1):
-        told.append(reply(answerer))
+        replies.append(reply(answerer))
         answerer.lost_with(ARRIVAL)
-    assert [one.topic for one in told] == ["out"] * GIVE_UP + ["dead"] * (GIVE_UP + 1)
-    assert [record(one)["payload"] for one in told[GIVE_UP:]] == ['{"text": "oil leak"}'] * GIVE_UP + [""]
-    assert {record(one)["reason"] for one in told[GIVE_UP:]} == {"refused"}
+    assert [one.topic for one in replies] == ["out"] * GIVE_UP + ["dead"] * (GIVE_UP + 1)
+    assert [record(one)["payload"] for one in replies[GIVE_UP:]] == ['{"text": "oil leak"}'] * GIVE_UP + [""]
+    assert {record(one)["reason"] for one in replies[GIVE_UP:]} == {"refused"}
 
 
 def test_a_letter_that_is_taken_clears_the_suspicion(answerer: Answerer) -> None:
@@ -62,7 +62,7 @@ def test_other_messages_are_not_suspected(answerer: Answerer) -> None:
     assert reply(answerer, IncomingMessage("in", b'{"text": "pump"}')).topic == "out"
 
 
-def test_a_topic_of_the_bridge_that_may_not_be_written_is_for_people_to_mend(answerer: Answerer) -> None:
+def test_a_topic_of_the_bridge_that_may_not_be_written_is_an_error_for_the_user(answerer: Answerer) -> None:
     for topic in ("out", "dead"):
         with pytest.raises(UserInputError, match=f"the broker takes nothing on {topic}: Not authorized"):
             answerer.replacement(ARRIVAL, OutgoingMessage(topic, b"{}"), PublishRefusedError("Not authorized"))

@@ -58,7 +58,7 @@ async def until_lost(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize(("reason", "message"), [(0x86, "Bad user name"), (0x87, "Not authorized"), (0x8A, "Banned")])
-def test_a_refusal_that_stays_is_for_people_to_mend(reason: int, message: str) -> None:
+def test_a_refusal_that_stays_is_an_error_for_the_user(reason: int, message: str) -> None:
     with pytest.raises(UserInputError, match=f"refuses client edgener: {message}"):
         connected_to([connack(reason)], nothing)
 
@@ -74,7 +74,7 @@ def test_the_older_protocol_has_refusals_too() -> None:
         connected_to([bytes([0x20, 2, 0, 4])], nothing, protocol="3.1.1")
 
 
-def test_another_client_of_the_same_name_is_told() -> None:
+def test_another_client_of_the_same_name_is_reported() -> None:
     with pytest.raises(UserInputError, match="as edgener and took the session over"):
         connected_to([connack(0), bytes([0xE0, 2, 0x8E, 0])], until_lost)
 

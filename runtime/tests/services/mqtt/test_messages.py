@@ -56,7 +56,7 @@ def test_any_payload_is_a_request_or_a_dead_letter_that_holds_it(payload: bytes)
         (b"", "not-json"),
         (b"{", "not-json"),
         (b"[" * 100_000, "not-json"),
-        (b'{"text": "a", "x": NaN}', "not-json"),  # could not be told on as JSON
+        (b'{"text": "a", "x": NaN}', "not-json"),  # could not be passed on as JSON
         (b'{"text": "a", "x": 1e999}', "not-json"),
         (b'{"text": "a", "x": %s}' % (b"1" * 5000), "not-json"),
         (b"\xff", "not-utf-8"),
@@ -69,7 +69,7 @@ def test_any_payload_is_a_request_or_a_dead_letter_that_holds_it(payload: bytes)
         (b" " * 200_001, "too-long"),
     ],
 )
-def test_what_is_no_request_is_poison_with_its_reason(payload: bytes, reason: str) -> None:
+def test_what_is_not_a_request_is_poison_with_its_reason(payload: bytes, reason: str) -> None:
     with pytest.raises(PoisonMessageError) as raised:
         read_request(payload, 200_000)
     assert raised.value.reason == reason
@@ -78,9 +78,9 @@ def test_what_is_no_request_is_poison_with_its_reason(payload: bytes, reason: st
 def test_a_lone_surrogate_comes_back_as_it_came() -> None:
     payload = b'{"text": "oil \\ud800"}'
     arrival = IncomingMessage("in", payload)
-    told = answer(arrival, "out", read_request(payload, 100), []).payload
-    assert json.loads(told)["text"] == "oil \ud800"
-    assert b"\\ud800" in told
+    payload = answer(arrival, "out", read_request(payload, 100), []).payload
+    assert json.loads(payload)["text"] == "oil \ud800"
+    assert b"\\ud800" in payload
 
 
 def test_bytes_that_are_no_text_are_kept_in_base64() -> None:
