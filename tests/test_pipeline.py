@@ -128,7 +128,7 @@ def test_a_variant_that_loses_f1_is_refused_with_the_figures_of_all(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_ends_with_3_and_tells_the_figures_of_a_refused_variant(
+def test_the_command_ends_with_3_and_prints_the_figures_of_a_refused_variant(
     trained: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = shutil.copytree(bundle, tmp_path / "bundle")
@@ -241,12 +241,12 @@ def test_without_entities_a_quantised_variant_cannot_be_judged(trained: Path, sp
 
 
 @pytest.mark.parametrize("drop", [-0.1, 1.1, float("nan")])
-def test_a_budget_that_is_no_share_is_refused(trained: Path, spec: ExportSpec, tmp_path: Path, drop: float) -> None:
+def test_a_budget_that_is_not_a_share_is_refused(trained: Path, spec: ExportSpec, tmp_path: Path, drop: float) -> None:
     with pytest.raises(UserInputError, match="expected a share from 0 to 1"):
         export_bundle(trained, tmp_path / "out", replace(spec, budgets=(Budget("f1_drop", drop),)))
 
 
-def test_a_folder_that_is_no_bundle_is_not_replaced(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_not_replaced(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(UserInputError, match="not ours to replace"):
         export_bundle(trained, tmp_path, spec)

@@ -104,7 +104,7 @@ def test_a_search_that_was_broken_off_goes_on(
 
 
 @pytest.mark.parametrize("damage", ["[1, 2", "[]", ""])
-def test_a_damaged_memory_is_begun_anew(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_cache_starts_again(damage: str, tmp_path: Path) -> None:
     MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.5)
     (file,) = (tmp_path / "search").iterdir()
     assert MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.5

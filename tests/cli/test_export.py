@@ -120,7 +120,7 @@ def test_a_variant_that_keeps_every_budget_is_exit_0_and_a_bundle(trained: Path,
     labels = verify_bundle(tmp_path / "out").labels
     each = {("churn", label[2:]) for label in labels if label != "O"}
     expected = {("f1_drop", None), ("f1_share", None), ("churn", None), ("batch_effect", None)} | each
-    assert verdicts(done) == dict.fromkeys(expected, "pass")  # a demand on this very text, so it can always be told
+    assert verdicts(done) == dict.fromkeys(expected, "pass")  # a demand on this very text, so there is always a verdict
 
 
 def test_the_table_shows_figures_and_where_the_bundle_stands(trained: Path, data: Path, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_dynamic_quantisation_answers_otherwise_in_a_batch(trained: Path, data: 
     check_nothing_written(tmp_path, done)
 
 
-def test_one_variant_of_several_is_enough_and_the_figures_of_all_are_told(
+def test_one_variant_of_several_is_enough_and_the_figures_of_all_are_printed(
     trained: Path, data: Path, tmp_path: Path
 ) -> None:
     options = ["--variant", "same,silent", "--max-churn", 0, "--max-f1-drop", 1, "--json"]
@@ -196,7 +196,7 @@ def test_one_variant_of_several_is_enough_and_the_figures_of_all_are_told(
     check_nothing_written(tmp_path, done)
 
 
-def test_of_a_set_what_is_left_out_is_told_with_its_reason(
+def test_of_a_set_what_is_left_out_is_listed_with_its_reason(
     trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SETS, "all", ("same", "silent"))
@@ -204,8 +204,8 @@ def test_of_a_set_what_is_left_out_is_told_with_its_reason(
                "--max-f1-drop", 1)  # fmt: skip
     assert done.exit_code == 0, done.output
     assert [entry.name for entry in verify_bundle(tmp_path / "out").variants] == ["same"]
-    told = " ".join(done.stdout.split())
-    assert "left out (fail): silent changed 50.00% of the entities" in told and "left out (pass)" not in told
+    printed = " ".join(done.stdout.split())
+    assert "left out (fail): silent changed 50.00% of the entities" in printed and "left out (pass)" not in printed
 
 
 # --- exit 4
@@ -271,7 +271,7 @@ def test_fp32_on_unlabelled_text_needs_no_budget(trained: Path, unlabelled: Path
     assert verdicts(done) == {("labels", None): "pass"}
 
 
-def test_where_pytorch_finds_nothing_no_variant_can_be_told(
+def test_where_pytorch_finds_nothing_every_variant_is_inconclusive(
     trained: Path, fp32: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkpoint that says O to everything, and the variant that does so too."""

@@ -80,7 +80,7 @@ def test_every_setting_is_an_option(run: Run, asked: list[Any], option: str, nam
     assert asked[1] == dataclasses.replace(TrainConfig(), **{name: value})  # type: ignore[arg-type]
 
 
-def test_no_setting_lacks_an_option_or_its_help() -> None:
+def test_every_setting_has_an_option_and_its_help() -> None:
     done = CliRunner().invoke(main, ["train", "--help"], terminal_width=200)
     for field in dataclasses.fields(TrainConfig):
         assert f"--{field.name.replace('_', '-')}" in done.output
@@ -100,10 +100,10 @@ def test_the_scores_before_and_after_are_printed(run: Run, asked: list[Any]) -> 
 
 
 def test_json_is_all_there_is_on_stdout(run: Run, asked: list[Any]) -> None:
-    told = json.loads(run("--out", "x", "--json").stdout)
-    assert told["before"]["micro"]["f1"] == 0.1333
-    assert told["after"]["labels"]["PART"]["support"] == 7
-    assert told["epochs"] == [{"epoch": 1.0, "valid_f1": 0.5}]
+    printed = json.loads(run("--out", "x", "--json").stdout)
+    assert printed["before"]["micro"]["f1"] == 0.1333
+    assert printed["after"]["labels"]["PART"]["support"] == 7
+    assert printed["epochs"] == [{"epoch": 1.0, "valid_f1": 0.5}]
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

@@ -34,7 +34,7 @@ def test_a_calibration_set_that_meets_the_test_set_is_an_error() -> None:
     assert error.value.hint and error.value.exit_code == 2
 
 
-def test_an_empty_sentence_is_no_leak() -> None:
+def test_an_empty_sentence_is_not_a_leak() -> None:
     both = dataset("train", ""), dataset("test", "")
     check_disjoint(*both)
     assert overlap(*both) == 0

@@ -77,7 +77,7 @@ def test_a_file_without_sentences_is_refused(tmp_path: Path, text: str, form: st
 
 
 @pytest.mark.parametrize("name", ["empty.json", "empty.jsonl"])
-def test_an_empty_array_is_no_sentence(tmp_path: Path, name: str) -> None:
+def test_an_empty_array_has_no_sentence(tmp_path: Path, name: str) -> None:
     assert "holds no sentences" in refusal(write(tmp_path / name, "[]")).message
 
 
@@ -110,7 +110,7 @@ def test_a_folder_without_data_and_one_with_too_much_are_refused(tmp_path: Path)
     assert "several files for valid: dev.txt, validation.json" in refusal(tmp_path).message
 
 
-def test_a_folder_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(folder: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -151,7 +151,7 @@ def test_a_file_is_shared_out_in_its_order(
     assert texts == [f"w{number}" for number in range(count)]
 
 
-def test_what_was_dropped_in_a_file_that_is_shared_out_is_told_as_that_of_all_splits(tmp_path: Path) -> None:
+def test_what_was_dropped_in_a_file_that_is_shared_out_is_counted_for_all_splits(tmp_path: Path) -> None:
     file = write(tmp_path / "a.txt", "a I-X\n\nb B-X\n\nc B-X\nd I-X\n")
     splits = read_splits(DataSpec(str(file), cut=(1, 1, 1)))
     assert splits["train"].repairs == {"entities that began without B-, in all splits": 1}

@@ -1,4 +1,4 @@
-"""Tags to spans for every scheme, held against writers of the schemes and against seqeval's reading of conlleval."""
+"""Tags to spans for every scheme, compared with writers of the schemes and with seqeval's reading of conlleval."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_scheme_is_guessed_from_its_prefixes(scheme: str, tags: list[str]) -
 
 
 @pytest.mark.parametrize("tag", ["B", "B-", "b-PER", "X-PER", "OO", "", "B- PER", "PER"])
-def test_what_is_no_tag(tag: str) -> None:
+def test_what_is_not_a_tag(tag: str) -> None:
     assert not TAG.fullmatch(tag)
 
 

@@ -1,4 +1,4 @@
-"""The internal form: what its content hash tells apart, and the tag set of a model."""
+"""Labelled text: what its content hash distinguishes, and the tag set of a model."""
 
 from __future__ import annotations
 

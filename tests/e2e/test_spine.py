@@ -38,17 +38,17 @@ def bundle(checkpoint: Path) -> Path:
     return out
 
 
-def test_the_score_told_by_training_is_the_one_evaluate_tells(checkpoint: Path) -> None:
+def test_the_score_of_training_is_the_one_of_evaluate(checkpoint: Path) -> None:
     done = run("edgener", "evaluate", checkpoint, "--data", "builtin:factory", "--json")
-    told = json.loads((checkpoint / "metrics.json").read_text())
-    assert json.loads(done.stdout)["entities"] == told["after"]
+    metrics = json.loads((checkpoint / "metrics.json").read_text())
+    assert json.loads(done.stdout)["entities"] == metrics["after"]
 
 
 def test_nothing_is_left_beside_the_outputs(bundle: Path) -> None:
     assert sorted(path.name for path in bundle.parent.iterdir()) == ["bundle", "checkpoint"]
 
 
-def test_the_manifest_tells_parity_and_origin(bundle: Path) -> None:
+def test_the_manifest_has_parity_and_provenance(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text())
     variants = {variant["name"]: variant for variant in manifest["variants"]}
     assert set(variants) == {"int8-dynamic", "fp32"}

@@ -1,4 +1,4 @@
-"""What is no plain FP32 graph of BERT's family is bad input to every builder: said why, and nothing written."""
+"""Other graphs than plain FP32 ones of BERT's family are bad input to every builder: an error, and nothing written."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def perceptron(made: Encoder, out: Path) -> None:
 
 
 def perceptron_with_softmax(made: Encoder, out: Path) -> None:
-    """A softmax is no attention."""
+    """A softmax is not attention."""
     nodes = [
         helper.make_node("MatMul", ["x", "w1"], ["a"]),
         helper.make_node("Softmax", ["a"], ["logits"]),

@@ -154,7 +154,7 @@ def test_it_says_on_what_and_where_it_was_measured(monkeypatch: pytest.MonkeyPat
     assert (report.data, report.isa, report.variant) == ("mine.txt (test)", "avx1024", "int8")
 
 
-def test_progress_is_told_twice_for_each_sentence() -> None:
+def test_progress_is_reported_twice_per_sentence() -> None:
     reference = run_reference(Scripted(DATA.sentences, PYTORCH), DATA)  # type: ignore[arg-type]
     steps: list[int] = []
     compare(reference, "int8", Scripted(DATA.sentences, PYTORCH), lambda: steps.append(1))
@@ -187,7 +187,7 @@ def test_a_variant_that_finds_nothing_fails_however_it_is_judged() -> None:
         assert verdict(report, budget) is Verdict.FAIL
 
 
-def test_where_neither_finds_anything_nothing_can_be_told() -> None:
+def test_where_neither_finds_anything_nothing_can_be_measured() -> None:
     report = against(*NOTHING, pytorch=NOTHING)
     assert report.figures.churn == 0 and report.figures.churn_interval is None
     assert report.figures.f1 == report.figures.f1_pytorch == 0
@@ -221,7 +221,7 @@ def test_where_nothing_can_be_measured_the_reason_is_given(gold: str, pytorch: s
     assert "cannot be judged" in line and words in line
 
 
-def test_a_text_without_a_token_is_no_traceback() -> None:
+def test_a_text_without_a_token_is_compared() -> None:
     report = against("", data=dataset(""), pytorch=[""])
     (exact,) = judge(VARIANTS["fp32"], report.estimates, [])
     assert exact.verdict is Verdict.INCONCLUSIVE and "the text has no token" in explain("fp32", exact)

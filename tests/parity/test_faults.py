@@ -119,7 +119,7 @@ def without_spans(text: Dataset) -> Dataset:
         ("int8-dynamic", False, Budget("churn", 0.035)),
     ],
 )
-def test_swapped_labels_are_caught_and_no_logit_tells_of_them(
+def test_swapped_labels_are_caught_and_no_logit_shows_them(
     trained: Path, text: Dataset, swapped: None, tmp_path: Path, variant: str, is_labelled: bool, budget: Budget
 ) -> None:
     judged = text if is_labelled else without_spans(text)

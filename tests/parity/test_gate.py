@@ -1,4 +1,4 @@
-"""Verdicts: what passes, what fails, what cannot be told, and how much text would tell."""
+"""Verdicts: what passes, what fails, what is inconclusive, and how much text is enough."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_limit_of_zero_is_a_demand_on_this_very_text(value: float, verdict: Ve
     assert verdict_of(Estimate(value, value - 0.01, value + 0.01), 0) is verdict
 
 
-def test_what_cannot_be_measured_cannot_be_told() -> None:
+def test_what_cannot_be_measured_is_inconclusive() -> None:
     assert verdict_of(None, 0.5) is INCONCLUSIVE
     assert verdict_of(None, 0) is INCONCLUSIVE
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_measured_cannot_be_told() -> None:
         (Budget("batch_effect", 0.01), FAIL),
     ],
 )
-def test_each_budget_is_held_against_its_figure(budget: Budget, verdict: Verdict) -> None:
+def test_each_budget_is_compared_with_its_figure(budget: Budget, verdict: Verdict) -> None:
     assert verdicts(budget) == {(budget.figure, budget.label): verdict}
 
 
@@ -146,7 +146,7 @@ def test_the_worst_verdict_counts(found: list[Verdict], worst: Verdict) -> None:
     assert overall([Judgement("churn", None, 0.1, None, verdict, 1) for verdict in found]) is worst
 
 
-# --- how much text would tell
+# --- how much text is enough
 
 
 def test_four_times_the_text_halves_the_interval() -> None:
@@ -161,13 +161,13 @@ def test_it_is_rounded_up_to_two_digits() -> None:
 
 
 @pytest.mark.parametrize("limit", [0.003, 0.0030001])
-def test_on_the_limit_no_amount_of_text_would_tell(limit: float) -> None:
+def test_on_the_limit_no_amount_of_text_is_enough(limit: float) -> None:
     assert entities_needed(Estimate(0.003, -0.001, 0.007), limit, 1000) is None
 
 
 @given(st.floats(-0.05, 0.05), st.floats(0.001, 0.05), st.floats(0.001, 0.05), st.floats(0.001, 0.05),
        st.integers(1, 10**5))  # fmt: skip
-def test_that_much_text_does_tell(value: float, below: float, above: float, limit: float, entities: int) -> None:
+def test_that_much_text_is_enough(value: float, below: float, above: float, limit: float, entities: int) -> None:
     loss = Estimate(value, value - below, value + above)
     assume(verdict_of(loss, limit) is INCONCLUSIVE)
     needed = entities_needed(loss, limit, entities)

@@ -91,7 +91,7 @@ def test_the_command_writes_its_figures_and_exits_0(
     assert "given to both" in record["token_types"]
 
 
-def test_a_variant_that_differs_is_told_and_exits_1(
+def test_a_variant_that_differs_is_reported_and_exits_1(
     equality: ModuleType, trained: Path, exported: Path, data: Path, tmp_path: Path
 ) -> None:
     done = run(equality, trained, exported, "--data", data, "--variant", "int8-dynamic", "--out", tmp_path / "out.json")

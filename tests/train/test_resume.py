@@ -141,13 +141,13 @@ def test_the_patience_counts_on_over_an_interruption(
     scores = iter([0.9, 0.8, 0.7, 0.6, 0.5])
 
     def scripted(*_: Any) -> Callable[[Any], dict[str, float]]:
-        def tell(_: Any) -> dict[str, float]:
+        def score(_: Any) -> dict[str, float]:
             score = next(scores)
             if score == 0.7 and first:
                 raise KeyboardInterrupt
             return {"f1": score}
 
-        return tell
+        return score
 
     monkeypatch.setattr(trainer_module, "_entity_metrics", scripted)
     config = quick(epochs=5, patience=2)

@@ -54,7 +54,7 @@ def test_an_empty_text_and_an_empty_list_are_sentences_without_entities(key: str
     assert not bad.counts["records without an entity list"]
 
 
-def test_records_without_an_entity_list_are_told() -> None:
+def test_records_without_an_entity_list_are_counted() -> None:
     sentences, bad = read('{"text": "a b"}\n{"tokens": ["a"], "ner_tags": [3]}\n["a", {}]\n')
     assert len(sentences) == 3
     assert bad.counts["records without an entity list"] == 3
@@ -106,7 +106,7 @@ BROKEN_RECORDS = [
 
 
 @pytest.mark.parametrize(("record", "expected"), BROKEN_RECORDS)
-def test_a_broken_record_is_told_with_its_line_or_skipped_and_counted(record: str, expected: str) -> None:
+def test_a_broken_record_is_an_error_with_its_line_or_skipped_and_counted(record: str, expected: str) -> None:
     good = '{"text": "good", "entities": []}'
     for text in (f"{good}\n\n{record}\n{good}\n", f"[{good},\n\n{record},{good}]"):
         with pytest.raises(UserInputError) as error:
@@ -122,7 +122,7 @@ def test_a_broken_record_is_told_with_its_line_or_skipped_and_counted(record: st
     ['{"text": "a", ', "oops", "{'text': 'a'}", "[" * 100_000, '{"a": ' + "9" * 9999 + "}"],
     ids=["half", "bare word", "Python", "deep", "huge number"],
 )
-def test_a_line_that_is_no_json_is_told_or_skipped_and_counted(line: str) -> None:
+def test_a_line_that_is_not_json_is_an_error_or_skipped_and_counted(line: str) -> None:
     text = f'{{"text": "good", "entities": []}}\n{line}\n{{"text": "too", "entities": []}}\n'
     with pytest.raises(UserInputError, match=r"file\.json:2: found .*, expected one JSON record per line \("):
         read(text)
@@ -143,7 +143,7 @@ def test_a_line_that_is_no_json_is_told_or_skipped_and_counted(line: str) -> Non
     ids=["unclosed", "no comma", "two arrays", "comma too many", "deep"],
 )
 @pytest.mark.parametrize("skip", [False, True])
-def test_an_array_that_is_no_json_is_an_error_even_where_lines_are_skipped(text: str, where: str, skip: bool) -> None:
+def test_an_array_that_is_not_json_is_an_error_even_where_lines_are_skipped(text: str, where: str, skip: bool) -> None:
     with pytest.raises(UserInputError) as error:
         read(text, skip)
     assert error.value.message.startswith("file.json: expected a JSON array of records (")

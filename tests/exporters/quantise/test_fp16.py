@@ -100,7 +100,7 @@ def test_what_grows_too_large_on_the_text_stays_in_fp32_and_nothing_else(cased: 
 
 
 def test_a_weight_that_fp16_has_not_stays_as_it_is(cased: Encoder, tmp_path: Path) -> None:
-    """It is no mask, whose one number may become a smaller one."""
+    """It is not a mask, whose one number may become a smaller one."""
     planted = overflowing(cased, tmp_path, 1e6)
     name = product(onnx.load(planted), "layer.0.feed_forward_1").weight
     convert_fp16(planted, tmp_path / "fp16.onnx", cased.calibration)

@@ -126,7 +126,7 @@ def test_blocks_give_the_weight_back_to_half_a_step(k: int, n: int, block: int, 
 
 
 @pytest.mark.parametrize(("k", "block"), [(16, 32), (48, 32), (100, 128)])
-def test_a_width_that_is_no_number_of_blocks_is_filled_up(k: int, block: int) -> None:
+def test_a_width_that_is_not_a_multiple_of_blocks_is_filled_up(k: int, block: int) -> None:
     random = np.random.default_rng(0)
     weight = random.standard_normal((k, N)).astype(np.float32)
     x = random.standard_normal((3, k)).astype(np.float32)
@@ -144,7 +144,7 @@ def test_even_numbers_lose_48_decibels_of_255_steps_and_6_of_them_where_one_side
     assert decibels(Range(0, 1, 1 / 3), symmetric=True) == pytest.approx(48.13, abs=0.01)
 
 
-def test_a_tensor_of_zeros_is_no_division_by_zero() -> None:
+def test_a_tensor_of_zeros_does_not_divide_by_zero() -> None:
     assert math.isfinite(decibels(Range(0, 0, 0), symmetric=False))
 
 

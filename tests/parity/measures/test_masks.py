@@ -146,5 +146,5 @@ def test_where_pytorch_says_zero_the_distance_is_as_it_is() -> None:
     assert mask_deviations(Three(), [text])[PLAIN].masked == pytest.approx(3 * np.sqrt(2))
 
 
-def test_without_text_there_is_nothing_to_tell() -> None:
+def test_without_text_there_is_nothing_to_compare() -> None:
     assert mask_deviations(Model(), ()) == {}
