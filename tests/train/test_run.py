@@ -147,7 +147,7 @@ def test_a_new_head_begins_from_the_seed(few: Few, quick: Quick, weights: Weight
 
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]]:
-    """`planted(scores)` makes validation return these F1 scores, one per epoch; the list it returns gets the true ones."""
+    """`planted(scores)` makes validation return these F1 scores by epoch; the returned list gets the true ones."""
 
     def script(scores: list[float]) -> list[float]:
         true: list[float] = []
