@@ -8,7 +8,7 @@ from edgener_runtime.machine.devices import hardware_devices
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--device",
     type=click.Choice(list(hardware_devices())),

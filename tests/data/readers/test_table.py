@@ -1,9 +1,8 @@
-"""The table of readers: guesses, options, and a test module for each row."""
+"""The table of readers: guesses, options and choices; test_house demands a test module for each row."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,28 +12,6 @@ from edgener.cli.main import main
 from edgener.data.read import DataSpec
 from edgener.data.readers.table import READERS, check_options, choose_reader
 from edgener_runtime.errors import UserInputError
-
-HERE = Path(__file__).parent
-
-
-def untested(names: Iterable[str], folder: Path = HERE) -> set[str]:
-    """The readers without a test module of their name that has a test."""
-    return {
-        name
-        for name in names
-        if not (file := folder / f"test_{name.replace('-', '_')}.py").is_file() or "def test_" not in file.read_text()
-    }
-
-
-def test_every_reader_has_its_tests() -> None:
-    assert untested(READERS) == set()
-
-
-def test_a_reader_without_a_test_is_found(tmp_path: Path) -> None:
-    (tmp_path / "test_conll.py").write_text("def test_it() -> None: ...\n")
-    (tmp_path / "test_brat.py").write_text("# nothing yet\n")
-    assert untested(["conll", "brat", "new-format"], tmp_path) == {"brat", "new-format"}
-    assert untested([*READERS, "planted"]) == {"planted"}
 
 
 @pytest.mark.parametrize("name", READERS)
