@@ -42,7 +42,10 @@ _DATA_OPTIONS = (
         help="Stop at a broken line, or skip and count it.",
     ),
     click.option(
-        "--cut", metavar="80/10/10", callback=lambda *args: parse_cut(args[2]), help="Split one file in order."
+        "--cut",
+        metavar="80/10/10",
+        callback=lambda *args: parse_cut(args[2]),
+        help="Split one file into train, valid and test, in order.",
     ),
 )
 
