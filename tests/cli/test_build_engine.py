@@ -49,7 +49,7 @@ def test_for_this_machine_it_exits_6_with_the_reason_and_the_next_command(bundle
 
 def test_a_gpu_is_here_or_it_is_not(bundle: Path) -> None:
     done = run(bundle, "--device", "tensorrt", *AHEAD)
-    assert done.exit_code == 2 and "one that is not here" in done.stderr
+    assert done.exit_code == 2 and "--compute-capability another one" in done.stderr
 
 
 def test_the_lint_speaks_before_a_build(bundle: Path) -> None:

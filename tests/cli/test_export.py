@@ -161,7 +161,7 @@ def test_a_variant_that_finds_nothing_fails_by_every_option(trained: Path, data:
     assert {key: found[key] for key in FAILED.values()} == dict.fromkeys(FAILED.values(), "fail")
     assert "silent lost 100.00% of PyTorch's entity F1" in done.stderr
     assert "silent changed 50.00% of the entities" in done.stderr  # all of them are lost, and each counts half
-    assert "Leave the variant out, or allow it more" in done.stderr
+    assert "Leave the variant out, or raise its budget" in done.stderr
     check_nothing_written(tmp_path, done)
 
 

@@ -51,9 +51,9 @@ def check_nothing_written(folder: Path, done: Result) -> None:
         (["--max-churn", "a lot"], "--max-churn is 'a lot'"),
         (["--max-churn", "COMPONENT="], "--max-churn is 'COMPONENT='"),
         (["--max-churn", ""], "--max-churn is ''"),
-        (["--gate", "0.99"], "--gate keeps 0.99 %"),
-        (["--gate", "101"], "--gate keeps 101 %"),
-        (["--gate", "COMPONENT=-99"], "--gate keeps -99 %"),
+        (["--gate", "0.99"], "--gate is 0.99 %"),
+        (["--gate", "101"], "--gate is 101 %"),
+        (["--gate", "COMPONENT=-99"], "--gate is -99 %"),
         (["--max-churn", "PLANET=0.1"], "--max-churn names the label 'PLANET'"),
         (["--gate", "B-COMPONENT=99"], "--gate names the label 'B-COMPONENT'"),
         (["--max-batch-effect", "each=0.1"], "--max-batch-effect names the label 'each'"),
@@ -78,9 +78,9 @@ def test_an_unknown_label_is_answered_with_those_there_are(trained: Path, data: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--max-f1-drop", "0.1"], "no entities to measure the F1 of --max-f1-drop on"),
-        (["--gate", "99"], "no entities to measure the F1 of --gate on"),
-        (["--gate", "COMPONENT=99", "--max-churn", "0.1"], "no entities to measure the F1 of --gate on"),
+        (["--max-f1-drop", "0.1"], "no entities for the F1 of --max-f1-drop"),
+        (["--gate", "99"], "no entities for the F1 of --gate"),
+        (["--gate", "COMPONENT=99", "--max-churn", "0.1"], "no entities for the F1 of --gate"),
         ([], "there is no budget to judge"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def test_every_setting_has_an_option_and_its_help() -> None:
 
 def test_the_scores_before_and_after_are_printed(run: Run, asked: list[Any]) -> None:
     out = run("--out", "x").stdout
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
+    table = [re.split(r" {2,}", line.strip()) for line in out.splitlines()]
+    rows = [row for row in table if len(row) == 6 and row[-1].isdecimal()]
     assert rows == [
         ["FAULT", "-", "0.5455", "0.5000", "0.6000", "2"],
         ["PART", "0.1333", "0.9000", "0.9000", "0.9000", "7"],

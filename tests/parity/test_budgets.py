@@ -43,7 +43,7 @@ def test_what_is_not_a_number_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0.99", "49", "101", "nan", "-99"])
 def test_a_percentage_that_can_only_be_a_slip_is_refused(text: str) -> None:
-    with pytest.raises(UserInputError, match="--gate keeps") as caught:
+    with pytest.raises(UserInputError, match="--gate is") as caught:
         parse_budget("f1_share", text)
     assert "such as 99 or 99.9" in str(caught.value.hint)
 

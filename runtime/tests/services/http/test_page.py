@@ -63,7 +63,7 @@ def open_page(browser: Any, free: Running) -> Iterator[Open]:
 def submit(page: Any, text: str) -> Any:
     page.get_by_label("Text").fill(text)
     page.get_by_role("button").click()
-    page.locator("#summary, #problem").locator("visible=true").wait_for()
+    page.locator("#count, #problem").locator("visible=true").wait_for()
     return page
 
 
@@ -81,7 +81,7 @@ def test_a_text_comes_back_with_its_entities_marked_where_they_are(
     assert marks(page) == [[entity.label, entity.text] for entity in known]
     assert len(known) > 3
     assert page.locator("#marked").text_content() == TEXT
-    assert page.locator("#summary").inner_text() == f"{len(known)} entities"
+    assert page.locator("#count").inner_text() == f"{len(known)} entities"
     cells = page.eval_on_selector_all("tbody tr", "all => all.map(row => [...row.cells].map(cell => cell.textContent))")
     assert [row[:4] for row in cells] == [[one.label, one.text, str(one.start), str(one.end)] for one in known]
 
@@ -123,7 +123,7 @@ def test_an_error_of_the_server_is_shown_and_the_next_text_is_marked(open_page: 
     assert page.locator("#problem").inner_text().startswith("text has 501 characters, at most 500 are accepted")
     assert page.locator("table").is_hidden()
     submit(page, "oil leak")
-    page.locator("#summary").wait_for()
+    page.locator("#count").wait_for()
     assert page.locator("#problem").is_hidden()
 
 
@@ -134,13 +134,13 @@ def test_a_token_is_asked_for_once_the_server_wants_it(open_page: Open, server: 
     assert page.locator("#problem").inner_text().startswith("a bearer token is required")
     page.get_by_label("Bearer token").fill(token)
     page.get_by_role("button").click()
-    page.locator("#summary").wait_for()
+    page.locator("#count").wait_for()
     assert marks(page)
 
 
 def test_a_text_without_entities_has_none(open_page: Open) -> None:
     page = submit(open_page(), " ")
-    assert page.locator("#summary").inner_text() == "0 entities"
+    assert page.locator("#count").inner_text() == "0 entities"
     assert page.locator("table").is_hidden()
 
 
@@ -148,7 +148,7 @@ def test_it_works_by_keyboard(open_page: Open) -> None:
     page = open_page()
     page.keyboard.type("oil leak")  # the text has the focus
     page.keyboard.press("Control+Enter")
-    page.locator("#summary").wait_for()
+    page.locator("#count").wait_for()
     assert marks(page)
 
 

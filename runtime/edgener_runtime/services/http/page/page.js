@@ -4,7 +4,7 @@
 const COLOURS = 6;
 const form = document.querySelector("form");
 const at = (name) => document.getElementById(name);
-const [text, token, marked, summary, problem] = ["text", "token", "marked", "summary", "problem"].map(at);
+const [text, token, marked, count, problem] = ["text", "token", "marked", "count", "problem"].map(at);
 const table = document.querySelector("table");
 const button = document.querySelector("button");
 
@@ -40,7 +40,7 @@ function list(sentence, entities) {
 function show(sentence, entities) {
   mark(sentence, entities);
   list(sentence, entities);
-  summary.textContent = entities.length === 1 ? "1 entity" : `${entities.length} entities`;
+  count.textContent = entities.length === 1 ? "1 entity" : `${entities.length} entities`;
 }
 
 async function ask(sentence) {
@@ -68,7 +68,7 @@ async function submit(event) {
   button.disabled = false;
   problem.textContent = error;
   problem.hidden = !error;
-  for (const answer of [marked, summary]) answer.hidden = Boolean(error);
+  for (const answer of [marked, count]) answer.hidden = Boolean(error);
   table.hidden = Boolean(error) || !table.tBodies[0].rows.length;
 }
 
