@@ -157,7 +157,7 @@ def test_mixed_without_a_plan_is_refused(
     trained: Path, spec: SearchSpec, small_factory: dict[str, Dataset], tmp_path: Path
 ) -> None:
     export = ExportSpec((VARIANTS["mixed"],), small_factory["test"], LOOSE, calibration=spec.calibration)
-    with pytest.raises(UserInputError, match="needs a plan"):
+    with pytest.raises(UserInputError, match="requires a plan"):
         export_bundle(trained, tmp_path / "bundle", export)
 
 

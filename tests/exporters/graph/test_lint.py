@@ -135,7 +135,7 @@ FAULTS: list[tuple[Callable[[Model], None], str, str, str]] = [
     (large_index_in_a_constant_node, "extra", "beyond 32 bits", "within 32 bits"),
     (double_precision, "extra", "DOUBLE", "FP32"),
     (unsigned_weight, "extra", "UINT8", "S8"),
-    (weight_elsewhere, "extra", "another file", "save it whole"),
+    (weight_elsewhere, "extra", "another file", "save it as one file"),
 ]
 
 
