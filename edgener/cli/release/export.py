@@ -25,7 +25,8 @@ from .budgets import budget_options, budget_settings
 
 if TYPE_CHECKING:
     from edgener.parity.compare import ParityReport
-    from edgener.pipeline import ExportResult
+    from edgener.pipeline import ExportResult, ExportSpec
+    from edgener.progress import Track
     from edgener_runtime.bundle.manifest import VariantEntry
 
 
@@ -92,8 +93,7 @@ def export(
       edgener export out/checkpoint --out out/bundle --variant auto --data conll2003 --max-churn 0.01
     """
     chosen = select_variants(variants)
-    is_planned = any(variant.planned for variant in chosen)
-    if plan and not is_planned:
+    if plan and not any(variant.planned for variant in chosen):
         raise click.UsageError(f"--plan is for the variant mixed, --variant names {variants}")
     dataset = read_split(data, split)
     calibrated = any(variant.calibrated for variant in chosen)
@@ -103,30 +103,36 @@ def export(
     from edgener.checkpoint import data_record
     from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
     from edgener.progress import tracked
-    from edgener.search import SearchSpec, read_search, search_precision
 
     arguments = option_arguments((
         ("variant", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
         ("calibration", data_record(text).source if text and calibration else None),
         ("calibration_method", calibration_method if text else None), *data_settings(data),
     ))  # fmt: skip
-    cache = cache_folder()
     spec = ExportSpec(
-        chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache,
+        chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache_folder(),
         keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings,
     )  # fmt: skip
     try:
         with tracked() as track:
-            if plan:
-                spec = replace(spec, search=read_search(plan))
-            elif text and is_planned:
-                search = SearchSpec(search_text(data, dataset), text, budgets, calibration_method, exporter, cache)
-                spec = replace(spec, search=search_precision(checkpoint, search, track))
-            result = export_bundle(checkpoint, out, spec, track)
+            result = export_bundle(checkpoint, out, _with_plan(spec, plan, checkpoint, data, track), track)
     except RefusedVariantsError as refused:
         _render(refused.result, as_json, written=False)
         raise
     _render(result, as_json, written=True)
+
+
+def _with_plan(spec: ExportSpec, plan: Path | None, checkpoint: Path, data: DataSpec, track: Track) -> ExportSpec:
+    """The spec with the plan of the variant mixed: from its file, or searched now where a variant is planned."""
+    from edgener.search import SearchSpec, read_search, search_precision
+
+    if plan:
+        return replace(spec, search=read_search(plan))
+    if not spec.calibration or not any(variant.planned for variant in spec.variants):
+        return spec
+    text = search_text(data, spec.dataset)
+    search = SearchSpec(text, spec.calibration, spec.budgets, spec.calibration_method, spec.exporter, spec.cache)
+    return replace(spec, search=search_precision(checkpoint, search, track))
 
 
 def _render(result: ExportResult, as_json: bool, written: bool) -> None:
