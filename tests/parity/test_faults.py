@@ -217,7 +217,7 @@ def test_the_cpu_provider_alone_would_hide_it(
     overflowing: Path, halves: ExportSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why the gate runs a stand-in; once this no longer holds, the graph itself can be run."""
-    monkeypatch.setattr(halves_module, "_half_outputs", lambda model: set())
+    monkeypatch.setattr(halves_module, "_fp16_outputs", lambda model: set())
     monkeypatch.setattr(halves_module, "_half_constants", lambda model: ())
     passed(overflowing, tmp_path / "out", replace(halves, variants=(planted("fp16", naive_fp16),)))
 
