@@ -218,7 +218,7 @@ def test_the_cpu_provider_alone_would_hide_it(
 ) -> None:
     """Why the gate runs a stand-in; once this no longer holds, the graph itself can be run."""
     monkeypatch.setattr(halves_module, "_fp16_outputs", lambda model: set())
-    monkeypatch.setattr(halves_module, "_half_constants", lambda model: ())
+    monkeypatch.setattr(halves_module, "_fp16_constants", lambda model: ())
     passed(overflowing, tmp_path / "out", replace(halves, variants=(planted("fp16", naive_fp16),)))
 
 
