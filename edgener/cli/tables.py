@@ -53,9 +53,9 @@ def fitted(least: Sequence[int], full: Sequence[int], room: int) -> list[int | N
     return list(widths)
 
 
-def stacked(estimate: Estimate | Interval | None, form: str) -> str:
+def stacked(estimate: Estimate | Interval | None, pattern: str) -> str:
     """A figure above the ends of its interval, or a dash where it was not measured."""
     if estimate is None:
         return "-"
-    value, low, high = (form.format(number) for number in (estimate.value, estimate.low, estimate.high))
+    value, low, high = (pattern.format(number) for number in (estimate.value, estimate.low, estimate.high))
     return f"{value}\n{low.rstrip('%')}..{high}"

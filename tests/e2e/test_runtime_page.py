@@ -1,4 +1,4 @@
-"""docs/runtime.md lists every device, and calls none proven that was not run."""
+"""docs/runtime.md tells of the devices there are, and of no more as run than were."""
 
 from __future__ import annotations
 
