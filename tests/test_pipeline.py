@@ -248,7 +248,7 @@ def test_a_budget_that_is_not_a_share_is_refused(trained: Path, spec: ExportSpec
 
 def test_a_folder_that_is_not_a_bundle_is_not_replaced(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserInputError, match="not ours to replace"):
+    with pytest.raises(UserInputError, match="so it is not replaced"):
         export_bundle(trained, tmp_path, spec)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 

@@ -126,5 +126,5 @@ def test_bad_input_is_exit_2_with_what_is_wrong(
 def test_a_folder_that_is_not_a_bundle_is_not_replaced(trained: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     done = run(trained, "--out", tmp_path, "--data", data, "--variant", "fp32")
-    assert done.exit_code == 2 and "not ours to replace" in done.stderr
+    assert done.exit_code == 2 and "so it is not replaced" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

@@ -336,7 +336,7 @@ def test_a_folder_that_is_not_ours_is_refused_before_training(
         shutil.copytree(tiny, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     monkeypatch.setattr("edgener.train.run._set_up", lambda *_: pytest.fail("it trained"))
-    with pytest.raises(UserInputError, match="not ours to replace"):
+    with pytest.raises(UserInputError, match="so it is not replaced"):
         train(few, quick(), out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
