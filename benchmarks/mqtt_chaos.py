@@ -36,7 +36,7 @@ from edgener.cli.options import data_options
 from edgener.data.read import SPLITS, DataSpec, read_splits
 from edgener_runtime import TokenClassifier, __version__
 from edgener_runtime.base.files import write_atomic
-from edgener_runtime.services.mqtt.messages import Arrival
+from edgener_runtime.services.mqtt.messages import IncomingMessage
 
 HARM = ((0.2, "broker restarted"), (0.4, "bridge killed"), (0.6, "broker restarted"), (0.8, "bridge killed"))
 REQUESTS, ANSWERS, DEAD_LETTERS = "chaos/requests", "chaos/answers", "chaos/dead-letters"
@@ -170,7 +170,7 @@ def _is_own(answer: dict[str, Any], payload: bytes, expected: Any) -> bool:
     """Whether an answer has its request's fields and key, and the entities that the model finds in its text."""
     found = [(entity["label"], entity["start"], entity["end"], entity["text"]) for entity in answer.pop("entities")]
     key = answer.pop("key")
-    return bool(answer == json.loads(payload) and key == Arrival(REQUESTS, payload).key and found == expected)
+    return bool(answer == json.loads(payload) and key == IncomingMessage(REQUESTS, payload).key and found == expected)
 
 
 def run_chaos(bundle: Path, variant: str, texts: Sequence[str]) -> tuple[Tally, dict[str, Any]]:

@@ -1,3 +1,3 @@
-"""Fine-tune BERT for named entities, export and quantise it, and prove it as good as the model that was trained."""
+"""Fine-tune BERT for named entities, export and quantise it, and verify it against PyTorch."""
 
 __version__ = "0.1.0"

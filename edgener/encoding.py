@@ -1,4 +1,4 @@
-"""Text to model inputs with transformers' own tokenizer: what training and the PyTorch reference share."""
+"""Text to model inputs with transformers' tokenizer, for training and for the PyTorch reference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EncodedText:
 
 
 class TextEncoder:
-    """Encodes texts whole and cuts them into windows with special tokens; `max_length` counts those too."""
+    """Encodes whole texts and cuts them into windows with special tokens; `max_length` includes those."""
 
     def __init__(self, tokenizer: Any, max_length: int, stride: int, case_channel: bool, token_types: bool) -> None:
         self.tokenizer = tokenizer
@@ -33,7 +33,7 @@ class TextEncoder:
         self.stride = min(stride, self.size - 1)
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
-        """Subwords of each text, none cut off; a lone surrogate is read as U+FFFD."""
+        """All subwords of each text; a lone surrogate becomes U+FFFD."""
         clean = [without_surrogates(text) for text in texts]
         tokenized = self.tokenizer(
             clean, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
@@ -44,7 +44,7 @@ class TextEncoder:
         ]
 
     def windows(self, encoded: EncodedText) -> Iterator[tuple[Window, dict[str, list[int]]]]:
-        """The windows of a text with their inputs, where subword i stands at i - start + len(prefix)."""
+        """The windows of a text with their inputs; subword i is at position i - start + len(prefix)."""
         classes = self._token_types(encoded)
         for window in plan(len(encoded.ids), self.size, self.stride):
             ids = [*self.prefix, *encoded.ids[window.start : window.end], *self.suffix]
@@ -61,15 +61,15 @@ class TextEncoder:
 
 
 def load_tokenizer(source: str) -> Any:
-    """A fast tokenizer without the truncation and padding that some tokenizer.json files carry.
+    """A fast tokenizer without the truncation and padding of some tokenizer.json files.
 
-    Raises UserInputError where `source` has none that can be loaded.
+    Raises UserInputError where `source` has no tokenizer that can be loaded.
     """
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
-    except Exception as error:  # the loader raises what its formats raise; a person needs the source and the reason
+    except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
             f"cannot load a tokenizer from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
             "Name a model folder, package:NAME/FOLDER or a hub id.",
@@ -80,7 +80,7 @@ def load_tokenizer(source: str) -> Any:
 
 
 def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The ids that stand before and behind a text, learned from how one word is encoded."""
+    """The ids before and after a text, from the encoding of one word."""
     encoded = tokenizer("a", return_special_tokens_mask=True)
     ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
     first = special.index(0)
@@ -89,7 +89,7 @@ def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _first_letter(text: str, start: int, end: int) -> int:
-    """Some tokenizers count the space before a word as part of its first subword."""
+    """The first non-space character; some tokenizers include the space before a word in its first subword."""
     while start < end - 1 and text[start].isspace():
         start += 1
     return start

@@ -1,4 +1,4 @@
-"""The whole flow from checkpoint to bundle, top to bottom."""
+"""The whole flow from checkpoint to bundle."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ from .search import SearchResult
 
 @dataclass(frozen=True)
 class ExportSpec:
-    """What to export, the text to judge it on, its budgets, and the options that would ask for the same again.
+    """The variants to export, the text to judge them on, the budgets, and the options that reproduce the export.
 
-    `calibration` is the text for variants that measure ranges, `calibration_method` one of calibration.METHODS, `cache`
-    the folder that keeps what was measured, `search` what a planned variant is built by. Where `keep_passing`, variants
-    that do not pass are left out of the bundle; else one of them refuses it. `timed` variants are timed here, or have
-    the speeds and options of the bundle `timings`. Where `drawn`, the bundle gets report.html with its pictures.
+    `calibration` is the text for activation ranges, `calibration_method` one of calibration.METHODS, `cache` the folder
+    of cached measurements, `search` the plan of the variant mixed. With `keep_passing`, variants that do not pass are
+    left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
+    and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures.
     """
 
     variants: tuple[Variant, ...]
@@ -74,7 +74,7 @@ class ExportSpec:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's manifest and what each variant's parity came to, those left out too."""
+    """The bundle's manifest, and the parity report of every variant, including those left out."""
 
     bundle: str
     manifest: Manifest
@@ -82,7 +82,7 @@ class ExportResult:
 
 
 class RefusedVariantsError(ParityError):
-    """Variants that fail or cannot be told: no bundle was written; `result` has the figures of all."""
+    """Variants that fail or are inconclusive: no bundle was written; `result` has the figures of all."""
 
     def __init__(self, result: ExportResult) -> None:
         verdict = overall([judgement for report in result.reports for judgement in report.judgements])
@@ -92,23 +92,22 @@ class RefusedVariantsError(ParityError):
             for judgement in report.judgements
             if judgement.verdict is verdict
         ]
-        super().__init__("\n".join(reasons), _WAYS_OUT[verdict])
+        super().__init__("\n".join(reasons), _FIXES[verdict])
         self.result = result
         self.exit_code = EXIT_CODES[verdict]
 
 
-_WAYS_OUT = {
-    Verdict.FAIL: "Nothing was written. Leave the variant out, or allow it more.",
-    Verdict.INCONCLUSIVE: "Nothing was written. Judge on more text, leave the variant out, or allow it more.",
+_FIXES = {
+    Verdict.FAIL: "Nothing was written. Leave the variant out, or raise its budget.",
+    Verdict.INCONCLUSIVE: "Nothing was written. Judge on more text, leave the variant out, or raise its budget.",
 }
 
 
 def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untracked) -> ExportResult:
-    """Turn a checkpoint into a bundle at `out` whose every variant was held against PyTorch through the runtime.
+    """Export a checkpoint as a bundle at `out`; every variant is compared with PyTorch through the runtime.
 
-    Raises RefusedVariantsError where a variant fails or the text is too little to tell; what stood at `out` is then
-    untouched.
-    Raises UserInputError (checkpoint, data), ExportError, StorageError.
+    Raises RefusedVariantsError where a variant fails or the text is too short for a verdict; an earlier bundle at `out`
+    then stays unchanged. Raises UserInputError (checkpoint, data), ExportError, StorageError.
     """
     checkpoint = open_checkpoint(path)
     _check(spec, checkpoint)
@@ -131,14 +130,14 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         _write_search(spec, staging)
         if spec.drawn:
             _draw(spec, built, reports, origin, staging)
-        script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _aside(spec))
+        script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _bundled(spec))
         (staging / REPRODUCE).write_text(script, encoding="utf-8")
         manifest = write_manifest(prove(manifest, reports, DEVICES[DEVICE].provider, origin["versions"]), staging)
     return ExportResult(str(out), manifest, reports)
 
 
 def _timed(spec: ExportSpec, folder: Path, manifest: Manifest, track: Track) -> Manifest:
-    """The manifest with speeds, measured or as another bundle has them."""
+    """The manifest with speeds, measured here or copied from another bundle."""
     if spec.timings:
         return timed_as(spec.timings, manifest)
     if not spec.timed:
@@ -148,21 +147,21 @@ def _timed(spec: ExportSpec, folder: Path, manifest: Manifest, track: Track) -> 
 
 
 def _passing(spec: ExportSpec, folder: Path, result: ExportResult) -> Manifest:
-    """The manifest of the variants that pass; the files of others go. Raises RefusedVariantsError."""
+    """The manifest of the passing variants; the files of others are removed. Raises RefusedVariantsError."""
     refused = {report.variant for report in result.reports if report.verdict is not Verdict.PASS}
     broken = {variant.name for variant in spec.variants if variant.exact} & refused
-    kept = [entry for entry in result.manifest.variants if entry.name not in refused]
-    if refused and (broken or not kept or not spec.keep_passing):
+    passing = [entry for entry in result.manifest.variants if entry.name not in refused]
+    if refused and (broken or not passing or not spec.keep_passing):
         raise RefusedVariantsError(result)
     for name in refused:
         (folder / result.manifest.variant(name).file.path).unlink()
-    return replace(result.manifest, variants=tuple(kept))
+    return replace(result.manifest, variants=tuple(passing))
 
 
 def _draw(
     spec: ExportSpec, built: Manifest, reports: Sequence[ParityReport], origin: dict[str, Any], folder: Path
 ) -> None:
-    """The page for people, which shows variants that were left out as well."""
+    """Write report.html, which also shows variants that were left out."""
     speeds = {entry.name: entry.speed for entry in built.variants if entry.speed}
     sizes = {entry.name: entry.file.size for entry in built.variants}
     search = spec.search
@@ -177,27 +176,27 @@ def _write_search(spec: ExportSpec, folder: Path) -> None:
         (folder / SEARCH).write_text(to_json(spec.search), encoding="utf-8")
 
 
-def _aside(spec: ExportSpec) -> dict[str, str]:
-    """Options whose files the bundle brings along."""
+def _bundled(spec: ExportSpec) -> dict[str, str]:
+    """The options whose values are files of the bundle."""
     timed = {"--timings": "."} if spec.timed or spec.timings else {}
     return timed | ({"--plan": SEARCH} if spec.search else {})
 
 
 def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
-    """Refuse what could not be judged in the end."""
+    """Refuse an export that could not be judged at its end."""
     check_labels(checkpoint.entity_labels, spec.dataset)
     text = f"{spec.dataset.source} ({spec.dataset.split})"
-    exact = all(variant.exact for variant in spec.variants)  # not judged by budgets, but a slip is a slip
+    exact = all(variant.exact for variant in spec.variants)  # budgets do not apply, but a wrong one is an error
     if spec.budgets or not exact:
         check_budgets(spec.budgets, checkpoint.entity_labels, exact or bool(spec.dataset.labels), text)
     if any(variant.planned for variant in spec.variants) and spec.search is None:
-        raise UserInputError("the variant mixed needs a plan and none was given", "Make one: edgener search")
+        raise UserInputError("the variant mixed requires a plan, and none was given", "Make one: edgener search")
     if any(variant.calibrated for variant in spec.variants) and spec.calibration is None:
-        raise UserInputError("a variant needs calibration text and none was given", "Name some: --calibration SOURCE")
+        raise UserInputError("a variant requires calibration text, and none was given", "Give --calibration SOURCE.")
 
 
 def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, track: Track) -> None:
-    """Every variant is derived from the FP32 graph, which goes again where it was not asked for."""
+    """Build every variant from the FP32 graph, which is removed where it was not requested."""
     step = track("export", 1 + len(spec.variants))
     fp32 = model_file(folder, VARIANTS["fp32"])
     fp32.parent.mkdir()

@@ -1,4 +1,4 @@
-"""Progress bars on stderr, silent when it is no terminal."""
+"""Progress bars on stderr, silent where stderr is not a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Track = Callable[[str, int], Callable[[], None]]
-"""Begin a named stage of so many steps; the answer is called after each step."""
+"""Start a named stage with a number of steps, and return the function to call after each."""
 
 
 def untracked(stage: str, steps: int) -> Callable[[], None]:
@@ -16,7 +16,7 @@ def untracked(stage: str, steps: int) -> Callable[[], None]:
 
 @contextmanager
 def tracked() -> Iterator[Track]:
-    """A Track that draws one bar a stage and clears them all at the end."""
+    """A Track that draws one bar per stage and clears all bars at the end."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

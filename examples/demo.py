@@ -29,7 +29,7 @@ def main(out: Path) -> None:
 
     settings = ["--model", encoder, "--case-channel", "--epochs", "4", "--json"]
     trained = json.loads(run(console, "edgener", "train", "--data", data, "--out", checkpoint, *settings))
-    variants = ["--variants", "fp32,int8-dynamic", "--gate", "99", "--json"]
+    variants = ["--variant", "fp32,int8-dynamic", "--gate", "99", "--json"]
     exported = json.loads(run(console, "edgener", "export", checkpoint, "--data", data, "--out", bundle, *variants))
     answers = run(console, "edgener-runtime", "predict", bundle, *TEXTS).splitlines()
 

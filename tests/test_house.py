@@ -7,10 +7,13 @@ import resource
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import tomllib
+
+from edgener.data.readers.table import READERS
 
 from .architecture import (
     PACKAGES,
@@ -256,3 +259,20 @@ def seconds_of(command: list[str]) -> float:
     subprocess.run(command, capture_output=True, check=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def untested(readers: Iterable[str], folder: Path = ROOT / "tests" / "data" / "readers") -> set[str]:
+    """The readers without a test module of their name that has a test."""
+    modules = {name: folder / f"test_{name.replace('-', '_')}.py" for name in readers}
+    return {name for name, file in modules.items() if not file.is_file() or "def test_" not in file.read_text()}
+
+
+def test_every_reader_has_a_test_module() -> None:
+    assert untested(READERS) == set()
+
+
+def test_an_untested_reader_is_found(tmp_path: Path) -> None:
+    (tmp_path / "test_conll.py").write_text("def test_it() -> None: ...\n")
+    (tmp_path / "test_brat.py").write_text("# nothing yet\n")
+    assert untested(["conll", "brat", "new-format"], tmp_path) == {"brat", "new-format"}
+    assert untested([*READERS, "planted"]) == {"planted"}

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgener.cli.main import main
-from edgener.data.spans import sentence_of_text
+from edgener.data.sentences import sentence_of_text
 from edgener.data.types import Dataset, Span
 from edgener.parity.budgets import Budget
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
@@ -128,12 +128,12 @@ def test_a_variant_that_loses_f1_is_refused_with_the_figures_of_all(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_ends_with_3_and_tells_the_figures_of_a_refused_variant(
+def test_the_command_ends_with_3_and_prints_the_figures_of_a_refused_variant(
     trained: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = shutil.copytree(bundle, tmp_path / "bundle")
     monkeypatch.setitem(VARIANTS, "broken", broken(forgetful))
-    arguments = ["export", trained, "--out", old, "--data", "builtin:factory", "--variants", "broken", "--json"]
+    arguments = ["export", trained, "--out", old, "--data", "builtin:factory", "--variant", "broken", "--json"]
     done = CliRunner().invoke(main, list(map(str, arguments)))
     assert done.exit_code == 3
     assert "broken lost 0" in done.stderr and "Traceback" not in done.stderr
@@ -241,14 +241,14 @@ def test_without_entities_a_quantised_variant_cannot_be_judged(trained: Path, sp
 
 
 @pytest.mark.parametrize("drop", [-0.1, 1.1, float("nan")])
-def test_a_budget_that_is_no_share_is_refused(trained: Path, spec: ExportSpec, tmp_path: Path, drop: float) -> None:
+def test_a_budget_that_is_not_a_share_is_refused(trained: Path, spec: ExportSpec, tmp_path: Path, drop: float) -> None:
     with pytest.raises(UserInputError, match="expected a share from 0 to 1"):
         export_bundle(trained, tmp_path / "out", replace(spec, budgets=(Budget("f1_drop", drop),)))
 
 
-def test_a_folder_that_is_no_bundle_is_not_replaced(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_not_replaced(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserInputError, match="not ours to replace"):
+    with pytest.raises(UserInputError, match="so it is not replaced"):
         export_bundle(trained, tmp_path, spec)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 

@@ -18,10 +18,9 @@ from edgener.parity.budgets import Budget
 from edgener.parity.gate import Verdict
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener.search import BASELINES, SearchResult, SearchSpec, read_search, search_precision
-from edgener_exporters.calibrate.measurement_cache import Kept
-from edgener_exporters.int8_kernels import FP32
+from edgener_exporters.calibrate.measurement_cache import MeasurementCache
 from edgener_exporters.search.sensitivity import Noise
-from edgener_exporters.variants import VARIANTS
+from edgener_exporters.variants import FP32, VARIANTS
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import UserInputError
@@ -47,7 +46,7 @@ def found(trained: Path, spec: SearchSpec) -> SearchResult:
 
 def test_the_fastest_mix_is_taken_where_the_budget_is_loose(found: SearchResult) -> None:
     assert found.chosen == found.trials[-1].name
-    for role, form in found.plan.forms.items():
+    for role, form in found.plan.kernels.items():
         assert found.seconds[role][form] == min(found.seconds[role].values())
 
 
@@ -62,7 +61,7 @@ def test_every_product_was_measured_in_every_form(found: SearchResult) -> None:
 def test_trials_lead_from_fp32_to_no_fp32_with_figures_and_speed(found: SearchResult) -> None:
     first, last = found.trials[len(BASELINES)], found.trials[-1]
     assert [trial.name for trial in found.trials[: len(BASELINES)]] == list(BASELINES)
-    assert first.forms == {FP32: 12} and FP32 not in last.forms
+    assert first.kernels == {FP32: 12} and FP32 not in last.kernels
     assert last.size < first.size
     for trial in found.trials:
         assert trial.churn and trial.speed and trial.speed.latency_ms.low <= trial.speed.latency_ms.median
@@ -105,24 +104,24 @@ def test_a_search_that_was_broken_off_goes_on(
 
 
 @pytest.mark.parametrize("damage", ["[1, 2", "[]", ""])
-def test_a_damaged_memory_is_begun_anew(damage: str, tmp_path: Path) -> None:
-    Kept(tmp_path, ["graph"])("noise", lambda: 0.5)
+def test_a_damaged_cache_starts_again(damage: str, tmp_path: Path) -> None:
+    MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.5)
     (file,) = (tmp_path / "search").iterdir()
-    assert Kept(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.5
-    assert Kept(tmp_path, ["another graph"])("noise", lambda: 0.7) == 0.7
+    assert MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.5
+    assert MeasurementCache(tmp_path, ["another graph"])("noise", lambda: 0.7) == 0.7
     file.write_text(damage)
-    assert Kept(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.7
+    assert MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.7
 
 
 def test_where_no_mix_keeps_the_budgets_all_stays_in_fp32(
     trained: Path, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for keeps in ("surely_keeps", "seems_to_keep"):  # as where INT8 embeddings alone lose too much
+    for keeps in ("surely_passes", "is_within_budgets"):  # as where INT8 embeddings alone lose too much
         monkeypatch.setattr(search, keeps, lambda trial: False)
     monkeypatch.setattr(search, "overall", lambda judgements: Verdict.FAIL)
     done = run("search", trained, "--data", "builtin:factory", "--out", tmp_path / "plan.json")
-    assert done.exit_code == 3 and "no mix surely keeps the budgets" in done.stderr
-    assert set(read_search(tmp_path / "plan.json").plan.forms.values()) == {FP32}
+    assert done.exit_code == 3 and "no mix passes on" in done.stderr
+    assert set(read_search(tmp_path / "plan.json").plan.kernels.values()) == {FP32}
 
 
 def test_bare_figures_decide_where_the_text_is_too_little(trained: Path, spec: SearchSpec) -> None:
@@ -133,9 +132,9 @@ def test_bare_figures_decide_where_the_text_is_too_little(trained: Path, spec: S
 
 
 def test_what_stays_in_fp32_has_its_reason(trained: Path, spec: SearchSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "surely_keeps", lambda trial: trial.forms.get(FP32, 0) >= 5)
+    monkeypatch.setattr(search, "surely_passes", lambda trial: trial.kernels.get(FP32, 0) >= 5)
     found = search_precision(trained, spec)
-    kept = {role for role, form in found.plan.forms.items() if form == FP32}
+    kept = {role for role, form in found.plan.kernels.items() if form == FP32}
     assert len(kept) == 5 and set(found.reasons) == kept
     assert all("noise" in reason for reason in found.reasons.values())
 
@@ -158,7 +157,7 @@ def test_mixed_without_a_plan_is_refused(
     trained: Path, spec: SearchSpec, small_factory: dict[str, Dataset], tmp_path: Path
 ) -> None:
     export = ExportSpec((VARIANTS["mixed"],), small_factory["test"], LOOSE, calibration=spec.calibration)
-    with pytest.raises(UserInputError, match="needs a plan"):
+    with pytest.raises(UserInputError, match="requires a plan"):
         export_bundle(trained, tmp_path / "bundle", export)
 
 
@@ -177,7 +176,7 @@ def test_search_writes_a_plan_that_export_takes(trained: Path, tmp_path: Path, r
     assert done.exit_code == 0, done.output
     assert "rowwise" in done.stdout and f"plan:  {plan}" in done.stdout
     assert plan.with_suffix(".png").stat().st_size > 1000 and "int8-dynamic" in plan.with_suffix(".svg").read_text()
-    arguments = ("export", trained, "--out", tmp_path / "bundle", "--data", "builtin:factory", "--variants", "mixed")
+    arguments = ("export", trained, "--out", tmp_path / "bundle", "--data", "builtin:factory", "--variant", "mixed")
     exported = run(*arguments, "--plan", plan, *budgets, "--json")
     assert exported.exit_code == 0, exported.output
     (mixed,) = json.loads(exported.stdout)["variants"]
@@ -188,7 +187,7 @@ def test_search_writes_a_plan_that_export_takes(trained: Path, tmp_path: Path, r
 @pytest.mark.parametrize("content", ["", "{}", '{"plan": 1}', "\xff"])
 def test_a_broken_plan_is_a_wrong_call(content: str, trained: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
     (tmp_path / "plan.json").write_bytes(content.encode("latin-1"))
-    arguments = ("export", trained, "--out", tmp_path / "out", "--data", "builtin:factory", "--variants", "mixed")
+    arguments = ("export", trained, "--out", tmp_path / "out", "--data", "builtin:factory", "--variant", "mixed")
     done = run(*arguments, "--plan", tmp_path / "plan.json")
     assert done.exit_code == 2 and "cannot be read" in done.stderr and "edgener search" in done.stderr
     assert not (tmp_path / "out").exists()
@@ -196,13 +195,13 @@ def test_a_broken_plan_is_a_wrong_call(content: str, trained: Path, tmp_path: Pa
 
 def test_a_single_file_has_no_text_to_search_on(trained: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
     (tmp_path / "all.txt").write_text("pump O\nleaks O\n\n" * 3)
-    done = run("export", trained, "--out", tmp_path / "out", "--data", tmp_path / "all.txt", "--variants", "auto",
+    done = run("export", trained, "--out", tmp_path / "out", "--data", tmp_path / "all.txt", "--variant", "auto",
                "--max-churn", 0.5)  # fmt: skip
     assert done.exit_code == 2 and "no text to search on" in done.stderr
 
 
 def test_a_plan_that_nothing_uses_is_a_wrong_call(trained: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
-    arguments = ("export", trained, "--out", tmp_path / "out", "--data", "builtin:factory", "--variants", "fp32")
+    arguments = ("export", trained, "--out", tmp_path / "out", "--data", "builtin:factory", "--variant", "fp32")
     done = run(*arguments, "--plan", tmp_path / "plan.json")
     assert done.exit_code == 2 and "--plan is for the variant mixed" in done.stderr
 

@@ -1,1 +1,1 @@
-"""Bundles: the folder a device gets."""
+"""Bundles: the folders that devices get."""

@@ -1,4 +1,4 @@
-"""The files of a bundle beside its models: tokenizer, manifest, reports, and the script that makes it again."""
+"""The files of a bundle besides its models: tokenizer, manifest, and the script that reproduces it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ SEARCH = "search.json"
 
 
 def model_file(folder: Path, variant: Variant) -> Path:
-    """Where a variant's graph stands in a bundle."""
+    """The path of a variant's graph in a bundle."""
     return folder / "variants" / f"{variant.name}.onnx"
 
 
 def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
-    """The checkpoint's tokenizer.json without the truncation and padding it may carry."""
+    """Write the checkpoint's tokenizer.json without truncation and padding."""
     settings = json.loads((checkpoint.path / TOKENIZER).read_text(encoding="utf-8"))
     settings |= {"truncation": None, "padding": None}
     (folder / TOKENIZER).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
 
 
 def tokenizer_settings(checkpoint: Checkpoint, graph: Path) -> TokenizerSettings:
-    """How a checkpoint's text becomes the inputs of its graph."""
+    """The settings that turn text into the inputs of a checkpoint's graph."""
     tokenizer = load_tokenizer(str(checkpoint.path))
     return TokenizerSettings(
         file=TOKENIZER,
@@ -51,37 +51,39 @@ def tokenizer_settings(checkpoint: Checkpoint, graph: Path) -> TokenizerSettings
 def draft_manifest(
     checkpoint: Checkpoint, variants: Sequence[Variant], folder: Path, provenance: dict[str, Any]
 ) -> Manifest:
-    """The manifest of a bundle whose models and tokenizer are in place; its parity is still to be measured."""
+    """The manifest of a bundle that has its models and tokenizer, before the measurement of parity."""
     settings = tokenizer_settings(checkpoint, model_file(folder, variants[0]))
     entries = tuple(_variant_entry(variant, folder) for variant in variants)
     return Manifest(edgener.__version__, checkpoint.path.name, checkpoint.labels, settings, entries, (), provenance)
 
 
 def prove(manifest: Manifest, reports: Sequence[ParityReport], provider: str, versions: dict[str, str]) -> Manifest:
-    """The manifest with what was measured of each variant, and where."""
+    """The manifest with the parity of each variant, and the provider and versions of the measurement."""
     proof, figures = Proof(provider, isa(), versions), {report.variant: report.figures for report in reports}
     proven = tuple(replace(entry, parity=figures[entry.name], proven=(proof,)) for entry in manifest.variants)
     return replace(manifest, variants=proven)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
-    """Write the manifest with a line for every file that stands in the folder."""
+    """Write the manifest with an entry for every file of the folder."""
     manifest = replace(manifest, files=_other_files(manifest, folder))
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
 
 
-def reproduce_script(arguments: Sequence[str], data: str, versions: Mapping[str, str], aside: Mapping[str, str]) -> str:
-    """A shell script that exports the same bundle again from the checkpoint and the data, and compares the two.
+def reproduce_script(
+    arguments: Sequence[str], data: str, versions: Mapping[str, str], bundled: Mapping[str, str]
+) -> str:
+    """A shell script that exports the same bundle from the checkpoint and the data, and compares the two.
 
-    `aside` are options whose values are files of the bundle itself.
+    `bundled` are options whose values are files of the bundle itself.
     """
-    own = "".join(f' {option} "$bundle/{file}"' for option, file in aside.items())
+    own = "".join(f' {option} "$bundle/{file}"' for option, file in bundled.items())
     pins = " ".join(f"{name}=={version.split('+')[0]}" for name, version in versions.items() if name != "python")
     return f"""#!/bin/sh
-# Makes this bundle again and compares: sh {REPRODUCE} CHECKPOINT DATA OUT
+# Reproduces this bundle and compares: sh {REPRODUCE} CHECKPOINT DATA OUT
 # with Python {versions["python"]} and: pip install edgener=={edgener.__version__} {pins}
-# The hashes of the checkpoint and of the data it was made from stand in {MANIFEST} under provenance.
+# {MANIFEST} has the hashes of the checkpoint and of the data, under provenance.
 set -eu
 bundle=$(dirname "$0")
 checkpoint=${{1:?name the checkpoint}} data=${{2:-{shlex.quote(data)}}} out=${{3:?name the folder to write}}
@@ -114,6 +116,6 @@ def _inputs(file: Path) -> tuple[str, ...]:
 
 
 def _other_files(manifest: Manifest, folder: Path) -> tuple[FileEntry, ...]:
-    apart = {MANIFEST, *(variant.file.path for variant in manifest.variants)}
+    excluded = {MANIFEST, *(variant.file.path for variant in manifest.variants)}
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple(entry for entry in (file_entry(folder, path) for path in files) if entry.path not in apart)
+    return tuple(entry for entry in (file_entry(folder, path) for path in files) if entry.path not in excluded)

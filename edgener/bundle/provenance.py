@@ -1,4 +1,4 @@
-"""Where a bundle came from: hashes, versions and commits; no machine paths, no times."""
+"""The provenance of a bundle: hashes, versions and commits, without machine paths and times."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "numpy")
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that shape a bundle."""
+    """Versions of Python and of the libraries that affect a bundle."""
     found = {name: version(name) for name in LIBRARIES}
-    # asked of itself, as onnxruntime-gpu brings it too
+    # the module's own version, as onnxruntime-gpu provides the module too
     return {"python": platform.python_version(), **found, "onnxruntime": str(load_onnxruntime().__version__)}
 
 
 def provenance(checkpoint: Checkpoint, dataset: Dataset, exporter: str) -> dict[str, Any]:
-    """What the manifest says of a bundle's origin."""
+    """The provenance record of the manifest."""
     files = sorted(file for file in checkpoint.path.iterdir() if file.is_file())
     return {
         "checkpoint": {file.name: sha256_of(file) for file in files},
@@ -39,7 +39,7 @@ def provenance(checkpoint: Checkpoint, dataset: Dataset, exporter: str) -> dict[
 
 
 def _commit(folder: Path) -> str | None:
-    """The commit of edgener's own checkout, where it runs from one."""
+    """The commit of edgener's checkout, or None outside a checkout."""
     if not (folder / ".git").exists():
         return None
     try:

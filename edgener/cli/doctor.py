@@ -1,4 +1,4 @@
-"""`edgener doctor`: what this machine has for building and for running."""
+"""`edgener doctor`: the state of this machine and of the build side's packages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from edgener_runtime.machine.devices import hardware_devices
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--device",
     type=click.Choice(list(hardware_devices())),
     help="Exit 6 where this cannot be used, and say what is missing.",
 )
 def doctor(as_json: bool, device: str | None) -> None:
-    """Show what `edgener-runtime devices` shows, and the packages of the build side; exit 6 where one does not fit.
+    """Show this machine and the packages of the build side.
 
-    What it says of tensorrt and jetson was not run on a device yet.
+    It prints what `edgener-runtime devices` prints, and the packages. Exit 6 where a package is missing or does not
+    fit. The checks of tensorrt and jetson have not been run on a device yet.
 
     \b
     Examples:

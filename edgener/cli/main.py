@@ -1,4 +1,4 @@
-"""`edgener`: the build side's commands."""
+"""`edgener`: the commands of the build side."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ COMMANDS = {
     "report": "edgener.cli.bench.report",
     "doctor": "edgener.cli.doctor",
 }
-"""Each command and the module that defines it."""
+"""Each command with its module."""
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(edgener.__version__, prog_name="edgener")
 def main() -> None:
-    """Fine-tune BERT for named entities, export and quantise it, and prove it as good as the model that was trained.
+    """Fine-tune BERT for named entities, export and quantise it, and verify it against PyTorch.
 
     \b
     Example:
       edgener train --data builtin:factory --model package:cognition/model --out out/checkpoint
-      edgener export out/checkpoint --out out/bundle --variants fp32,int8-dynamic --data builtin:factory
+      edgener export out/checkpoint --out out/bundle --variant fp32,int8-dynamic --data builtin:factory
       edgener-runtime predict out/bundle "Pump P-101 leaks at the seal"
     """
 

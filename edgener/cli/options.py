@@ -1,4 +1,4 @@
-"""Options that several commands share, each handed on as one typed value."""
+"""Options that several commands share; each group becomes one typed value."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ import click
 
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
-from edgener_runtime.cli.options import with_options
+from edgener_runtime.cli.options import RenamedOption, with_options
 from edgener_runtime.text.inputs import FORMATS as TEXT_FORMATS
 
 _SOURCE = "A file, a folder with train, valid and test files, or builtin:factory."
 _DATA_OPTIONS = (
     click.option("--data", "source", required=True, metavar="SOURCE", help=_SOURCE),
     click.option(
-        "--format", type=click.Choice(FORMATS), default="auto", show_default=True, help="CoNLL columns or JSON."
+        "--format",
+        type=click.Choice(FORMATS),
+        default="auto",
+        show_default=True,
+        help="Format of the data; edgener data formats lists them.",
     ),
     click.option(
         "--token-column", type=click.IntRange(1), help="Column of the token, counted from 1 [default: guessed]."
@@ -29,34 +33,39 @@ _DATA_OPTIONS = (
     ),
     click.option("--label-level", type=click.IntRange(1), help="Cut labels such as A/B/C after this many parts."),
     click.option(
-        "--on-bad-line",
-        type=click.Choice(("error", "skip")),
-        default="error",
+        "--on-error",
+        cls=RenamedOption,
+        old={"--on-bad-line": {"error": "stop"}},
+        type=click.Choice(("stop", "skip")),
+        default="stop",
         show_default=True,
         help="Stop at a broken line, or skip and count it.",
     ),
     click.option(
-        "--cut", metavar="80/10/10", callback=lambda *args: parse_cut(args[2]), help="Share one file out, in order."
+        "--cut",
+        metavar="80/10/10",
+        callback=lambda *args: parse_cut(args[2]),
+        help="Split one file into train, valid and test, in order.",
     ),
 )
 
 
 _DATA_OR_TEXTS_OPTIONS = (
     click.option("--data", "source", metavar="SOURCE", help=_SOURCE),
-    click.option("--input", "texts", metavar="FILE", help="Texts like those to come [default: made-up ones]."),
+    click.option("--input", "texts", metavar="FILE", help="Texts like those in production [default: synthetic ones]."),
     click.option(
         "--format",
         type=click.Choice(tuple(dict.fromkeys((*FORMATS, *TEXT_FORMATS)))),
         default="auto",
         show_default=True,
-        help=f"Of --data: {', '.join(FORMATS)}; of --input: {', '.join(TEXT_FORMATS)}.",
+        help=f"Format of --data ({', '.join(FORMATS)}) or of --input ({', '.join(TEXT_FORMATS)}).",
     ),
     *_DATA_OPTIONS[2:],
 )
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --data and the options of its readers, and hands the command `data: DataSpec`."""
+    """Add --data and the options of its readers; the command receives them as `data: DataSpec`."""
 
     @wraps(command)
     def with_spec(**options: Any) -> Any:
@@ -66,8 +75,10 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def data_or_texts_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --data with its readers' options and --input; hands the command `data`, a DataSpec or None, and `texts`, the
-    input file and its format, or None. Refuses both at once, and a format of the other."""
+    """Add --data with the options of its readers, and --input; both together are refused.
+
+    The command receives `data`, a DataSpec or None, and `texts`, the input file and its format, or None.
+    """
 
     @wraps(command)
     def with_either(texts: str | None, **options: Any) -> Any:
@@ -76,15 +87,15 @@ def data_or_texts_options(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError("give --data or --input, not both")
         formats = TEXT_FORMATS if texts else FORMATS
         if (data.source or texts) and data.format not in formats:
-            raise click.UsageError(f"--format {data.format} is none of {', '.join(formats)}")
-        form = data.format
-        return command(data=data if data.source else None, texts=(texts, form) if texts else None, **options)
+            raise click.UsageError(f"--format {data.format} is not one of {', '.join(formats)}")
+        source = data if data.source else None
+        return command(data=source, texts=(texts, data.format) if texts else None, **options)
 
     return with_options(with_either, _DATA_OR_TEXTS_OPTIONS)
 
 
 def _data_spec(options: dict[str, Any]) -> DataSpec:
-    """Takes what belongs to a DataSpec out of the options."""
+    """Move the fields of a DataSpec out of the options."""
     return DataSpec(**{name: options.pop(name) for name in DataSpec.__dataclass_fields__})
 
 

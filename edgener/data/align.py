@@ -1,4 +1,4 @@
-"""Which subword belongs to which token, by character offsets, so that training and the device see the same subwords."""
+"""The alignment of subwords with tokens by character offsets, the same for training and for devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Offsets = Sequence[tuple[int, int]]
 
 
 def subword_tokens(tokens: Offsets, subwords: Offsets, text: str) -> list[int]:
-    """For each subword the token its first non-space character lies in, or -1 (special tokens, text between tokens)."""
+    """For each subword the token of its first non-space character, or -1 (special tokens, text between tokens)."""
     starts = [start for start, _ in tokens]
     found = []
     for start, end in subwords:
@@ -21,7 +21,7 @@ def subword_tokens(tokens: Offsets, subwords: Offsets, text: str) -> list[int]:
 
 
 def continued_subwords(tokens: Offsets, subwords: Offsets) -> list[bool]:
-    """For each token whether a subword that began before it reaches into it, as one subword `°c` does for `°`, `C`."""
+    """For each token whether a subword that starts before it extends into it, as `°c` does for `°`, `C`."""
     edges = [(start, end) for start, end in subwords if start < end]
     starts = [start for start, _ in edges]
     before = [bisect_right(starts, start - 1) - 1 for start, _ in tokens]
@@ -29,7 +29,7 @@ def continued_subwords(tokens: Offsets, subwords: Offsets) -> list[bool]:
 
 
 def first_subwords(tokens: Offsets, subwords: Offsets, text: str) -> list[int]:
-    """For each token the index of its first subword, or -1 where the tokenizer left nothing of it."""
+    """For each token the index of its first subword, or -1 where the tokenizer produced none."""
     first = [-1] * len(tokens)
     for index, token in enumerate(subword_tokens(tokens, subwords, text)):
         if token >= 0 and first[token] < 0:

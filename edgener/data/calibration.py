@@ -1,4 +1,4 @@
-"""Text that variants are made with and not judged on: to measure ranges on, and to search on."""
+"""Text to build variants with, apart from the text that judges them: for activation ranges and for a search."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from dataclasses import replace
 
 from edgener_runtime.errors import UserInputError
 
-from .leaks import check_disjoint
+from .inspect import check_disjoint
 from .read import DataSpec, read_split
 from .types import Dataset, Sentence
 
 SHARE = 1000  # sentences of the train split
-
-
 VALID = "valid"
 
 
 def calibration_text(spec: DataSpec, source: str | None, judged: Dataset) -> Dataset:
-    """All of `source`, read as `spec` says, or a share of the train split that leaves out what `judged` repeats.
+    """All of `source`, read with the options of `spec`, or a share of the train split without sentences of `judged`.
 
-    Raises UserInputError where it cannot be read, or a sentence of `source` stands in `judged`.
+    Raises UserInputError where it cannot be read, or `judged` has a sentence of `source`.
     """
     if source is not None:
         named = read_split(replace(spec, source=source, cut=None), "train")
@@ -31,27 +29,27 @@ def calibration_text(spec: DataSpec, source: str | None, judged: Dataset) -> Dat
 
 
 def search_text(spec: DataSpec, judged: Dataset) -> Dataset:
-    """The valid split without what `judged` repeats.
+    """The valid split without sentences of `judged`.
 
     Raises UserInputError where there is none, or it is the judged one.
     """
     valid = _unseen(read_split(spec, VALID), judged)
     if not valid.sentences:
         raise UserInputError(
-            f"{spec.source} has no text to search on beside the one that is judged",
+            f"{spec.source} has no text to search on besides the judged text",
             "Name data with a valid and a test split, a plan of an earlier search (--plan), or other variants.",
         )
     return valid
 
 
 def _unseen(dataset: Dataset, judged: Dataset) -> Dataset:
-    """Without the sentences that `judged` has too."""
+    """The data set without the sentences of `judged`."""
     seen = {sentence.text for sentence in judged.sentences}
     return replace(dataset, sentences=tuple(sentence for sentence in dataset.sentences if sentence.text not in seen))
 
 
 def representative(sentences: Sequence[Sentence], count: int) -> list[Sentence]:
-    """At most `count` sentences with different texts, in their order, whose lengths are spread as those of all."""
+    """At most `count` sentences with different texts, in order, with the distribution of lengths of all."""
     different = list({sentence.text: sentence for sentence in sentences}.values())
     if len(different) <= count:
         return different

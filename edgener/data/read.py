@@ -1,20 +1,20 @@
-"""From what a user names (a file, a folder of splits, a built-in set) to data sets in the internal form."""
+"""Data sets from a source: a file, a folder of splits, or a built-in set."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
-from edgener.data.readers.annotations import read_annotations
-from edgener.data.readers.conll import read_conll
 from edgener.data.readers.lines import BadLines, read_text
+from edgener.data.readers.table import READERS, check_options, choose_reader
 from edgener_runtime.errors import UserInputError
 
 from .types import Dataset, Sentence
 
-FORMATS = ("auto", "conll", "json")
+FORMATS = ("auto", *READERS)
 SPLITS = ("train", "valid", "test")
 WHOLE = "all"
 BUILTIN = "builtin:"
@@ -23,7 +23,7 @@ _FILE_STEMS = {"train": ("train",), "valid": ("valid", "validation", "dev"), "te
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What to read and how: columns count from 1; `cut` shares a single file out into train, valid, test in order."""
+    """A source and how to read it: columns count from 1; `cut` splits one file into train, valid and test in order."""
 
     source: str
     format: str = "auto"
@@ -31,12 +31,12 @@ class DataSpec:
     tag_column: int | None = None
     scheme: str = "auto"
     label_level: int | None = None
-    on_bad_line: str = "error"
+    on_error: str = "stop"
     cut: tuple[int, int, int] | None = None
 
 
 def read_splits(spec: DataSpec) -> dict[str, Dataset]:
-    """The splits a source has: train, valid and test of a folder, a built-in set or a cut file, else `all` of one file.
+    """The splits of a source: train, valid and test of a folder, a built-in set or a cut file, else `all` of one file.
 
     Raises UserInputError where it cannot be read or has no sentences.
     """
@@ -54,7 +54,7 @@ def read_splits(spec: DataSpec) -> dict[str, Dataset]:
 
 
 def read_split(spec: DataSpec, name: str) -> Dataset:
-    """One split of a source; a single file serves for any. Raises UserInputError with the splits there are."""
+    """One split of a source; a single file serves for any. Raises UserInputError with the known splits."""
     splits = read_splits(spec)
     if WHOLE in splits:
         return replace(splits[WHOLE], split=name)
@@ -64,7 +64,7 @@ def read_split(spec: DataSpec, name: str) -> Dataset:
 
 
 def check_labels(known: tuple[str, ...], dataset: Dataset) -> None:
-    """Refuse a data set with entity labels that are not among `known`. Raises UserInputError naming them."""
+    """Raise UserInputError where a data set has entity labels that are not among `known`."""
     if strange := [label for label in dataset.labels if label not in known]:
         raise UserInputError(
             f"{dataset.source} ({dataset.split}) has labels that training never saw: {', '.join(strange)}; "
@@ -102,47 +102,33 @@ def _split_files(folder: Path) -> dict[str, Path]:
 
 
 def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:
-    text, bad = read_text(path), BadLines(path, skip=spec.on_bad_line == "skip")
-    form = _guess_format(path, text) if spec.format == "auto" else spec.format
-    if form == "json":
-        _refuse_columns(path, spec)
-        sentences, shape = read_annotations(text, bad)
-        scheme = ""
-    else:
-        token, tag = (column and column - 1 for column in (spec.token_column, spec.tag_column))
-        sentences, scheme = read_conll(text, bad, token, tag, spec.scheme)
-        shape = "conll"
+    text, bad = read_text(path), BadLines(path, skip=spec.on_error == "skip")
+    reader, options = choose_reader(spec.format, path, text), _reader_options(spec)
+    check_options(reader, path, options)
+    sentences, record_format, scheme = reader.read(text, bad, options)
     if not sentences:
-        raise UserInputError(f"{path} holds no sentences", f"It was read as {form}; name another with --format.")
+        raise UserInputError(f"{path} holds no sentences", f"It was read as {reader.name}; name another with --format.")
     if spec.label_level:
         sentences = [_cut_labels(sentence, spec.label_level) for sentence in sentences]
-    return Dataset(str(path), split, tuple(sentences), shape, scheme, +bad.counts)
+    return Dataset(str(path), split, tuple(sentences), record_format, scheme, +bad.counts)
 
 
-def _refuse_columns(path: Path, spec: DataSpec) -> None:
-    if spec.token_column or spec.tag_column or spec.scheme != "auto":
-        raise UserInputError(
-            f"{path} is JSON: it has no columns and no tag scheme", "Leave out --token-column, --tag-column, --scheme."
-        )
+def _reader_options(spec: DataSpec) -> dict[str, Any]:
+    """The options of readers that are not at their defaults."""
+    names = {name for reader in READERS.values() for name in reader.options}
+    options = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name in names}
+    defaults = {field.name: field.default for field in fields(spec)}
+    return {name: value for name, value in options.items() if value != defaults[name]}
 
 
 def _cut_labels(sentence: Sentence, level: int) -> Sentence:
-    """Labels that are paths (`A/B/C`) cut after so many parts."""
+    """The sentence with each label path (`A/B/C`) cut after `level` parts."""
     spans = (replace(span, label="/".join(span.label.split("/")[:level])) for span in sentence.spans)
     return replace(sentence, spans=tuple(spans))
 
 
-def _guess_format(path: Path, text: str) -> str:
-    """By the file's name, else JSON begins with a brace or bracket that is not a token with columns behind it."""
-    if path.suffix in (".json", ".jsonl", ".ndjson"):
-        return "json"
-    first = next((line for line in text.split("\n") if line.strip()), "").strip()
-    begins_a_record = first[:1] in ("{", "[") and first[1:].lstrip()[:1] in ("", '"', "{", "[")
-    return "json" if begins_a_record else "conll"
-
-
 def _cut(whole: Dataset, shares: tuple[int, int, int]) -> dict[str, Dataset]:
-    """Train, valid and test in the file's order; each but the first takes its share rounded up, the first the rest."""
+    """Train, valid and test in the file's order; valid and test get their share rounded up, train gets the rest."""
     count = len(whole.sentences)
     sizes = [-(-count * share // sum(shares)) for share in shares[1:]]
     edges = [0, count - sum(sizes), count - sizes[1], count]
@@ -151,8 +137,8 @@ def _cut(whole: Dataset, shares: tuple[int, int, int]) -> dict[str, Dataset]:
             f"{whole.source} has {count} sentences: too few for --cut {'/'.join(map(str, shares))}",
             "Name separate files for train, valid and test, or cut it otherwise.",
         )
-    mended = Counter({f"{kind}, in all splits": number for kind, number in whole.mended.items()})
+    repairs = Counter({f"{kind}, in all splits": number for kind, number in whole.repairs.items()})
     return {
-        split: replace(whole, split=split, sentences=whole.sentences[start:end], mended=mended)
+        split: replace(whole, split=split, sentences=whole.sentences[start:end], repairs=repairs)
         for split, start, end in zip(SPLITS, edges, edges[1:], strict=False)
     }

@@ -1,4 +1,4 @@
-"""Tag schemes: IO, IOB1, IOB2, BIOES, BMES, BILOU to spans, by the rules of conlleval."""
+"""Tag schemes IO, IOB1, IOB2, BIOES, BMES and BILOU to spans, by the rules of conlleval."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .types import Span
 SCHEMES = ("IO", "IOB1", "IOB2", "BIOES", "BMES", "BILOU")
 TAG = re.compile(r"O|[BIEMSLU]-\S.*")
 
-# What a prefix does: B begins, I goes on, E ends, S is a whole entity.
+# The role of a prefix: B begins, I continues, E ends, S is a whole entity.
 _ROLE = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "O": "O"}
 _OPENING = {"IO": "I", "IOB1": "I"}  # schemes in which an entity may begin without B-
 
@@ -22,12 +22,12 @@ def split_tag(tag: str) -> tuple[str, str]:
 
 
 def inside(tag: str) -> str:
-    """The IOB2 tag with which the entity of a tag goes on: I- for B-, all others as they are."""
+    """The IOB2 tag that continues the entity of a tag: I- for B-, all others unchanged."""
     return "I" + tag[1:] if tag.startswith("B-") else tag
 
 
 def guess_scheme(sequences: Iterable[Sequence[str]]) -> str:
-    """The tag scheme of a file, from the prefixes it uses and where its B- stand."""
+    """The tag scheme of a file, from its prefixes and the positions of B-."""
     prefixes: set[str] = set()
     b_only_between_neighbours = True
     for tags in sequences:
@@ -44,17 +44,17 @@ def guess_scheme(sequences: Iterable[Sequence[str]]) -> str:
 
 
 def spans_of(tags: Sequence[str], scheme: str = "IOB2") -> tuple[tuple[Span, ...], int]:
-    """The entities of a tag sequence, and how many had to be mended because they began without their B- or S-."""
+    """The entities of a tag sequence, and the number of fixed ones, which began without their B- or S-."""
     spans: list[Span] = []
-    mended, start = 0, -1
+    fixed, start = 0, -1
     before = ("O", "")
     for index, tag in enumerate((*tags, "O")):
         role, label = split_tag(tag)
-        goes_on = role in "IE" and before[0] in "BI" and before[1] == label
-        if not goes_on:
+        continues = role in "IE" and before[0] in "BI" and before[1] == label
+        if not continues:
             if start >= 0:
                 spans.append(Span(before[1], start, index))
             start = -1 if role == "O" else index
-            mended += role in "IE" and role != _OPENING.get(scheme)
+            fixed += role in "IE" and role != _OPENING.get(scheme)
         before = (role, label)
-    return tuple(spans), mended
+    return tuple(spans), fixed

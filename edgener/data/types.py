@@ -1,4 +1,4 @@
-"""The internal form of labelled text: sentences with tokens, character offsets and flat spans."""
+"""Labelled text: sentences with tokens, character offsets and flat spans."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Span:
 class Sentence:
     """A text, its tokens as character ranges of it, and flat spans in order that do not overlap.
 
-    `offsets[i]` is the (start, end) of token i in `text`; `line` is where the sentence begins in its file (1 is first);
+    `offsets[i]` is the (start, end) of token i in `text`; `line` is the first line in its file, counted from 1;
     `document` counts the documents of files that mark them.
     """
 
@@ -34,11 +34,11 @@ class Sentence:
 
     @property
     def tokens(self) -> list[str]:
-        """The tokens' texts."""
+        """The texts of the tokens."""
         return [self.text[start:end] for start, end in self.offsets]
 
     def tags(self) -> list[str]:
-        """One IOB2 tag a token."""
+        """One IOB2 tag per token."""
         tags = ["O"] * len(self.offsets)
         for span in self.spans:
             tags[span.start : span.end] = [f"B-{span.label}"] + [f"I-{span.label}"] * (span.end - span.start - 1)
@@ -47,33 +47,33 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split: where it came from, its sentences, and what reading it had to drop or mend (by kind, counted)."""
+    """One split: its source, its sentences, and the numbers of dropped and fixed entities by kind."""
 
     source: str
     split: str
     sentences: tuple[Sentence, ...]
     format: str
     scheme: str = ""
-    mended: Counter[str] = field(default_factory=Counter)
+    repairs: Counter[str] = field(default_factory=Counter)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The entity labels that occur, sorted."""
+        """The entity labels of the sentences, sorted."""
         return tuple(sorted({span.label for sentence in self.sentences for span in sentence.spans}))
 
     @property
     def token_count(self) -> int:
-        """How many tokens all sentences have."""
+        """The number of tokens."""
         return sum(len(sentence.offsets) for sentence in self.sentences)
 
     @property
     def entity_counts(self) -> Counter[str]:
-        """Entities by label."""
+        """The number of entities by label."""
         return Counter(span.label for sentence in self.sentences for span in sentence.spans)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the content: texts, tokens and spans, whatever file or tag scheme they came in."""
+        """Hash of the content: texts, tokens and spans, independent of file format and tag scheme."""
         digest = hashlib.sha256()
         for sentence in self.sentences:
             spans = [(span.label, span.start, span.end) for span in sentence.spans]
@@ -83,5 +83,5 @@ class Dataset:
 
 
 def iob2_labels(entity_labels: tuple[str, ...]) -> tuple[str, ...]:
-    """The tag set of a model: O, then B- and I- of each label."""
+    """The tags of a model: O, then B- and I- of each label."""
     return ("O", *(f"{prefix}-{label}" for label in entity_labels for prefix in "BI"))

@@ -1,1 +1,1 @@
-"""How good a model is, and how far one form of it is from another."""
+"""The quality of a model, and the distance of a variant from PyTorch."""

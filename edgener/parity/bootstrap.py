@@ -1,8 +1,8 @@
-"""Confidence intervals of figures that are made of sums over sentences: a paired bootstrap, vectorised.
+"""Confidence intervals of figures from sums over sentences: a paired bootstrap, vectorised.
 
-A unit (a sentence or a document) is drawn with everything both models said of it, so what they share cancels out.
-Intervals are BCa (Efron 1987, Better bootstrap confidence intervals): with few changes the plain percentiles miss the
-true churn on the dangerous side in up to one case in eight; the simulations in the tests compare with what is nominal.
+A unit (a sentence or a document) is drawn with the answers of both models, so common errors cancel out.
+Intervals are BCa (Efron 1987, Better bootstrap confidence intervals): with few changes plain percentiles miss the
+true churn on the dangerous side in up to one case in eight; simulations in the tests measure the coverage.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 RESAMPLES = 10_000
 SEED = 1
-_WEIGHTS_AT_ONCE = 1 << 22  # memory: 32 MiB for each array of them
+_WEIGHTS_AT_ONCE = 1 << 22  # memory: 32 MiB per array of weights
 _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with the ends of its 95 % confidence interval."""
+    """A figure with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -42,7 +42,7 @@ class Estimate:
 
 
 class Bootstrap:
-    """Resamples of units, drawn once and the same for every figure; `counts` is (units, columns)."""
+    """Resamples of units, drawn once for all figures; `counts` is (units, columns)."""
 
     def __init__(self, counts: Floats, resamples: int = RESAMPLES, seed: int = SEED) -> None:
         import numpy as np
@@ -56,11 +56,10 @@ class Bootstrap:
         self._sums = np.concatenate([chunk @ self._units for chunk in weights])
 
     def estimate(self, statistic: Statistic, columns: slice, pseudo: Floats | None = None) -> Estimate | None:
-        """A statistic of the sums of some columns, (..., columns) to (...), or None where the data leaves it undefined.
+        """A statistic of the sums of some columns, (..., columns) to (...), or None where it is undefined.
 
-        `pseudo` (2, columns) are two units beside those that were seen. For paired differences they are one gain and
-        one loss, as Bonett and Price (2012) add to paired proportions: intervals from few changes are too narrow
-        without.
+        `pseudo` (2, columns) are two additional units. For paired differences they are one gain and one loss, as
+        Bonett and Price (2012) add to paired proportions: without them intervals from few changes are too narrow.
         """
         import numpy as np
 
@@ -77,10 +76,10 @@ class Bootstrap:
         return Estimate(value, low, high)
 
     def share(self, part: int, whole: int) -> Estimate | None:
-        """One column over another, such as changed entities over all of them; None where there are none.
+        """One column over another, such as changed entities over all entities; None where the whole is 0.
 
-        Where no part was seen there is nothing to draw from; the interval ends where seeing none in so many becomes
-        unlikely (Clopper and Pearson; nearly 3.7 over the whole).
+        A share of 0 has no variation to resample; its interval is that of Clopper and Pearson (its upper end is nearly
+        3.7 over the whole).
         """
         estimate = self.estimate(lambda sums: sums[..., part] / sums[..., whole], slice(None))
         if estimate and estimate.value == 0:
@@ -89,7 +88,7 @@ class Bootstrap:
 
 
 def _weights(units: int, resamples: int, random: np.random.Generator) -> Iterator[Floats]:
-    """How often each unit is drawn, (some resamples, units) at a time."""
+    """The number of draws of each unit, in chunks of (resamples, units)."""
     import numpy as np
 
     at_once = max(1, _WEIGHTS_AT_ONCE // units)
@@ -100,10 +99,10 @@ def _weights(units: int, resamples: int, random: np.random.Generator) -> Iterato
 
 
 def _bca(centre: float, without_one: Floats, resampled: Floats) -> tuple[float, float]:
-    """The ends of the bias-corrected and accelerated interval."""
+    """The bias-corrected and accelerated interval."""
     import numpy as np
 
-    ordered = np.sort(resampled.round(12))  # sums in another order differ in the last digits: ties are ties
+    ordered = np.sort(resampled.round(12))  # sums in another order differ in their last digits; rounding restores ties
     below = np.searchsorted(ordered, round(centre, 12), "left") / len(ordered)
     up_to = np.searchsorted(ordered, round(centre, 12), "right") / len(ordered)
     half = 0.5 / len(ordered)
@@ -118,8 +117,8 @@ def _bca(centre: float, without_one: Floats, resampled: Floats) -> tuple[float, 
 
 
 def _finite(values: Floats) -> Floats:
-    """Without draws that lack the label in question: they say nothing of it."""
+    """The finite values; a draw without the label in question has none."""
     import numpy as np
 
-    kept: Floats = values[np.isfinite(values)]
-    return kept
+    finite: Floats = values[np.isfinite(values)]
+    return finite

@@ -1,4 +1,4 @@
-"""Budgets: what of which figure a variant may lose."""
+"""Budgets: the largest loss of each figure that a variant may have."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from dataclasses import dataclass
 from edgener_runtime.errors import UserInputError
 
 from .bootstrap import Estimate
-from .figures import Figures
+from .figures import VariantFigures
 
 EACH = "each"
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A figure with a budget: the option that sets it, how it reads, and its estimate, of one label or over all.
+    """A figure with a budget: its option, its wording, and its estimate, for one label or over all.
 
-    `unmeasured` says why there is no estimate where the text has the entities that it needs.
+    `unmeasured` is the reason for a missing estimate where the text has the required entities.
     """
 
     option: str
     sentence: str
-    form: str
-    estimate: Callable[[Figures, str | None], Estimate | None]
+    template: str
+    estimate: Callable[[VariantFigures, str | None], Estimate | None]
     needs_gold: bool = False
     by_label: bool = True
     of: str = " of {}"
     unmeasured: str = "PyTorch finds no such entity in the text"
 
 
-def _f1_drop(figures: Figures, label: str | None) -> Estimate | None:
+def _f1_drop(figures: VariantFigures, label: str | None) -> Estimate | None:
     found = figures.of(label)
     return -found.f1_difference if found.f1_difference and found.f1_pytorch else None
 
 
-def _f1_share(figures: Figures, label: str | None) -> Estimate | None:
-    kept = figures.of(label).f1_kept
-    return 1 - kept if kept else None
+def _f1_share(figures: VariantFigures, label: str | None) -> Estimate | None:
+    share = figures.of(label).f1_kept
+    return 1 - share if share else None
 
 
-def _changed_labels(figures: Figures, _: str | None) -> Estimate | None:
+def _changed_labels(figures: VariantFigures, _: str | None) -> Estimate | None:
     return 1 - figures.equal_labels if figures.equal_labels else None
 
 
-def _stray(figures: Figures, mask: str | None) -> Estimate | None:
+def _mask_deviation(figures: VariantFigures, mask: str | None) -> Estimate | None:
     return Estimate(*[figures.masks[mask].masked] * 3) if mask else None
 
 
@@ -71,13 +71,13 @@ LOSSES = {
     "labels": Loss(
         "an exact variant", "changed {} of the labels", "{:.4%}", _changed_labels, unmeasured="the text has no token"
     ),
-    "masks": Loss("a mask", "moved the logits by {}", "{:.1%}", _stray, of=" under {} masks"),
+    "masks": Loss("a mask", "moved the logits by {}", "{:.1%}", _mask_deviation, of=" under {} masks"),
 }
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The most that may be lost (0 to 1) of a figure of LOSSES: over all labels, of one, or of `each`."""
+    """The largest loss (0 to 1) of a figure of LOSSES: over all labels, for one label, or for `each`."""
 
     figure: str
     limit: float
@@ -85,11 +85,11 @@ class Budget:
 
 
 DEFAULT_BUDGET = Budget("f1_drop", 0.005)
-NO_LABEL = Budget("labels", 0.0)  # what exact variants may change
+NO_LABEL = Budget("labels", 0.0)  # the budget of exact variants
 
 
 def parse_budget(figure: str, text: str) -> Budget:
-    """A budget as it is typed: `0.01`, `PER=0.01`, `each=0.01`; of `--gate` the percentage to keep.
+    """The budget of an option's value: `0.01`, `PER=0.01`, `each=0.01`; for `--gate` the percentage to retain.
 
     Raises UserInputError.
     """
@@ -101,24 +101,24 @@ def parse_budget(figure: str, text: str) -> Budget:
         expected = "99 or PER=99.9" if is_share else "0.01 or PER=0.01"
         raise UserInputError(f"{option} is {text!r}", f"Expected a number such as {expected}") from None
     if is_share and not 50 <= value <= 100:
-        raise UserInputError(f"{option} keeps {number} %", "Expected a percentage from 50 to 100 such as 99 or 99.9")
+        raise UserInputError(f"{option} is {number} %", "Expected a percentage from 50 to 100 such as 99 or 99.9")
     return Budget(figure, round(1 - value / 100, 12) if is_share else value, label or None)
 
 
 def budget_text(budget: Budget) -> str:
-    """A budget as parse_budget reads it."""
+    """A budget in the format of parse_budget."""
     value = 100 * (1 - budget.limit) if budget.figure == "f1_share" else budget.limit
     return f"{budget.label}={value:.10g}" if budget.label else f"{value:.10g}"
 
 
 def with_default(budgets: Sequence[Budget], has_gold: bool) -> tuple[Budget, ...]:
-    """The budgets, and the default one where the text has entities and none of F1 was given."""
-    asked = any(LOSSES[budget.figure].needs_gold and budget.label is None for budget in budgets)
-    return tuple(budgets) if asked or not has_gold else (DEFAULT_BUDGET, *budgets)
+    """The budgets, with the default one where the text has entities and no budget is for F1."""
+    has_f1 = any(LOSSES[budget.figure].needs_gold and budget.label is None for budget in budgets)
+    return tuple(budgets) if has_f1 or not has_gold else (DEFAULT_BUDGET, *budgets)
 
 
 def check_budgets(budgets: Sequence[Budget], labels: Sequence[str], has_gold: bool, text: str) -> None:
-    """Refuse budgets that could not be judged on `text`. Raises UserInputError."""
+    """Raise UserInputError for budgets that cannot be judged on `text`."""
     if not budgets:
         raise UserInputError(f"there is no budget to judge on {text}", "Give one: --max-churn 0.01")
     for budget in budgets:
@@ -128,10 +128,10 @@ def check_budgets(budgets: Sequence[Budget], labels: Sequence[str], has_gold: bo
         if budget.label not in (None, EACH, *labels) or (budget.label and not loss.by_label):
             raise UserInputError(
                 f"{loss.option} names the label {budget.label!r}",
-                f"It may name: {', '.join(labels)}" if loss.by_label else "It is over all labels.",
+                f"Known labels: {', '.join(labels)}" if loss.by_label else "It applies to all labels.",
             )
         if loss.needs_gold and not has_gold:
             raise UserInputError(
-                f"{text} has no entities to measure the F1 of {loss.option} on",
+                f"{text} has no entities for the F1 of {loss.option}",
                 "Name labelled text with --data and --split, or judge without it: --max-churn 0.01",
             )

@@ -1,4 +1,4 @@
-"""One variant against its PyTorch model on real text: labels, entities, scores, logits, batches and masks."""
+"""The comparison of a variant with PyTorch on real text: labels, entities, scores, logits, batches and masks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgener.parity.measures.batch_effect import Batched, count_batch_effect
 from edgener.parity.measures.counts import Count, Counts, count_sentences
 from edgener.parity.measures.diff import Change, DiffSummary, changes, summarise
 from edgener.parity.measures.logits import LogitFigures, logit_figures
-from edgener.parity.measures.masks import MaskedText, Runner, Stray, mask_texts, stray
+from edgener.parity.measures.masks import MaskDeviation, MaskedText, Runner, mask_deviations, mask_texts
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import Answers, answer
 from edgener_runtime.bundle.manifest import ParityFigures
@@ -22,7 +22,7 @@ from edgener_runtime.machine.cpu import isa
 from edgener_runtime.pipeline import TokenLogits
 
 from .bootstrap import Estimate
-from .figures import Figures, measure
+from .figures import VariantFigures, measure
 from .gate import Judgement, Verdict, overall
 from .reference import PyTorchModel
 
@@ -32,17 +32,17 @@ MASKED_TEXTS = 32
 
 @dataclass(frozen=True)
 class ParityReport:
-    """One variant against PyTorch.
+    """The comparison of one variant with PyTorch.
 
-    `figures` are those of the manifest, `estimates` the same and more with their intervals; scores are None without
-    gold entities. The gate adds judgements and verdict.
+    `figures` are those of the manifest, `estimates` have their intervals and more figures; scores are None without gold
+    entities. The gate adds judgements and verdict.
     """
 
     variant: str
     data: str
     isa: str
     figures: ParityFigures
-    estimates: Figures
+    estimates: VariantFigures
     logits: LogitFigures
     diff: DiffSummary
     scores: EntityScores | None
@@ -53,13 +53,13 @@ class ParityReport:
     schema_version: int = SCHEMA_VERSION
 
     def record(self) -> dict[str, Any]:
-        """All but the changes, which have a file of their own."""
+        """Everything except the changes, which have their own file."""
         return dataclasses.asdict(dataclasses.replace(self, changes=()))
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What PyTorch said of a data set, kept so that every variant is held against the same."""
+    """PyTorch's answers on a data set, the same for every variant."""
 
     dataset: Dataset
     answers: Answers
@@ -67,12 +67,12 @@ class Reference:
     unknown_id: int | None
 
 
-class Candidate(Batched, Runner, Protocol):
+class RunnableVariant(Batched, Runner, Protocol):
     """A variant in the runtime."""
 
 
 def run_reference(model: PyTorchModel, dataset: Dataset, step: Callable[[], None] = lambda: None) -> Reference:
-    """Run the PyTorch model over a data set; `step()` is called after each sentence."""
+    """Run the PyTorch model on a data set; `step()` is called after each sentence."""
     answers = answer(model, dataset.sentences, step)
     texts = [sentence.text for sentence in dataset.sentences if sentence.offsets][:MASKED_TEXTS]
     masks = mask_texts(model, model.inputs(texts)) if texts else ()
@@ -82,15 +82,14 @@ def run_reference(model: PyTorchModel, dataset: Dataset, step: Callable[[], None
 def compare(
     reference: Reference,
     variant: str,
-    candidate: Candidate,
+    candidate: RunnableVariant,
     step: Callable[[], None] = lambda: None,
     most_alone: int | None = None,
 ) -> ParityReport:
-    """Hold a variant against PyTorch on the reference's text; `step()` is called twice for each sentence.
+    """Compare a variant with PyTorch on the reference's text; `step()` is called twice per sentence.
 
     The batch effect is measured on `most_alone` sentences, or on all.
-
-    Raises ParityError where the two do not even see the same subwords, or a logit is not finite.
+    Raises ParityError where the subwords of the two differ, or a logit is not finite.
     """
     sentences, pytorch = reference.dataset.sentences, reference.answers
     answers = answer(candidate, sentences, step)
@@ -98,11 +97,11 @@ def compare(
         _check_same_text(variant, sentence, expected, found)
     batch = count_batch_effect(candidate, sentences, answers.tags, step, most_alone)
     counts = count_sentences(sentences, pytorch, answers, batch)
-    return _report(reference, variant, answers, counts, stray(candidate, reference.masks))
+    return _report(reference, variant, answers, counts, mask_deviations(candidate, reference.masks))
 
 
-def decided(report: ParityReport, judgements: tuple[Judgement, ...]) -> ParityReport:
-    """The report with what the gate says of it."""
+def judged_report(report: ParityReport, judgements: tuple[Judgement, ...]) -> ParityReport:
+    """The report with the judgements of the gate."""
     verdict = overall(judgements)
     figures = dataclasses.replace(report.figures, verdict=verdict.value)
     return dataclasses.replace(report, figures=figures, judgements=judgements, verdict=verdict)
@@ -121,7 +120,7 @@ def _check_same_text(variant: str, sentence: Sentence, expected: TokenLogits, fo
 
 
 def _report(
-    reference: Reference, variant: str, answers: Answers, counts: Counts, masks: dict[str, Stray]
+    reference: Reference, variant: str, answers: Answers, counts: Counts, masks: dict[str, MaskDeviation]
 ) -> ParityReport:
     sentences, pytorch = reference.dataset.sentences, reference.answers
     gold = [sentence.tags() for sentence in sentences]
@@ -144,7 +143,7 @@ def _report(
     )
 
 
-def _manifest_figures(counts: Counts, estimates: Figures, logits: LogitFigures) -> ParityFigures:
+def _manifest_figures(counts: Counts, estimates: VariantFigures, logits: LogitFigures) -> ParityFigures:
     every, batch = estimates.overall, estimates.batch_effect
     return ParityFigures(
         sentences=len(counts.tokens),

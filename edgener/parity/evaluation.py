@@ -1,4 +1,4 @@
-"""Variants run here through the runtime that ships: held against PyTorch, and timed in turns."""
+"""Variants in the runtime on this machine: compared with PyTorch, and timed in turns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from edgener.progress import Track
 from edgener_exporters.graph.graph import save_graph
-from edgener_exporters.quantise.fp16_emulation import round_halves
+from edgener_exporters.quantise.fp16_emulation import round_to_fp16
 from edgener_exporters.variants import SESSION_OPTIONS, Variant
 from edgener_runtime.backends.base import Tuning
 from edgener_runtime.bundle.manifest import Manifest, Speed, VariantEntry, read_manifest
@@ -18,43 +18,43 @@ from edgener_runtime.machine.devices import DEVICES
 from edgener_runtime.pipeline import TokenClassifier
 
 from .budgets import Budget
-from .compare import ParityReport, Reference, compare, decided
+from .compare import ParityReport, Reference, compare, judged_report
 from .gate import judge
 from .speed import ROUNDS, measure_speed
 
-DEVICE = "cpu"  # variants are judged and timed where the export runs
-STAND_IN_ALONE = 256  # sentences that a stand-in, which is slow, runs one by one
+DEVICE = "cpu"  # of the export's machine, for judging and timing
+EMULATED_ALONE = 256  # sentences that a slow emulation runs one by one
 
 
 def judge_variant(
     folder: Path, manifest: Manifest, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track
 ) -> ParityReport:
-    """Hold a variant of the bundle in the making against PyTorch, and its figures against the budgets."""
+    """Compare a variant of an unfinished bundle with PyTorch, and judge its figures by the budgets."""
     step, entry = track(variant.name, 2 * len(reference.dataset.sentences)), manifest.variant(variant.name)
     with (
-        _as_it_will_run(folder, entry) as here,
-        TokenClassifier(folder, manifest, here, DEVICE, Tuning()) as classifier,
+        _runnable(folder, entry) as runnable,
+        TokenClassifier(folder, manifest, runnable, DEVICE, Tuning()) as classifier,
     ):
-        most_alone = None if _runs_here(entry) else STAND_IN_ALONE
+        most_alone = None if _runs_here(entry) else EMULATED_ALONE
         report = compare(reference, variant.name, classifier, step, most_alone)
-    return decided(report, judge(variant, report.estimates, budgets))
+    return judged_report(report, judge(variant, report.estimates, budgets))
 
 
 @contextmanager
-def _as_it_will_run(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]:
-    """A variant to measure here: as it is where it may run, else a stand-in that rounds to FP16 as a GPU does."""
+def _runnable(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]:
+    """The variant itself where it runs here, else an emulation that rounds to FP16 as a GPU does."""
     import onnx
 
     if _runs_here(entry):
         yield entry
         return
     model = onnx.load(folder / entry.file.path)
-    round_halves(model)
+    round_to_fp16(model)
     with TemporaryDirectory(dir=folder) as scratch:
-        stand_in = Path(scratch).resolve() / "rounded.onnx"
-        save_graph(model, stand_in)
+        emulation = Path(scratch).resolve() / "rounded.onnx"
+        save_graph(model, emulation)
         here = replace(entry.requirements, providers=(DEVICES[DEVICE].provider,))
-        yield replace(entry, file=replace(entry.file, path=str(stand_in)), requirements=here)
+        yield replace(entry, file=replace(entry.file, path=str(emulation)), requirements=here)
 
 
 def _runs_here(entry: VariantEntry) -> bool:
@@ -62,9 +62,9 @@ def _runs_here(entry: VariantEntry) -> bool:
 
 
 def time_variants(folder: Path, manifest: Manifest, texts: Sequence[str], track: Track) -> Manifest:
-    """The manifest with the speed of each variant that may run here, its fastest session options, fastest first.
+    """The manifest with the speed and the fastest session options of each variant that runs here, fastest first.
 
-    Options other than the table's own are taken where they answer a text alone sooner in every round.
+    Options other than those of the table are used where they are faster for a text alone in every round.
     """
     with ExitStack() as stack:
         classifiers = {
@@ -96,16 +96,15 @@ def _with_fastest_options(entry: VariantEntry, speeds: dict[tuple[str, ...], Spe
 
 
 def _fastest_first(manifest: Manifest, entries: Sequence[VariantEntry]) -> Manifest:
-    """By the time of a text alone; those that do not run here come last, in the order they had."""
+    """Order variants by the time of a text alone; those that do not run here come last, in their order."""
     ordered = sorted(entries, key=lambda entry: entry.speed.latency_ms.median if entry.speed else float("inf"))
     return replace(manifest, variants=tuple(ordered))
 
 
 def timed_as(bundle: Path, manifest: Manifest) -> Manifest:
-    """The manifest with the order, options and speeds that another bundle's has: what a clock says comes out no second
-    time the same.
+    """The manifest with the order, options and speeds of another bundle, since timings never repeat exactly.
 
-    Raises UserInputError where it lacks a variant, BundleError where it is damaged.
+    Raises UserInputError where the other bundle has no such variant, BundleError where it is damaged.
     """
     timed = read_manifest(bundle)
     entries = {

@@ -1,4 +1,4 @@
-"""F1, churn, agreement and batch effect of a variant, over all labels and by label, each with its interval."""
+"""F1, churn, agreement and batch effect of a variant, over all labels and by label, with intervals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgener.parity.measures.counts import Count, Counts
-from edgener.parity.measures.masks import Stray
+from edgener.parity.measures.masks import MaskDeviation
 
 from .bootstrap import RESAMPLES, SEED, Bootstrap, Estimate
 
@@ -22,9 +22,9 @@ _LEAST_DOCUMENTS = 30
 
 @dataclass(frozen=True)
 class LabelFigures:
-    """One label, or all: gold entities, those that PyTorch finds, and what the variant makes of them.
+    """The figures of one label or of all: gold entities, PyTorch's entities, and the variant's scores.
 
-    `f1_kept` is the variant's F1 over PyTorch's. A figure is None where there is nothing to measure it on.
+    `f1_kept` is the variant's F1 over PyTorch's. A figure is None where the text has nothing to measure it on.
     """
 
     gold: int
@@ -37,29 +37,29 @@ class LabelFigures:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """All labels together and each; `equal_labels` is a share of tokens, `batch_effect` one of entities.
+class VariantFigures:
+    """The figures of all labels and of each; `equal_labels` is a share of tokens, `batch_effect` one of entities.
 
-    `masks` says how far the logits stray from PyTorch's under each kind of mask, as a share of their size.
-    Intervals are at 95 %, from resamples of so many units (sentence or document).
+    `masks` has the distance of the logits from PyTorch's under each kind of mask, relative to their norm.
+    Intervals are at 95 %, from resamples of `units` units (sentences or documents).
     """
 
     overall: LabelFigures
     labels: dict[str, LabelFigures]
     equal_labels: Estimate | None
     batch_effect: Estimate | None
-    masks: dict[str, Stray]
+    masks: dict[str, MaskDeviation]
     unit: str
     units: int
     resamples: int = RESAMPLES
     seed: int = SEED
 
     def of(self, label: str | None) -> LabelFigures:
-        """The figures of a label, or of all."""
+        """The figures of a label, or of all for None."""
         return self.overall if label is None else self.labels[label]
 
 
-def measure(counts: Counts, masks: dict[str, Stray]) -> Figures:
+def measure(counts: Counts, masks: dict[str, MaskDeviation]) -> VariantFigures:
     """Figures with intervals, from counts by sentence."""
     import numpy as np
 
@@ -67,13 +67,13 @@ def measure(counts: Counts, masks: dict[str, Stray]) -> Figures:
     unit, units = _units(counts.documents)
     bootstrap = Bootstrap(_sums(np.concatenate([*blocks, counts.tokens, counts.batch], axis=1), units))
     figures = [_of_label(bootstrap, number * len(Count), block.sum(axis=0)) for number, block in enumerate(blocks)]
-    behind = len(blocks) * len(Count)
-    changed = bootstrap.share(behind, behind + 1)
-    return Figures(
+    first = len(blocks) * len(Count)  # the columns after those of labels
+    changed = bootstrap.share(first, first + 1)
+    return VariantFigures(
         overall=figures[-1],
         labels=dict(zip(counts.labels, figures[:-1], strict=True)),
         equal_labels=None if changed is None else 1 - changed,
-        batch_effect=bootstrap.share(behind + 2, behind + 3),
+        batch_effect=bootstrap.share(first + 2, first + 3),
         masks=masks,
         unit=unit,
         units=max(units, default=-1) + 1,
@@ -81,7 +81,7 @@ def measure(counts: Counts, masks: dict[str, Stray]) -> Figures:
 
 
 def _units(documents: Sequence[int]) -> tuple[str, list[int]]:
-    """What is drawn, and the number of each sentence's; a few documents are too few to draw from."""
+    """The unit of resampling and the unit number of each sentence; few documents are too few to resample."""
     numbers = {document: number for number, document in enumerate(dict.fromkeys(documents))}
     if len(numbers) < _LEAST_DOCUMENTS:
         return "sentence", list(range(len(documents)))
@@ -132,7 +132,7 @@ def _f1_kept(counts: Floats) -> Floats:
 
 
 def _gain_and_loss() -> Floats:
-    """A gold entity that only the variant finds, and one that only PyTorch finds; each guesses once."""
+    """A gold entity that only the variant finds, and one that only PyTorch finds."""
     import numpy as np
 
     units = np.zeros((2, len(Count)))

@@ -1,4 +1,4 @@
-"""The gate: may this variant ship? Pass, fail, or too little text to tell."""
+"""The gate of a variant: pass, fail, or inconclusive where the text is too short."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from edgener_exporters.variants import Variant
 
 from .bootstrap import Estimate
 from .budgets import EACH, LOSSES, NO_LABEL, Budget
-from .figures import Figures
+from .figures import VariantFigures
 
-_MOST_NEEDED = 1_000_000  # entities; nobody labels more
+_MOST_NEEDED = 1_000_000  # entities; larger labelled sets are not realistic
 _SAME = 1e-12
 _NO_GOLD = "the text has no such entity"
 
 
 class Verdict(StrEnum):
-    """What a variant's figures say of its budgets."""
+    """The verdict on a variant's figures."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -31,10 +31,10 @@ EXIT_CODES = {Verdict.PASS: 0, Verdict.FAIL: 3, Verdict.INCONCLUSIVE: 4}
 
 @dataclass(frozen=True)
 class Judgement:
-    """One budget held against what was measured.
+    """The comparison of one budget with the measured loss.
 
-    `loss` is None where nothing could be measured. `needed` is how many entities would tell where `entities` do not;
-    None where no text would, or none that anybody labels.
+    `loss` is None where nothing could be measured. `needed` is the number of entities for a verdict where `entities`
+    are too few; None where no realistic text is enough.
     """
 
     figure: str
@@ -46,14 +46,14 @@ class Judgement:
     needed: int | None = None
 
 
-def judge(variant: Variant, figures: Figures, budgets: Sequence[Budget]) -> tuple[Judgement, ...]:
-    """Hold a variant's figures against its budgets; an exact variant may change no label, and need keep no other.
+def judge(variant: Variant, figures: VariantFigures, budgets: Sequence[Budget]) -> tuple[Judgement, ...]:
+    """Judge a variant's figures by its budgets; an exact variant must not change a label and has no other budget.
 
-    No variant may stray much farther from PyTorch under a mask than the same subwords do without.
+    The distance from PyTorch under a mask must not be much larger than that of the same subwords without one.
     """
     masks = [Budget("masks", found.limit, mask) for mask, found in figures.masks.items()]
-    asked = (NO_LABEL,) if variant.exact else budgets
-    return tuple(judgement for budget in (*asked, *masks) for judgement in _judgements(budget, figures))
+    own = (NO_LABEL,) if variant.exact else budgets
+    return tuple(judgement for budget in (*own, *masks) for judgement in _judgements(budget, figures))
 
 
 def overall(judgements: Sequence[Judgement]) -> Verdict:
@@ -62,7 +62,7 @@ def overall(judgements: Sequence[Judgement]) -> Verdict:
     return next((verdict for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) if verdict in found), Verdict.PASS)
 
 
-def _judgements(budget: Budget, figures: Figures) -> Iterator[Judgement]:
+def _judgements(budget: Budget, figures: VariantFigures) -> Iterator[Judgement]:
     loss = LOSSES[budget.figure]
     for label in figures.labels if budget.label == EACH else (budget.label,):
         estimate, found = loss.estimate(figures, label), figures.labels.get(label or "", figures.overall)
@@ -75,10 +75,9 @@ def _judgements(budget: Budget, figures: Figures) -> Iterator[Judgement]:
 
 
 def verdict_of(loss: Estimate | None, limit: float) -> Verdict:
-    """Pass where the whole interval keeps the limit, fail where none of it does, else inconclusive.
+    """Pass where the whole interval is within the limit, fail where none of it is, else inconclusive.
 
-    A limit of 0 is a demand on this very text, that nothing be lost on it: no interval from a finite text could ever
-    show that of all text.
+    A limit of 0 means no loss on this text; no interval from a finite text could show that for all text.
     """
     if loss is None:
         return Verdict.INCONCLUSIVE
@@ -90,11 +89,11 @@ def verdict_of(loss: Estimate | None, limit: float) -> Verdict:
 
 
 def entities_needed(loss: Estimate, limit: float, entities: int) -> int | None:
-    """About how many entities would bring an interval to one side of the limit, or None where a million would not.
+    """About how many entities bring an interval to one side of the limit, or None for more than a million.
 
     A standard error shrinks with the root of the count, and so does the arm of the interval that reaches over the
     limit: `arm * sqrt(entities / needed) = |limit - value|`, hence `needed = entities * (arm / |limit - value|)**2`,
-    rounded up to two digits. A value on the limit stays there however much text there is.
+    rounded up to two digits. A value on the limit needs infinitely many.
     """
     room = limit - loss.value
     arm = loss.high - loss.value if room > 0 else loss.value - loss.low
@@ -105,18 +104,18 @@ def entities_needed(loss: Estimate, limit: float, entities: int) -> int | None:
 
 
 def explain(variant: str, judgement: Judgement) -> str:
-    """One line for a person: what was lost, what was allowed, and what would tell."""
+    """One line of text: the loss, the budget, and the number of entities for a verdict."""
     loss, found = LOSSES[judgement.figure], judgement.loss
     of = loss.of.format(judgement.label) if judgement.label else ""
     if found is None:
-        nobody = loss.needs_gold and not judgement.entities
-        return f"{variant}: {loss.option}{of} cannot be judged, {_NO_GOLD if nobody else loss.unmeasured}"
+        no_gold = loss.needs_gold and not judgement.entities
+        return f"{variant}: {loss.option}{of} cannot be judged, {_NO_GOLD if no_gold else loss.unmeasured}"
     lost, low, high, limit = (
-        loss.form.format(value) for value in (found.value, found.low, found.high, judgement.limit)
+        loss.template.format(value) for value in (found.value, found.low, found.high, judgement.limit)
     )
     interval = f" ({low} to {high})" if low != high else ""
     line = f"{variant} {loss.sentence.format(lost)}{of}{interval}, allowed {limit if judgement.limit else 'none'}"
     if judgement.verdict is not Verdict.INCONCLUSIVE:
         return line
-    enough = f"about {judgement.needed:,} would" if judgement.needed else "nor would a million"
-    return f"{line}; {judgement.entities:,} entities are too few to tell, {enough}"
+    enough = f"about {judgement.needed:,} are enough" if judgement.needed else "even a million are too few"
+    return f"{line}; {judgement.entities:,} entities are too few for a verdict, {enough}"

@@ -1,4 +1,4 @@
-"""The PyTorch model as it was trained, on text, with transformers' own tokenizer: what variants are held against."""
+"""The reference of the comparison: the original PyTorch model with transformers' tokenizer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WINDOWS_AT_ONCE = 16
 
 
 class PyTorchModel:
-    """A token-classification model with its encoder of texts; dropout off, in the precision of its weights."""
+    """A token-classification model with its text encoder, without dropout, in the precision of its weights."""
 
     def __init__(self, model: Any, encoder: TextEncoder, labels: tuple[str, ...]) -> None:
         self.labels = labels
@@ -31,8 +31,10 @@ class PyTorchModel:
 
     @classmethod
     def open(cls, checkpoint: Checkpoint, attention: str | None = "eager") -> PyTorchModel:
-        """A checkpoint in FP32 on the CPU, its attention computed so. Raises UserInputError where its weights cannot be
-        loaded."""
+        """A checkpoint in FP32 on the CPU with an attention implementation of transformers.
+
+        Raises UserInputError where its weights cannot be loaded.
+        """
         model = load_reference(checkpoint.path, attention)
         tokenizer = load_tokenizer(str(checkpoint.path))
         token_types = "token_type_ids" in input_names(model)
@@ -46,14 +48,14 @@ class PyTorchModel:
         self._model = None
 
     def logits(self, texts: Iterable[str]) -> Iterator[TokenLogits]:
-        """What the model says of each subword of each text, in the texts' order, long ones merged from windows."""
+        """The logits of each text's subwords, in order; long texts are merged from windows."""
         remaining = iter(texts)
         while chunk := list(islice(remaining, _TEXTS_AT_ONCE)):
             yield from self._run_chunk(self._encoder.encode(chunk))
 
     @property
     def unknown_id(self) -> int | None:
-        """The subword that stands for what the vocabulary lacks."""
+        """The id of the unknown subword."""
         unknown: int | None = self._encoder.tokenizer.unk_token_id
         return unknown
 
@@ -84,11 +86,11 @@ class PyTorchModel:
         ]
         rows = [(i, *parts) for i, text in enumerate(encoded) for parts in self._encoder.windows(text)]
         rows.sort(key=lambda row: row[1].end - row[1].start)
-        ahead = len(self._encoder.prefix)
+        prefix = len(self._encoder.prefix)
         for at in range(0, len(rows), _WINDOWS_AT_ONCE):
             batch = rows[at : at + _WINDOWS_AT_ONCE]
             for (number, window, _), logits in zip(batch, self._run(batch), strict=True):
-                shift = ahead - window.start
+                shift = prefix - window.start
                 scored[number].logits[window.keep_start : window.keep_end] = logits[
                     window.keep_start + shift : window.keep_end + shift
                 ]

@@ -1,4 +1,4 @@
-"""The parity report of a bundle: JSON for programs, Markdown for people, and each variant's entity diff."""
+"""The parity report of a bundle: JSON, Markdown, and the entity diff of each variant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = ("variant", "F1", "against PyTorch", "churn", "batch effect", "equal l
 
 
 def write_reports(reports: Sequence[ParityReport], folder: Path) -> None:
-    """Write parity.json, parity.md and a file of changes a variant into a folder."""
+    """Write parity.json, parity.md and a file of changes per variant into a folder."""
     records = [report.record() for report in reports]
     (folder / PARITY_JSON).write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / PARITY_MD).write_text(markdown(reports), encoding="utf-8")
@@ -29,7 +29,7 @@ def write_reports(reports: Sequence[ParityReport], folder: Path) -> None:
 
 
 def row(report: ParityReport) -> tuple[str, ...]:
-    """The figures of one variant as tables show them, an interval behind each."""
+    """The figures of one variant as table cells, each with its interval."""
     found = report.estimates
     return (
         report.variant,
@@ -43,7 +43,7 @@ def row(report: ParityReport) -> tuple[str, ...]:
 
 
 def markdown(reports: Sequence[ParityReport]) -> str:
-    """Verdicts and figures of all variants, then what is behind those of each."""
+    """Verdicts and figures of all variants, then the details of each."""
     return "\n".join(line for part in (_summary(reports), *map(_details, reports)) for line in part) + "\n"
 
 
@@ -58,8 +58,8 @@ def _summary(reports: Sequence[ParityReport]) -> Iterator[str]:
     )
     yield from ("", markdown_table(COLUMNS, map(row, reports)))
     yield (
-        "Churn: entities that differ from PyTorch's. Batch effect: those that change between a text alone, padded and "
-        "beside others. Neither needs gold labels, and F1 shows neither."
+        "Churn: entities that differ from PyTorch's. Batch effect: entities that change between a text alone, padded "
+        "and in a batch. Neither needs gold labels, and F1 shows neither."
     )
     yield ""
     for report in reports:
@@ -74,7 +74,7 @@ def _details(report: ParityReport) -> Iterator[str]:
     yield from ("", f"## {report.variant}", "")
     yield (
         f"Logits: largest difference {logits.max_difference:.2g}, mean {logits.mean_difference:.2g}, relative L2 "
-        f"{logits.relative_l2:.2g}, KL {logits.kl:.2g} nats a subword.{calibration}"
+        f"{logits.relative_l2:.2g}, KL {logits.kl:.2g} nats per subword.{calibration}"
     )
     tables = [markdown_table(_LABEL_COLUMNS, [_label_row(*label) for label in report.estimates.labels.items()])]
     if report.changes:
@@ -98,9 +98,9 @@ def _buckets(buckets: dict[str, Bucket]) -> list[tuple[str, ...]]:
     return [(name, str(bucket.entities), f"{bucket.churn:.2%}") for name, bucket in buckets.items()]
 
 
-def _shown(estimate: Estimate | None, form: str) -> str:
-    """A figure and its interval, or a dash where there was nothing to measure it on."""
+def _shown(estimate: Estimate | None, template: str) -> str:
+    """A figure and its interval, or a dash where there was nothing to measure."""
     if estimate is None:
         return "-"
-    value, low, high = (form.format(number) for number in (estimate.value, estimate.low, estimate.high))
+    value, low, high = (template.format(number) for number in (estimate.value, estimate.low, estimate.high))
     return f"{value} ({low} to {high})"

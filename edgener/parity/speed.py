@@ -1,4 +1,4 @@
-"""How fast variants are on this machine, text in and entities out, measured in turns."""
+"""The speed of variants on this machine from text to entities, measured in turns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edgener_runtime.machine.cpu import isa, usable_cores
 from edgener_runtime.pipeline import TokenClassifier
 
 Key = TypeVar("Key")
-ROUNDS = 6  # the first warms up and does not count
-TOGETHER, ALONE = 128, 32  # texts of a round
+ROUNDS = 6  # the first is a warm-up
+TOGETHER, ALONE = 128, 32  # texts per round
 
 
 def measure_speed(
     classifiers: Mapping[Key, TokenClassifier], texts: Sequence[str], step: Callable[[], None] = lambda: None
 ) -> dict[Key, Speed]:
-    """Run all in turns, round by round, so that what else the machine does meets them alike; `step()` after each."""
+    """Run all in turns, round by round, so that other load affects them alike; `step()` is called after each round."""
     together, alone = _spread_out(texts, TOGETHER), _spread_out(texts, ALONE)
     rounds: dict[Key, list[tuple[float, float]]] = {name: [] for name in classifiers}
     for _ in range(ROUNDS):
@@ -40,13 +40,13 @@ def _subwords(classifier: TokenClassifier, texts: Sequence[str]) -> int:
 
 
 def _seconds(run: Callable[..., object], *arguments: object) -> float:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     run(*arguments)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def _spread_out(texts: Sequence[str], count: int) -> list[str]:
-    """So many of the texts, spread over their lengths."""
+    """`count` of the texts, evenly spread over their lengths."""
     ordered = sorted(texts, key=len)
     chosen = min(count, len(ordered))
     return [ordered[(2 * i + 1) * len(ordered) // (2 * chosen)] for i in range(chosen)]

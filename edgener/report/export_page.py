@@ -17,7 +17,7 @@ from .pictures import draw_accuracy, draw_churn, draw_labels, draw_sensitivity, 
 from .tables import figures_table, label_table, logits_table, provenance_table, sensitivity_table
 
 if TYPE_CHECKING:
-    from edgener.search import Trial
+    from edgener.search import SearchTrial
     from edgener_runtime.bundle.manifest import Speed
 
 REPORT, PICTURES = "report.html", "report"
@@ -49,7 +49,7 @@ def write_html(
     *,
     sizes: Mapping[str, int],
     sensitivities: Mapping[str, Mapping[str, float]] | None = None,
-    trials: Sequence[Trial] = (),
+    trials: Sequence[SearchTrial] = (),
     tried_on: str = "",
 ) -> None:
     """Write report.html and its pictures (report/*.svg, *.png) into a folder.

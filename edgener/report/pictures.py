@@ -18,7 +18,7 @@ from .canvas import INK, figure, label_text, looks
 from .tradeoff import FRONT_LINE, Plane, Point, arms, draw_tradeoff, front_text, pareto_front
 
 if TYPE_CHECKING:
-    from edgener.search import Trial
+    from edgener.search import SearchTrial
     from edgener_runtime.bundle.manifest import Speed, Spread
 
 WIDTH, WIDE = 4.4, 5.4  # inches
@@ -91,7 +91,7 @@ def _estimate(spread: Spread) -> Estimate:
     return Estimate(spread.median, spread.low, spread.high)
 
 
-def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture | None:
+def search_picture(trials: Sequence[SearchTrial], data: str, folder: Path) -> Picture | None:
     """The picture of a search's trials, or None without a search."""
     if not trials:
         return None
@@ -101,7 +101,7 @@ def search_picture(trials: Sequence[Trial], data: str, folder: Path) -> Picture 
     return picture
 
 
-def draw_search(trials: Sequence[Trial], data: str, *files: Path) -> None:
+def draw_search(trials: Sequence[SearchTrial], data: str, *files: Path) -> None:
     """Draw throughput against churn of a search's trials into `files` (SVG, PNG); mixes are dots without a name."""
     timed = {trial.name: Point(trial.name, _estimate(trial.speed.throughput), trial.churn, trial.size)
              for trial in trials if trial.speed and trial.churn}  # fmt: skip

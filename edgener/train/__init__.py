@@ -1,1 +1,1 @@
-"""Fine-tuning of encoders for token classification, on transformers' Trainer."""
+"""Fine-tuning of encoders for token classification with transformers' Trainer."""

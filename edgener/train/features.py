@@ -1,4 +1,4 @@
-"""Sentences to labelled model inputs: the first subword of a token carries its label, the others are ignored."""
+"""Labelled model inputs from sentences: the first subword of a token has its label, the others are ignored."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Features:
-    """Model inputs with labels, one a window, and for each the number of the sentence it was cut from."""
+    """Model inputs with labels, one per window, and the sentence number of each."""
 
     rows: list[dict[str, Any]]
     sentences: list[int]
 
     def by_length(self) -> Features:
-        """The longest first, so that a batch holds little padding; windows of a sentence keep their order."""
+        """Longest first, so that batches have little padding; windows of a sentence stay in order."""
         order = sorted(range(len(self.rows)), key=lambda row: -len(self.rows[row]["input_ids"]))
         return Features([self.rows[row] for row in order], [self.sentences[row] for row in order])
 
@@ -30,7 +30,7 @@ class Features:
 def build_features(
     encoder: TextEncoder, sentences: Sequence[Sentence], labels: Sequence[str], all_subwords: bool = False
 ) -> Features:
-    """Encode sentences; one longer than the model becomes several windows, each token labelled in just one of them."""
+    """Encode sentences; one longer than the model becomes several windows, and each token has its label in one."""
     label_ids = {label: index for index, label in enumerate(labels)}
     rows: list[dict[str, Any]] = []
     origins: list[int] = []
@@ -38,11 +38,11 @@ def build_features(
     for number, (sentence, text) in enumerate(zip(sentences, encoded, strict=True)):
         targets = _subword_labels(sentence, text, label_ids, all_subwords)
         for window, inputs in encoder.windows(text):
-            kept = [
+            own = [
                 target if window.keep_start <= position < window.keep_end else IGNORED
                 for position, target in enumerate(targets[window.start : window.end], start=window.start)
             ]
-            inputs["labels"] = [IGNORED] * len(encoder.prefix) + kept + [IGNORED] * len(encoder.suffix)
+            inputs["labels"] = [IGNORED] * len(encoder.prefix) + own + [IGNORED] * len(encoder.suffix)
             rows.append(inputs)
             origins.append(number)
     return Features(rows, origins)

@@ -1,4 +1,4 @@
-"""The model to be trained: encoder with a new head, parts frozen, adapters added, the case channel opened."""
+"""The model to train: an encoder with a new head, frozen parts, adapters, and the case channel."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from edgener_runtime.text.casing import CASE_CLASSES
 
 from .config import TrainConfig
 
-# Small encoders want larger steps: (width up to, learning rate), from runs on CoNLL-2003.
+# Small encoders need a larger learning rate: (width up to, rate), from runs on CoNLL-2003.
 LEARNING_RATES = ((128, 1e-3), (384, 2e-4), (768, 5e-5), (1 << 30, 2e-5))
 _CASE_NOISE = 0.005
 
 
 def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
-    """A token-classification model in FP32 with the parts frozen or opened that the settings name.
+    """A token-classification model in FP32 with frozen parts, case channel and adapters as in the settings.
 
-    Raises UserInputError where `source` cannot be loaded or lacks what a setting needs.
+    Raises UserInputError where `source` cannot be loaded or does not support a setting.
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
 
@@ -33,30 +33,30 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
         model, loading = AutoModelForTokenClassification.from_pretrained(
             source, config=settings, dtype="float32", output_loading_info=True, ignore_mismatched_sizes=True
         )
-    except Exception as error:  # the loader raises what its formats raise; a person needs the source and the reason
+    except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
             f"cannot load an encoder from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
             "Name a model folder, package:NAME/FOLDER or a hub id.",
         ) from error
     _refuse_parts(model, loading, source)
     if config.case_channel:
-        _open_case_channel(model)
+        _add_case_channel(model)
     _freeze(model, config)
     return _add_adapters(model, config) if config.lora_rank else model
 
 
 def merge_adapters(model: Any) -> Any:
-    """The model with its LoRA adapters folded into the weights, or as it is."""
+    """The model with its LoRA adapters merged into the weights, or unchanged."""
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
 
 def without_wrapper(model: Any) -> Any:
-    """The model itself, whose inputs peft's wrapper hides, with its adapters at work."""
+    """The model inside peft's wrapper, which hides its inputs; the adapters stay active."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def learning_rate(model: Any, config: TrainConfig) -> float:
-    """The rate given, or the one for the encoder's width."""
+    """The given rate, or the one for the encoder's width."""
     if config.learning_rate is not None:
         return config.learning_rate
     width = getattr(model.config, "hidden_size", 768)
@@ -64,13 +64,13 @@ def learning_rate(model: Any, config: TrainConfig) -> float:
 
 
 def _refuse_parts(model: Any, loading: dict[str, Any], source: str) -> None:
-    """A head that is absent or for other labels is made anew; a part of the encoder must not be."""
+    """Refuse an incomplete encoder; a missing head, or one for other labels, is initialised."""
     # transformers 4.57 lists the names of weights in other shapes, 5 lists (name, found, expected)
     reshaped = (key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"])
     names = [*loading["missing_keys"], *reshaped]
     if lost := sorted(name for name in names if name.startswith(f"{model.base_model_prefix}.")):
         raise UserInputError(
-            f"{source} lacks {len(lost)} of the encoder's weights, or has them in other shapes: {', '.join(lost[:3])}",
+            f"{source} has {len(lost)} of the encoder's weights missing or in other shapes: {', '.join(lost[:3])}",
             "Copy the model again; config.json and the weights must belong together.",
         )
 
@@ -83,15 +83,15 @@ def _set_dropout(settings: Any, dropout: float | None) -> None:
             setattr(settings, name, dropout)
 
 
-def _open_case_channel(model: Any) -> None:
-    """Give token_type_ids one row a case class, each started from row 0 with a little noise."""
+def _add_case_channel(model: Any) -> None:
+    """Give token_type_ids one row per case class, each initialised from row 0 with a little noise."""
     import torch
 
     embeddings = getattr(model.base_model, "embeddings", None)
     old = getattr(embeddings, "token_type_embeddings", None)
     if old is None:
         raise UserInputError(
-            f"--case-channel needs token_type embeddings, which {model.config.model_type} has not",
+            f"--case-channel needs token_type embeddings, which {model.config.model_type} does not have",
             "Leave it out, or fine-tune a BERT.",
         )
     new = torch.nn.Embedding(CASE_CLASSES, old.embedding_dim)
@@ -102,14 +102,14 @@ def _open_case_channel(model: Any) -> None:
 
 
 def _freeze(model: Any, config: TrainConfig) -> None:
-    """Keep the weights of the parts named; the rows of the case channel are as new as the head and always trained."""
+    """Fix the weights of the named parts; the new rows of the case channel are always trained, like the head."""
     base = model.base_model
     layers = _layers(model)
     if config.freeze_layers > len(layers):
         raise UserInputError(f"--freeze-layers {config.freeze_layers}: the encoder has {len(layers)} layers")
     named = {"nothing": [], "embeddings": [getattr(base, "embeddings", None)], "encoder": [base]}[config.freeze]
     if None in named:
-        raise UserInputError(f"--freeze {config.freeze}: {model.config.model_type} keeps its embeddings elsewhere")
+        raise UserInputError(f"--freeze {config.freeze}: the embeddings of {model.config.model_type} are not known")
     for part in (*named, *layers[: config.freeze_layers]):
         part.requires_grad_(False)
     if config.case_channel:
@@ -131,11 +131,11 @@ def _add_adapters(model: Any, config: TrainConfig) -> Any:
         task_type=TaskType.TOKEN_CLS,
         r=config.lora_rank,
         lora_alpha=2 * config.lora_rank,
-        # peft trains the new head along; the rows of the case channel are as new as the head.
+        # peft trains the new head too; the rows of the case channel are new as well.
         modules_to_save=["token_type_embeddings"] if config.case_channel else None,
         layers_to_transform=list(range(config.freeze_layers, count)) if config.freeze_layers else None,
     )
     try:
         return get_peft_model(model, adapters)
-    except ValueError as error:  # it has no list of the layers that this kind of model adapts
+    except ValueError as error:  # peft has no list of layers for this type of model
         raise UserInputError(f"--lora-rank does not know {model.config.model_type}: {error}", "Leave it out.") from None

@@ -1,4 +1,4 @@
-"""The progress of a training run for a person (a bar on stderr) and for a program (figures of each epoch)."""
+"""The progress of a training run: a bar on stderr, and the figures of each epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import TrainerCallback
 
 @contextmanager
 def training_bar(trainer: Any) -> Iterator[None]:
-    """A bar over a Trainer's steps, gone at the end however it comes; silent when stderr is no terminal."""
+    """A bar of a Trainer's steps, removed at the end; silent where stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -25,7 +25,7 @@ def training_bar(trainer: Any) -> Iterator[None]:
 
 
 class _BarCallback(TrainerCallback):  # type: ignore[misc]
-    """Moves the bar, with the last loss and the last validation F1 beside it."""
+    """Updates the bar, with the last loss and the last validation F1."""
 
     def __init__(self, bar: Any) -> None:
         self.bar = bar
@@ -46,7 +46,7 @@ class _BarCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def epoch_figures(log_history: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Mean training loss and validation figures, a row an epoch; a resumed run carries its log on."""
+    """Mean training loss and validation figures, one row per epoch; the log of a resumed run is complete."""
     epochs: dict[float, dict[str, float]] = {}
     for entry in log_history:
         row = epochs.setdefault(round(entry["epoch"], 3), {"epoch": round(entry["epoch"], 3)})

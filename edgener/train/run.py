@@ -1,4 +1,4 @@
-"""Fine-tuning from data to checkpoint: resumable after a kill, written whole or not at all."""
+"""Fine-tuning from data to checkpoint: resumable after an interruption, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import edgener
-from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length
+from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length, resolve_model
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
 from edgener.parity.reference import PyTorchModel
-from edgener.sources import resolve_model
-from edgener_exporters.library_logging import quieten_libraries
+from edgener_exporters.libraries import silence_libraries
 from edgener_runtime.base.files import check_replaceable, staged_folder, write_atomic
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.errors import UserInputError
@@ -38,7 +37,7 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "nump
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """What a run gave: entity scores on the judged split before and after, and figures of each epoch."""
+    """The result of a run: entity scores on the scored split before and after, and the figures of each epoch."""
 
     checkpoint: str
     split: str
@@ -50,8 +49,8 @@ class TrainResult:
 def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume: bool = False) -> TrainResult:
     """Fine-tune an encoder on the train split and write the best epoch's checkpoint to `out`.
 
-    The best epoch has the highest entity F1 on the valid split; scores are told on test, or valid where there is none.
-    An unfinished run stays in a folder beside `out` and goes on with `resume`. Raises UserInputError, DeviceError.
+    The best epoch has the highest entity F1 on the valid split; scores are those of test, else of valid.
+    An unfinished run stays in a folder beside `out` and continues with `resume`. Raises UserInputError, DeviceError.
     """
     pick_device(config)
     check_replaceable(out.absolute(), RECORD)
@@ -59,7 +58,7 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     work = out.absolute().with_name(f"{out.name}.unfinished")
     settings = _settings(config, data, work)
     last = _last_checkpoint(work, settings, resume)
-    quieten_libraries()
+    silence_libraries()
     trainer, judged = _set_up(data, config, work)
     write_atomic(work / _SETTINGS, settings)
     before = _score(trainer, judged)
@@ -74,8 +73,8 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Judged:
-    """The split that scores are told on, and what it takes to run a model over it."""
+class _ScoredSplit:
+    """The split to score, with the encoder and labels of the model."""
 
     dataset: Dataset
     encoder: TextEncoder
@@ -86,7 +85,7 @@ def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
     if "train" not in splits:
         raise UserInputError(
             f"the data has no train split, only {', '.join(splits)}",
-            "Name a folder with train, valid and test files, or share one file out: --cut 80/10/10",
+            "Name a folder with train, valid and test files, or split one file: --cut 80/10/10",
         )
     for dataset in splits.values():
         if not dataset.labels:
@@ -99,24 +98,24 @@ def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
 
 
 def _settings(config: TrainConfig, data: Mapping[str, Dataset], work: Path) -> str:
-    """What must be the same when a run goes on; transformers' files in `work` name its path."""
+    """The settings that a resumed run must share; transformers' files in `work` contain its path."""
     hashes = {name: split.sha256 for name, split in data.items()}
     return json.dumps([dataclasses.asdict(config), hashes, os.environ.get("WORLD_SIZE", "1"), str(work)])
 
 
 def _last_checkpoint(work: Path, settings: str, resume: bool) -> str | None:
-    """The last whole checkpoint of an unfinished run, or None where there is none to go on from."""
-    # the trainer's state is written last, so one without it was cut short by the kill
+    """The last complete checkpoint of an unfinished run, or None."""
+    # the trainer's state is written last, so a checkpoint without it is incomplete
     whole = [folder for folder in work.glob("checkpoint-*") if _is_json(folder / "trainer_state.json")]
     if not whole:
         return None
     if not resume:
-        raise UserInputError(f"an unfinished run stands in {work}", "Go on with --resume, or remove that folder.")
+        raise UserInputError(f"there is an unfinished run in {work}", "Continue with --resume, or remove that folder.")
     file = work / _SETTINGS
     if not file.is_file() or file.read_text(encoding="utf-8") != settings:
         raise UserInputError(
-            f"the unfinished run in {work} had other settings or data, another number of processes or another place",
-            "Ask for the same again, or remove that folder.",
+            f"the unfinished run in {work} had other settings or data, another number of processes or another path",
+            "Use the same settings, or remove that folder.",
         )
     return str(max(whole, key=lambda folder: int(folder.name.removeprefix("checkpoint-"))))
 
@@ -129,7 +128,7 @@ def _is_json(file: Path) -> bool:
     return True
 
 
-def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tuple[Any, _Judged]:
+def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tuple[Any, _ScoredSplit]:
     from transformers import set_seed
 
     set_seed(config.seed)
@@ -146,11 +145,11 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
     rate = learning_rate(model, config)
     trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels)
     judged = next(data[name] for name in ("test", "valid", "train") if name in data)
-    return trainer, _Judged(judged, encoder, labels)
+    return trainer, _ScoredSplit(judged, encoder, labels)
 
 
-def _score(trainer: Any, judged: _Judged) -> EntityScores:
-    """Entity scores of the model as it stands, told the way `edgener evaluate` tells them."""
+def _score(trainer: Any, judged: _ScoredSplit) -> EntityScores:
+    """Entity scores of the current model, computed as `edgener evaluate` does."""
     whole = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # in FP32, without autocast
     model = PyTorchModel(without_wrapper(whole), judged.encoder, judged.labels)
     gold = [sentence.tags() for sentence in judged.dataset.sentences]
@@ -158,7 +157,7 @@ def _score(trainer: Any, judged: _Judged) -> EntityScores:
 
 
 def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
-    """The settings that shape the weights, without those that name places on this machine."""
+    """The settings that affect the weights, without those that are paths of this machine."""
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("model", "tensorboard")}
 
 

@@ -1,4 +1,4 @@
-"""transformers' Trainer set up for token classification, the same on transformers 4.57 and 5."""
+"""transformers' Trainer for token classification, the same on transformers 4.57 and 5."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build_trainer(
     from transformers import DataCollatorForTokenClassification, EarlyStoppingCallback, PrinterCallback, Trainer
 
     class OrderedTrainer(Trainer):  # type: ignore[misc]
-        """Validates in the data's order, which the metrics need to put the windows of a sentence together."""
+        """Validates in the order of the data, which the metrics need to join the windows of a sentence."""
 
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return SequentialSampler(eval_dataset)
@@ -52,20 +52,20 @@ def build_trainer(
 
 
 def _choose_attention() -> None:
-    """Leave cuDNN's attention out: it makes a plan for each new shape of a batch, and batches by length have many."""
+    """Disable cuDNN's attention: it plans each new batch shape, and batches by length have many."""
     import torch
 
     torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def pick_device(config: TrainConfig) -> str:
-    """`cuda` or `cpu`. Raises DeviceError where CUDA was asked for and is not there."""
+    """`cuda` or `cpu`. Raises DeviceError where CUDA was requested and is missing."""
     import torch
 
     if config.device == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
             f"--device cuda: PyTorch {torch.__version__} sees no CUDA device",
-            "Check `nvidia-smi`, install a CUDA build of torch (make TORCH=torch==2.13.0), or ask for --device cpu.",
+            "Check `nvidia-smi`, install a CUDA build of torch (make TORCH=torch==2.13.0), or use --device cpu.",
         )
     if config.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -73,7 +73,7 @@ def pick_device(config: TrainConfig) -> str:
 
 
 def _tensorboard(folder: str) -> Any:
-    """What writes the log there. Raises UserInputError where TensorBoard is not installed."""
+    """The callback that writes the log. Raises UserInputError where TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -96,7 +96,7 @@ def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) ->
         if "warmup_ratio" in known and "train_sampling_strategy" not in known
         else {"warmup_steps": config.warmup, "train_sampling_strategy": "group_by_length"}
     )
-    # transformers 4.57 leaves the last run's precision there and takes it up where fp32 is asked for
+    # transformers 4.57 leaves the last run's precision there and uses it instead of FP32
     os.environ["ACCELERATE_MIXED_PRECISION"] = "no"
     return TrainingArguments(
         output_dir=str(work),
@@ -128,7 +128,7 @@ def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) ->
 
 
 def _precision(config: TrainConfig, device: str) -> str:
-    """The arithmetic asked for, or the fastest that keeps the model sound. Raises DeviceError where it is not there."""
+    """The requested precision, or the fastest safe one for `auto`. Raises DeviceError where it is not supported."""
     import torch
 
     on_gpu = device == "cuda"
@@ -138,14 +138,14 @@ def _precision(config: TrainConfig, device: str) -> str:
         return "bf16" if fast else "fp16" if on_gpu else "fp32"
     if not has[config.precision]:
         raise DeviceError(
-            f"--precision {config.precision} is not to be had on this {device} device",
+            f"--precision {config.precision} is not supported on this {device} device",
             f"Choose among: auto, {', '.join(name for name in has if has[name])}",
         )
     return config.precision
 
 
 def _cpu_flags() -> set[str]:
-    """What /proc/cpuinfo says the CPU can do; empty where there is none."""
+    """The CPU flags of /proc/cpuinfo; empty where there is no such file."""
     file = Path("/proc/cpuinfo")
     if platform.system() != "Linux" or not file.is_file():
         return set()
@@ -153,14 +153,14 @@ def _cpu_flags() -> set[str]:
 
 
 def sentence_tags(features: Features, predicted: Any, targets: Any, labels: Sequence[str]) -> tuple[Any, Any]:
-    """Gold and predicted tags of each sentence, its windows put together again; arrays are (windows, length)."""
+    """Gold and predicted tags of each sentence, joined from its windows; arrays are (windows, length)."""
     count = 1 + max(features.sentences, default=-1)
     gold: list[list[str]] = [[] for _ in range(count)]
     guess: list[list[str]] = [[] for _ in range(count)]
-    for number, row, wanted in zip(features.sentences, predicted, targets, strict=True):
-        kept = wanted != IGNORED
-        gold[number].extend(labels[index] for index in wanted[kept])
-        guess[number].extend(labels[index] for index in row[kept])
+    for number, row, target in zip(features.sentences, predicted, targets, strict=True):
+        labelled = target != IGNORED
+        gold[number].extend(labels[index] for index in target[labelled])
+        guess[number].extend(labels[index] for index in row[labelled])
     return gold, guess
 
 

@@ -1,4 +1,4 @@
-"""A bundle's graph to a TensorRT engine on the build side: linted first, then built as a device builds its own."""
+"""TensorRT engines on the build side: the graph is linted, then built as on a device."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from edgener_runtime.commissioning.engines.build import BuildRequest, build_engi
 def build_linted_engine(
     bundle: Path, entry: VariantEntry, profiles: Sequence[Profile], request: BuildRequest, follow: Follow = ignore
 ) -> Sidecar:
-    """`edgener_runtime.commissioning.engines.build.build_engine` of a graph that passed the lint.
+    """`edgener_runtime.commissioning.engines.build.build_engine` of a graph that passes the lint.
 
-    Raises ExportError with the node that TensorRT would refuse and the way out, and what that function raises.
+    Raises ExportError with the node that TensorRT would refuse and the fix, and the errors of that function.
     """
     import onnx
 

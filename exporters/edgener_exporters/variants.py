@@ -1,4 +1,4 @@
-"""THE table of variants: it drives the commands' choices, the manifest, the documents and the tests."""
+"""THE table of variants: it drives the commands' choices, the manifest, the documents, the search and the tests."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgener_exporters.quantise.fp16 import convert_fp16
-from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
+from edgener_exporters.quantise.int8_dynamic import dynamic_product, quantize_dynamic
 from edgener_exporters.quantise.int8_qdq import quantize_qdq
-from edgener_exporters.quantise.int8_rowwise import quantize_rowwise
-from edgener_exporters.quantise.int8_static import quantize_static
-from edgener_exporters.quantise.weight_only import quantize_weights
+from edgener_exporters.quantise.int8_rowwise import quantize_rowwise, rowwise_kernel
+from edgener_exporters.quantise.int8_static import quantize_static, static_kernel
+from edgener_exporters.quantise.weight_only import quantize_weights, weight_only_product
 from edgener_runtime.bundle.manifest import VariantRequirements
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.devices import CPU, CUDA, TENSORRT
 
 if TYPE_CHECKING:
     from edgener_exporters.calibrate.calibration import Calibration
+    from edgener_exporters.calibrate.ranges import Range
+    from edgener_exporters.quantise.int8 import ProductKernel
 
 Builder = Callable[[Path, Path, "Calibration"], None]
+KernelMaker = Callable[["dict[str, Range]"], "ProductKernel"]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One form a model can take: how it is made from the FP32 graph, where it may run, and what it is for.
+    """One runnable version of a model: how to build it from the FP32 graph, where it may run, and its purpose.
 
-    `build(fp32, out, calibration)` writes the graph, or is None for FP32 itself and for one that is `planned` by a
-    search; `calibrated` builders read the calibration text. `refused` gives the reason for every provider where the
-    variant makes no sense. `disabled_optimizers` are onnxruntime fusions that cost more than they save. `exact`
-    variants must give PyTorch's label for every token, the others keep to a budget.
+    `build(fp32, out, calibration)` writes the graph; it is None for FP32 and for the variant that a search plans
+    (`planned`). `calibrated` builders read the calibration text. `kernel(ranges)` computes one matrix product as the
+    variant does, so that a search can choose it product by product; None where that is not possible. `refused` has the
+    reason for every provider where the variant makes no sense. `disabled_optimizers` are onnxruntime fusions that cost
+    more than they save. `exact` variants must give PyTorch's label for every token, the others stay within a budget.
     """
 
     name: str
@@ -39,39 +43,41 @@ class Variant:
     requirements: VariantRequirements
     exact: bool = False
     build: Builder | None = None
+    kernel: KernelMaker | None = None
     calibrated: bool = False
     planned: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
     disabled_optimizers: tuple[str, ...] = ()
 
 
-# Fusions to switch off that are timed against each other at export.
+# Sets of disabled fusions that an export times.
 SESSION_OPTIONS: tuple[tuple[str, ...], ...] = ((), ("SkipLayerNormFusion",))
 
 # SkipLayerNormalization's CPU kernel is slower than the nodes it replaces; in FP32 graphs nothing is fused to it.
 _SLOW_ON_CPU = ("SkipLayerNormFusion",)
 _CPU_ONLY = {
     CUDA: "onnxruntime's CUDA provider has no products of U8 by S8: fp16",
-    TENSORRT: "it takes symmetric S8 Q/DQ pairs alone: int8-qdq",
+    TENSORRT: "it accepts symmetric S8 Q/DQ pairs alone: int8-qdq",
 }
 
-# Mostly fastest on a CPU first; a bundle that was not timed keeps this order, and a device takes the first it can run.
+# Usually fastest on a CPU first; a bundle without timings keeps this order, and a device takes the first it can run.
 VARIANTS = {
     variant.name: variant
     for variant in (
         Variant(
             "int8-dynamic",
             "int8",
-            "INT8 weights per channel, activations quantised on the fly, one range a tensor; needs no calibration",
+            "INT8 weights per channel, activations quantised at run time, one range per tensor; needs no calibration",
             VariantRequirements((CPU,), "1.23"),
             build=lambda fp32, out, calibration: quantize_dynamic(fp32, out),
+            kernel=lambda ranges: dynamic_product,
             refused=_CPU_ONLY,
             disabled_optimizers=_SLOW_ON_CPU,
         ),
         Variant(
             "mixed",
             "int8",
-            "each matrix product in the form a search found for it: the fastest mix within the budgets",
+            "each matrix product with the kernel that a search chose for it: the fastest mix within the budgets",
             VariantRequirements((CPU,), "1.23"),
             planned=True,
             calibrated=True,
@@ -81,9 +87,10 @@ VARIANTS = {
         Variant(
             "int8-rowwise",
             "int8",
-            "as int8-dynamic, but one range a subword: a text's answer does not depend on its batch",
+            "as int8-dynamic, but one range per subword: a text's answer does not depend on its batch",
             VariantRequirements((CPU,), "1.23"),
             build=quantize_rowwise,
+            kernel=rowwise_kernel,
             calibrated=True,
             refused=_CPU_ONLY,
             disabled_optimizers=_SLOW_ON_CPU,
@@ -91,9 +98,10 @@ VARIANTS = {
         Variant(
             "int8-static",
             "int8",
-            "U8 activations on ranges measured on real text, S8 weights; products that this would spoil stay in FP32",
+            "U8 activations on ranges measured on real text, S8 weights; products that would lose too much stay FP32",
             VariantRequirements((CPU,), "1.23"),
             build=quantize_static,
+            kernel=static_kernel,
             calibrated=True,
             refused=_CPU_ONLY,
             disabled_optimizers=_SLOW_ON_CPU,
@@ -101,11 +109,12 @@ VARIANTS = {
         Variant(
             "int8-weight-only",
             "int8",
-            "8-bit weights in blocks of 32 (MatMulNBits), nearest to FP32 and slower than the other INT8 forms",
+            "8-bit weights in blocks of 32 (MatMulNBits), nearest to FP32 and slower than the other INT8 variants",
             VariantRequirements((CPU,), "1.23"),
             build=lambda fp32, out, calibration: quantize_weights(fp32, out),
+            kernel=lambda ranges: weight_only_product,
             refused={
-                CUDA: "not measured there; fp16 is the form for it",
+                CUDA: "not measured there; fp16 is the variant for it",
                 TENSORRT: "MatMulNBits is onnxruntime's own operator",
             },
             disabled_optimizers=_SLOW_ON_CPU,
@@ -125,16 +134,16 @@ VARIANTS = {
         Variant(
             "fp16",
             "fp16",
-            "half precision but for LayerNorm, Softmax and what grows too large on real text; for GPUs, half the size",
+            "half precision except LayerNorm, Softmax and values too large on real text; for GPUs, half the size",
             VariantRequirements((CUDA, TENSORRT), "1.23"),
             build=convert_fp16,
             calibrated=True,
-            refused={CPU: "it has no FP16 products: every one would be cast to FP32 and back: fp32, int8-dynamic"},
+            refused={CPU: "it has no FP16 products: each would be cast to FP32 and back: fp32, int8-dynamic"},
         ),
         Variant(
             "fp32",
             "fp32",
-            "the trained weights as they are; the reference on every device",
+            "the trained weights unchanged; the reference on every device",
             VariantRequirements((CPU, CUDA, TENSORRT), "1.23"),
             exact=True,
         ),
@@ -142,15 +151,19 @@ VARIANTS = {
 }
 
 
+FP32 = "fp32"
+KERNELS: dict[str, KernelMaker] = {name: row.kernel for name, row in VARIANTS.items() if row.kernel}
+"""The kernels that a search chooses among beside FP32, by the variant that uses each for all products."""
+
 DEFAULT = "int8-dynamic,fp32"
 SETS = {"all": tuple(VARIANTS), "auto": ("mixed", "fp32")}
-"""What stands for several names: those of the set that keep their budgets are written, the others left out."""
+"""Names of sets: an export writes those of the set that are within their budgets and leaves the others out."""
 
 
 def select_variants(names: str) -> tuple[Variant, ...]:
     """The variants of a comma-separated list, or of one of SETS, in the table's order.
 
-    Raises UserInputError with the names there are.
+    Raises UserInputError with the known names.
     """
     asked = SETS.get(names.strip(), [name.strip() for name in names.split(",") if name.strip()])
     unknown = [name for name in asked if name not in VARIANTS]

@@ -63,5 +63,5 @@ def test_each_count_of_threads_is_a_place_and_the_cores_are_the_default(trained:
 
 
 def test_a_folder_that_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserInputError, match="is no checkpoint"):
+    with pytest.raises(UserInputError, match="is not a checkpoint"):
         pytorch_targets(tmp_path, ())

@@ -43,7 +43,7 @@ def test_every_message_is_answered_while_the_broker_is_restarted_and_the_bridge_
 
 def answer(script: ModuleType, number: int, **changed: Any) -> Any:
     """The right answer to a message, but for what is changed."""
-    key = script.Arrival(script.REQUESTS, PAYLOADS[number]).key
+    key = script.IncomingMessage(script.REQUESTS, PAYLOADS[number]).key
     record = {**json.loads(PAYLOADS[number]), "entities": [ENTITY] * (number == 0), "key": key, **changed}
     return SimpleNamespace(topic=script.ANSWERS, payload=json.dumps(record).encode())
 

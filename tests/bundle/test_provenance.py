@@ -10,7 +10,7 @@ import pytest
 from edgener.bundle import provenance
 
 
-def test_onnxruntime_is_told_also_where_another_distribution_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnxruntime_is_recorded_also_where_another_distribution_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """As onnxruntime-gpu does: `edgener export` broke off beside it."""
 
     def version(name: str) -> str:

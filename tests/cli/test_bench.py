@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgener.cli.main import main
+from edgener.data.read import FORMATS
 
 QUICK = ("--seconds", "1", "--scenario", "offline", "--variant", "fp32", "--threads", "1", "--driver", "builtin")
 
@@ -37,10 +38,10 @@ def test_texts_are_taken_as_on_the_device(exported: Path, tmp_path: Path) -> Non
     ("arguments", "message"),
     [
         (["--data", "builtin:factory", "--input", "orders.txt"], "give --data or --input, not both"),
-        (["--data", "builtin:factory", "--format", "lines"], "--format lines is none of auto, conll, json"),
-        (["--input", "orders.txt", "--format", "conll"], "--format conll is none of auto, text, lines, jsonl"),
+        (["--data", "builtin:factory", "--format", "lines"], f"--format lines is not one of {', '.join(FORMATS)}"),
+        (["--input", "orders.txt", "--format", "conll"], "--format conll is not one of auto, text, lines, jsonl"),
         (["--data", "missing.conll"], "missing.conll"),
-        (["--checkpoint", "missing"], "is no checkpoint"),
+        (["--checkpoint", "missing"], "is not a checkpoint"),
         (["--out", "."], "--out names a file, . is a folder"),
         (["--wheel", __file__], "--wheel is only for --hosts"),
     ],

@@ -30,9 +30,9 @@ def bundle(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without a driver, on which a build would tell of itself."""
+    """A machine without a driver, on which a build would announce itself."""
     monkeypatch.setattr(backend, "cuda_driver", lambda: CudaDriver(None, (), "no CUDA driver is installed"))
-    monkeypatch.setattr(build, "WORKER", ("bash", "-c", "echo begun >&2; exit 9"))
+    monkeypatch.setattr(build, "WORKER", ("bash", "-c", "echo started >&2; exit 9"))
 
 
 def run(bundle: Path, *arguments: object) -> Result:
@@ -49,7 +49,7 @@ def test_for_this_machine_it_exits_6_with_the_reason_and_the_next_command(bundle
 
 def test_a_gpu_is_here_or_it_is_not(bundle: Path) -> None:
     done = run(bundle, "--device", "tensorrt", *AHEAD)
-    assert done.exit_code == 2 and "one that is not here" in done.stderr
+    assert done.exit_code == 2 and "--compute-capability another one" in done.stderr
 
 
 def test_the_lint_speaks_before_a_build(bundle: Path) -> None:
@@ -57,7 +57,7 @@ def test_the_lint_speaks_before_a_build(bundle: Path) -> None:
     graph.graph.node.append(onnx.helper.make_node("Gelu", ["logits"], ["z"], "planted", domain="com.microsoft"))
     replace_graph(bundle, graph)
     done = run(bundle, *AHEAD)
-    assert done.exit_code == 1 and "TensorRT refuses planted" in done.stderr and "begun" not in done.stderr
+    assert done.exit_code == 1 and "TensorRT refuses planted" in done.stderr and "started" not in done.stderr
     assert not engines_folder(bundle).exists()
 
 
@@ -75,16 +75,16 @@ def replace_graph(bundle: Path, graph: onnx.ModelProto) -> None:
 
 def test_a_good_graph_gets_as_far_as_the_build(bundle: Path) -> None:
     done = run(bundle, *AHEAD)
-    assert done.exit_code == 1 and "ended with code 9: begun" in done.stderr
+    assert done.exit_code == 1 and "ended with code 9: started" in done.stderr
 
 
 def test_the_page_has_every_option_and_no_other() -> None:
-    told = set(re.findall(r"--[a-z][A-Za-z0-9-]+", PAGE.read_text(encoding="utf-8")))
+    documented = set(re.findall(r"--[a-z][A-Za-z0-9-]+", PAGE.read_text(encoding="utf-8")))
     commands = (main.commands["build-engine"], prepare)
     options = {name for command in commands for option in command.params for name in option.opts}
     named = {name for name in options if name.startswith("--") and name.islower()} - {"--variant"}
-    assert named - told == set()
-    assert told - options == {"--fp16", "--int8", "--best"}  # said to be gone
+    assert named - documented == set()
+    assert documented - options == {"--fp16", "--int8", "--best"}  # named as removed
 
 
 def test_both_commands_have_the_same_options() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -131,13 +132,13 @@ def test_the_built_in_set_has_no_leaks() -> None:
 
 def test_the_table_shows_every_count(file: Path, minilm: Path) -> None:
     file.write_text(CONLL + "broken\n\nok O\n")
-    done = run("--data", file, "--on-bad-line", "skip", "--tokenizer", minilm, "--max-length", 3)
+    done = run("--data", file, "--on-error", "skip", "--tokenizer", minilm, "--max-length", 3)
     assert done.exit_code == 0, done.output
     rows = {}
     for line in done.stdout.splitlines():
-        cells = [cell.strip() for cell in line.split("│")]
-        if len(cells) == 4:
-            rows[cells[1]] = cells[2]
+        cells = re.split(r" {2,}", line.strip())
+        if len(cells) == 2:
+            rows[cells[0]] = cells[1]
     assert rows == {
         "read as": "conll IOB2",
         "sentences": "3",
@@ -179,8 +180,8 @@ BAD_INPUT = [
     ("--data {folder}/empty.txt", "empty.txt holds no sentences"),
     ("--data {folder}/latin.txt", "latin.txt:2: not UTF-8: byte 0xfc"),
     ("--data {folder}/broken.txt", "broken.txt:2: found 'leaks', expected a token and a tag"),
-    ("--data {folder}/broken.jsonl", "broken.jsonl:1: found 'oops', expected one JSON record a line"),
-    ("--data {folder}/broken.json --on-bad-line skip", "broken.json: expected a JSON array of records"),
+    ("--data {folder}/broken.jsonl", "broken.jsonl:1: found 'oops', expected one JSON record per line"),
+    ("--data {folder}/broken.json --on-error skip", "broken.json: expected a JSON array of records"),
     ("--data {folder}/good.txt --tag-column 3", "column 3 was asked for; its lines have 2"),
     ("--data {folder}/good.txt --cut 80/10/10", "has 2 sentences: too few for --cut 80/10/10"),
     ("--data {folder}/good.txt --cut 80/20", "found '80/20', expected three shares"),
@@ -223,5 +224,5 @@ def test_an_error_is_a_message_and_the_next_step_without_a_traceback(file: Path)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.splitlines() == [
         f"error: {file}:2: found 'leaks', expected a token and a tag such as B-LABEL or O in columns 1 and 2 of 2",
-        "  Mend the line, or leave such lines out with --on-bad-line skip.",
+        "  Fix the line, or skip such lines with --on-error skip.",
     ]

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import edgener.doctor as module
 from edgener.cli.main import main
-from edgener.doctor import Examination, Needed, describe_build, examine, needed_by
+from edgener.doctor import BuildRequirement, Examination, describe_build, examine, installed_requirements
 from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.errors import DeviceError
 from edgener_runtime.machine.probe.cuda import cuda_driver
@@ -54,9 +54,9 @@ def test_a_device_that_is_there_ends_well() -> None:
 
 
 def test_packages_that_are_missing_or_too_old_do_not_fit() -> None:
-    torch, missing, click = needed_by(UNFIT)
-    assert torch == Needed("torch", "torch>=99", version("torch"), False)
-    assert missing == Needed("no-such-package", "no-such-package[more]>=1", None, False)
+    torch, missing, click = installed_requirements(UNFIT)
+    assert torch == BuildRequirement("torch", "torch>=99", version("torch"), False)
+    assert missing == BuildRequirement("no-such-package", "no-such-package[more]>=1", None, False)
     assert click.fits
 
 
@@ -70,8 +70,8 @@ def test_what_does_not_fit_is_an_error_with_the_line_to_type(monkeypatch: pytest
 
 
 def test_an_environment_that_fits_raises_nothing() -> None:
-    fits = Examination("1", (Needed("torch", "torch>=2", "2.6", True),), probe())
+    fits = Examination("1", (BuildRequirement("torch", "torch>=2", "2.6", True),), probe())
     fits.require_build()
     assert describe_build(fits) == ["edgener       1", "build         torch 2.6"]
     with pytest.raises(DeviceError):
-        Examination("1", (Needed("torch", "torch>=2", None, False),), fits.probe).require_build()
+        Examination("1", (BuildRequirement("torch", "torch>=2", None, False),), fits.probe).require_build()

@@ -48,7 +48,7 @@ def test_a_bundle_runs_the_variant_that_was_asked_for(exported: Path, data: Path
         assert json.loads(done.stdout)["runs"] == f"{runs} on CPUExecutionProvider"
 
 
-def test_out_gets_json_and_pictures_and_their_names_are_told(trained: Path, data: Path, tmp_path: Path) -> None:
+def test_out_gets_json_and_pictures_and_their_names_are_printed(trained: Path, data: Path, tmp_path: Path) -> None:
     done = run(trained, "--data", data, "--out", tmp_path / "scores")
     names = ["confusion.png", "evaluation.json", "training.png"]
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == names

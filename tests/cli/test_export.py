@@ -114,17 +114,17 @@ def check_nothing_written(folder: Path, done: Result) -> None:
 
 def test_a_variant_that_keeps_every_budget_is_exit_0_and_a_bundle(trained: Path, data: Path, tmp_path: Path) -> None:
     budgets = ["--max-f1-drop", 0, "--gate", 100, "--max-churn", 0, "--max-churn", "each=0", "--max-batch-effect", 0]
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "same", *budgets, "--json")
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "same", *budgets, "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["bundle"] == str(tmp_path / "out")
     labels = verify_bundle(tmp_path / "out").labels
     each = {("churn", label[2:]) for label in labels if label != "O"}
     expected = {("f1_drop", None), ("f1_share", None), ("churn", None), ("batch_effect", None)} | each
-    assert verdicts(done) == dict.fromkeys(expected, "pass")  # a demand on this very text, so it can always be told
+    assert verdicts(done) == dict.fromkeys(expected, "pass")  # a demand on this very text, so there is always a verdict
 
 
 def test_the_table_shows_figures_and_where_the_bundle_stands(trained: Path, data: Path, tmp_path: Path) -> None:
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "fp32")
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "fp32")
     assert done.exit_code == 0, done.output
     for word in ("fp32", "pass", "churn", f"bundle: {tmp_path / 'out'}"):
         assert word in done.stdout
@@ -132,7 +132,7 @@ def test_the_table_shows_figures_and_where_the_bundle_stands(trained: Path, data
 
 def test_the_options_stand_in_the_script_that_makes_the_bundle_again(trained: Path, data: Path, tmp_path: Path) -> None:
     budgets = ["--max-f1-drop", "COMPONENT=0", "--gate", "100", "--max-churn", "0", "--max-batch-effect", "0"]
-    assert run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "same", *budgets).exit_code == 0
+    assert run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "same", *budgets).exit_code == 0
     script = (tmp_path / "out" / "reproduce.sh").read_text()
     for option, number in zip(budgets[::2], budgets[1::2], strict=True):
         assert f" {option} {number} " in script
@@ -154,14 +154,14 @@ FAILED = {
 
 def test_a_variant_that_finds_nothing_fails_by_every_option(trained: Path, data: Path, tmp_path: Path) -> None:
     options = [word for option in FAILED for word in option]
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "silent", *options, "--json")
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "silent", *options, "--json")
     assert done.exit_code == 3
     assert json.loads(done.stdout)["bundle"] is None
     found = verdicts(done)
     assert {key: found[key] for key in FAILED.values()} == dict.fromkeys(FAILED.values(), "fail")
     assert "silent lost 100.00% of PyTorch's entity F1" in done.stderr
     assert "silent changed 50.00% of the entities" in done.stderr  # all of them are lost, and each counts half
-    assert "Leave the variant out, or allow it more" in done.stderr
+    assert "Leave the variant out, or raise its budget" in done.stderr
     check_nothing_written(tmp_path, done)
 
 
@@ -170,7 +170,7 @@ def test_one_budget_that_is_not_kept_is_enough(
     trained: Path, data: Path, tmp_path: Path, option: tuple[str, str]
 ) -> None:
     loose = [] if option[0] == "--gate" else ["--max-f1-drop", 1]
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "silent", *option, *loose, "--json")
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "silent", *option, *loose, "--json")
     assert done.exit_code == 3
     assert [key for key, verdict in verdicts(done).items() if verdict == "fail"] == [FAILED[option]]
     check_nothing_written(tmp_path, done)
@@ -178,17 +178,17 @@ def test_one_budget_that_is_not_kept_is_enough(
 
 def test_dynamic_quantisation_answers_otherwise_in_a_batch(trained: Path, data: Path, tmp_path: Path) -> None:
     options = ["--max-f1-drop", 1, "--max-batch-effect", 0, "--json"]
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "int8-dynamic", *options)
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "int8-dynamic", *options)
     assert done.exit_code == 3
     assert verdicts(done) == {("f1_drop", None): "pass", ("batch_effect", None): "fail"}
     assert "of the entities with the batch" in done.stderr
     check_nothing_written(tmp_path, done)
 
 
-def test_one_variant_of_several_is_enough_and_the_figures_of_all_are_told(
+def test_one_variant_of_several_is_enough_and_the_figures_of_all_are_printed(
     trained: Path, data: Path, tmp_path: Path
 ) -> None:
-    options = ["--variants", "same,silent", "--max-churn", 0, "--max-f1-drop", 1, "--json"]
+    options = ["--variant", "same,silent", "--max-churn", 0, "--max-f1-drop", 1, "--json"]
     done = run(trained, "--out", tmp_path / "out", "--data", data, *options)
     assert done.exit_code == 3
     verdicts = {report["variant"]: report["verdict"] for report in json.loads(done.stdout)["parity"]}
@@ -196,16 +196,16 @@ def test_one_variant_of_several_is_enough_and_the_figures_of_all_are_told(
     check_nothing_written(tmp_path, done)
 
 
-def test_of_a_set_what_is_left_out_is_told_with_its_reason(
+def test_of_a_set_what_is_left_out_is_listed_with_its_reason(
     trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SETS, "all", ("same", "silent"))
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "all", "--max-churn", 0,
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "all", "--max-churn", 0,
                "--max-f1-drop", 1)  # fmt: skip
     assert done.exit_code == 0, done.output
     assert [entry.name for entry in verify_bundle(tmp_path / "out").variants] == ["same"]
-    told = " ".join(done.stdout.split())
-    assert "left out (fail): silent changed 50.00% of the entities" in told and "left out (pass)" not in told
+    printed = " ".join(done.stdout.split())
+    assert "left out (fail): silent changed 50.00% of the entities" in printed and "left out (pass)" not in printed
 
 
 # --- exit 4
@@ -214,11 +214,11 @@ def test_of_a_set_what_is_left_out_is_told_with_its_reason(
 def test_too_little_text_is_exit_4_and_the_text_that_it_asks_for_is_enough(
     trained: Path, test_set: Dataset, data: Path, tmp_path: Path
 ) -> None:
-    arguments = [trained, "--out", tmp_path / "out", "--variants", "same", "--max-f1-drop", 0.005, "--json"]
+    arguments = [trained, "--out", tmp_path / "out", "--variant", "same", "--max-f1-drop", 0.005, "--json"]
     done = run(*arguments, "--data", data)
     assert done.exit_code == 4
     (judged,) = judgements(done).values()
-    asked = re.search(r"(\d+) entities are too few to tell, about ([\d,]+) would", done.stderr)
+    asked = re.search(r"(\d+) entities are too few for a verdict, about ([\d,]+) are enough", done.stderr)
     assert asked and "Judge on more text" in done.stderr
     entities, needed = (int(number.replace(",", "")) for number in asked.groups())
     assert (entities, needed) == (sum(test_set.entity_counts.values()), judged["needed"])
@@ -230,7 +230,7 @@ def test_too_little_text_is_exit_4_and_the_text_that_it_asks_for_is_enough(
 
 
 def test_without_an_option_half_a_point_of_f1_may_be_lost(trained: Path, data: Path, tmp_path: Path) -> None:
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", "same", "--json")
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "same", "--json")
     assert {key: judged["limit"] for key, judged in judgements(done).items()} == {("f1_drop", None): 0.005}
 
 
@@ -240,7 +240,7 @@ def test_a_label_without_an_entity_in_the_test_set_says_so(
 ) -> None:
     others = tuple(label for label in test_set.labels if label != "LOCATION")
     data = write(tmp_path / "data.jsonl", test_set.sentences, others)
-    options = ["--variants", "same", "--max-f1-drop", 0, *option, "--json"]
+    options = ["--variant", "same", "--max-f1-drop", 0, *option, "--json"]
     done = run(trained, "--out", tmp_path / "out", "--data", data, *options)
     assert done.exit_code == 4
     assert f"same: {option[0]} of LOCATION cannot be judged, the text has no such entity" in done.stderr
@@ -256,7 +256,7 @@ def test_a_label_without_an_entity_in_the_test_set_says_so(
 def test_unlabelled_text_is_judged_by_churn_alone(
     trained: Path, unlabelled: Path, tmp_path: Path, variant: str, code: int, verdict: str
 ) -> None:
-    options = ["--variants", variant, "--max-churn", 0.1, "--json"]
+    options = ["--variant", variant, "--max-churn", 0.1, "--json"]
     done = run(trained, "--out", tmp_path / "out", "--data", unlabelled, *options)
     assert done.exit_code == code, done.output
     assert verdicts(done) == {("churn", None): verdict}
@@ -266,12 +266,12 @@ def test_unlabelled_text_is_judged_by_churn_alone(
 
 
 def test_fp32_on_unlabelled_text_needs_no_budget(trained: Path, unlabelled: Path, tmp_path: Path) -> None:
-    done = run(trained, "--out", tmp_path / "out", "--data", unlabelled, "--variants", "fp32", "--json")
+    done = run(trained, "--out", tmp_path / "out", "--data", unlabelled, "--variant", "fp32", "--json")
     assert done.exit_code == 0, done.output
     assert verdicts(done) == {("labels", None): "pass"}
 
 
-def test_where_pytorch_finds_nothing_no_variant_can_be_told(
+def test_where_pytorch_finds_nothing_every_variant_is_inconclusive(
     trained: Path, fp32: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkpoint that says O to everything, and the variant that does so too."""
@@ -281,7 +281,7 @@ def test_where_pytorch_finds_nothing_no_variant_can_be_told(
     weights = load_file(checkpoint / "model.safetensors")
     weights["classifier.bias"][0] += 100
     save_file(weights, checkpoint / "model.safetensors", {"format": "pt"})
-    options = ["--variants", "silent", "--max-churn", 0.1, "--gate", 99, "--json"]
+    options = ["--variant", "silent", "--max-churn", 0.1, "--gate", 99, "--json"]
     done = run(checkpoint, "--out", tmp_path / "out", "--data", data, *options)
     assert done.exit_code == 4
     assert set(verdicts(done).values()) == {"inconclusive"}

@@ -51,9 +51,9 @@ def check_nothing_written(folder: Path, done: Result) -> None:
         (["--max-churn", "a lot"], "--max-churn is 'a lot'"),
         (["--max-churn", "COMPONENT="], "--max-churn is 'COMPONENT='"),
         (["--max-churn", ""], "--max-churn is ''"),
-        (["--gate", "0.99"], "--gate keeps 0.99 %"),
-        (["--gate", "101"], "--gate keeps 101 %"),
-        (["--gate", "COMPONENT=-99"], "--gate keeps -99 %"),
+        (["--gate", "0.99"], "--gate is 0.99 %"),
+        (["--gate", "101"], "--gate is 101 %"),
+        (["--gate", "COMPONENT=-99"], "--gate is -99 %"),
         (["--max-churn", "PLANET=0.1"], "--max-churn names the label 'PLANET'"),
         (["--gate", "B-COMPONENT=99"], "--gate names the label 'B-COMPONENT'"),
         (["--max-batch-effect", "each=0.1"], "--max-batch-effect names the label 'each'"),
@@ -63,7 +63,7 @@ def check_nothing_written(folder: Path, done: Result) -> None:
 def test_a_budget_that_cannot_be_meant_is_refused_before_anything_is_run(
     trained: Path, data: Path, tmp_path: Path, options: list[str], message: str, variants: str
 ) -> None:
-    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variants", variants, *options)
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", variants, *options)
     assert done.exit_code == 2, done.output
     assert message in done.stderr and done.stdout == ""
     check_nothing_written(tmp_path, done)
@@ -78,16 +78,16 @@ def test_an_unknown_label_is_answered_with_those_there_are(trained: Path, data: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--max-f1-drop", "0.1"], "no entities to measure the F1 of --max-f1-drop on"),
-        (["--gate", "99"], "no entities to measure the F1 of --gate on"),
-        (["--gate", "COMPONENT=99", "--max-churn", "0.1"], "no entities to measure the F1 of --gate on"),
+        (["--max-f1-drop", "0.1"], "no entities for the F1 of --max-f1-drop"),
+        (["--gate", "99"], "no entities for the F1 of --gate"),
+        (["--gate", "COMPONENT=99", "--max-churn", "0.1"], "no entities for the F1 of --gate"),
         ([], "there is no budget to judge"),
     ],
 )
 def test_f1_cannot_be_judged_on_unlabelled_text(
     trained: Path, unlabelled: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
-    done = run(trained, "--out", tmp_path / "out", "--data", unlabelled, "--variants", "int8-dynamic", *options)
+    done = run(trained, "--out", tmp_path / "out", "--data", unlabelled, "--variant", "int8-dynamic", *options)
     assert done.exit_code == 2
     assert message in done.stderr and "--max-churn 0.01" in done.stderr
     check_nothing_written(tmp_path, done)
@@ -96,16 +96,16 @@ def test_f1_cannot_be_judged_on_unlabelled_text(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "--data", "{data}"], "nowhere is no checkpoint"),
+        (["nowhere", "--data", "{data}"], "nowhere is not a checkpoint"),
         (["{trained}", "--data", "nowhere.txt"], "there is no file nowhere.txt"),
         (["{trained}", "--data", "{data}", "--split", "half"], "half"),
         (["{trained}"], "--data"),
-        (["{trained}", "--data", "{data}", "--variants", "int4"], "there is no variant 'int4'"),
-        (["{trained}", "--data", "{data}", "--variants", " , "], "no variant was named"),
+        (["{trained}", "--data", "{data}", "--variant", "int4"], "there is no variant 'int4'"),
+        (["{trained}", "--data", "{data}", "--variant", " , "], "no variant was named"),
         (["{trained}", "--data", "{planets}"], "training never saw: PLANET"),
         (["{halved}", "--data", "{data}"], "cannot be loaded"),
-        (["{trained}", "--data", "{data}", "--variants", "fp16", "--calibration", "{data}"], "sentences stand both in"),
-        (["{trained}", "--data", "{data}", "--variants", "fp16", "--calibration", "{one}"], "1 different sentences"),
+        (["{trained}", "--data", "{data}", "--variant", "fp16", "--calibration", "{data}"], "sentences are both in"),
+        (["{trained}", "--data", "{data}", "--variant", "fp16", "--calibration", "{one}"], "1 different sentences"),
         (["{trained}", "--data", "{data}", "--exporter", "keras"], "keras"),
     ],
 )
@@ -123,8 +123,8 @@ def test_bad_input_is_exit_2_with_what_is_wrong(
     check_nothing_written(tmp_path, done)
 
 
-def test_a_folder_that_is_no_bundle_is_not_replaced(trained: Path, data: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_not_replaced(trained: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    done = run(trained, "--out", tmp_path, "--data", data, "--variants", "fp32")
-    assert done.exit_code == 2 and "not ours to replace" in done.stderr
+    done = run(trained, "--out", tmp_path, "--data", data, "--variant", "fp32")
+    assert done.exit_code == 2 and "so it is not replaced" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

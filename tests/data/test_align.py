@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgener.data.align import continued_subwords, first_subwords, subword_tokens
 from edgener.data.factory import factory_splits
-from edgener.data.readers.text import join_tokens
+from edgener.data.sentences import join_tokens
 
 Ranges = list[tuple[int, int]]
 LENGTH = 24

@@ -44,5 +44,5 @@ def test_a_named_set_is_taken_whole_and_may_not_meet_the_judged_one(tmp_path: Pa
     file.write_text("Pump O\n\nPump O\n")
     assert len(calibration_text(FACTORY, str(file), judged).sentences) == 2
     file.write_text("".join(f"{token} O\n" for token in judged.sentences[3].text.split(" ")))
-    with pytest.raises(UserInputError, match=r"1 sentences stand both in .*calibration.txt"):
+    with pytest.raises(UserInputError, match=r"1 sentences are both in .*calibration.txt"):
         calibration_text(FACTORY, str(file), judged)

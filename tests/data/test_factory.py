@@ -10,7 +10,7 @@ from itertools import combinations
 import pytest
 
 from edgener.data.factory import factory_splits
-from edgener.data.leaks import check_disjoint
+from edgener.data.inspect import check_disjoint
 from edgener.data.types import Dataset
 
 LABELS = ("ACTION", "COMPONENT", "EQUIPMENT", "FAULT", "LOCATION", "MEASUREMENT", "PART_NUMBER")

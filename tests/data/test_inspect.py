@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgener.data.inspect import inspect
-from edgener.data.readers.text import join_tokens
+from edgener.data.sentences import join_tokens
 from edgener.data.types import Dataset, Sentence, Span
 
 
@@ -44,7 +44,7 @@ def test_a_split_is_counted() -> None:
     assert (report.source, report.split, report.format, report.scheme) == ("train.txt", "train", "conll", "IOB2")
     assert (report.sentences, report.tokens, report.entities, report.longest, report.repeats) == (4, 7, 4, 3, 1)
     assert report.labels == {"EQ": 3, "F": 1} and list(report.labels) == ["EQ", "F"]
-    assert report.mended == {"comment lines": 2}
+    assert report.repairs == {"comment lines": 2}
     assert report.sha256 == TRAIN.sha256 and report.subwords is None
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgener.data.leaks import check_disjoint, overlap, repeats
-from edgener.data.readers.text import join_tokens
+from edgener.data.inspect import check_disjoint, overlap, repeats
+from edgener.data.sentences import join_tokens
 from edgener.data.types import Dataset, Sentence, Span
 from edgener_runtime.errors import UserInputError
 
@@ -30,11 +30,11 @@ def test_a_calibration_set_that_meets_the_test_set_is_an_error() -> None:
     check_disjoint(calibration, dataset("test", "valve"))
     with pytest.raises(UserInputError) as error:
         check_disjoint(calibration, dataset("test", "漏油", "pump"))
-    assert error.value.message == ("2 sentences stand both in train.txt (train) and in test.txt (test), such as 'pump'")
+    assert error.value.message == ("2 sentences are both in train.txt (train) and in test.txt (test), such as 'pump'")
     assert error.value.hint and error.value.exit_code == 2
 
 
-def test_an_empty_sentence_is_no_leak() -> None:
+def test_an_empty_sentence_is_not_a_leak() -> None:
     both = dataset("train", ""), dataset("test", "")
     check_disjoint(*both)
     assert overlap(*both) == 0

@@ -66,9 +66,9 @@ def test_line_ends_of_other_systems_change_neither_sentences_nor_line_numbers(tm
 
 def test_a_broken_first_line_does_not_change_what_a_json_file_is_taken_for(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", "oops\n" + JSONL)
-    assert "a.jsonl:1: found 'oops', expected one JSON record a line" in refusal(file).message
-    read = whole(file, on_bad_line="skip")
-    assert len(read.sentences) == 2 and read.mended == {"broken lines skipped": 1}
+    assert "a.jsonl:1: found 'oops', expected one JSON record per line" in refusal(file).message
+    read = whole(file, on_error="skip")
+    assert len(read.sentences) == 2 and read.repairs == {"broken lines skipped": 1}
 
 
 @pytest.mark.parametrize(("text", "form"), [("", "auto"), ("\n\t\n", "auto"), ("[]", "json"), ("", "json")])
@@ -77,13 +77,13 @@ def test_a_file_without_sentences_is_refused(tmp_path: Path, text: str, form: st
 
 
 @pytest.mark.parametrize("name", ["empty.json", "empty.jsonl"])
-def test_an_empty_array_is_no_sentence(tmp_path: Path, name: str) -> None:
+def test_an_empty_array_has_no_sentence(tmp_path: Path, name: str) -> None:
     assert "holds no sentences" in refusal(write(tmp_path / name, "[]")).message
 
 
 def test_a_file_with_nothing_but_broken_lines_is_refused_even_where_they_are_skipped(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", "oops\n5\n")
-    assert "holds no sentences" in refusal(file, on_bad_line="skip").message
+    assert "holds no sentences" in refusal(file, on_error="skip").message
 
 
 @pytest.mark.parametrize("name", ["nowhere.txt", "no/where.txt", "x" * 5000])
@@ -110,7 +110,7 @@ def test_a_folder_without_data_and_one_with_too_much_are_refused(tmp_path: Path)
     assert "several files for valid: dev.txt, validation.json" in refusal(tmp_path).message
 
 
-def test_a_folder_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(folder: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -151,10 +151,10 @@ def test_a_file_is_shared_out_in_its_order(
     assert texts == [f"w{number}" for number in range(count)]
 
 
-def test_what_was_dropped_in_a_file_that_is_shared_out_is_told_as_that_of_all_splits(tmp_path: Path) -> None:
+def test_what_was_dropped_in_a_file_that_is_shared_out_is_counted_for_all_splits(tmp_path: Path) -> None:
     file = write(tmp_path / "a.txt", "a I-X\n\nb B-X\n\nc B-X\nd I-X\n")
     splits = read_splits(DataSpec(str(file), cut=(1, 1, 1)))
-    assert splits["train"].mended == {"entities that began without B-, in all splits": 1}
+    assert splits["train"].repairs == {"entities that began without B-, in all splits": 1}
 
 
 def test_too_few_sentences_and_what_is_cut_already_cannot_be_shared_out(tmp_path: Path) -> None:
@@ -185,7 +185,8 @@ def test_columns_count_from_one_and_are_named_in_errors_so(tmp_path: Path) -> No
 @pytest.mark.parametrize("options", [{"token_column": 1}, {"tag_column": 2}, {"scheme": "IO"}])
 def test_json_has_no_columns_and_no_scheme_to_ask_for(tmp_path: Path, options: dict[str, Any]) -> None:
     file = write(tmp_path / "a.jsonl", JSONL)
-    assert "is JSON: it has no columns and no tag scheme" in refusal(file, **options).message
+    (name,) = options
+    assert f"is read as json, which does not take --{name.replace('_', '-')}" in refusal(file, **options).message
 
 
 def test_a_format_that_was_asked_for_is_not_guessed(tmp_path: Path) -> None:

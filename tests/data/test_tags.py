@@ -1,4 +1,4 @@
-"""Tags to spans for every scheme, held against writers of the schemes and against seqeval's reading of conlleval."""
+"""Tags to spans for every scheme, compared with writers of the schemes and with seqeval's reading of conlleval."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_a_sentence_writes_its_spans_as_iob2(case: tuple[int, tuple[Span, ...]])
 
 @given(tags=st.lists(st.sampled_from(["O", *(f"{prefix}-{label}" for prefix in "BIES" for label in "XY")])))
 def test_any_tags_are_read_as_conlleval_reads_them(tags: list[str]) -> None:
-    spans, mended = spans_of(tags)
+    spans, fixed = spans_of(tags)
     assert [(span.label, span.start, span.end - 1) for span in spans] == get_entities(tags)
-    assert mended <= len(spans)
+    assert fixed <= len(spans)
     assert spans_of(written(len(tags), spans, "IOB2")) == (spans, 0)
 
 
 @pytest.mark.parametrize(
-    ("tags", "spans", "mended"),
+    ("tags", "spans", "fixed"),
     [
         (["O", "I-X", "I-X"], [("X", 1, 3)], 1),
         (["I-X", "O", "B-X", "I-Y"], [("X", 0, 1), ("X", 2, 3), ("Y", 3, 4)], 2),
@@ -91,9 +91,9 @@ def test_any_tags_are_read_as_conlleval_reads_them(tags: list[str]) -> None:
     ],
 )
 def test_an_entity_that_begins_without_b_is_kept_and_counted(
-    tags: list[str], spans: list[tuple[str, int, int]], mended: int
+    tags: list[str], spans: list[tuple[str, int, int]], fixed: int
 ) -> None:
-    assert spans_of(tags) == (tuple(Span(*span) for span in spans), mended)
+    assert spans_of(tags) == (tuple(Span(*span) for span in spans), fixed)
 
 
 @pytest.mark.parametrize("scheme", ["IO", "IOB1"])
@@ -121,7 +121,7 @@ def test_the_scheme_is_guessed_from_its_prefixes(scheme: str, tags: list[str]) -
 
 
 @pytest.mark.parametrize("tag", ["B", "B-", "b-PER", "X-PER", "OO", "", "B- PER", "PER"])
-def test_what_is_no_tag(tag: str) -> None:
+def test_what_is_not_a_tag(tag: str) -> None:
     assert not TAG.fullmatch(tag)
 
 

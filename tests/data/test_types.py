@@ -1,4 +1,4 @@
-"""The internal form: what its content hash tells apart, and the tag set of a model."""
+"""Labelled text: what its content hash distinguishes, and the tag set of a model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_hash_changes_with_the_content(changed: Sentence) -> None:
 
 def test_the_hash_does_not_change_with_where_the_content_came_from() -> None:
     moved = (replace(SENTENCE, line=9), SENTENCE)
-    assert Dataset("b.json", "test", moved, "json", mended=Counter(x=1)).sha256 == DATASET.sha256
+    assert Dataset("b.json", "test", moved, "json", repairs=Counter(x=1)).sha256 == DATASET.sha256
 
 
 def test_half_an_emoji_can_be_hashed() -> None:

@@ -38,17 +38,17 @@ def bundle(checkpoint: Path) -> Path:
     return out
 
 
-def test_the_score_told_by_training_is_the_one_evaluate_tells(checkpoint: Path) -> None:
+def test_the_score_of_training_is_the_one_of_evaluate(checkpoint: Path) -> None:
     done = run("edgener", "evaluate", checkpoint, "--data", "builtin:factory", "--json")
-    told = json.loads((checkpoint / "metrics.json").read_text())
-    assert json.loads(done.stdout)["entities"] == told["after"]
+    metrics = json.loads((checkpoint / "metrics.json").read_text())
+    assert json.loads(done.stdout)["entities"] == metrics["after"]
 
 
 def test_nothing_is_left_beside_the_outputs(bundle: Path) -> None:
     assert sorted(path.name for path in bundle.parent.iterdir()) == ["bundle", "checkpoint"]
 
 
-def test_the_manifest_tells_parity_and_origin(bundle: Path) -> None:
+def test_the_manifest_has_parity_and_provenance(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text())
     variants = {variant["name"]: variant for variant in manifest["variants"]}
     assert set(variants) == {"int8-dynamic", "fp32"}
@@ -115,7 +115,7 @@ def test_a_changed_byte_is_exit_5(bundle: Path, tmp_path: Path, name: str) -> No
     [
         (["train", "--data", "nowhere.txt", "--out", "x"], 2, "there is no file nowhere.txt"),
         (["train", "--data", "builtin:factory", "--model", "package:nothing/model", "--out", "x"], 2, "not installed"),
-        (["export", "nowhere", "--data", "builtin:factory", "--out", "x"], 2, "is no checkpoint"),
+        (["export", "nowhere", "--data", "builtin:factory", "--out", "x"], 2, "is not a checkpoint"),
         (["evaluate", "nowhere", "--data", "builtin:factory"], 2, "neither a checkpoint"),
         (["data", "inspect", "--data", "builtin:nothing"], 2, "no built-in data set"),
     ],

@@ -1,4 +1,4 @@
-"""What is no plain FP32 graph of BERT's family is bad input to every builder: said why, and nothing written."""
+"""Other graphs than plain FP32 ones of BERT's family are bad input to every builder: an error, and nothing written."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def perceptron(made: Encoder, out: Path) -> None:
 
 
 def perceptron_with_softmax(made: Encoder, out: Path) -> None:
-    """A softmax is no attention."""
+    """A softmax is not attention."""
     nodes = [
         helper.make_node("MatMul", ["x", "w1"], ["a"]),
         helper.make_node("Softmax", ["a"], ["logits"]),
@@ -113,12 +113,12 @@ def fused(made: Encoder, out: Path) -> None:
 
 
 INPUTS: list[tuple[Maker, str]] = [
-    (perceptron, r"no encoder of BERT's family"),
-    (perceptron_with_softmax, r"no encoder of BERT's family"),
-    (residual_network, r"no encoder of BERT's family"),
+    (perceptron, r"not an encoder of BERT's family"),
+    (perceptron_with_softmax, r"not an encoder of BERT's family"),
+    (residual_network, r"not an encoder of BERT's family"),
     (unknown_operator, "Flux"),
     (foreign_operator, r"not ONNX's own: ai\.example\.SoftmaxOne"),
-    (external_data, r"bad\.onnx keeps \d+ weights in other files"),
+    (external_data, r"bad\.onnx has \d+ weights in other files"),
     (truncated, r"bad\.onnx is damaged"),
     (empty, r"bad\.onnx is damaged"),
     (another_file, r"bad\.onnx is damaged"),

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgener_exporters.quantise.fp16_emulation import round_halves
+from edgener_exporters.quantise.fp16_emulation import round_to_fp16
 from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.inference.batches import feeds, rows_of
 from edgener_runtime.machine.devices import CPU
@@ -73,7 +73,7 @@ def run_there(python: Path, graph: Path, fed: dict[str, Any], folder: Path, vari
 
 def rounded(graph: Path, out: Path) -> Path:
     model = onnx.load(graph)
-    round_halves(model)
+    round_to_fp16(model)
     onnx.save(model, out)
     return out
 

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from edgener_exporters.variants import VARIANTS, select_variants
+from edgener_exporters.variants import KERNELS, VARIANTS, select_variants
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.devices import CPU, CUDA, TENSORRT
 
@@ -59,10 +59,17 @@ def test_each_provider_either_runs_a_variant_or_refuses_it_with_a_reason(name: s
     assert all(variant.refused.values())
 
 
-def test_a_reason_for_refusal_names_forms_that_run_there() -> None:
+def test_a_reason_for_refusal_names_variants_that_run_there() -> None:
     """`fp16` behind a colon sends the reader to another row; that row must take the provider."""
     for variant in VARIANTS.values():
         for provider, reason in variant.refused.items():
             named = re.findall(r"[\w-]+", reason.rpartition(":")[2])
             for other in set(named) & set(VARIANTS):
                 assert provider in VARIANTS[other].requirements.providers, (variant.name, other)
+
+
+def test_a_search_chooses_among_the_kernels_of_cpu_variants() -> None:
+    assert set(KERNELS) == {"int8-dynamic", "int8-rowwise", "int8-static", "int8-weight-only"}
+    assert all(
+        VARIANTS[name].requirements.providers == (CPU,) and VARIANTS[name].precision == "int8" for name in KERNELS
+    )

@@ -36,14 +36,14 @@ def test_limits_survive_being_written(limit: float, figure: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "PER", "PER=", "1%", "0,01"])
-def test_what_is_no_number_is_refused(text: str) -> None:
+def test_what_is_not_a_number_is_refused(text: str) -> None:
     with pytest.raises(UserInputError, match="--max-churn is"):
         parse_budget("churn", text)
 
 
 @pytest.mark.parametrize("text", ["0.99", "49", "101", "nan", "-99"])
 def test_a_percentage_that_can_only_be_a_slip_is_refused(text: str) -> None:
-    with pytest.raises(UserInputError, match="--gate keeps") as caught:
+    with pytest.raises(UserInputError, match="--gate is") as caught:
         parse_budget("f1_share", text)
     assert "such as 99 or 99.9" in str(caught.value.hint)
 
@@ -53,7 +53,7 @@ def check(*budgets: Budget, has_gold: bool = True) -> None:
 
 
 @pytest.mark.parametrize("limit", [-0.1, 1.1, float("nan"), float("inf")])
-def test_a_limit_that_is_no_share_is_refused(limit: float) -> None:
+def test_a_limit_that_is_not_a_share_is_refused(limit: float) -> None:
     with pytest.raises(UserInputError, match="expected a share from 0 to 1"):
         check(Budget("churn", limit))
 
@@ -64,7 +64,7 @@ def test_shares_of_all_labels_of_each_or_of_one_are_fine(limit: float, label: st
     check(Budget("churn", limit, label), Budget("f1_drop", limit, label))
 
 
-def test_a_label_that_the_model_lacks_is_named_with_those_it_has() -> None:
+def test_an_unknown_label_is_named_with_those_it_has() -> None:
     with pytest.raises(UserInputError, match="names the label 'ORG'") as caught:
         check(Budget("churn", 0.1, "ORG"))
     assert "LOC, PER" in str(caught.value.hint)

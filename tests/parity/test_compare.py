@@ -17,9 +17,9 @@ from edgener.data.types import Dataset
 from edgener.parity import compare as module
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
-from edgener.parity.compare import ParityReport, compare, decided, run_reference
+from edgener.parity.compare import ParityReport, compare, judged_report, run_reference
 from edgener.parity.gate import Verdict, explain, judge, overall
-from edgener.parity.measures.masks import Stray
+from edgener.parity.measures.masks import MaskDeviation
 from edgener.parity.measures.metrics import entity_scores
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import ParityError
@@ -108,7 +108,7 @@ def test_the_same_answers_lose_nothing() -> None:
     )  # fmt: skip
     assert report.scores == report.scores_pytorch
     assert report.changes == () and report.diff.kinds == {}
-    assert report.estimates.masks == dict.fromkeys(("right-padded", "left-padded", "holed"), Stray(0.0, 0.0))
+    assert report.estimates.masks == dict.fromkeys(("right-padded", "left-padded", "holed"), MaskDeviation(0.0, 0.0))
 
 
 def test_the_manifests_figures_are_those_of_the_estimates() -> None:
@@ -154,7 +154,7 @@ def test_it_says_on_what_and_where_it_was_measured(monkeypatch: pytest.MonkeyPat
     assert (report.data, report.isa, report.variant) == ("mine.txt (test)", "avx1024", "int8")
 
 
-def test_progress_is_told_twice_for_each_sentence() -> None:
+def test_progress_is_reported_twice_per_sentence() -> None:
     reference = run_reference(Scripted(DATA.sentences, PYTORCH), DATA)  # type: ignore[arg-type]
     steps: list[int] = []
     compare(reference, "int8", Scripted(DATA.sentences, PYTORCH), lambda: steps.append(1))
@@ -187,7 +187,7 @@ def test_a_variant_that_finds_nothing_fails_however_it_is_judged() -> None:
         assert verdict(report, budget) is Verdict.FAIL
 
 
-def test_where_neither_finds_anything_nothing_can_be_told() -> None:
+def test_where_neither_finds_anything_nothing_can_be_measured() -> None:
     report = against(*NOTHING, pytorch=NOTHING)
     assert report.figures.churn == 0 and report.figures.churn_interval is None
     assert report.figures.f1 == report.figures.f1_pytorch == 0
@@ -221,7 +221,7 @@ def test_where_nothing_can_be_measured_the_reason_is_given(gold: str, pytorch: s
     assert "cannot be judged" in line and words in line
 
 
-def test_a_text_without_a_token_is_no_traceback() -> None:
+def test_a_text_without_a_token_is_compared() -> None:
     report = against("", data=dataset(""), pytorch=[""])
     (exact,) = judge(VARIANTS["fp32"], report.estimates, [])
     assert exact.verdict is Verdict.INCONCLUSIVE and "the text has no token" in explain("fp32", exact)
@@ -229,20 +229,20 @@ def test_a_text_without_a_token_is_no_traceback() -> None:
     assert report.estimates.masks == {}
 
 
-# --- decided
+# --- judged_report
 
 
 def test_the_gates_word_stands_in_the_report_and_in_the_manifest() -> None:
     report = against(*CHANGED)
     judgements = judge(VARIANTS["int8-dynamic"], report.estimates, [Budget("churn", 0.0)])
-    done = decided(report, judgements)
+    done = judged_report(report, judgements)
     assert (done.verdict, done.figures.verdict, done.judgements) == (Verdict.FAIL, "fail", judgements)
     assert replace(done, verdict=report.verdict, judgements=(), figures=report.figures) == report
 
 
 def test_the_record_is_all_but_the_changes_and_survives_json() -> None:
     report = against(*CHANGED)
-    record = decided(report, judge(VARIANTS["int8-dynamic"], report.estimates, [Budget("churn", 0.5)])).record()
+    record = judged_report(report, judge(VARIANTS["int8-dynamic"], report.estimates, [Budget("churn", 0.5)])).record()
     assert record["changes"] == () and record["verdict"] in list(Verdict)
     assert Estimate(**json.loads(json.dumps(record))["estimates"]["overall"]["churn"]) == report.estimates.overall.churn
     assert {field.name for field in dataclasses.fields(ParityReport)} == set(record)

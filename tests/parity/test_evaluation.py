@@ -92,7 +92,7 @@ def test_times_of_an_earlier_bundle_are_taken_with_options_and_order(manifest: M
     assert timed_as(tmp_path, manifest).variants == earlier.variants
 
 
-def test_times_of_a_bundle_that_lacks_a_variant_are_refused(manifest: Manifest, tmp_path: Path) -> None:
+def test_times_of_a_bundle_without_a_variant_are_refused(manifest: Manifest, tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text(replace(manifest, variants=manifest.variants[:1]).to_json())
     with pytest.raises(UserInputError, match="has no variant"):
         timed_as(tmp_path, manifest)

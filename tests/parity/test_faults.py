@@ -119,7 +119,7 @@ def without_spans(text: Dataset) -> Dataset:
         ("int8-dynamic", False, Budget("churn", 0.035)),
     ],
 )
-def test_swapped_labels_are_caught_and_no_logit_tells_of_them(
+def test_swapped_labels_are_caught_and_no_logit_shows_them(
     trained: Path, text: Dataset, swapped: None, tmp_path: Path, variant: str, is_labelled: bool, budget: Budget
 ) -> None:
     judged = text if is_labelled else without_spans(text)
@@ -217,8 +217,8 @@ def test_the_cpu_provider_alone_would_hide_it(
     overflowing: Path, halves: ExportSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why the gate runs a stand-in; once this no longer holds, the graph itself can be run."""
-    monkeypatch.setattr(halves_module, "_half_outputs", lambda model: set())
-    monkeypatch.setattr(halves_module, "_half_constants", lambda model: ())
+    monkeypatch.setattr(halves_module, "_fp16_outputs", lambda model: set())
+    monkeypatch.setattr(halves_module, "_fp16_constants", lambda model: ())
     passed(overflowing, tmp_path / "out", replace(halves, variants=(planted("fp16", naive_fp16),)))
 
 

@@ -1,4 +1,4 @@
-"""Verdicts: what passes, what fails, what cannot be told, and how much text would tell."""
+"""Verdicts: what passes, what fails, what is inconclusive, and how much text is enough."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
-from edgener.parity.figures import Figures, LabelFigures
+from edgener.parity.figures import LabelFigures, VariantFigures
 from edgener.parity.gate import Judgement, Verdict, entities_needed, explain, judge, overall, verdict_of
-from edgener.parity.measures.masks import Stray
+from edgener.parity.measures.masks import MaskDeviation
 from edgener_exporters.variants import VARIANTS
 
 INT8, FP32 = VARIANTS["int8-dynamic"], VARIANTS["fp32"]
@@ -28,18 +28,22 @@ def label_figures(**changes: Estimate | float | None) -> LabelFigures:
     return replace(figures, **changes)
 
 
-FIGURES = Figures(
+FIGURES = VariantFigures(
     overall=label_figures(),
     labels={"PER": label_figures(churn=Estimate(0.01, 0.0, 0.05)), "LOC": label_figures()},
     equal_labels=Estimate(0.997, 0.996, 0.998),
     batch_effect=Estimate(0.021, 0.017, 0.026),
-    masks={"right-padded": Stray(0.03, 0.03), "left-padded": Stray(0.04, 0.03), "holed": Stray(0.02, 0.03)},
+    masks={
+        "right-padded": MaskDeviation(0.03, 0.03),
+        "left-padded": MaskDeviation(0.04, 0.03),
+        "holed": MaskDeviation(0.02, 0.03),
+    },
     unit="sentence",
     units=500,
 )
 
 
-def verdicts(*budgets: Budget, figures: Figures = FIGURES) -> dict[tuple[str, str | None], Verdict]:
+def verdicts(*budgets: Budget, figures: VariantFigures = FIGURES) -> dict[tuple[str, str | None], Verdict]:
     found = judge(INT8, figures, budgets)
     return {(judged.figure, judged.label): judged.verdict for judged in found if judged.figure != "masks"}
 
@@ -64,7 +68,7 @@ def test_a_limit_of_zero_is_a_demand_on_this_very_text(value: float, verdict: Ve
     assert verdict_of(Estimate(value, value - 0.01, value + 0.01), 0) is verdict
 
 
-def test_what_cannot_be_measured_cannot_be_told() -> None:
+def test_what_cannot_be_measured_is_inconclusive() -> None:
     assert verdict_of(None, 0.5) is INCONCLUSIVE
     assert verdict_of(None, 0) is INCONCLUSIVE
 
@@ -87,7 +91,7 @@ def test_what_cannot_be_measured_cannot_be_told() -> None:
         (Budget("batch_effect", 0.01), FAIL),
     ],
 )
-def test_each_budget_is_held_against_its_figure(budget: Budget, verdict: Verdict) -> None:
+def test_each_budget_is_compared_with_its_figure(budget: Budget, verdict: Verdict) -> None:
     assert verdicts(budget) == {(budget.figure, budget.label): verdict}
 
 
@@ -124,7 +128,7 @@ def test_an_exact_variant_may_change_no_label_and_need_keep_no_other_budget() ->
 def test_no_variant_strays_much_farther_under_strange_masks(
     plain: float, left: float, verdict: Verdict, variant: object
 ) -> None:
-    figures = replace(FIGURES, masks={"left-padded": Stray(left, plain)})
+    figures = replace(FIGURES, masks={"left-padded": MaskDeviation(left, plain)})
     (judged,) = (judged for judged in judge(variant, figures, []) if judged.figure == "masks")  # type: ignore[arg-type]
     assert (judged.label, judged.verdict) == ("left-padded", verdict)
 
@@ -142,7 +146,7 @@ def test_the_worst_verdict_counts(found: list[Verdict], worst: Verdict) -> None:
     assert overall([Judgement("churn", None, 0.1, None, verdict, 1) for verdict in found]) is worst
 
 
-# --- how much text would tell
+# --- how much text is enough
 
 
 def test_four_times_the_text_halves_the_interval() -> None:
@@ -157,13 +161,13 @@ def test_it_is_rounded_up_to_two_digits() -> None:
 
 
 @pytest.mark.parametrize("limit", [0.003, 0.0030001])
-def test_on_the_limit_no_amount_of_text_would_tell(limit: float) -> None:
+def test_on_the_limit_no_amount_of_text_is_enough(limit: float) -> None:
     assert entities_needed(Estimate(0.003, -0.001, 0.007), limit, 1000) is None
 
 
 @given(st.floats(-0.05, 0.05), st.floats(0.001, 0.05), st.floats(0.001, 0.05), st.floats(0.001, 0.05),
        st.integers(1, 10**5))  # fmt: skip
-def test_that_much_text_does_tell(value: float, below: float, above: float, limit: float, entities: int) -> None:
+def test_that_much_text_is_enough(value: float, below: float, above: float, limit: float, entities: int) -> None:
     loss = Estimate(value, value - below, value + above)
     assume(verdict_of(loss, limit) is INCONCLUSIVE)
     needed = entities_needed(loss, limit, entities)
@@ -187,12 +191,12 @@ def test_that_much_text_does_tell(value: float, below: float, above: float, limi
         (
             Judgement("churn", "PER", 0.01, Estimate(0.009, 0.005, 0.012), INCONCLUSIVE, 1000, 9000),
             "int8 changed 0.90% of the entities of PER (0.50% to 1.20%), allowed 1.00%; "
-            "1,000 entities are too few to tell, about 9,000 would",
+            "1,000 entities are too few for a verdict, about 9,000 are enough",
         ),
         (
             Judgement("f1_share", None, 0.01, Estimate(0.01, 0.0, 0.02), INCONCLUSIVE, 1000),
             "int8 lost 1.00% of PyTorch's entity F1 (0.00% to 2.00%), allowed 1.00%; "
-            "1,000 entities are too few to tell, nor would a million",
+            "1,000 entities are too few for a verdict, even a million are too few",
         ),
         (
             Judgement("labels", None, 0.0, Estimate(0.0002, 0.0, 0.001), FAIL, 10),

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgener.checkpoint import open_checkpoint
-from edgener.data.spans import sentence_of_text
+from edgener.data.sentences import sentence_of_text
 from edgener.data.types import Dataset
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener_exporters.variants import VARIANTS
@@ -91,7 +91,7 @@ def test_the_command_writes_its_figures_and_exits_0(
     assert "given to both" in record["token_types"]
 
 
-def test_a_variant_that_differs_is_told_and_exits_1(
+def test_a_variant_that_differs_is_reported_and_exits_1(
     equality: ModuleType, trained: Path, exported: Path, data: Path, tmp_path: Path
 ) -> None:
     done = run(equality, trained, exported, "--data", data, "--variant", "int8-dynamic", "--out", tmp_path / "out.json")

@@ -105,7 +105,7 @@ def test_pytorch_and_the_fp32_runtime_give_the_same_tags(
         assert tag(classifier, sentences) == tag(model, sentences)
 
 
-def test_weights_that_cannot_be_loaded_are_the_users_to_mend(trained: Path, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_loaded_are_bad_input(trained: Path, tmp_path: Path) -> None:
     damaged = shutil.copytree(trained, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"half")
     with pytest.raises(UserInputError, match="cannot be loaded"):

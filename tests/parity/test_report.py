@@ -12,7 +12,7 @@ import pytest
 from edgener.data.types import Dataset
 from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
-from edgener.parity.compare import ParityReport, compare, decided, run_reference
+from edgener.parity.compare import ParityReport, compare, judged_report, run_reference
 from edgener.parity.gate import explain, judge
 from edgener.parity.report import COLUMNS, markdown, row, write_reports
 from edgener_exporters.variants import VARIANTS
@@ -31,7 +31,7 @@ def report_of(
 ) -> ParityReport:
     reference = run_reference(Scripted(data.sentences, pytorch), data)  # type: ignore[arg-type]
     report = compare(reference, name, Scripted(data.sentences, tags))
-    return decided(report, judge(VARIANTS[name], report.estimates, BUDGETS))
+    return judged_report(report, judge(VARIANTS[name], report.estimates, BUDGETS))
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +92,13 @@ def test_a_dash_stands_where_nothing_was_measured(unlabelled: ParityReport) -> N
     assert "Calibration error" not in text and "nan" not in text.lower() and "None" not in text
 
 
-def test_where_nothing_was_found_no_figure_is_made_up() -> None:
+def test_where_nothing_was_found_no_figure_is_invented() -> None:
     report = report_of("int8-dynamic", ("O",), dataset("O"), ("O",))
     assert row(report)[1:5] == ("-", "-", "-", "-")
     assert "| LOC | 0 | - | - | - | 0 | - |" in markdown([report])
 
 
-def test_the_changes_are_told_by_kind_length_and_unknown_subwords_and_only_where_there_are_any(
+def test_the_changes_are_counted_by_kind_length_and_unknown_subwords_and_only_where_there_are_any(
     reports: list[ParityReport],
 ) -> None:
     changed, same = (markdown([report]) for report in reports)

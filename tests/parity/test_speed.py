@@ -25,7 +25,7 @@ class Clock:
 
 
 class Fake:
-    """A classifier that takes so many seconds a text, and writes down when it ran; the first calls are slow."""
+    """A classifier that takes a number of seconds per text, and records when it ran; the first calls are slow."""
 
     def __init__(self, name: str, seconds: float, clock: Clock, diary: list[str]) -> None:
         self.name, self.seconds, self.clock, self.diary = name, seconds, clock, diary

@@ -144,7 +144,7 @@ def server() -> Iterator[_Server]:
 
 @each
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-def test_the_health_check_tells_ready_from_not(file: Path, status: int, code: int, server: _Server) -> None:
+def test_the_health_check_distinguishes_ready_from_not(file: Path, status: int, code: int, server: _Server) -> None:
     server.status = status
     command = json.loads(arguments(file, "HEALTHCHECK")[0].partition("CMD ")[2])
     assert command[0] == "python3" and ":8080/" in command[2]

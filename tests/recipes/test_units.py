@@ -90,7 +90,7 @@ def test_its_command_is_one_that_we_have(unit: Path) -> None:
 
 
 @each
-def test_it_is_not_restarted_where_that_mends_nothing(unit: Path) -> None:
+def test_it_is_not_restarted_where_that_fixes_nothing(unit: Path) -> None:
     found = dict(options(unit))
     ended = {int(code) for code in found["RestartPreventExitStatus"].split()}
     assert ended == {UserInputError.exit_code, BundleError.exit_code}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener.parity.budgets import Budget
-from edgener.parity.compare import ParityReport, compare, decided, run_reference
+from edgener.parity.compare import ParityReport, compare, judged_report, run_reference
 from edgener.parity.gate import judge
 from edgener.parity.measures.diff import Change, FoundEntity
 from edgener.report.export_page import write_html
@@ -40,7 +40,7 @@ def report_of(name: str, tags: Sequence[str] = CHANGED) -> ParityReport:
     reference = run_reference(Scripted(data.sentences, PYTORCH), data)  # type: ignore[arg-type]
     report = compare(reference, name, Scripted(data.sentences, tags))
     budgets = (Budget("f1_drop", 0.1), Budget("churn", 0.0, "each"), Budget("batch_effect", 0.5))
-    return decided(report, judge(VARIANTS[name], report.estimates, budgets))
+    return judged_report(report, judge(VARIANTS[name], report.estimates, budgets))
 
 
 def change(kind: str, text: str, old: tuple[str, str] | None, new: tuple[str, str] | None) -> Change:

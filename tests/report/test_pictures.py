@@ -15,7 +15,7 @@ from edgener.report.canvas import COLOURS, label_text, looks
 from edgener.report.export_page import write_html
 from edgener.report.html import inline_svg
 from edgener.report.pictures import draw_accuracy, draw_churn, draw_labels, draw_sensitivity, luminance, search_picture
-from edgener.search import Trial
+from edgener.search import SearchTrial
 from edgener_runtime.bundle.manifest import Spread
 
 from .pages import NOISE, SIZES, SPEED, reports_of
@@ -148,9 +148,9 @@ def _rgb(style: str) -> list[float]:
 # --- the search
 
 
-def trial(name: str, churn: float, subwords: float) -> Trial:
+def trial(name: str, churn: float, subwords: float) -> SearchTrial:
     speed = replace(SPEED["fp32"], throughput=Spread(subwords, subwords, subwords))
-    return Trial(name, {"fp32": 3}, 9_000, "pass", True, 0.9, None, Estimate(churn, churn / 2, 2 * churn), speed)
+    return SearchTrial(name, {"fp32": 3}, 9_000, "pass", True, 0.9, None, Estimate(churn, churn / 2, 2 * churn), speed)
 
 
 TRIALS = (

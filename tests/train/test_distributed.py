@@ -33,23 +33,23 @@ def settings(tiny: Path) -> list[object]:
             "--batch-size", 4, "--learning-rate", 0.01]  # fmt: skip
 
 
-def test_two_processes_write_one_checkpoint_and_tell_the_scores_once(
+def test_two_processes_write_one_checkpoint_and_print_the_scores_once(
     few_folder: Path, settings: list[object], tmp_path: Path
 ) -> None:
     out = tmp_path / "checkpoint"
     done = torchrun("train", "--data", few_folder, "--out", out, "--json", *settings)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)  # one document, so one process spoke
+    printed = json.loads(done.stdout)  # one document, so one process printed
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
     metrics = json.loads((out / "metrics.json").read_text())
-    assert metrics["after"] == told["after"]
+    assert metrics["after"] == printed["after"]
     assert [row["epoch"] for row in metrics["epochs"]] == [1, 2, 3, 4, 5, 6]
     f1 = {
         name: evaluate(out, read_split(DataSpec(str(few_folder)), name)).entities.micro.f1 for name in ("valid", "test")
     }
-    assert f1["test"] == told["after"]["micro"]["f1"]
-    assert f1["valid"] == max(row["valid_f1"] for row in told["epochs"]) > 0  # gathered from both in order
-    assert told["epochs"][-1]["train_loss"] < told["epochs"][0]["train_loss"]
+    assert f1["test"] == printed["after"]["micro"]["f1"]
+    assert f1["valid"] == max(row["valid_f1"] for row in printed["epochs"]) > 0  # gathered from both in order
+    assert printed["epochs"][-1]["train_loss"] < printed["epochs"][0]["train_loss"]
 
 
 def test_two_processes_refuse_bad_data_without_waiting_for_each_other(

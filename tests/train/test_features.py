@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgener.data.align import first_subwords, subword_tokens
-from edgener.data.readers.text import join_tokens
+from edgener.data.sentences import join_tokens
 from edgener.data.types import Sentence, Span
 from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.train.features import IGNORED, build_features

@@ -60,7 +60,7 @@ def test_the_case_channel_is_four_rows_close_to_the_old_first(tiny: Path) -> Non
 
 @pytest.mark.parametrize("architecture", ["distilbert"])
 def test_the_case_channel_needs_token_types(make_model: Callable[[str], Path], architecture: str) -> None:
-    with pytest.raises(UserInputError, match="needs token_type embeddings, which distilbert has not"):
+    with pytest.raises(UserInputError, match="needs token_type embeddings, which distilbert does not have"):
         load_model(str(make_model(architecture)), LABELS, TrainConfig(case_channel=True))
 
 
@@ -157,7 +157,7 @@ def test_half_written_weights_are_refused(tiny: Path, tmp_path: Path) -> None:
         load_model(broken(tiny, tmp_path, "model.safetensors", content[: len(content) // 2]), LABELS, TrainConfig())
 
 
-def test_an_encoder_that_lacks_weights_is_not_filled_with_random_ones(tiny: Path, tmp_path: Path) -> None:
+def test_an_encoder_without_some_weights_is_not_filled_with_random_ones(tiny: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     copy = shutil.copytree(tiny, tmp_path / "model")
@@ -165,6 +165,6 @@ def test_an_encoder_that_lacks_weights_is_not_filled_with_random_ones(tiny: Path
     del weights["bert.encoder.layer.1.output.dense.weight"]
     weights["bert.embeddings.word_embeddings.weight"] = weights["bert.embeddings.word_embeddings.weight"][:300].clone()
     save_file(weights, copy / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserInputError, match="lacks 2 of the encoder's weights") as caught:
+    with pytest.raises(UserInputError, match="has 2 of the encoder's weights missing") as caught:
         load_model(str(copy), LABELS, TrainConfig())
     assert "bert.encoder.layer.1.output.dense.weight" in caught.value.message

@@ -80,7 +80,7 @@ def test_a_kill_leaves_no_checkpoint_but_what_to_go_on_from(unfinished: Path) ->
 
 
 def test_an_unfinished_run_is_not_lost_by_starting_anew(unfinished: Path, few: Few, quick: Quick) -> None:
-    with pytest.raises(UserInputError, match="an unfinished run stands in") as caught:
+    with pytest.raises(UserInputError, match="there is an unfinished run in") as caught:
         train(few, quick(epochs=4), unfinished)
     assert caught.value.hint and "--resume" in caught.value.hint
 
@@ -109,7 +109,7 @@ def test_a_moved_run_is_refused(unfinished: Path, few: Few, quick: Quick) -> Non
     work = unfinished.with_name("checkpoint.unfinished")
     moved = work.rename(unfinished.with_name("elsewhere.unfinished"))
     try:
-        with pytest.raises(UserInputError, match="another place"):
+        with pytest.raises(UserInputError, match="another path"):
             train(few, quick(epochs=4), unfinished.with_name("elsewhere"), resume=True)
     finally:
         moved.rename(work)
@@ -141,13 +141,13 @@ def test_the_patience_counts_on_over_an_interruption(
     scores = iter([0.9, 0.8, 0.7, 0.6, 0.5])
 
     def scripted(*_: Any) -> Callable[[Any], dict[str, float]]:
-        def tell(_: Any) -> dict[str, float]:
+        def score(_: Any) -> dict[str, float]:
             score = next(scores)
             if score == 0.7 and first:
                 raise KeyboardInterrupt
             return {"f1": score}
 
-        return tell
+        return score
 
     monkeypatch.setattr(trainer_module, "_entity_metrics", scripted)
     config = quick(epochs=5, patience=2)

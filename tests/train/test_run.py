@@ -76,7 +76,7 @@ def test_no_file_names_a_folder_of_this_machine(
         assert [place for place in places if place.encode() in content] == [], file.name
 
 
-def test_metrics_tell_the_scores_and_every_epoch(finished: tuple[Path, TrainResult]) -> None:
+def test_metrics_have_the_scores_and_every_epoch(finished: tuple[Path, TrainResult]) -> None:
     out, result = finished
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["epochs"] == result.epochs
@@ -88,7 +88,7 @@ def test_metrics_tell_the_scores_and_every_epoch(finished: tuple[Path, TrainResu
     assert result.before.micro.support == result.after.micro.support > 0
 
 
-def test_the_score_told_is_the_one_that_evaluate_tells(finished: tuple[Path, TrainResult], few: Few) -> None:
+def test_the_score_is_the_one_that_evaluate_prints(finished: tuple[Path, TrainResult], few: Few) -> None:
     out, result = finished
     assert evaluate(out, few["test"]).entities == result.after
 
@@ -146,8 +146,8 @@ def test_a_new_head_begins_from_the_seed(few: Few, quick: Quick, weights: Weight
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]]:
-    """`told(scores)` makes validation tell these F1 scores, an epoch each; the list it gives gets the true ones."""
+def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]]:
+    """`planted(scores)` makes validation return these F1 scores by epoch; the returned list gets the true ones."""
 
     def script(scores: list[float]) -> list[float]:
         true: list[float] = []
@@ -156,11 +156,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]
         def scripted(*arguments: Any) -> Callable[[Any], dict[str, float]]:
             compute, remaining = honest(*arguments), iter(scores)
 
-            def tell(evaluated: Any) -> dict[str, float]:
+            def score(evaluated: Any) -> dict[str, float]:
                 true.append(compute(evaluated)["f1"])
                 return {"f1": next(remaining)}
 
-            return tell
+            return score
 
         monkeypatch.setattr(trainer_module, "_entity_metrics", scripted)
         return true
@@ -169,20 +169,20 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]
 
 
 def test_the_epoch_with_the_best_validation_f1_is_kept(
-    few: Few, quick: Quick, told: Callable[[list[float]], list[float]], tmp_path: Path
+    few: Few, quick: Quick, planted: Callable[[list[float]], list[float]], tmp_path: Path
 ) -> None:
-    true = told([0.1, 0.2, 0.9, 0.3])
+    true = planted([0.1, 0.2, 0.9, 0.3])
     data = {"train": few["train"], "valid": few["valid"]}
     result = train(data, quick(epochs=4), tmp_path / "out")
-    assert len(set(true)) == 4  # the epochs can be told apart
+    assert len(set(true)) == 4  # the epochs differ
     assert result.after.micro.f1 == true[2]
     assert evaluate(tmp_path / "out", few["valid"]).entities.micro.f1 == true[2]
 
 
 def test_training_stops_after_epochs_without_a_better_score(
-    few: Few, quick: Quick, told: Callable[[list[float]], list[float]], tmp_path: Path
+    few: Few, quick: Quick, planted: Callable[[list[float]], list[float]], tmp_path: Path
 ) -> None:
-    true = told([0.5, 0.6, 0.6, 0.4, 0.9])
+    true = planted([0.5, 0.6, 0.6, 0.4, 0.9])
     result = train({name: few[name] for name in ("train", "valid")}, quick(epochs=5, patience=2), tmp_path / "out")
     assert [row["epoch"] for row in result.epochs] == [1, 2, 3, 4]
     assert result.after.micro.f1 == true[1]
@@ -336,7 +336,7 @@ def test_a_folder_that_is_not_ours_is_refused_before_training(
         shutil.copytree(tiny, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     monkeypatch.setattr("edgener.train.run._set_up", lambda *_: pytest.fail("it trained"))
-    with pytest.raises(UserInputError, match="not ours to replace"):
+    with pytest.raises(UserInputError, match="so it is not replaced"):
         train(few, quick(), out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 

@@ -53,7 +53,7 @@ def test_a_cpu_computes_in_bf16_where_it_has_it(cpu_flags: set[str], flag: str, 
 
 def test_an_arithmetic_that_is_not_there_is_refused(cpu_flags: set[str]) -> None:
     assert trainer._precision(TrainConfig(precision="bf16"), "cpu") == "bf16"  # slow, but it works
-    with pytest.raises(DeviceError, match="fp16 is not to be had on this cpu device") as caught:
+    with pytest.raises(DeviceError, match="fp16 is not supported on this cpu device") as caught:
         trainer._precision(TrainConfig(precision="fp16"), "cpu")
     assert caught.value.hint == "Choose among: auto, fp32, bf16"
 
@@ -65,7 +65,7 @@ def test_a_gpu_computes_in_half_precision(monkeypatch: pytest.MonkeyPatch, has_b
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bf16)
     assert trainer._precision(TrainConfig(), "cuda") == expected
     if not has_bf16:
-        with pytest.raises(DeviceError, match="bf16 is not to be had on this cuda device"):
+        with pytest.raises(DeviceError, match="bf16 is not supported on this cuda device"):
             trainer._precision(TrainConfig(precision="bf16"), "cuda")
 
 

@@ -1,16 +1,18 @@
-"""`edgener data`: look at labelled text before training on it."""
+"""`edgener data`: labelled text before training."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from edgener.cli.options import data_options
+from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import DataSpec, read_splits
+from edgener_runtime.base.serde import to_json
 from edgener_runtime.cli.console import write_line
+
+from .formats import formats
 
 if TYPE_CHECKING:
     from edgener.data.inspect import Inspection, SplitReport
@@ -18,16 +20,21 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Look at labelled text before training on it."""
+    """Inspect labelled text before training on it."""
+
+
+data.add_command(formats)
 
 
 @data.command()
 @data_options
 @click.option("--tokenizer", metavar="MODEL", help="Count subwords with this model's tokenizer (as --model of train).")
-@click.option("--max-length", type=click.IntRange(1), default=512, show_default=True, help="Tell how many are longer.")
+@click.option("--max-length", type=click.IntRange(1), default=512, show_default=True, help="Count longer sentences.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(data: DataSpec, tokenizer: str | None, max_length: int, as_json: bool) -> None:
-    """Count sentences, tokens and entities, measure lengths, and look for repeats and leaks between splits.
+    """Count sentences and entities, and look for leaks.
+
+    Prints the counts of each split, the lengths in subwords, repeated sentences, and sentences shared by two splits.
 
     \b
     Example:
@@ -41,32 +48,31 @@ def inspect(data: DataSpec, tokenizer: str | None, max_length: int, as_json: boo
         if count:
             click.secho(f"warning: {pair} share {count} sentences", fg="yellow", err=True)
     if as_json:
-        write_line(json.dumps(dataclasses.asdict(inspection), indent=2, ensure_ascii=False))
+        write_line(to_json(inspection).rstrip("\n"))
     else:
         _print(inspection)
 
 
 def _load(source: str) -> object:
+    from edgener.checkpoint import resolve_model
     from edgener.encoding import load_tokenizer
-    from edgener.sources import resolve_model
 
     return load_tokenizer(resolve_model(source))
 
 
 def _print(inspection: Inspection) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("", *(report.split for report in inspection.splits))
+    table = narrow_table("", *(report.split for report in inspection.splits), title="", wraps=("",))
     labels = sorted({label for report in inspection.splits for label in report.labels})
     cells = [_cells(report, labels) for report in inspection.splits]
     for name in dict.fromkeys(name for column in cells for name in column):
         table.add_row(name, *(column.get(name, "-") for column in cells))
-    Console(markup=False, emoji=False).print(table)
+    print_table(Console(markup=False, emoji=False), table)
 
 
 def _cells(report: SplitReport, labels: list[str]) -> dict[str, str]:
-    """One column of the table."""
+    """A column of the table."""
     cells = {
         "read as": f"{report.format} {report.scheme}".strip(),
         "sentences": f"{report.sentences:,}",
@@ -75,7 +81,7 @@ def _cells(report: SplitReport, labels: list[str]) -> dict[str, str]:
         "repeated sentences": f"{report.repeats:,}",
         "entities": f"{report.entities:,}",
         **{f"  {label}": f"{report.labels.get(label, 0):,}" for label in labels},
-        **{name: f"{count:,}" for name, count in report.mended.items()},
+        **{name: f"{count:,}" for name, count in report.repairs.items()},
     }
     if report.subwords:
         lengths = report.subwords

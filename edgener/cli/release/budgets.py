@@ -1,4 +1,4 @@
-"""The options of the gate, which commands that judge variants share."""
+"""The options of the gate, shared by the commands that judge variants."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import click
 from edgener.parity.budgets import LOSSES, Budget, budget_text, parse_budget
 
 _HELP = {
-    "f1_drop": "Entity F1 that may be lost [default: 0.005 where the text has entities and --gate is not given].",
-    "f1_share": "Percentage of PyTorch's entity F1 to keep: 99 or 99.9.",
-    "churn": "Share of entities that may differ from PyTorch's.",
-    "batch_effect": "Share of entities that may change between a text alone, padded and beside others.",
+    "f1_drop": "Largest loss of entity F1 [default: 0.005 for text with entities and without --gate].",
+    "f1_share": "Percentage of PyTorch's entity F1 to retain: 99 or 99.9.",
+    "churn": "Largest share of entities that differ from PyTorch's.",
+    "batch_effect": "Largest share of entities that change between a text alone, padded and in a batch.",
 }
 
 
 def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of LOSSES, and hands the command `budgets: tuple[Budget, ...]`."""
+    """Add the options of LOSSES; the command receives them as `budgets: tuple[Budget, ...]`."""
 
     @wraps(command)
     def with_budgets(**options: Any) -> Any:
@@ -29,9 +29,9 @@ def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
     decorated: Callable[..., Any] = with_budgets
     for figure, text in reversed(_HELP.items()):
         loss = LOSSES[figure]
-        form = "[LABEL=]NUMBER" if loss.by_label else "NUMBER"
-        again = " Again by LABEL, or each=NUMBER." if loss.by_label else ""
-        decorated = click.option(loss.option, figure, multiple=True, metavar=form, help=text + again)(decorated)
+        metavar = "[LABEL=]NUMBER" if loss.by_label else "NUMBER"
+        again = " Repeatable by LABEL, or each=NUMBER." if loss.by_label else ""
+        decorated = click.option(loss.option, figure, multiple=True, metavar=metavar, help=text + again)(decorated)
     return decorated
 
 

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
 @click.command("build-engine")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--device", type=click.Choice(("tensorrt",)), help="The GPU of this machine, which is the default.")
-@click.option("--variant", default="auto", show_default=True, help="Variant of the bundle; auto, or all that fit.")
+@click.option("--device", type=click.Choice(("tensorrt",)), help="Build for the GPU of this machine (the default).")
+@click.option(
+    "--variant",
+    default="auto",
+    show_default=True,
+    help="Variant of the bundle; auto; or all that fit.",
+)
 @engine_options
 @click.option("--verbose", is_flag=True, help="Show TensorRT's warnings.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
@@ -37,13 +42,14 @@ def build_engine(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Build a TensorRT engine of BUNDLE's fp32, fp16 or int8-qdq, for the GPU of this machine or one that is not here.
+    """Build a TensorRT engine of a bundle's variant.
 
-    The graph is linted first: what TensorRT would refuse is named with its node and the way out. Engine and sidecar
-    are written beside the bundle, as BUNDLE.engines/VARIANT.engine. There are no --fp16 or --int8: the precision is the
-    variant's. A device builds its own with edgener-runtime prepare. Exit 6 where there is no GPU, or no TensorRT.
+    The variant is fp32, fp16 or int8-qdq, and the GPU is that of this machine or another one. The graph is linted
+    first: an error names the node that TensorRT would refuse, and the fix. Engine and sidecar are written beside the
+    bundle, as BUNDLE.engines/VARIANT.engine. There are no --fp16 or --int8: the precision is the variant's. A device
+    builds its own engine with edgener-runtime prepare. Exit 6 without a GPU or without TensorRT.
 
-    What was built has been parsed and built by TensorRT for RTX without a GPU; it was not run on a device yet.
+    TensorRT for RTX has parsed and built such engines without a GPU; they have not been run on a device yet.
 
     \b
     Examples:
@@ -53,7 +59,7 @@ def build_engine(
           --optShapes 1x32 --maxShapes 8x128
     """
     if device and request.compute_capabilities:
-        raise click.UsageError("--device is the GPU of this machine, --compute-capability one that is not here")
+        raise click.UsageError("--device names the GPU of this machine, --compute-capability another one")
     from edgener_exporters.tensorrt import build_linted_engine
 
     manifest = verify_bundle(bundle)

@@ -1,4 +1,4 @@
-"""`edgener export`: from checkpoint to bundle, with one verdict."""
+"""`edgener export`: a verified bundle from a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,79 +10,91 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgener.cache import cache_folder
 from edgener.cli.options import data_options, data_settings
-from edgener.cli.tables import narrow_table, stacked
+from edgener.cli.tables import narrow_table, print_table, stacked
 from edgener.data.calibration import calibration_text, search_text
 from edgener.data.read import SPLITS, DataSpec, read_split
 from edgener.parity.budgets import Budget, with_default
 from edgener_exporters.calibrate.calibration import METHODS
+from edgener_exporters.calibrate.measurement_cache import cache_folder
 from edgener_exporters.variants import DEFAULT, SETS, select_variants
 from edgener_runtime.base.serde import to_dict
-from edgener_runtime.cli.options import option_arguments
+from edgener_runtime.cli.options import RenamedOption, option_arguments
 
 from .budgets import budget_options, budget_settings
 
 if TYPE_CHECKING:
     from edgener.parity.compare import ParityReport
-    from edgener.pipeline import ExportResult
+    from edgener.pipeline import ExportResult, ExportSpec
+    from edgener.progress import Track
     from edgener_runtime.bundle.manifest import VariantEntry
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the bundle.")
-@click.option("--variants", default=DEFAULT, show_default=True, help="Names separated by commas; all; or auto.")
+@click.option(
+    "--variant", "variants", cls=RenamedOption, old={"--variants": {}}, default=DEFAULT, show_default=True,
+    help="Names separated by commas; all; or auto.",
+)  # fmt: skip
 @data_options
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Text to judge on.")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Split to judge on.")
 @budget_options
 @click.option(
-    "--exporter", type=click.Choice(("torch", "optimum")), default="torch", show_default=True, help="Of FP32."
+    "--exporter",
+    type=click.Choice(("torch", "optimum")),
+    default="torch",
+    show_default=True,
+    help="Exporter of the FP32 graph.",
 )
 @click.option(
     "--calibration",
     metavar="SOURCE",
-    help="Text that ranges are measured on, not the test set [default: of train].",
+    help="Text for activation ranges, not the test set [default: part of the train split].",
 )
 @click.option(
-    "--calibration-method", type=click.Choice(tuple(METHODS)), default="minmax", show_default=True, help="Of ranges."
+    "--calibration-method",
+    type=click.Choice(tuple(METHODS)),
+    default="minmax",
+    show_default=True,
+    help="Method for activation ranges.",
 )
 @click.option(
     "--plan",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="What edgener search found, for the variant mixed [default: search now].",
+    help="Result of edgener search for the variant mixed [default: search now].",
 )
 @click.option(
     "--timings",
     metavar="BUNDLE",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Take speeds from this bundle [default: measure them now].",
+    help="Copy speeds from this bundle [default: measure them now].",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
     checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, budgets: tuple[Budget, ...], exporter: str,
     calibration: str | None, calibration_method: str, plan: Path | None, timings: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Export CHECKPOINT to ONNX, quantise it, hold every form against PyTorch on real text, and write a bundle.
+    """Export, quantise and verify a checkpoint as a bundle.
 
-    Exit 0: every variant keeps its budgets and the bundle stands. Exit 3: one does not. Exit 4: the text is too little
-    to tell, and it says how much would. In both cases nothing was written.
+    Every variant is compared with PyTorch on real text. Exit 0: all variants pass, and the bundle is written. Exit 3: a
+    variant fails. Exit 4: the text is too short for a verdict, and the message says how much text is enough. With exit
+    3 or 4 nothing is written.
 
-    A budget is kept where the whole 95 % interval of what was lost is within it; 0 means that nothing may be lost on
-    this very text. Text without entities is judged by --max-churn and --max-batch-effect. FP32 may change no label.
+    A variant passes if the whole 95 % confidence interval of its loss is within the budget; a budget of 0 means no loss
+    on this text. Text without entities is judged by --max-churn and --max-batch-effect. FP32 must not change any label.
 
-    --variants all tries every one, auto searches for the fastest mix of precisions (edgener search) beside FP32: of
-    these, variants that do not pass are left out of the bundle, and the report says why.
+    --variant all tries every variant; auto tries FP32 and the fastest mix of precisions (edgener search). Variants of
+    these two sets that do not pass are left out of the bundle, and the report gives the reason.
 
     \b
     Example:
-      edgener export out/checkpoint --out out/bundle --variants fp32,int8-dynamic --data builtin:factory
-      edgener export out/checkpoint --out out/bundle --variants auto --data conll2003 --max-churn 0.01
+      edgener export out/checkpoint --out out/bundle --variant fp32,int8-dynamic --data builtin:factory
+      edgener export out/checkpoint --out out/bundle --variant auto --data conll2003 --max-churn 0.01
     """
     chosen = select_variants(variants)
-    is_planned = any(variant.planned for variant in chosen)
-    if plan and not is_planned:
-        raise click.UsageError(f"--plan is for the variant mixed, --variants names {variants}")
+    if plan and not any(variant.planned for variant in chosen):
+        raise click.UsageError(f"--plan is for the variant mixed, --variant names {variants}")
     dataset = read_split(data, split)
     calibrated = any(variant.calibrated for variant in chosen)
     text = calibration_text(data, calibration, dataset) if calibrated else None
@@ -91,30 +103,36 @@ def export(
     from edgener.checkpoint import data_record
     from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
     from edgener.progress import tracked
-    from edgener.search import SearchSpec, read_search, search_precision
 
     arguments = option_arguments((
-        ("variants", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
+        ("variant", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
         ("calibration", data_record(text).source if text and calibration else None),
         ("calibration_method", calibration_method if text else None), *data_settings(data),
     ))  # fmt: skip
-    cache = cache_folder()
     spec = ExportSpec(
-        chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache,
+        chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache_folder(),
         keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings,
     )  # fmt: skip
     try:
         with tracked() as track:
-            if plan:
-                spec = replace(spec, search=read_search(plan))
-            elif text and is_planned:
-                search = SearchSpec(search_text(data, dataset), text, budgets, calibration_method, exporter, cache)
-                spec = replace(spec, search=search_precision(checkpoint, search, track))
-            result = export_bundle(checkpoint, out, spec, track)
+            result = export_bundle(checkpoint, out, _with_plan(spec, plan, checkpoint, data, track), track)
     except RefusedVariantsError as refused:
         _render(refused.result, as_json, written=False)
         raise
     _render(result, as_json, written=True)
+
+
+def _with_plan(spec: ExportSpec, plan: Path | None, checkpoint: Path, data: DataSpec, track: Track) -> ExportSpec:
+    """The spec with the plan of the variant mixed: from its file, or searched now where a variant is planned."""
+    from edgener.search import SearchSpec, read_search, search_precision
+
+    if plan:
+        return replace(spec, search=read_search(plan))
+    if not spec.calibration or not any(variant.planned for variant in spec.variants):
+        return spec
+    text = search_text(data, spec.dataset)
+    search = SearchSpec(text, spec.calibration, spec.budgets, spec.calibration_method, spec.exporter, spec.cache)
+    return replace(spec, search=search_precision(checkpoint, search, track))
 
 
 def _render(result: ExportResult, as_json: bool, written: bool) -> None:
@@ -134,8 +152,8 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     entries = {entry.name: entry for entry in result.manifest.variants}
     for report in result.reports:
         table.add_row(report.variant, *_size_and_speed(entries.get(report.variant)), *_figures(report))
-    console = Console()
-    console.print(table)
+    console = Console(markup=False, emoji=False)
+    print_table(console, table)
     if written:
         for line in _left_out(result):
             console.print(line, highlight=False)
@@ -143,7 +161,7 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
 
 
 def _figures(report: ParityReport) -> tuple[str, ...]:
-    """F1, what was lost against PyTorch, churn and batch effect with their intervals, and the verdict."""
+    """F1, its difference to PyTorch, churn and batch effect with their intervals, and the verdict."""
     found = report.estimates
     return (
         "-" if found.overall.f1 is None else f"{found.overall.f1:.4f}",
@@ -155,18 +173,18 @@ def _figures(report: ParityReport) -> tuple[str, ...]:
 
 
 def _left_out(result: ExportResult) -> Iterator[str]:
-    """Which variants did not get into the bundle, and why."""
+    """The variants that are not in the bundle, with the reasons."""
     from edgener.parity.gate import Verdict, explain
 
-    kept = {entry.name for entry in result.manifest.variants}
+    included = {entry.name for entry in result.manifest.variants}
     for report in result.reports:
-        if report.variant not in kept:
+        if report.variant not in included:
             reasons = [judged for judged in report.judgements if judged.verdict is not Verdict.PASS]
             yield from (f"left out ({judged.verdict}): {explain(report.variant, judged)}" for judged in reasons)
 
 
 def _size_and_speed(entry: VariantEntry | None) -> tuple[str, str]:
-    """Megabytes, and milliseconds a text alone, of a variant that stands in the bundle and is timed here."""
+    """Megabytes, and milliseconds per text alone, of a variant of the bundle that was timed here."""
     if entry is None:
         return "-", "-"
     return f"{entry.file.size / 1e6:.1f}", f"{entry.speed.latency_ms.median:.2f}" if entry.speed else "-"

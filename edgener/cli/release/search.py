@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgener.cache import cache_folder
 from edgener.cli.options import data_options
-from edgener.cli.tables import narrow_table
+from edgener.cli.tables import narrow_table, print_table
 from edgener.data.calibration import calibration_text
 from edgener.data.read import DataSpec, read_split
 from edgener.parity.budgets import Budget, with_default
 from edgener_exporters.calibrate.calibration import METHODS
+from edgener_exporters.calibrate.measurement_cache import cache_folder
 
 from .budgets import budget_options
 
 if TYPE_CHECKING:
-    from edgener.search import SearchResult, Trial
+    from edgener.search import SearchResult, SearchTrial
 
 
 @click.command()
@@ -26,34 +26,39 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write what was found to this JSON file, and the front as SVG and PNG beside it.",
+    help="Write the result to this JSON file, and its picture as SVG and PNG beside it.",
 )
 @data_options
 @click.option(
-    "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Text to try on."
+    "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Split to try on."
 )
 @budget_options
-@click.option("--calibration", metavar="SOURCE", help="Text that ranges are measured on [default: of train].")
+@click.option("--calibration", metavar="SOURCE", help="Text for activation ranges [default: part of the train split].")
 @click.option(
-    "--calibration-method", type=click.Choice(tuple(METHODS)), default="minmax", show_default=True, help="Of ranges."
+    "--calibration-method",
+    type=click.Choice(tuple(METHODS)),
+    default="minmax",
+    show_default=True,
+    help="Method for activation ranges.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def search(
     checkpoint: Path, out: Path | None, data: DataSpec, split: str, budgets: tuple[Budget, ...],
     calibration: str | None, calibration_method: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Search the fastest mix of precisions for CHECKPOINT on this CPU that keeps the budgets.
+    """Find the fastest mix of precisions within the budgets.
 
-    Every matrix product is measured in every form (FP32, weight-only, static, row-wise and dynamic INT8): the noise it
-    puts into the logits, and its time. Mixes that trade noise for time best are tried on real text, from FP32 to the
-    fastest. The default budget of churn is 0.01. What was measured is kept: a search that was broken off goes on.
+    The search measures every matrix product of CHECKPOINT on this CPU with every kernel (FP32, weight-only, static,
+    row-wise and dynamic INT8): the noise in the logits, and the time. Then it tries the mixes with the best trade of
+    noise for time on real text, from FP32 to the fastest. The default budget of churn is 0.01. Measurements are cached:
+    an interrupted search resumes.
 
-    Exit 0: the mix chosen keeps the budgets. Exit 3: none does. Exit 4: the text is too little to tell.
+    Exit 0: the chosen mix is within the budgets. Exit 3: none is. Exit 4: the text is too short for a verdict.
 
     \b
     Example:
       edgener search out/checkpoint --data builtin:factory --max-churn 0.02 --out out/search.json
-      edgener export out/checkpoint --out out/bundle --data builtin:factory --variants mixed,fp32 --plan out/search.json
+      edgener export out/checkpoint --out out/bundle --data builtin:factory --variant mixed,fp32 --plan out/search.json
     """
     dataset = read_split(data, split)
     text = calibration_text(data, calibration, dataset)
@@ -79,7 +84,7 @@ def search(
         _print(result, out)
     if (verdict := Verdict(result.best.verdict)) is not Verdict.PASS:
         refused = ParityError(
-            f"no mix surely keeps the budgets on {result.data}: the one chosen is {verdict}",
+            f"no mix passes on {result.data}: the verdict of the chosen one is {verdict}",
             "Search on more text, or allow more: --max-churn 0.02",
         )
         refused.exit_code = EXIT_CODES[verdict]
@@ -94,21 +99,21 @@ def _print(result: SearchResult, out: Path | None) -> None:
     table = narrow_table(*columns, title=title, wraps=("mix", "products", "verdict"))
     for trial in result.trials:
         table.add_row(*_row(trial), style="bold" if trial.name == result.chosen else None)
-    console = Console()
-    console.print(table)
+    console = Console(markup=False, emoji=False)
+    print_table(console, table)
     for role, reason in result.reasons.items():
         console.print(f"{role} stays in FP32: {reason}", highlight=False)
     if out:
-        front = out.with_suffix(".png")
-        console.print(f"plan:  {out}\nfront: {front}", highlight=False, soft_wrap=True)
+        picture = out.with_suffix(".png")
+        console.print(f"plan:  {out}\nchart: {picture}", highlight=False, soft_wrap=True)
 
 
-def _row(trial: Trial) -> tuple[str, ...]:
-    """A trial by its bare figures; their intervals stand in the JSON and in the picture."""
+def _row(trial: SearchTrial) -> tuple[str, ...]:
+    """The bare figures of a trial; the JSON and the picture have the intervals."""
     speed, lost, churn = trial.speed, trial.f1_difference, trial.churn
     return (
         trial.name,
-        ", ".join(f"{count} {form.removeprefix('int8-')}" for form, count in trial.forms.items()),
+        ", ".join(f"{count} {kernel.removeprefix('int8-')}" for kernel, count in trial.kernels.items()),
         f"{trial.size / 1e6:.1f}",
         f"{speed.throughput.median:,.0f}" if speed else "-",
         f"{speed.latency_ms.median:.2f}" if speed else "-",

@@ -1,4 +1,4 @@
-"""`edgener variants`: the forms a model can be exported in."""
+"""`edgener variants`: the table of variants."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 
 import click
 
+from edgener.cli.tables import narrow_table, print_table
 from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.machine.devices import provider_title
 
-HEADINGS = ("variant", "what it is", "runs on", "refused on", "needs")
+HEADINGS = ("variant", "description", "runs on", "refused on", "requires")
 PAGE = """# Variants
 
-The forms that `edgener export --variants` writes. A bundle lists the fastest first, as measured where it was exported,
-and a device takes the first that it can run. What is said of TensorRT has not been run on a device.
+The variants that `edgener export --variant` writes. A bundle lists them by their speed where it was exported, the
+fastest first, and a device takes the first that it can run. Nothing about TensorRT has been run on a device yet.
 
 This page is what `edgener variants --markdown` prints.
 
@@ -24,19 +25,21 @@ This page is what `edgener variants --markdown` prints.
 
 
 @click.command()
-@click.option("--json", "form", flag_value="json", help="Print the table as JSON.")
-@click.option("--markdown", "form", flag_value="markdown", help="Print it as the page docs/variants.md.")
-def variants(form: str | None) -> None:
-    """List the forms a model can be exported in: where each runs, where it is refused and why, what it needs.
+@click.option("--json", "output", flag_value="json", help="Print the table as JSON.")
+@click.option("--markdown", "output", flag_value="markdown", help="Print the page of the documentation.")
+def variants(output: str | None) -> None:
+    """List the variants that a model can be exported as.
+
+    The table says where each runs, where it is refused and why, and what it requires.
 
     \b
     Example:
       edgener variants --json
     """
     rows = [_row(variant) for variant in VARIANTS.values()]
-    if form == "json":
+    if output == "json":
         click.echo(json.dumps(rows, indent=2))
-    elif form == "markdown":
+    elif output == "markdown":
         click.echo(_markdown(rows), nl=False)
     else:
         _print_table(rows)
@@ -44,12 +47,12 @@ def variants(form: str | None) -> None:
 
 def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(*HEADINGS, show_lines=True)
+    table = narrow_table(*HEADINGS, title="", wraps=HEADINGS[1:])
+    table.show_lines = True
     for row in rows:
         table.add_row(*_cells(row))
-    Console().print(table)
+    print_table(Console(markup=False, emoji=False), table)
 
 
 def _markdown(rows: Iterable[Mapping[str, Any]]) -> str:

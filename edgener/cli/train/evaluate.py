@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgener.cli.options import data_options
+from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import SPLITS, DataSpec, read_split
 
 if TYPE_CHECKING:
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @data_options
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Text to judge on.")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Split to score.")
 @click.option("--variant", default="auto", show_default=True, help="Variant of a bundle.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON and PNG pictures there.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for JSON and PNG pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def evaluate(model: Path, data: DataSpec, split: str, variant: str, out: Path | None, as_json: bool) -> None:
-    """Score MODEL, a checkpoint or a bundle: entities by strict IOB2, and tokens by tag.
+    """Score a checkpoint or a bundle on labelled text.
+
+    Prints entity scores (strict IOB2, as seqeval) and token scores by tag of MODEL.
 
     \b
     Example:
@@ -50,20 +53,18 @@ def _print(evaluation: Evaluation, files: list[Path]) -> None:
 
     from edgener.report.scores import rows
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     entities = evaluation.entities
     averages = (("micro", entities.micro), ("macro", entities.macro))
-    console.print(_table("entities", [*entities.labels.items(), *averages]))
-    console.print(_table("tokens", rows(evaluation)))
+    print_table(console, _table("entities", [*entities.labels.items(), *averages]))
+    print_table(console, _table("tokens", rows(evaluation)))
     console.print(f"{evaluation.runs}, {evaluation.data.source} ({evaluation.data.split})", highlight=False)
     for file in files:
         console.print(str(file), highlight=False, soft_wrap=True)
 
 
-def _table(title: str, rows: Iterable[tuple[str, Score]]) -> object:
-    from rich.table import Table
-
-    table = Table(title, "precision", "recall", "F1", "support")
+def _table(title: str, rows: Iterable[tuple[str, Score]]) -> Any:
+    table = narrow_table(title, "precision", "recall", "F1", "support", title="", wraps=(title,))
     for name, score in rows:
         table.add_row(name, *(f"{x:.4f}" for x in (score.precision, score.recall, score.f1)), str(score.support))
     return table

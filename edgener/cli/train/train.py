@@ -13,12 +13,13 @@ from typing import Any
 import click
 
 from edgener.cli.options import data_options
+from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import DataSpec, read_splits
 from edgener.train.config import TrainConfig, load_config
 
 
 def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """One option a field of TrainConfig; None means it was not given, so that a YAML file's value stands."""
+    """Add one option per field of TrainConfig; None means that it was not given, and the YAML file's value counts."""
     types = typing.get_type_hints(TrainConfig)
     for field in reversed(dataclasses.fields(TrainConfig)):
         name = field.name.replace("_", "-")
@@ -42,14 +43,14 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="YAML file of settings; options override it."
 )
-@click.option("--resume", is_flag=True, help="Go on with an unfinished run.")
+@click.option("--resume", is_flag=True, help="Resume an unfinished run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 @_setting_options
 def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_json: bool, **settings: Any) -> None:
-    """Fine-tune an encoder for token classification and write a checkpoint.
+    """Fine-tune an encoder for token classification.
 
-    The epoch with the best entity F1 on the valid split is kept. A run that was killed goes on with --resume.
-    Several GPUs or machines: torchrun --nproc-per-node 2 -m edgener train ...
+    The checkpoint is that of the epoch with the best entity F1 on the valid split. --resume continues an interrupted
+    run. Several GPUs or machines: torchrun --nproc-per-node 2 -m edgener train ...
 
     \b
     Example:
@@ -61,7 +62,7 @@ def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_
     from edgener.train.run import train as run
 
     result = run(splits, config, out, resume)
-    if os.environ.get("RANK", "0") != "0":  # torchrun: one process speaks for all
+    if os.environ.get("RANK", "0") != "0":  # torchrun: one process prints for all
         return
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(result), indent=2))
@@ -71,15 +72,15 @@ def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_
 
 def _print(result: Any) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("entities of " + result.split, "before F1", "after F1", "precision", "recall", "support")
+    title = f"entities of {result.split}"
+    table = narrow_table(title, "before F1", "after F1", "precision", "recall", "support", title="", wraps=(title,))
     for label, score in (*result.after.labels.items(), ("all", result.after.micro)):
         old = result.before.micro if label == "all" else result.before.labels.get(label)
         table.add_row(
             label, f"{old.f1:.4f}" if old else "-", *(f"{x:.4f}" for x in (score.f1, score.precision, score.recall)),
             str(score.support),
         )  # fmt: skip
-    console = Console()
-    console.print(table)
+    console = Console(markup=False, emoji=False)
+    print_table(console, table)
     console.print(f"checkpoint: {result.checkpoint}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Sentences of the factory from a seed: the same on every machine and Python."""
+"""Factory sentences from a seed, the same on every machine and Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from edgener.data.spans import sentence_of_text
+from edgener.data.sentences import sentence_of_text
 from edgener.data.types import Dataset, Sentence, Span
 
 from . import lexicon
@@ -18,7 +18,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 class _Words:
-    """Draws the content of slots; words kept for evaluation are drawn only where `held_out` allows them."""
+    """Draws the content of slots; held-out words are drawn only where `held_out` is true."""
 
     def __init__(self, random: Random, held_out: bool) -> None:
         self.random = random
@@ -47,7 +47,7 @@ class _Words:
         return self.number(1, count) == 1
 
     def code(self) -> str:
-        """A code that could be a machine's tag, a place or a part: only the sentence tells."""
+        """A code that may name a machine, a location or a part; only the sentence decides."""
         letters = lexicon.TAG_LETTERS[self.number(0, len(lexicon.TAG_LETTERS) - 1)]
         return f"{letters}{'-' if self.one_in(2) else ''}{self.number(1, 9999)}"
 
@@ -72,7 +72,7 @@ class _Words:
 
 
 def factory_splits(seed: int = 7) -> dict[str, Dataset]:
-    """Train (2,000), valid (300) and test (600) sentences that no two splits share."""
+    """Train (2,000), valid (300) and test (600) sentences without overlap."""
     seen: set[str] = set()
     splits = {}
     for index, (split, size) in enumerate(SIZES.items()):
@@ -91,7 +91,7 @@ def _unseen(words: _Words, seen: set[str], line: int) -> Sentence:
 
 
 def _fill(words: _Words) -> tuple[str, list[Span]]:
-    """A template with its slots filled, written the way people in a hurry write."""
+    """A template with filled slots, in hasty spelling."""
     kind = words.random.choices(KINDS, WEIGHTS)[0]
     template = words.choice(kind) if words.held_out else kind[words.number(0, len(kind) - 1)]
     style = (str.lower, str.upper, str.capitalize, str, str, str)[words.number(0, 5)]
@@ -107,7 +107,7 @@ def _fill(words: _Words) -> tuple[str, list[Span]]:
 
 
 def _hasty(words_in_slot: str, words: _Words) -> str:
-    """Abbreviations one time in three, a pair of letters swapped one time in twenty-five."""
+    """Abbreviate one time in three, and swap a pair of letters one time in twenty-five."""
     if words.one_in(3):
         words_in_slot = " ".join(lexicon.ABBREVIATIONS.get(word, word) for word in words_in_slot.split(" "))
     if words.one_in(25) and words_in_slot.isalpha() and len(words_in_slot) > 4:

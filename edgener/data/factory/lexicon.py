@@ -1,7 +1,7 @@
-"""The words of the factory: what each slot of a template may hold.
+"""The words of the factory for each slot of a template.
 
-Many words stand in several lists (a filter is a machine here and a part there; a leak is a fault, a leak test an
-action), so the sentence decides, as it does in real work orders. Every fourth entry is kept out of the training split.
+Many words are in several lists (a filter is a machine or a part; a leak is a fault, a leak test an action), so the
+sentence decides, as in real work orders. Every fourth entry is held out of the training split.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sentences of the factory, with a slot for each entity; `{n}`, `{time}` and `{code}` are no entities."""
+"""The sentences of the factory, with a slot per entity; `{n}`, `{time}` and `{code}` are not entities."""
 
 from __future__ import annotations
 

@@ -1,24 +1,25 @@
-"""CoNLL columns: one token a line, blank lines between sentences, 1 to N columns by tab or space."""
+"""CoNLL columns: one token per line, blank lines between sentences, 1 to N columns by tab or space."""
 
 from __future__ import annotations
 
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from edgener.data.sentences import join_tokens
 from edgener.data.tags import TAG, guess_scheme, spans_of
 from edgener.data.types import Sentence
 from edgener_runtime.errors import UserInputError
 
 from .lines import BadLines
-from .text import join_tokens
 
 DOCUMENT_START = "-DOCSTART-"
 
 
 @dataclass(frozen=True)
-class Row:
+class ConllRow:
     """One line that is not blank: its number, its text and its columns."""
 
     line: int
@@ -27,7 +28,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ColumnLayout:
     """Which column holds the token and which the tag (None where the file has tokens only), counted from 0."""
 
     token: int
@@ -35,12 +36,19 @@ class Layout:
     columns: int
 
 
+def read(text: str, bad: BadLines, options: Mapping[str, Any]) -> tuple[list[Sentence], str, str]:
+    """`read_conll` for the table of readers, with columns counted from 1."""
+    token, tag = (column and column - 1 for column in (options.get("token_column"), options.get("tag_column")))
+    sentences, scheme = read_conll(text, bad, token, tag, options.get("scheme", "auto"))
+    return sentences, "conll", scheme
+
+
 def read_conll(
     text: str, bad: BadLines, token_column: int | None = None, tag_column: int | None = None, scheme: str = "auto"
 ) -> tuple[list[Sentence], str]:
-    """The sentences of a file in CoNLL columns and the tag scheme they were read in.
+    """The sentences of a file in CoNLL columns and its tag scheme; columns count from 0.
 
-    Raises UserInputError at a broken line (unless `bad` skips them) or where no column holds tags.
+    Raises UserInputError for a broken line unless `bad` skips it, and for a file without a column of tags.
     """
     blocks = list(_blocks(text))
     rows = [row for block in blocks for row in block]
@@ -52,13 +60,13 @@ def read_conll(
     return [replace(sentence, document=bisect(starts, sentence.line)) for sentence in sentences], scheme
 
 
-def _blocks(text: str) -> Iterator[list[Row]]:
-    """Runs of lines between blank ones; a line that holds only a tab or spaces is blank."""
-    block: list[Row] = []
+def _blocks(text: str) -> Iterator[list[ConllRow]]:
+    """Runs of lines between blank ones; a line of white space is blank."""
+    block: list[ConllRow] = []
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.rstrip()
         if line:
-            block.append(Row(number, line, _columns(line)))
+            block.append(ConllRow(number, line, _columns(line)))
         elif block:
             yield block
             block = []
@@ -67,15 +75,15 @@ def _blocks(text: str) -> Iterator[list[Row]]:
 
 
 def _columns(line: str) -> tuple[str, ...]:
-    """Columns by tab where the line has one, else by spaces; only ASCII ones, as tokens may hold other white space."""
+    """Columns by tab where the line has one, else by ASCII spaces; tokens may contain other white space."""
     return tuple(line.split("\t") if "\t" in line else (column for column in line.split(" ") if column))
 
 
-def _layout(rows: Sequence[Row], bad: BadLines, token: int | None, tag: int | None) -> Layout:
-    """The columns given, or guessed: behind an index column the first tag layer (the outer one), else the last."""
+def _layout(rows: Sequence[ConllRow], bad: BadLines, token: int | None, tag: int | None) -> ColumnLayout:
+    """The given columns, or a guess: the first column of tags after an index column, else the last column of tags."""
     rows = [row for row in rows if not row.text.startswith("#") and row.columns[0] != DOCUMENT_START]
     if not rows:
-        return Layout(token or 0, tag, 1)
+        return ColumnLayout(token or 0, tag, 1)
     width = Counter(len(row.columns) for row in rows).most_common(1)[0][0]
     regular = [row.columns for row in rows if len(row.columns) == width]
     indexed = width > 2 and _share(columns[0].isdecimal() for columns in regular) >= 0.9
@@ -93,13 +101,13 @@ def _layout(rows: Sequence[Row], bad: BadLines, token: int | None, tag: int | No
         )
     if tag is None and width > 1:
         tag = _guess_tag_column(regular, token, indexed, bad)
-    return Layout(token, tag, width)
+    return ColumnLayout(token, tag, width)
 
 
-def _share(hold: Iterable[bool]) -> float:
-    """How many of them hold; broken lines must not change what a column is taken for, so never ask for all."""
-    held = list(hold)
-    return sum(held) / len(held)
+def _share(conditions: Iterable[bool]) -> float:
+    """The share that is true; a few broken lines must not change the guess of a column."""
+    results = list(conditions)
+    return sum(results) / len(results)
 
 
 def _guess_tag_column(rows: Sequence[tuple[str, ...]], token: int, indexed: bool, bad: BadLines) -> int:
@@ -116,8 +124,10 @@ def _guess_tag_column(rows: Sequence[tuple[str, ...]], token: int, indexed: bool
     return candidates[0] if indexed else candidates[-1]
 
 
-def _sentences(block: Sequence[Row], layout: Layout, bad: BadLines) -> Iterator[tuple[int, list[str], list[str]]]:
-    """(line, tokens, tags) of each sentence in a run of lines; a document start ends a sentence and is none."""
+def _sentences(
+    block: Sequence[ConllRow], layout: ColumnLayout, bad: BadLines
+) -> Iterator[tuple[int, list[str], list[str]]]:
+    """(line, tokens, tags) of each sentence in a run of lines; a document start ends a sentence."""
     line, tokens, tags = 0, list[str](), list[str]()
     for row in block:
         if row.columns[0] == DOCUMENT_START:
@@ -134,7 +144,7 @@ def _sentences(block: Sequence[Row], layout: Layout, bad: BadLines) -> Iterator[
         yield line, tokens, tags
 
 
-def _cell(row: Row, layout: Layout, bad: BadLines) -> tuple[str, str] | None:
+def _cell(row: ConllRow, layout: ColumnLayout, bad: BadLines) -> tuple[str, str] | None:
     """Token and tag of a line, or None for a comment or a skipped broken line."""
     columns, last = row.columns, max(layout.token, layout.tag or 0)
     tag = "O" if layout.tag is None else columns[layout.tag] if len(columns) > last else ""
@@ -148,7 +158,7 @@ def _cell(row: Row, layout: Layout, bad: BadLines) -> tuple[str, str] | None:
     return None
 
 
-def _expected(layout: Layout) -> str:
+def _expected(layout: ColumnLayout) -> str:
     if layout.tag is None:
         return "a token and no other column"
     columns = f"columns {layout.token + 1} and {layout.tag + 1} of {layout.columns}"
@@ -156,8 +166,8 @@ def _expected(layout: Layout) -> str:
 
 
 def _sentence(line: int, tokens: list[str], tags: list[str], scheme: str, bad: BadLines) -> Sentence:
-    spans, mended = spans_of(tags, scheme)
-    if mended:
-        bad.counts["entities that began without B-"] += mended
+    spans, fixed = spans_of(tags, scheme)
+    if fixed:
+        bad.counts["entities that began without B-"] += fixed
     text, offsets = join_tokens(tokens)
     return Sentence(text, offsets, spans, line)

@@ -1,4 +1,4 @@
-"""A data file as numbered lines, and what to do with a broken one."""
+"""Data files as text, and the treatment of broken lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgener_runtime.errors import UserInputError
 
 
 def read_text(path: Path) -> str:
-    """A whole file as UTF-8 text, byte order mark removed, line ends as LF. Raises UserInputError if unreadable."""
+    """A file as UTF-8 text without byte order mark, line ends as LF. Raises UserInputError for an unreadable file."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -37,17 +37,17 @@ def _not_utf8(path: Path, error: UnicodeDecodeError) -> UserInputError:
 
 @dataclass
 class BadLines:
-    """Raises on a broken line, or skips and counts it; also counts what was mended or dropped, by kind."""
+    """Raises on a broken line, or skips and counts it; also counts fixed and dropped entities by kind."""
 
     path: Path
     skip: bool = False
     counts: Counter[str] = field(default_factory=Counter)
 
     def report(self, line: int, found: str, expected: str) -> None:
-        """Take note of a broken line. Raises UserInputError unless lines are to be skipped."""
+        """Count a broken line. Raises UserInputError unless broken lines are skipped."""
         if not self.skip:
             raise UserInputError(
                 f"{self.path}:{line}: found {found[:100]!r}, expected {expected}",
-                "Mend the line, or leave such lines out with --on-bad-line skip.",
+                "Fix the line, or skip such lines with --on-error skip.",
             )
         self.counts["broken lines skipped"] += 1

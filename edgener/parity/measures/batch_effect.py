@@ -1,4 +1,4 @@
-"""Does a text get the same answer alone, padded, and beside others? Dynamic quantisation takes one range a batch."""
+"""The batch effect: entities that change with padding and batch-mates, as with dynamic quantisation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Batched(Tagger, Protocol):
-    """A variant in the runtime, whose batches can be padded further."""
+    """A variant in the runtime whose batches can be padded."""
 
     def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
         """Logits of each text's subwords, in order; texts given together run together."""
@@ -31,10 +31,10 @@ def count_batch_effect(
     step: Callable[[], None],
     most: int | None = None,
 ) -> NDArray[np.float64]:
-    """(sentences, 2): entities that change between a text alone, padded to twice its length and beside others; and all.
+    """(sentences, 2): entities that change between a text alone, padded to twice its length and in a batch; and all.
 
-    `beside` are the tags that the variant gave when texts ran together, as devices run them. `most` sentences, evenly
-    spread, are looked at, the others count nothing; None looks at all.
+    `beside` are the variant's tags of the texts in batches. `most` evenly spread sentences are counted; None counts
+    all.
     """
     import numpy as np
 
@@ -47,7 +47,7 @@ def count_batch_effect(
         (alone,) = variant.logits([sentence.text])
         (padded,) = variant.logits([sentence.text], padding=len(alone.input_ids))
         tags = [others, *(token_tags(sentence, answer, variant.labels) for answer in (padded, alone))]
-        in_company, with_padding, by_itself = (set(spans_of(side)[0]) for side in tags)
-        lost, gained = by_itself - (in_company & with_padding), (in_company | with_padding) - by_itself
+        in_batch, with_padding, by_itself = (set(spans_of(side)[0]) for side in tags)
+        lost, gained = by_itself - (in_batch & with_padding), (in_batch | with_padding) - by_itself
         row[:] = (len(lost) + len(gained)) / 2, len(by_itself)
     return counts

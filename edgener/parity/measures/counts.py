@@ -1,4 +1,4 @@
-"""Counts by sentence and label, from which F1, churn and their intervals are made."""
+"""Counts by sentence and label for F1, churn and their intervals."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class Count(IntEnum):
-    """What is counted of each label: entities by strict IOB2 for F1, and as devices show them for churn."""
+    """The counts of each label: entities by strict IOB2 for F1, and in the decoding of devices for churn."""
 
-    HITS = 0  # of the variant, found in gold
+    HITS = 0  # the variant's, found in gold
     GUESSED = 1
     HITS_PYTORCH = 2
     GUESSED_PYTORCH = 3
     GOLD = 4
-    ENTITIES = 5  # PyTorch's, an I- without its B- beginning one too
-    CHANGED = 6  # those that only one of the two has, by half
+    ENTITIES = 5  # PyTorch's, including those that begin with I-
+    CHANGED = 6  # entities of only one of the two, each counted as a half
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Counts:
 
 
 def count_sentences(sentences: Sequence[Sentence], pytorch: Answers, variant: Answers, batch: Floats) -> Counts:
-    """What figures are made of, from what both models said."""
+    """The counts of the answers of both models."""
     import numpy as np
 
     labels = tuple(sorted({tag[2:] for tag in (*pytorch.labels, *variant.labels) if tag != "O"}))
@@ -63,7 +63,7 @@ def count_sentences(sentences: Sequence[Sentence], pytorch: Answers, variant: An
 
 
 def count_entities(labels: Sequence[str], gold: Tags, pytorch: Tags, variant: Tags) -> Floats:
-    """(sentences, labels, counts) of three tag sequences a sentence."""
+    """(sentences, labels, counts) of three tag sequences per sentence."""
     import numpy as np
 
     index = {label: number for number, label in enumerate(labels)}
@@ -86,5 +86,5 @@ def count_entities(labels: Sequence[str], gold: Tags, pytorch: Tags, variant: Ta
 
 
 def _strict(tags: Sequence[str]) -> set[Span]:
-    """The entities that begin with a B-, as seqeval's strict IOB2 has them."""
+    """The entities that begin with a B-, as in seqeval's strict IOB2."""
     return {span for span in spans_of(tags)[0] if tags[span.start].startswith("B-")}

@@ -1,4 +1,4 @@
-"""The entity diff: each entity that a variant loses, gains, relabels or moves, with how close the call was."""
+"""The entity diff: each entity that a variant loses, gains, relabels or moves, with the margin of the decision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS = ("lost", "gained", "relabelled", "moved")
 
 @dataclass(frozen=True)
 class FoundEntity:
-    """An entity by its characters."""
+    """An entity with its character offsets."""
 
     label: str
     start: int
@@ -41,9 +41,9 @@ class FoundEntity:
 class Change:
     """One entity that differs: `pytorch` is None where it was gained, `variant` where it was lost.
 
-    The scores are the probabilities that each model gives PyTorch's entity (the gained one where there is none), a mean
-    over its tokens. `margin` is the smallest gap of probability between PyTorch's answer and its second best on the
-    tokens in question: near 0, PyTorch itself nearly decided otherwise.
+    The scores are the mean probabilities of PyTorch's entity (else of the gained one) in each model, over its tokens.
+    `margin` is the smallest difference of probability between PyTorch's label and its second best on these tokens:
+    near 0, PyTorch itself was close to another label.
     """
 
     kind: str
@@ -66,17 +66,17 @@ def changes(sentences: Sequence[Sentence], pytorch: Answers, variant: Answers) -
     """The entities that differ, in the text's order."""
     for number, sentence in enumerate(sentences):
         if pytorch.tags[number] != variant.tags[number]:
-            clean = replace(sentence, text=without_surrogates(sentence.text))  # as the models read it; no file has them
+            clean = replace(sentence, text=without_surrogates(sentence.text))  # as the models and files have it
             yield from _changes(number, clean, pytorch, variant)
 
 
 def to_jsonl(found: Sequence[Change]) -> str:
-    """One change a line."""
+    """JSON Lines with one change per line."""
     return "".join(json.dumps(asdict(change), ensure_ascii=False) + "\n" for change in found)
 
 
 class _Pair(NamedTuple):
-    """An entity that differs, as either side has it."""
+    """An entity that differs, in both models."""
 
     pytorch: Span | None
     variant: Span | None
@@ -157,7 +157,7 @@ def _token_scores(sentence: Sentence, scored: TokenLogits) -> Floats:
 
 
 def _mean_score(scores: Floats, tags: Sequence[str], labels: Sequence[str]) -> float:
-    """Over the tokens that have a subword; a tag that the model lacks scores 0."""
+    """The mean over tokens with a subword; an unknown tag scores 0."""
     import numpy as np
 
     seen = [(row, tag) for row, tag in zip(scores, tags, strict=True) if np.isfinite(row).all()]
@@ -179,7 +179,7 @@ def _margin(scores: Floats, pair: _Pair) -> float:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Sentences of a kind: PyTorch's entities in them, and the churn there."""
+    """A group of sentences: PyTorch's entities, and their churn."""
 
     entities: int
     churn: float
@@ -202,7 +202,7 @@ _UNKNOWN = ((0.0, "none"), (0.05, "up to 5%"), (0.2, "up to 20%"), (1.0, "more")
 def summarise(
     found: Sequence[Change], sentences: Sequence[Sentence], pytorch: Answers, counts: Counts, unknown_id: int | None
 ) -> DiffSummary:
-    """Counts of changes; `unknown_id` is the subword that stands for what the vocabulary lacks."""
+    """Counts of changes; `unknown_id` is the id of the unknown subword."""
     by_label: dict[str, Counter[str]] = {}
     for change in found:
         by_label.setdefault(change.label, Counter())[change.kind] += 1
@@ -222,7 +222,7 @@ def _by_kind(counts: Counter[str]) -> dict[str, int]:
 
 
 def _buckets(values: Sequence[float], bounds: Sequence[tuple[float, str]], counts: Counts) -> dict[str, Bucket]:
-    """Sentences by the first bound that their value does not pass."""
+    """Sentences grouped by the first bound that is not below their value."""
     import numpy as np
 
     numbers = np.searchsorted([bound for bound, _ in bounds], values)

@@ -1,4 +1,4 @@
-"""How far the logits of a variant are from PyTorch's, and how far both trust themselves too much."""
+"""The distance of a variant's logits from PyTorch's, and the calibration error of both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BINS = 15
 class LogitFigures:
     """Distances over all subwords and labels.
 
-    `kl` is the mean divergence of the variant's label distribution from PyTorch's, in nats a subword. `ece` is the
+    `kl` is the mean divergence of the variant's label distribution from PyTorch's, in nats per subword. `ece` is the
     expected calibration error (Guo et al. 2017, 15 bins) of the labels of tokens, None without gold entities.
     """
 
@@ -60,7 +60,7 @@ def logit_figures(sentences: Sequence[Sentence], pytorch: Answers, variant: Answ
 
 
 def _confidences(sentences: Sequence[Sentence], answers: Answers) -> tuple[Floats, NDArray[np.bool_]]:
-    """How sure the label of each token that has a subword is (0 to 1), and whether it is the gold one."""
+    """The confidence (0 to 1) of each token with a subword, and whether its label is the gold one."""
     import numpy as np
 
     sure, right = [np.empty(0)], list[bool]()
@@ -82,7 +82,7 @@ def log_softmax(logits: Floats) -> Floats:
 
 
 def calibration_error(confidences: Floats, right: NDArray[np.bool_]) -> float:
-    """Mean gap between how sure (0 to 1) answers were and how many were right, weighted by bin; 0 where there are none.
+    """The mean difference between confidence (0 to 1) and accuracy, weighted by bin; 0 without answers.
 
     Guo et al. 2017, On calibration of modern neural networks.
     """

@@ -1,4 +1,4 @@
-"""Masks that our runtime never makes but other servers do: left-padded and holed, on real text."""
+"""Attention masks of other servers, which the runtime never makes: left-padded and holed, on real text."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, "NDArray[np.int64]"]
 
-# How far logits may stray under a mask: twice as far as the same subwords do at the same places with nothing masked,
+# How far logits may deviate under a mask: twice as far as those of the same subwords with nothing masked,
 # which is what quantisation alone does to them, or 2 % of their size. Measured on int8-dynamic: 0.9 to 1.6 times as far
 # where it is sound, 2.7 to 14 times where the mask is ignored.
 TIMES, AT_LEAST = 2.0, 0.02
 
 
 class Runner(Protocol):
-    """What takes a model's inputs as they are: PyTorch, or a variant in the runtime."""
+    """Runs a model on its own inputs: PyTorch, or a variant in the runtime."""
 
     def run(self, inputs: Inputs) -> Logits:
         """Logits (rows, subwords, labels) of inputs (rows, subwords)."""
@@ -29,7 +29,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class MaskedText:
-    """Real text under one kind of mask, with PyTorch's logits, and those with nothing masked."""
+    """Real text under one kind of mask, with PyTorch's logits under it and with nothing masked."""
 
     mask: str
     inputs: Inputs
@@ -38,20 +38,20 @@ class MaskedText:
 
 
 @dataclass(frozen=True)
-class Stray:
-    """How far logits are from PyTorch's, as a share of their norm: under a mask, and with nothing masked."""
+class MaskDeviation:
+    """The relative distance of logits from PyTorch's: under a mask, and with nothing masked."""
 
     masked: float
     unmasked: float
 
     @property
     def limit(self) -> float:
-        """How far they may be under the mask."""
+        """The largest distance allowed under the mask."""
         return max(TIMES * self.unmasked, AT_LEAST)
 
 
 def left_padded(inputs: Inputs) -> Inputs:
-    """Each row of right-padded inputs moved to the right end."""
+    """Right-padded inputs with each row moved to the right end."""
     import numpy as np
 
     rows = np.arange(len(inputs["attention_mask"]))[:, None]
@@ -62,7 +62,7 @@ def left_padded(inputs: Inputs) -> Inputs:
 
 
 def holed(inputs: Inputs) -> Inputs:
-    """Every third subword masked out, the first one kept."""
+    """Inputs with every third subword masked out, but never the first."""
     import numpy as np
 
     position = np.arange(inputs["attention_mask"].shape[1])[None, :]
@@ -78,7 +78,7 @@ MASKS: dict[str, Callable[[Inputs], Inputs]] = {
 
 
 def mask_texts(pytorch: Runner, inputs: Inputs) -> tuple[MaskedText, ...]:
-    """What PyTorch says of right-padded inputs under each kind of mask."""
+    """PyTorch's logits of right-padded inputs under each kind of mask."""
     masked = {name: mask(inputs) for name, mask in MASKS.items()}
     return tuple(
         MaskedText(name, changed, pytorch.run(changed), pytorch.run(unmasked(changed)))
@@ -87,16 +87,16 @@ def mask_texts(pytorch: Runner, inputs: Inputs) -> tuple[MaskedText, ...]:
 
 
 def unmasked(inputs: Inputs) -> Inputs:
-    """The same subwords at the same places, padding seen like the rest."""
+    """The same inputs with nothing masked, including the padding."""
     import numpy as np
 
     return inputs | {"attention_mask": np.ones_like(inputs["attention_mask"])}
 
 
-def stray(variant: Runner, texts: Sequence[MaskedText]) -> dict[str, Stray]:
-    """By kind of mask, how far a variant's logits are from PyTorch's where the mask lets something be seen."""
+def mask_deviations(variant: Runner, texts: Sequence[MaskedText]) -> dict[str, MaskDeviation]:
+    """By kind of mask, the distance of a variant's logits from PyTorch's at unmasked positions."""
     return {
-        text.mask: Stray(
+        text.mask: MaskDeviation(
             _distance(variant.run(text.inputs), text.logits, text.inputs),
             _distance(variant.run(unmasked(text.inputs)), text.open_logits, text.inputs),
         )
@@ -105,7 +105,7 @@ def stray(variant: Runner, texts: Sequence[MaskedText]) -> dict[str, Stray]:
 
 
 def _distance(found: Logits, expected: Logits, inputs: Inputs) -> float:
-    """The norm of the difference over that of what was expected."""
+    """The norm of the difference over the norm of the expected logits."""
     import numpy as np
 
     seen = inputs["attention_mask"] == 1

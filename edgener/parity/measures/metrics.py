@@ -1,4 +1,4 @@
-"""Scores of predicted tags: entities by strict IOB2 (seqeval), and the table by tag."""
+"""Scores of predicted tags: entities by strict IOB2 (seqeval), and a table by tag."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class TagReport:
 
 
 def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
-    """Precision, recall and F1 of entities: the same label, start and end, both read as strict IOB2 (seqeval)."""
+    """Precision, recall and F1 of entities with equal label, start and end, in strict IOB2 (seqeval)."""
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
 
     if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
         return _NO_ENTITIES
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # labels without a prediction have no precision; we print 0 as seqeval does
+        warnings.simplefilter("ignore")  # labels without a prediction have no precision; 0 is printed, as in seqeval
         report = classification_report(
             [list(tags) for tags in gold],
             [list(tags) for tags in predicted],
@@ -62,13 +62,13 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
         for name, row in report.items()
     }
     labels = {name: score for name, score in scores.items() if not name.endswith(" avg")}
-    if not labels:  # tags that begin no entity, such as an I- alone: seqeval's mean over no label is not a number
+    if not labels:  # tags without an entity, such as a single I-: seqeval's mean over no label is NaN
         return _NO_ENTITIES
     return EntityScores(scores["micro avg"], scores["macro avg"], labels)
 
 
 def tag_report(gold: Tags, predicted: Tags) -> TagReport:
-    """One row a tag as classification tables have it, then micro (with and without O), macro and weighted averages."""
+    """One row per tag, then micro (with and without O), macro and weighted averages."""
     import numpy as np
 
     true, guess = (np.array([tag for tags in side for tag in tags], dtype=object) for side in (gold, predicted))

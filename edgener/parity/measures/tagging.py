@@ -1,4 +1,4 @@
-"""From what a model says of subwords to one label a token, the same for PyTorch and for the runtime."""
+"""Labels of tokens from logits of subwords, the same for PyTorch and for the runtime."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgener_runtime.pipeline import TokenLogits
 
 
 class Tagger(Protocol):
-    """What knows its labels and scores the subwords of texts: the PyTorch model, or a variant in the runtime."""
+    """A model with labels and logits of subwords: PyTorch, or a variant in the runtime."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ class Tagger(Protocol):
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model with these labels said of sentences: logits of each one's subwords, and tags of its tokens."""
+    """A model's answers on sentences: logits of each one's subwords, and tags of its tokens."""
 
     labels: tuple[str, ...]
     scored: list[TokenLogits]
@@ -33,9 +33,9 @@ class Answers:
 
 
 def token_tags(sentence: Sentence, scored: TokenLogits, labels: Sequence[str]) -> list[str]:
-    """One tag a token, that of its first subword.
+    """One tag per token, that of its first subword.
 
-    A token without one goes on with the tag before it if it shares that token's subword; else it is O.
+    A token without a subword continues the tag before it if the two share a subword; otherwise it is O.
     """
     best = scored.logits.argmax(axis=-1).tolist()
     offsets = [(start, end) for start, end in scored.offsets.tolist()]
@@ -51,7 +51,7 @@ def token_tags(sentence: Sentence, scored: TokenLogits, labels: Sequence[str]) -
 
 
 def answer(model: Tagger, sentences: Sequence[Sentence], step: Callable[[], None]) -> Answers:
-    """Run a model over sentences; `step()` is called after each."""
+    """Run a model on sentences; `step()` is called after each."""
     answers = Answers(model.labels, [], [])
     for sentence, scored in zip(sentences, model.logits(s.text for s in sentences), strict=True):
         answers.scored.append(scored)
@@ -61,5 +61,5 @@ def answer(model: Tagger, sentences: Sequence[Sentence], step: Callable[[], None
 
 
 def tag(model: Tagger, sentences: Sequence[Sentence], step: Callable[[], None] = lambda: None) -> list[list[str]]:
-    """The tags a model gives each sentence; `step()` is called after each."""
+    """A model's tags of each sentence; `step()` is called after each."""
     return answer(model, sentences, step).tags

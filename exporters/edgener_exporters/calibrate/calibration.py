@@ -1,4 +1,4 @@
-"""Real text that shows a quantiser what the model's activations look like."""
+"""Calibration text: the inputs for activation ranges, as the runtime makes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgener_runtime.errors import UserInputError
 from edgener_runtime.inference.batches import batches, feeds, rows_of
 from edgener_runtime.text.tokenize import TextTokenizer
 
-from .measurement_cache import read_kept, write_kept
+from .measurement_cache import read_measurements, write_measurements
 from .ranges import Range, channel_sizes, entropy_threshold, min_max, narrowed, percentile_threshold
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Track = Callable[[str, int], Callable[[], None]]
-"""Begin a named stage of so many steps; the answer is called after each step."""
+"""Start a named stage with a number of steps, and return the function to call after each."""
 
 Threshold = Callable[["NDArray[np.int64]"], float]
 METHODS: dict[str, Threshold | None] = {
@@ -32,15 +32,15 @@ METHODS: dict[str, Threshold | None] = {
     "percentile": percentile_threshold,
 }
 
-FEWEST = 16  # texts; the ranges of fewer are those of single words
+FEWEST = 16  # texts; ranges from fewer depend on single words
 _TEXTS_AT_ONCE = 256  # texts tokenised and sorted by length together, as the runtime does
 
 
 class Calibration:
-    """Texts as the runtime feeds them to the model: its tokenizer, case channel, windows, batches and padding.
+    """Texts in the runtime's inputs: its tokenizer, case channel, windows, batches and padding.
 
-    Nothing is read or run until a builder asks. `method` finds the ranges; `cache` is a folder for what was measured,
-    None to keep nothing; `track` draws progress bars.
+    Nothing is read or run before the first measurement. `method` finds the ranges; `cache` is the folder of the cache,
+    or None for no cache; `track` draws progress bars.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Calibration:
         self._tokenizer = tokenizer
 
     def with_texts(self, texts: Sequence[str]) -> Calibration:
-        """The same with other texts."""
+        """A copy with other texts."""
         return Calibration(texts, self._tokenizer, self.method, self.cache, self.track)
 
     def check(self) -> None:
-        """Raises UserInputError where there is too little text to measure anything on."""
+        """Raises UserInputError where the text is too short for a measurement."""
         if len(self.texts) < FEWEST:
             raise UserInputError(
                 f"the calibration text has {len(self.texts)} different sentences, expected at least {FEWEST}",
@@ -71,7 +71,7 @@ class Calibration:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of what the model is fed."""
+        """Hash of the model's inputs."""
         digest = hashlib.sha256()
         for arrays in self._feeds(lambda: None):
             for name, array in arrays.items():
@@ -79,9 +79,9 @@ class Calibration:
         return digest.hexdigest()
 
     def ranges(self, model: Any, tensors: Sequence[str], method: str | None = None) -> dict[str, Range]:
-        """What each tensor of a graph lies in on this text, measured once and then kept in the cache.
+        """The range of each tensor of a graph on this text, cached after the first measurement.
 
-        Raises UserInputError where there is too little text, ExportError where a value is not finite.
+        Raises UserInputError where the text is too short, ExportError where a value is not finite.
         """
         method = method or self.method
 
@@ -89,28 +89,28 @@ class Calibration:
             seen = self._measure(model, tensors, METHODS[method])
             return {name: dataclasses.astuple(found) for name, found in seen.items()}
 
-        found = self._kept("ranges", [model, list(tensors), method], measure)
+        found = self._cached("ranges", [model, list(tensors), method], measure)
         return {name: Range(*values) for name, values in found.items()}
 
     def channel_sizes(self, model: Any, tensors: Sequence[str]) -> dict[str, list[float]]:
-        """The largest absolute value on this text in each channel of tensors (batch, sequence, channels); kept too.
+        """The largest absolute value in each channel of tensors (batch, sequence, channels) on this text, cached.
 
-        Raises UserInputError where there is too little text.
+        Raises UserInputError where the text is too short.
         """
 
         def measure() -> dict[str, Any]:
             return channel_sizes(model, tensors, self.feeds("channels of activations"))
 
-        return self._kept("channels", [model, list(tensors)], measure)
+        return self._cached("channels", [model, list(tensors)], measure)
 
-    def _kept(self, kind: str, key: list[Any], measure: Callable[[], dict[str, Any]]) -> dict[str, list[float]]:
-        """What was measured by tensor, from the cache or anew."""
-        kept = self.cache and self.cache / kind / f"{self._key(*key)}.json"
-        if kept and (found := read_kept(kept)):
+    def _cached(self, kind: str, key: list[Any], measure: Callable[[], dict[str, Any]]) -> dict[str, list[float]]:
+        """The measurement by tensor, from the cache or new."""
+        file = self.cache and self.cache / kind / f"{self._key(*key)}.json"
+        if file and (found := read_measurements(file)):
             return found
         found = measure()
-        if kept:
-            write_kept(kept, found)
+        if file:
+            write_measurements(file, found)
         return found
 
     def _measure(self, model: Any, tensors: Sequence[str], threshold: Threshold | None) -> dict[str, Range]:
@@ -125,7 +125,7 @@ class Calibration:
         return digest.hexdigest()
 
     def feeds(self, stage: str = "calibration") -> Iterator[dict[str, NDArray[np.int64]]]:
-        """The graph's inputs, int64 (rows, longest), batch by batch; one chunk of texts is held at a time."""
+        """The graph's inputs, int64 (rows, longest), batch by batch; one chunk of texts is in memory at a time."""
         yield from self._feeds(self.track(stage, len(self.texts)))
 
     def _feeds(self, step: Callable[[], None]) -> Iterator[dict[str, NDArray[np.int64]]]:

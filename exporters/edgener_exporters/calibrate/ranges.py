@@ -1,4 +1,4 @@
-"""Activation ranges seen on real text, in memory that does not grow with the text."""
+"""Activation ranges on real text, in constant memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgener_exporters.graph.graph import copy_of
-from edgener_exporters.library_errors import export_errors
+from edgener_exporters.libraries import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.errors import ExportError
 from edgener_runtime.machine.cpu import usable_cores
@@ -26,7 +26,7 @@ _PERCENTILE = 99.99
 
 @dataclass(frozen=True)
 class Range:
-    """What a tensor's values lie in, and the mean of their squares."""
+    """The smallest and largest value of a tensor, and the mean of the squares."""
 
     low: float
     high: float
@@ -39,7 +39,7 @@ class Range:
 
 
 def min_max(model: Any, tensors: Sequence[str], feeds: Iterable[Feeds]) -> dict[str, Range]:
-    """The smallest and largest value of each tensor, and its power: reduced inside the graph, batch by batch.
+    """The smallest and largest value and the power of each tensor, reduced inside the graph, batch by batch.
 
     Raises ExportError where onnxruntime cannot run the graph, or a value is not finite.
     """
@@ -55,8 +55,8 @@ def min_max(model: Any, tensors: Sequence[str], feeds: Iterable[Feeds]) -> dict[
         name: Range(float(low), float(high), float(square))
         for name, low, high, square in zip(tensors, lows, highs, squares / max(1, subwords), strict=True)
     }
-    if strange := [name for name, seen in found.items() if not np.isfinite([seen.low, seen.high]).all()]:
-        raise ExportError(f"{strange[0]} is not finite in FP32 on the calibration text", "Train the model again.")
+    if infinite := [name for name, seen in found.items() if not np.isfinite([seen.low, seen.high]).all()]:
+        raise ExportError(f"{infinite[0]} is not finite in FP32 on the calibration text", "Train the model again.")
     return found
 
 
@@ -77,7 +77,7 @@ def channel_sizes(model: Any, tensors: Sequence[str], feeds: Iterable[Feeds]) ->
 def narrowed(
     model: Any, seen: dict[str, Range], feeds: Iterable[Feeds], threshold: Callable[[NDArray[np.int64]], float]
 ) -> dict[str, Range]:
-    """The ranges cut off at a threshold of absolute value, a share of the largest, found from each histogram."""
+    """The ranges clipped at a threshold of the absolute value, found from each histogram."""
     counts = _histograms(model, seen, feeds)
     limits = {name: threshold(counts[name]) * seen[name].size for name in seen}
     return {
@@ -86,7 +86,7 @@ def narrowed(
 
 
 def percentile_threshold(counts: NDArray[np.int64]) -> float:
-    """Where 99.99 % of the absolute values lie below."""
+    """The share of the largest absolute value that 99.99 % of the values are below."""
     import numpy as np
 
     shares = np.cumsum(counts) / counts.sum()
@@ -94,8 +94,10 @@ def percentile_threshold(counts: NDArray[np.int64]) -> float:
 
 
 def entropy_threshold(counts: NDArray[np.int64]) -> float:
-    """The cut that loses least information: the smallest KL divergence between the histogram clipped there and the same
-    in 128 levels (Migacz, 8-bit Inference with TensorRT, GTC 2017).
+    """The threshold with the least loss of information.
+
+    It has the smallest KL divergence between the clipped histogram and its 128 levels (Migacz, 8-bit Inference with
+    TensorRT, GTC 2017).
     """
     import numpy as np
 
@@ -114,14 +116,14 @@ def _divergence(counts: NDArray[np.int64], end: int) -> float:
     coarse = np.where(filled, np.repeat(level, widths), 0)
     clipped[-1] += counts[end:].sum()
     both = (clipped > 0) & (coarse > 0)
-    if not both.any() or (clipped > 0).sum() > both.sum():  # what is clipped has no level to go to
+    if not both.any() or (clipped > 0).sum() > both.sum():  # the clipped values have no level
         return float("inf")
     p, q = clipped[both] / clipped.sum(), coarse[both] / coarse.sum()
     return float((p * np.log(p / q)).sum())
 
 
 def _histograms(model: Any, seen: dict[str, Range], feeds: Iterable[Feeds]) -> dict[str, NDArray[np.int64]]:
-    """How many absolute values fall into each of BINS between 0 and the largest."""
+    """The number of absolute values in each of BINS between 0 and the largest."""
     import numpy as np
 
     counts = {name: np.zeros(BINS, dtype=np.int64) for name in seen}
@@ -133,7 +135,7 @@ def _histograms(model: Any, seen: dict[str, Range], feeds: Iterable[Feeds]) -> d
 
 
 def run_batches(model: Any, feeds: Iterable[Feeds]) -> Iterator[tuple[int, list[Any]]]:
-    """What a graph makes of each batch on the CPU: how many subwords it has with padding, and the outputs.
+    """The number of subwords with padding and the outputs of a graph for each batch, on the CPU.
 
     Raises ExportError where onnxruntime cannot run it.
     """
@@ -162,7 +164,7 @@ def _with_outputs(model: Any, tensors: Sequence[str]) -> Any:
 
 
 def _with_reductions(model: Any, tensors: Sequence[str]) -> Any:
-    """A copy with one output a tensor: its minimum, maximum and mean square."""
+    """A copy with one output per tensor: its minimum, maximum and mean square."""
     from onnx import helper, numpy_helper
 
     copy = _with_outputs(model, [f"{name}/range" for name in tensors])
@@ -183,7 +185,7 @@ def _with_reductions(model: Any, tensors: Sequence[str]) -> Any:
 
 
 def _with_channel_sizes(model: Any, tensors: Sequence[str]) -> Any:
-    """A copy with one output a tensor: the largest absolute value in each of its channels."""
+    """A copy with one output per tensor: the largest absolute value in each of its channels."""
     import numpy as np
     from onnx import helper, numpy_helper
 

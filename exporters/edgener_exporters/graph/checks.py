@@ -1,4 +1,4 @@
-"""Is an exported graph the model? Its declaration, and its numbers at many shapes and masks against PyTorch."""
+"""Checks of an exported graph against its PyTorch model: the declaration, and the logits of many shapes and masks."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgener_exporters.library_errors import export_errors
+from edgener_exporters.libraries import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.errors import ExportError
 from edgener_runtime.machine.devices import CPU
 
-NEWEST_IR = 10  # what onnxruntime 1.23 loads in every build
+NEWEST_IR = 10  # the newest that every build of onnxruntime 1.23 loads
 TOLERANCE = 1e-3  # largest difference of a logit; measured ones are below 5e-5
 _SHAPES = ((1, 1), (1, 8), (3, 17), (2, 128))
-_LONGEST = 512  # a model with room for more is tried up to here
+_LONGEST = 512  # longer models are checked up to this length
 _SEED = 20
 
 
 def check_graph(file: Path, model: Any, names: Sequence[str]) -> None:
     """Compare a graph with its PyTorch model on whole, right-padded, left-padded and holed masks of several shapes.
 
-    `names` are the inputs it must have. Raises ExportError with the case where the declaration, a logit or a label
-    differs or a number is not finite.
+    `names` are the inputs it must have. Raises ExportError with the first case in which the declaration, a logit or a
+    label differs, or a number is not finite.
     """
     onnxruntime = load_onnxruntime()
 
@@ -38,7 +38,7 @@ def check_graph(file: Path, model: Any, names: Sequence[str]) -> None:
 
 
 def _compare(where: str, found: Any, expected: Any, real: Any) -> None:
-    """Logits against PyTorch's at the positions that are `real`, not padding."""
+    """Compare logits with PyTorch's at the positions that are `real`, not padding."""
     import numpy as np
 
     if found.shape != expected.shape:
@@ -53,9 +53,9 @@ def _compare(where: str, found: Any, expected: Any, real: Any) -> None:
 
 
 def check_declaration(file: Path, names: Sequence[str], labels: int) -> None:
-    """Inputs and output of a graph: int64 (batch, sequence) in, float32 (batch, sequence, labels) out, loadable IR.
+    """Check inputs, int64 (batch, sequence), output, float32 (batch, sequence, labels), and IR version of a graph.
 
-    Raises ExportError with what was found and expected.
+    Raises ExportError with the found and the expected declaration.
     """
     import onnx
 
@@ -81,7 +81,7 @@ def _declared(value: Any) -> tuple[str, ...]:
 
 
 def cases(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Named random inputs of every shape and kind of mask, int64 arrays; each text keeps at least one subword."""
+    """Named random inputs of every shape and kind of mask, int64 arrays; each row has at least one unmasked subword."""
     import numpy as np
 
     random = np.random.default_rng(_SEED)
@@ -100,23 +100,23 @@ def cases(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def longest_input(model: Any) -> int:
-    """The positions that the model has embeddings for, at most 512."""
+    """The number of positions with embeddings, at most 512."""
     table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     if table is None:
         return min(getattr(model.config, "max_position_embeddings", _LONGEST), _LONGEST)
-    never_used = 0 if table.padding_idx is None else table.padding_idx + 1  # RoBERTa counts from behind the padding
-    return int(min(table.num_embeddings - never_used, _LONGEST))
+    unused = 0 if table.padding_idx is None else table.padding_idx + 1  # RoBERTa counts from the padding on
+    return int(min(table.num_embeddings - unused, _LONGEST))
 
 
 def _masks(rows: int, length: int) -> Iterator[tuple[str, Any]]:
     import numpy as np
 
     position = np.arange(length)[None, :].repeat(rows, axis=0)
-    kept = np.maximum(1, length - np.arange(1, rows + 1) * (length // 4))[:, None]
+    lengths = np.maximum(1, length - np.arange(1, rows + 1) * (length // 4))[:, None]
     yield "whole", np.ones((rows, length), dtype=np.int64)
     if length > 4:
-        yield "right-padded", (position < kept).astype(np.int64)
-        yield "left-padded", (position >= length - kept).astype(np.int64)
+        yield "right-padded", (position < lengths).astype(np.int64)
+        yield "left-padded", (position >= length - lengths).astype(np.int64)
         yield "holed", ((position % 3 != 1) | (position == 0)).astype(np.int64)
 
 

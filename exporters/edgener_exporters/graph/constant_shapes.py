@@ -1,4 +1,4 @@
-"""Reshapes that need no arithmetic on shapes: tracing leaves it to every run, symbols tell it beforehand."""
+"""Constant targets of Reshape: tracing computes them at every run, symbolic shape inference knows them before."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 
 from .graph import drop_unused
 
-COPY = 0  # in Reshape's target: the input's dimension at the same place
+COPY = 0  # in Reshape's target: the input's dimension at the same position
 
-Shape = list[str | int]
+SymbolicShape = list[str | int]
 
 
 def use_constant_shapes(model: Any) -> None:
-    """Put a constant target in the place of every Reshape's computed one that symbolic shape inference knows.
+    """Replace the computed target of each Reshape by a constant where symbolic shape inference knows it.
 
-    Two axes that add up are taken to be of one size, so the graph must be checked afterwards.
+    The inference assumes that two axes of an addition have one size, so the graph must be checked afterwards.
     """
     import numpy as np
     from onnx import numpy_helper
@@ -31,8 +31,8 @@ def use_constant_shapes(model: Any) -> None:
     drop_unused(model.graph)
 
 
-def _symbolic_shapes(model: Any) -> dict[str, Shape]:
-    """Dimensions of each value that is known: numbers, or symbols of those that the inputs have."""
+def _symbolic_shapes(model: Any) -> dict[str, SymbolicShape]:
+    """The known dimensions of each value: numbers, or symbols of the inputs' dimensions."""
     load_onnxruntime()  # before its tools import it
     from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 
@@ -43,12 +43,12 @@ def _symbolic_shapes(model: Any) -> dict[str, Shape]:
     }
 
 
-def _target(before: Shape | None, after: Shape | None) -> list[int] | None:
-    """Reshape's target from the shapes around it, or None where a dimension is neither a number nor the input's own."""
+def _target(before: SymbolicShape | None, after: SymbolicShape | None) -> list[int] | None:
+    """Reshape's target from the shapes around it, or None where a dimension is neither a number nor the input's."""
     if not before or not after:
         return None
     target = [
-        size if isinstance(size, int) else COPY if place < len(before) and size == before[place] else None
-        for place, size in enumerate(after)
+        size if isinstance(size, int) else COPY if axis < len(before) and size == before[axis] else None
+        for axis, size in enumerate(after)
     ]
     return [size for size in target if size is not None] if None not in target else None

@@ -1,4 +1,4 @@
-"""ONNX graphs of BERT's family: read with care, looked at by role, rewritten node by node."""
+"""ONNX graphs of BERT's family: opened with checks, and rewritten node by node."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from edgener_runtime.base.files import write_atomic
 from edgener_runtime.errors import UserInputError
 
 Emit = Callable[["Rewriting", Any], None]
-"""Emits nodes that take the place of one."""
+"""Emits the replacement of a node."""
 
 _QUANTISERS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul"}
-_START_AGAIN = "Start from the FP32 graph that edgener exports."
+_USE_FP32 = "Start from the FP32 graph that edgener exports."
 
 
 def open_graph(file: Path) -> Any:
     """The ModelProto of a plain FP32 graph.
 
-    Raises UserInputError where it is damaged, keeps weights outside the file, is quantised, fused or in FP16 already,
-    or has operators that ONNX does not know.
+    Raises UserInputError for a damaged file, external weights, a quantised, fused or FP16 graph, and for operators
+    outside ONNX.
     """
     import onnx
 
@@ -33,41 +33,41 @@ def open_graph(file: Path) -> Any:
         if isinstance(error, OSError):
             raise
         raise UserInputError(
-            f"{file.name} is damaged or no ONNX: {str(error).splitlines()[0][:200]}", "Export it again: edgener export"
+            f"{file.name} is damaged or not ONNX: {str(error).splitlines()[0][:200]}", "Export it again: edgener export"
         ) from error
     if outside:
         raise UserInputError(
-            f"{file.name} keeps {outside} weights in other files", "Save it whole: onnx.save(onnx.load(FILE), NEW)"
+            f"{file.name} has {outside} weights in other files", "Save it as one file: onnx.save(onnx.load(FILE), NEW)"
         )
     _refuse_operators(file, model)
-    _refuse_halves(file, model)
+    _refuse_fp16(file, model)
     return model
 
 
 def _refuse_operators(file: Path, model: Any) -> None:
-    """An already quantised graph, and operators outside ONNX (which onnxruntime's optimisers put in)."""
+    """Refuse quantised graphs, and operators outside ONNX, such as those of onnxruntime's optimisers."""
     import onnx
 
     found = {(node.domain, node.op_type) for node in model.graph.node}
     if quantised := sorted(kind for _, kind in found if kind in _QUANTISERS):
-        raise UserInputError(f"{file.name} is quantised already: it has {', '.join(quantised)}", _START_AGAIN)
+        raise UserInputError(f"{file.name} is quantised already: it has {', '.join(quantised)}", _USE_FP32)
     strange = sorted(
         f"{domain}.{kind}" if domain else kind for domain, kind in found if not onnx.defs.has(kind, domain)
     )
     if strange:
-        raise UserInputError(f"{file.name} has operators that are not ONNX's own: {', '.join(strange)}", _START_AGAIN)
+        raise UserInputError(f"{file.name} has operators that are not ONNX's own: {', '.join(strange)}", _USE_FP32)
 
 
-def _refuse_halves(file: Path, model: Any) -> None:
+def _refuse_fp16(file: Path, model: Any) -> None:
     from onnx import TensorProto
 
     kinds = [tensor.data_type for tensor in model.graph.initializer]
-    if halves := sum(kind in (TensorProto.FLOAT16, TensorProto.BFLOAT16) for kind in kinds):
-        raise UserInputError(f"{file.name} is in FP16 already: {halves} of its weights", _START_AGAIN)
+    if count := sum(kind in (TensorProto.FLOAT16, TensorProto.BFLOAT16) for kind in kinds):
+        raise UserInputError(f"{file.name} is in FP16 already: {count} of its weights", _USE_FP32)
 
 
 def copy_of(model: Any) -> Any:
-    """The same graph once more, to be changed."""
+    """A copy of a graph, to be changed."""
     copy = type(model)()
     copy.CopyFrom(model)
     return copy
@@ -84,9 +84,9 @@ def weights_of(model: Any) -> dict[str, Any]:
 
 
 def rewrite(model: Any, plan: Mapping[str, Emit]) -> None:
-    """Put what `plan` emits in the place of the nodes it names by their first output; unused weights go.
+    """Replace nodes, named by their first output, by what `plan` emits; unused weights are removed.
 
-    Raises KeyError where the plan names a node that is not there.
+    Raises KeyError for an unknown node.
     """
     changed = Rewriting()
     missing = set(plan) - {node.output[0] for node in model.graph.node}
@@ -97,18 +97,18 @@ def rewrite(model: Any, plan: Mapping[str, Emit]) -> None:
             emit(changed, node)
         else:
             changed.nodes.append(node)
-    changed.take_place(model)
+    changed.replace_graph(model)
 
 
 def drop_unused(graph: Any) -> None:
-    """Remove the nodes whose outputs nobody reads any more, and the weights that only they read."""
+    """Remove the nodes whose outputs are not read, and the weights that only they read."""
     while unused := _unused(graph):
         for node in unused:
             graph.node.remove(node)
     read = _read(graph)
-    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    used = [tensor for tensor in graph.initializer if tensor.name in read]
     del graph.initializer[:]
-    graph.initializer.extend(kept)
+    graph.initializer.extend(used)
 
 
 def _unused(graph: Any) -> list[Any]:
@@ -121,7 +121,7 @@ def _read(graph: Any) -> set[str]:
 
 
 class Rewriting:
-    """The nodes and weights of a graph in the making; what has been made under a name is not made again."""
+    """The nodes and weights of a new graph; a name is emitted once."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -129,13 +129,13 @@ class Rewriting:
         self._made: set[str] = set()
 
     def node(self, operator: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
-        """Append a node with one output, and say its name."""
+        """Append a node with one output, and return its name."""
         return self.wide_node(operator, inputs, [output], domain, **attributes)
 
     def wide_node(
         self, operator: str, inputs: list[str], outputs: list[str], domain: str = "", **attributes: Any
     ) -> str:
-        """Append a node with several outputs, and say the name of the first."""
+        """Append a node with several outputs, and return the name of the first."""
         from onnx import helper
 
         if outputs[0] not in self._made:
@@ -145,21 +145,21 @@ class Rewriting:
         return outputs[0]
 
     def weight(self, name: str, make: Callable[[], Any]) -> str:
-        """An initialiser of the array that `make()` gives, and its name."""
+        """Add an initialiser with the array of `make()`, and return its name."""
         from onnx import numpy_helper
 
         if name not in self.weights:
             self.weights[name] = numpy_helper.from_array(make(), name)
         return name
 
-    def take_place(self, model: Any) -> None:
-        """Become the model's graph; weights that no node reads any more go."""
+    def replace_graph(self, model: Any) -> None:
+        """Replace the model's graph; weights that no node reads are removed."""
         graph = model.graph
         used = {name for node in self.nodes for name in node.input} | {value.name for value in graph.output}
-        kept = [tensor for tensor in (*graph.initializer, *self.weights.values()) if tensor.name in used]
-        for field, values in ((graph.node, self.nodes), (graph.initializer, kept)):
+        read = [tensor for tensor in (*graph.initializer, *self.weights.values()) if tensor.name in used]
+        for field, values in ((graph.node, self.nodes), (graph.initializer, read)):
             del field[:]
             field.extend(values)
-        del graph.value_info[:]  # names of tensors that may be gone
+        del graph.value_info[:]  # names of tensors that may no longer exist
         for domain in {node.domain for node in self.nodes} - {entry.domain for entry in model.opset_import} - {""}:
             model.opset_import.add(domain=domain, version=1)

@@ -1,4 +1,4 @@
-"""A fine-tuned checkpoint to an FP32 ONNX graph with dynamic batch and sequence."""
+"""The export of a fine-tuned checkpoint to an FP32 ONNX graph with dynamic batch and sequence."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgener_exporters.library_errors import export_errors
-from edgener_exporters.library_logging import quieten_libraries
+from edgener_exporters.libraries import export_errors, silence_libraries
 from edgener_runtime.errors import ExportError, UserInputError
 
 from .checks import check_graph
 from .constant_shapes import use_constant_shapes
 
-OPSET = 19  # the first that scales INT8 in FP16; TensorRT reads up to 20
-LARGEST = 2_000_000_000  # bytes of weights; protobuf ends at 2 GiB, and the nodes need some of it
+OPSET = 19  # the first with FP16 scales of INT8; TensorRT reads up to 20
+LARGEST = 2_000_000_000  # bytes of weights; protobuf ends at 2 GiB, including the nodes
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -39,11 +38,13 @@ def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
 
 
 def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
-    """The PyTorch model in FP32, dropout off; `attention` is transformers' name of the way it is computed, None its
-    own choice. Raises UserInputError where the model cannot be loaded."""
+    """The PyTorch model in FP32 without dropout; `attention` names an implementation of transformers, None its default.
+
+    Raises UserInputError where the model cannot be loaded.
+    """
     from transformers import AutoModelForTokenClassification
 
-    quieten_libraries()
+    silence_libraries()
     try:
         model, loading = AutoModelForTokenClassification.from_pretrained(
             checkpoint,
@@ -57,16 +58,16 @@ def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
             f"the weights in {checkpoint} cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0]}",
             "Copy the checkpoint again, or train it again: edgener train",
         ) from error
-    if missing := sorted(loading["missing_keys"]):  # transformers fills them with random numbers
+    if missing := sorted(loading["missing_keys"]):  # transformers initialises them at random
         raise UserInputError(
-            f"{checkpoint} lacks {len(missing)} of the model's weights: {', '.join(missing[:3])}",
+            f"{checkpoint} has {len(missing)} of the model's weights missing: {', '.join(missing[:3])}",
             "Copy the checkpoint again, or fine-tune the model first: edgener train",
         )
     return model.eval()
 
 
 def input_names(model: Any) -> tuple[str, ...]:
-    """Those of INPUTS that the model takes and uses."""
+    """The inputs among INPUTS that the model takes and uses."""
     import inspect
 
     taken = inspect.signature(model.forward).parameters
@@ -90,7 +91,7 @@ def _export_with_torch(model: Any, checkpoint: Path, out: Path) -> None:
     ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 0]])
     examples = {"input_ids": ids, "attention_mask": (ids > 0).long(), "token_type_ids": torch.zeros_like(ids)}
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing advice about shapes; check_graph tries them
+        warnings.simplefilter("ignore")  # tracing warnings about shapes, which check_graph tests
         torch.onnx.export(
             _logits_module(model, names).eval(),
             tuple(examples[name] for name in names),
@@ -104,11 +105,11 @@ def _export_with_torch(model: Any, checkpoint: Path, out: Path) -> None:
 
 
 def _logits_module(model: Any, names: tuple[str, ...]) -> Any:
-    """The model with positional inputs and bare logits, as the tracer wants it."""
+    """The model with positional inputs and bare logits, as the tracer requires."""
     import torch
     import transformers
 
-    # transformers 5 leaves forty nodes that work out a mask from one of two dimensions, and takes one of four as it is
+    # transformers 5 adds forty nodes for a mask of two dimensions, and uses one of four dimensions unchanged
     takes_whole_mask = int(transformers.__version__.split(".")[0]) >= 5
 
     class Logits(torch.nn.Module):  # type: ignore[misc]
@@ -132,7 +133,7 @@ def _export_with_optimum(model: Any, checkpoint: Path, out: Path) -> None:
     except ImportError as error:
         raise ExportError(
             f"optimum's ONNX exporter is not installed: {error}",
-            "It cannot live with transformers 5; in an environment of its own: pip install 'edgener[optimum]'",
+            "It does not work with transformers 5; in a separate environment: pip install 'edgener[optimum]'",
         ) from None
     import tempfile
 
@@ -145,7 +146,7 @@ def _export_with_optimum(model: Any, checkpoint: Path, out: Path) -> None:
 
 
 def _rename_dimensions(source: Path, out: Path) -> None:
-    """Optimum says batch_size and sequence_length; bundles say batch and sequence."""
+    """Rename optimum's batch_size and sequence_length to batch and sequence."""
     import onnx
 
     graph = onnx.load(source)

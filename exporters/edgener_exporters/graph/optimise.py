@@ -1,4 +1,4 @@
-"""Graphs optimised before they ship, so that loading them on a device has nothing left to do."""
+"""Graphs optimised at export, so that a device loads them without further optimisation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from edgener_exporters.library_errors import export_errors
+from edgener_exporters.libraries import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.machine.devices import CPU
 
@@ -15,9 +15,9 @@ from .graph import save_graph
 
 
 def optimise_for_cpu(file: Path, disabled_optimizers: Sequence[str]) -> None:
-    """Put onnxruntime's own optimised form in the place of a graph, without the fusions that are switched off.
+    """Replace a graph by the one that onnxruntime optimised, without the disabled fusions.
 
-    It stops before what depends on this machine's processor, and uses operators that onnxruntime 1.23 has. Only for
+    Optimisations for this machine's processor are left out, and all operators are those of onnxruntime 1.23. Only for
     variants that run on the CPU alone. Raises ExportError where onnxruntime cannot load the graph.
     """
     import onnx
@@ -29,18 +29,18 @@ def optimise_for_cpu(file: Path, disabled_optimizers: Sequence[str]) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     with TemporaryDirectory(dir=file.parent) as folder, export_errors(f"onnxruntime cannot optimise {file.name}"):
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
-        shaped = onnx.shape_inference.infer_shapes(onnx.load(file))  # some fusions look at shapes
+        shaped = onnx.shape_inference.infer_shapes(onnx.load(file))  # some fusions need shapes
         onnxruntime.InferenceSession(
             shaped.SerializeToString(), options, [CPU], disabled_optimizers=list(disabled_optimizers)
         )
         optimised = onnx.load(options.optimized_model_filepath)
-    _forget_unused_domains(optimised)
+    _drop_unused_domains(optimised)
     save_graph(optimised, file)
 
 
-def _forget_unused_domains(model: Any) -> None:
-    """onnxruntime declares every domain it knows, some of which an older one does not."""
+def _drop_unused_domains(model: Any) -> None:
+    """Drop unused domains; onnxruntime declares all it knows, and an older version may not know some."""
     used = {node.domain for node in model.graph.node} | {""}
-    kept = [entry for entry in model.opset_import if entry.domain in used]
+    entries = [entry for entry in model.opset_import if entry.domain in used]
     del model.opset_import[:]
-    model.opset_import.extend(sorted(kept, key=lambda entry: entry.domain))
+    model.opset_import.extend(sorted(entries, key=lambda entry: entry.domain))

@@ -1,4 +1,4 @@
-"""Which matrix product is which: roles read off the structure of the graph, whatever its nodes are called."""
+"""The roles of matrix products, from the structure of the graph and not from the names of its nodes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Product:
 
     @property
     def is_head(self) -> bool:
-        """Whether it stands behind the encoder."""
+        """Whether it belongs to the head and not to the encoder."""
         return self.role.startswith(("classifier", "head"))
 
 
@@ -44,7 +44,7 @@ def find_products(model: Any) -> tuple[Product, ...]:
     """
     wiring = _Wiring(model)
     if not wiring.softmaxes:
-        raise _no_bert("it has no attention")
+        raise _not_bert("it has no attention")
     roles = {}
     for layer, softmax in enumerate(wiring.softmaxes):
         for part, output in zip(("query", "key", "value"), wiring.attention_inputs(softmax), strict=True):
@@ -68,19 +68,19 @@ def _product(role: str, node: Any) -> Product:
 
 
 def _name_rest(wiring: _Wiring, named: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Roles of the products that are no query, key or value, by the attention that stands before them."""
+    """Roles of the products other than query, key and value, by the attention before them."""
     before, *layers = wiring.between_attentions(named)
     yield from (("projection", output) for output in before)
     for layer, found in enumerate(layers):
-        behind = found[3:]
-        if len(found) < 3 or (behind and layer < len(layers) - 1) or not wiring.is_feed_forward(*found[1:3]):
-            raise _no_bert(f"behind attention {layer} stand {len(found)} products that are no feed-forward layer")
+        head = found[3:]
+        if len(found) < 3 or (head and layer < len(layers) - 1) or not wiring.is_feed_forward(*found[1:3]):
+            raise _not_bert(f"after attention {layer} come {len(found)} products that are not a feed-forward layer")
         yield from ((f"layer.{layer}.{part}", output) for part, output in zip(_AFTER_ATTENTION, found, strict=False))
-        yield from ((f"head.{i}" if i else "classifier", output) for i, output in enumerate(reversed(behind)))
+        yield from ((f"head.{i}" if i else "classifier", output) for i, output in enumerate(reversed(head)))
 
 
 class _Wiring:
-    """The graph as who writes what: products with weights, products of activations, and softmaxes, by their output."""
+    """The graph by outputs: products with weights, products of activations, and softmaxes."""
 
     def __init__(self, model: Any) -> None:
         self._weights = {tensor.name: tensor for tensor in model.graph.initializer if _is_float_matrix(tensor)}
@@ -91,17 +91,17 @@ class _Wiring:
         self.softmaxes = [node.output[0] for node in model.graph.node if node.op_type == "Softmax"]
 
     def attention_inputs(self, softmax: str) -> tuple[str, str, str]:
-        """The products that give an attention its query, key and value."""
+        """The products for query, key and value of an attention."""
         scores = self._only(self._upstream(self._writers[softmax].input, self._scores.keys()), softmax)
         query, key = (self._nearest(name) for name in self._scores[scores].input)
         for context in self._scores.values():
             sides = [self._upstream([name], self._scores.keys() | set(self.softmaxes)) for name in context.input]
             if softmax in sides[0]:
                 return query, key, self._nearest(context.input[1])
-        raise _no_bert(f"nothing is weighted by {softmax}")
+        raise _not_bert(f"nothing is weighted by {softmax}")
 
     def between_attentions(self, named: Collection[str]) -> list[list[str]]:
-        """The products that have no name yet: before the first softmax, behind it, behind the second ..."""
+        """The unnamed products: before the first softmax, after it, after the second ..."""
         groups: list[list[str]] = [[]]
         for output in self._writers:
             if output in self.softmaxes:
@@ -111,7 +111,7 @@ class _Wiring:
         return groups
 
     def is_feed_forward(self, first: str, second: str) -> bool:
-        """Whether one product widens and the other goes back."""
+        """Whether the first product widens and the second restores the width."""
         shapes = [tuple(self._weights[self.products[output].input[1]].dims) for output in (first, second)]
         return shapes[0] == shapes[1][::-1]
 
@@ -120,11 +120,11 @@ class _Wiring:
 
     def _only(self, found: set[str], where: str) -> str:
         if len(found) != 1:
-            raise _no_bert(f"{len(found)} products lead to {where}, expected one")
+            raise _not_bert(f"{len(found)} products lead to {where}, expected one")
         return next(iter(found))
 
     def _upstream(self, names: Any, stop: Any) -> set[str]:
-        """The tensors among `stop` that come first on the ways up from `names`; shapes are no way."""
+        """The nearest tensors among `stop` upstream of `names`, except through Shape nodes."""
         found, seen, waiting = set(), set(), list(names)
         while waiting:
             name = waiting.pop()
@@ -142,5 +142,5 @@ def _is_float_matrix(tensor: Any) -> bool:
     return tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16) and len(tensor.dims) == 2
 
 
-def _no_bert(found: str) -> UserInputError:
-    return UserInputError(f"the graph is no encoder of BERT's family: {found}", "Export one with: edgener export")
+def _not_bert(found: str) -> UserInputError:
+    return UserInputError(f"the graph is not an encoder of BERT's family: {found}", "Export one with: edgener export")

@@ -1,4 +1,4 @@
-"""INT8 weights: symmetric, -127 to 127, one scale a column of a matrix or a row of an embedding table."""
+"""INT8 weights: symmetric, -127 to 127, one scale per column of a matrix or per row of an embedding table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST = 127  # -128 has no counterpart
-_SMALL_TABLE = 64 * 1024  # bytes; in INT8 a smaller one saves nothing worth its extra nodes
+_SMALL_TABLE = 64 * 1024  # bytes; a smaller table saves less than its extra nodes cost
 _TINY = 1e-12  # the scale of a column of zeros
 
 
@@ -25,7 +25,7 @@ def column_scales(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def safe_column_scales(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scales of the columns of a (k, n) weight with which products of U8 activations are exact on every CPU.
+    """Scales of the columns of a (k, n) weight that make products of U8 activations exact on every CPU.
 
     Without VNNI, x86-64 multiplies neighbours along k as a pair, u8[k] * s8[k] + u8[k + 1] * s8[k + 1], in 16 bits that
     saturate (vpmaddubsw). Pairs of one sign whose sum stays within 127 cannot: 255 * (127 + 1 for rounding) < 32768.
@@ -40,7 +40,7 @@ def safe_column_scales(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def quantized(weight: NDArray[np.float32], scales: NDArray[np.float32]) -> NDArray[np.int8]:
-    """The weight in steps of its scales, which broadcast to it."""
+    """The weight as multiples of its scales, which broadcast to it."""
     import numpy as np
 
     steps: NDArray[np.int8] = np.clip(np.rint(weight / scales), -LARGEST, LARGEST).astype(np.int8)
@@ -48,7 +48,7 @@ def quantized(weight: NDArray[np.float32], scales: NDArray[np.float32]) -> NDArr
 
 
 def quantize_embedding(embedding: Embedding, weights: dict[str, Any]) -> dict[str, Any]:
-    """A plan for `rewrite` that looks up INT8 rows and their scales; empty for a small table."""
+    """A plan for `rewrite` with INT8 rows and their scales; empty for a small table."""
     import numpy as np
     from onnx import numpy_helper
 

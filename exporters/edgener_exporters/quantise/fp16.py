@@ -1,4 +1,4 @@
-"""FP16: half precision wherever the values seen on real text leave room, FP32 where they do not."""
+"""FP16: half precision where the values on real text leave headroom, FP32 elsewhere."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from edgener_exporters.graph.lint import check_for_tensorrt
 from edgener_exporters.graph.roles import find_products
 from edgener_runtime.errors import ExportError
 
-from .fp16_emulation import round_halves
+from .fp16_emulation import round_to_fp16
 
 if TYPE_CHECKING:
     from edgener_exporters.calibrate.calibration import Calibration
 
 LARGEST = 65504.0  # of an FP16 number
-_HEADROOM = 8.0  # how much larger other text may be than the calibration text
-_MASKED = 1e4  # stands for minus infinity in masks: its exponential is 0, and a score can be added to it
+_HEADROOM = 8.0  # factor by which values of other text may exceed those of the calibration text
+_MASKED = 1e4  # replaces minus infinity in masks: its exponential is 0, and adding a score does not overflow
 # Sums of squares and of exponentials lose too much in half precision.
 _FP32_OPERATORS = {"LayerNormalization", "Softmax"}
 
 
 def convert_fp16(fp32: Path, out: Path, calibration: Calibration) -> None:
-    """Write the FP16 form of an FP32 graph; inputs and outputs keep their types.
+    """Write the FP16 variant of an FP32 graph; inputs and outputs keep their types.
 
-    Raises UserInputError where it is no encoder of BERT's family, ExportError where its logits are not finite on the
-    calibration text, or TensorRT would refuse it.
+    Raises UserInputError where it is not an encoder of BERT's family, ExportError where its logits are not finite on
+    the calibration text, or TensorRT would refuse it.
     """
     model = open_graph(fp32)
-    find_products(model)  # the calibration text would fit no other graph
+    find_products(model)  # refuses other graphs, whose inputs differ from the calibration text
     to_fp16(model, calibration)
     save_for_gpu(model, out, calibration)
 
 
 def save_for_gpu(model: Any, out: Path, calibration: Calibration) -> None:
-    """Save a graph that TensorRT will take and whose logits are finite on the calibration text, padding included.
+    """Save a graph that TensorRT accepts and whose logits are finite on the calibration text, including padding.
 
     Raises ExportError otherwise.
     """
@@ -45,7 +45,7 @@ def save_for_gpu(model: Any, out: Path, calibration: Calibration) -> None:
 
     check_for_tensorrt(model)
     rounded = copy_of(model)
-    round_halves(rounded)
+    round_to_fp16(rounded)
     for _, (logits,) in run_batches(rounded, calibration.feeds("finite logits")):
         if not np.isfinite(logits).all():
             raise ExportError(f"{out.name}: a logit is not finite on the calibration text", "Leave this variant out.")
@@ -53,7 +53,7 @@ def save_for_gpu(model: Any, out: Path, calibration: Calibration) -> None:
 
 
 def to_fp16(model: Any, calibration: Calibration) -> None:
-    """Turn a graph's numbers into FP16, but for what must be or has grown too large on the calibration text."""
+    """Convert a graph to FP16, except operators that need FP32 and values too large on the calibration text."""
     _limit_constants(model)
     floats = _float_tensors(model)
     seen = calibration.ranges(model, floats, "minmax")
@@ -63,32 +63,32 @@ def to_fp16(model: Any, calibration: Calibration) -> None:
         for node in model.graph.node
         if node.op_type in _FP32_OPERATORS or large & {*node.input, *node.output}
     }
-    _halve(model, set(floats), full)
+    _cast_to_fp16(model, set(floats), full)
 
 
-def _halve(model: Any, floats: set[str], full: set[str]) -> None:
-    """Cast between the nodes of `full`, named by their first output, and all others, which compute in FP16."""
+def _cast_to_fp16(model: Any, floats: set[str], full: set[str]) -> None:
+    """Compute in FP16, except in the nodes of `full`, named by their first output, with casts between the two."""
     from onnx import TensorProto
 
-    changed, halves, weights = Rewriting(), set[str](), weights_of(model)
+    changed, fp16, weights = Rewriting(), set[str](), weights_of(model)
     outputs = {value.name for value in model.graph.output}
     for node in model.graph.node:
         half = node.output[0] not in full
-        for place, name in enumerate(node.input):
+        for index, name in enumerate(node.input):
             if name in weights and weights[name].data_type == TensorProto.FLOAT and half:
-                node.input[place] = _half_weight(changed, weights[name])
-            elif name in floats and half != (name in halves) and node.op_type != "Shape":
+                node.input[index] = _fp16_weight(changed, weights[name])
+            elif name in floats and half != (name in fp16) and node.op_type != "Shape":
                 kind, suffix = (TensorProto.FLOAT16, "fp16") if half else (TensorProto.FLOAT, "fp32")
-                node.input[place] = changed.node("Cast", [name], f"{name}/{suffix}", to=kind)
+                node.input[index] = changed.node("Cast", [name], f"{name}/{suffix}", to=kind)
         changed.nodes.append(node)
         if half:
             _retype(node)
-            halves |= floats & set(node.output)
-            _restore_outputs(changed, node, outputs & halves)
-    changed.take_place(model)
+            fp16 |= floats & set(node.output)
+            _restore_outputs(changed, node, outputs & fp16)
+    changed.replace_graph(model)
 
 
-def _half_weight(changed: Rewriting, tensor: Any) -> str:
+def _fp16_weight(changed: Rewriting, tensor: Any) -> str:
     import numpy as np
     from onnx import numpy_helper
 
@@ -96,7 +96,7 @@ def _half_weight(changed: Rewriting, tensor: Any) -> str:
 
 
 def _retype(node: Any) -> None:
-    """FP16 in place of the FP32 that a node's attributes name."""
+    """Replace FP32 by FP16 in a node's attributes."""
     import numpy as np
     from onnx import TensorProto, numpy_helper
 
@@ -109,17 +109,17 @@ def _retype(node: Any) -> None:
 
 
 def _restore_outputs(changed: Rewriting, node: Any, outputs: set[str]) -> None:
-    """The graph's own outputs stay FP32."""
+    """Cast the outputs of the graph back to FP32."""
     from onnx import TensorProto
 
-    for place, name in enumerate(node.output):
+    for index, name in enumerate(node.output):
         if name in outputs:
-            node.output[place] = f"{name}/fp16"
-            changed.node("Cast", [node.output[place]], name, to=TensorProto.FLOAT)
+            node.output[index] = f"{name}/fp16"
+            changed.node("Cast", [node.output[index]], name, to=TensorProto.FLOAT)
 
 
 def _limit_constants(model: Any) -> None:
-    """Masks say minus infinity with a single number that FP16 has not."""
+    """Replace the single number beyond FP16 that stands for minus infinity in masks."""
     import numpy as np
     from onnx import numpy_helper
 
@@ -130,7 +130,7 @@ def _limit_constants(model: Any) -> None:
 
 
 def _large_weights(model: Any) -> set[str]:
-    """The weights that FP16 has no numbers for."""
+    """The weights beyond the range of FP16."""
     import numpy as np
     from onnx import TensorProto, numpy_helper
 
@@ -139,7 +139,7 @@ def _large_weights(model: Any) -> set[str]:
 
 
 def _constants(model: Any) -> Iterator[Any]:
-    """Every FP32 tensor that stands in the graph."""
+    """Every FP32 constant of the graph."""
     from onnx import TensorProto
 
     inside = (attribute.t for node in model.graph.node for attribute in node.attribute)

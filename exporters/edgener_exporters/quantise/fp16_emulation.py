@@ -1,7 +1,7 @@
-"""FP16 graphs on a CPU as a GPU runs them: every number rounded to half precision, and infinite beyond 65504.
+"""Emulation of FP16 graphs on a CPU: every number is rounded to half precision, and infinite beyond 65504.
 
-onnxruntime's CPU provider has next to no FP16 kernels. It runs such nodes in FP32 and drops the casts between two of
-them, so an overflow that is NaN on a GPU goes unseen. Casts that stand in an FP32 graph it keeps.
+onnxruntime's CPU provider has almost no FP16 kernels. It runs such nodes in FP32 and drops the casts between two of
+them, which hides an overflow that is NaN on a GPU. It does not drop casts of an FP32 graph.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import Any
 from edgener_exporters.graph.graph import Rewriting
 
 
-def round_halves(model: Any) -> None:
-    """Turn a graph into FP32 that rounds each tensor which was FP16 to what FP16 has; one without stays as it is."""
+def round_to_fp16(model: Any) -> None:
+    """Convert a graph to FP32 that rounds each former FP16 tensor to half precision; other graphs stay unchanged."""
     import onnx
 
-    halves = _half_outputs(model)
-    for tensor in _half_constants(model):
+    fp16 = _fp16_outputs(model)
+    for tensor in _fp16_constants(model):
         tensor.CopyFrom(_widened(tensor))
     changed = Rewriting()
     for node in model.graph.node:
-        node.name += "/unrounded"  # the casts behind it may take its name
+        node.name += "/unrounded"  # the casts after it may take its name
         changed.nodes.append(node)
-        for place, name in enumerate(node.output):
-            if name in halves and node.op_type != "Constant":
-                node.output[place] = f"{name}/unrounded"
-                rounded = changed.node("Cast", [node.output[place]], f"{name}/half", to=onnx.TensorProto.FLOAT16)
+        for index, name in enumerate(node.output):
+            if name in fp16 and node.op_type != "Constant":
+                node.output[index] = f"{name}/unrounded"
+                rounded = changed.node("Cast", [node.output[index]], f"{name}/half", to=onnx.TensorProto.FLOAT16)
                 changed.node("Cast", [rounded], name, to=onnx.TensorProto.FLOAT)
-    changed.take_place(model)
+    changed.replace_graph(model)
 
 
-def _half_outputs(model: Any) -> set[str]:
+def _fp16_outputs(model: Any) -> set[str]:
     """The FP16 tensors that nodes write."""
     import onnx
 
@@ -40,8 +40,8 @@ def _half_outputs(model: Any) -> set[str]:
     return {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16}
 
 
-def _half_constants(model: Any) -> Iterator[Any]:
-    """Every FP16 tensor that stands in the graph."""
+def _fp16_constants(model: Any) -> Iterator[Any]:
+    """Every FP16 constant of the graph."""
     import onnx
 
     inside = (attribute.t for node in model.graph.node for attribute in node.attribute)

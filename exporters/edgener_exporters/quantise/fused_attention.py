@@ -1,7 +1,7 @@
-"""A layer's query, key and value products and the attention behind them as one operator, for dynamic INT8 on CPUs.
+"""A layer's query, key and value products and its attention as one operator, for dynamic INT8 on CPUs.
 
-onnxruntime's QAttention has no transposes around it and one dispatch in place of a dozen; benchmarks/NOTES.md has what
-it gives. The answers are those of the products and the attention that it stands for.
+onnxruntime's QAttention needs no transposes and one dispatch instead of a dozen; benchmarks/NOTES.md has the gain. It
+computes the same as the products and the attention that it replaces.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MASK = "attention_mask"
 
 @dataclass(frozen=True)
 class Attention:
-    """One layer's: its query, key and value products, their biases, the value that leaves it, and its heads."""
+    """The attention of one layer: its query, key and value products, their biases, its output, and its heads."""
 
     products: tuple[Product, ...]
     biases: tuple[str, ...]
@@ -28,9 +28,10 @@ class Attention:
 
 
 def find_attentions(model: Any) -> Iterator[Attention]:
-    """The layers whose attention is of the plain kind: each product with a bias, heads of a constant size.
+    """The layers with plain attention: each product has a bias, and the heads have a constant size.
 
-    None where attention is more than scores and weighted values, as with relative positions: QAttention has only those.
+    There are none where attention is more than scores and weighted values, such as relative positions: QAttention does
+    not support that.
     """
     products = {product.role: product for product in find_products(model)}
     layers = sum(role.endswith(".query") for role in products)
@@ -47,7 +48,7 @@ def find_attentions(model: Any) -> Iterator[Attention]:
 
 
 def fused(attention: Attention, weights: dict[str, Any]) -> Emit:
-    """What takes the place of the node that writes an attention's output."""
+    """The replacement of the node that writes an attention's output."""
 
     def emit(changed: Rewriting, node: Any) -> None:
         import numpy as np
@@ -84,7 +85,7 @@ def _products_of_activations(model: Any) -> int:
 
 
 def _biases(model: Any) -> Iterator[tuple[str, tuple[str, str]]]:
-    """By what it is added to: each vector of weights that is added, and the sum."""
+    """By the value with a bias: the vector of weights, and the sum."""
     vectors = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 1}
     for node in model.graph.node:
         if node.op_type == "Add":
@@ -94,7 +95,7 @@ def _biases(model: Any) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _heads(model: Any) -> Iterator[tuple[str, int]]:
-    """By what is cut into heads: how many, where the target of that Reshape is a constant of four."""
+    """By the value that a Reshape splits into heads: their number, where its target is a constant of four."""
     from onnx import numpy_helper
 
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}

@@ -1,4 +1,4 @@
-"""What the INT8 forms for CPUs share: which products are quantised, and their weights."""
+"""The common parts of the INT8 variants for CPUs: the products to quantise, and their weights."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from edgener_exporters.graph.roles import Product, find_embeddings, find_product
 from edgener_exporters.graph.weights import quantize_embedding, quantized, safe_column_scales
 from edgener_runtime.errors import UserInputError
 
-STEPS = 255  # that a range of activations is cut into
+STEPS = 255  # of an activation range
 LEAST_DECIBELS = 24.0
 
-Form = Callable[[Product, dict[str, Any]], Emit]
-"""From a product and the graph's weights to what emits it in INT8."""
+ProductKernel = Callable[[Product, dict[str, Any]], Emit]
+"""Makes the emitter of one product in INT8 from the product and the graph's weights."""
 
 
 def quantize_products(
-    model: Any, out: Path, form: Form, keep: Collection[str] = (), instead: Mapping[str, Emit] | None = None
+    model: Any, out: Path, kernel: ProductKernel, keep: Collection[str] = (), instead: Mapping[str, Emit] | None = None
 ) -> None:
-    """Write a graph that is open in FP32 with its products in another form and its embeddings in INT8.
+    """Write an open FP32 graph with another kernel for its products and with INT8 embeddings.
 
-    `instead` says what else takes the place of nodes, by their output; products that then lead nowhere go.
-    The classifier and the products whose roles stand in `keep` stay in FP32, as do products of two activations: those
-    have no weight to quantise beforehand. Raises UserInputError where it is no encoder of BERT's family.
+    `instead` has further replacements of nodes, by their output; products that nothing reads then are removed. The
+    classifier and the products with a role in `keep` stay in FP32, as do products of two activations, which have no
+    constant weight. Raises UserInputError where it is not an encoder of BERT's family.
     """
     weights = weights_of(model)
-    plan = {product.output: form(product, weights) for product in encoder_products(model, keep)}
+    plan = {product.output: kernel(product, weights) for product in encoder_products(model, keep)}
     for embedding in find_embeddings(model):
         plan |= quantize_embedding(embedding, weights)
     rewrite(model, plan | dict(instead or {}))
@@ -39,9 +39,9 @@ def quantize_products(
 
 
 def encoder_products(model: Any, keep: Collection[str] = ()) -> list[Product]:
-    """The products worth quantising: all but the classifier, which is small and speaks last, and those of `keep`.
+    """The products to quantise: all except the classifier, which is small and decides the labels, and those of `keep`.
 
-    Raises UserInputError where `keep` names a role that there is not.
+    Raises UserInputError for an unknown role in `keep`.
     """
     products = find_products(model)
     if strange := sorted(set(keep) - {product.role for product in products}):
@@ -50,12 +50,12 @@ def encoder_products(model: Any, keep: Collection[str] = ()) -> list[Product]:
 
 
 def noisy_products(products: Iterable[Product], seen: dict[str, Range], symmetric: bool) -> set[str]:
-    """The roles of those whose input, seen in these ranges, would keep less than LEAST_DECIBELS over rounding noise."""
+    """The roles of products whose input would be less than LEAST_DECIBELS over its rounding noise in these ranges."""
     return {product.role for product in products if decibels(seen[product.input], symmetric) < LEAST_DECIBELS}
 
 
 def decibels(seen: Range, symmetric: bool) -> float:
-    """Signal over the noise of rounding to the 255 even steps of a range, or of what is symmetric about it."""
+    """Signal over the noise of rounding to the 255 even steps of a range, or of the symmetric range around it."""
     step = max(2 * seen.size if symmetric else seen.high - seen.low, 1e-30) / STEPS
     return 10 * math.log10(max(seen.power, 1e-30) / (step * step / 12))
 

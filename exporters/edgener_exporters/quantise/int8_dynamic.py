@@ -1,4 +1,4 @@
-"""Dynamic INT8: weights a scale a channel, activations quantised as they come, one range a tensor."""
+"""Dynamic INT8: one scale per channel of weights, activations quantised at run time with one range per tensor."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .int8 import int8_weight, quantize_products
 
 
 def quantize_dynamic(fp32: Path, out: Path) -> None:
-    """Write the dynamic INT8 form of an FP32 graph, attention fused where it is of the plain kind.
+    """Write the dynamic INT8 variant of an FP32 graph, with fused attention where it is plain.
 
-    Other products stand in the pattern that onnxruntime fuses to DynamicQuantizeMatMul.
+    Other products have the pattern that onnxruntime fuses to DynamicQuantizeMatMul.
     """
     model = open_graph(fp32)
     weights = weights_of(model)
@@ -24,7 +24,7 @@ def quantize_dynamic(fp32: Path, out: Path) -> None:
 
 
 def dynamic_product(product: Product, weights: dict[str, Any]) -> Emit:
-    """The product of U8 activations, their range taken anew from every tensor, and S8 weights."""
+    """The product of U8 activations, with the range of each tensor at run time, and S8 weights."""
 
     def emit(changed: Rewriting, node: Any) -> None:
         at, to = product.input, product.output

@@ -1,7 +1,7 @@
 """INT8 for TensorRT: symmetric S8 activations and weights as Q/DQ pairs, the rest in FP16 or FP32.
 
-TensorRT 11 has no precision flags: what runs in INT8 is what stands between a pair of QuantizeLinear and
-DequantizeLinear with zero points of 0. Checked on the CPU; not run on a GPU.
+TensorRT 11 has no precision flags: pairs of QuantizeLinear and DequantizeLinear with zero points of 0 decide what runs
+in INT8. Checked on the CPU; not run on a GPU.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _STEPS = 2 * LARGEST
 def quantize_qdq(
     fp32: Path, out: Path, calibration: Calibration, keep: Collection[str] = (), half: bool = True
 ) -> None:
-    """Write the S8S8 form of an FP32 graph, its scales and all that is not quantised in FP16 (`half`) or FP32.
+    """Write the S8S8 variant of an FP32 graph; its scales and other nodes are in FP16 (`half`) or FP32.
 
-    Products whose input would drown in rounding noise and those of `keep` are not quantised, nor are products of two
-    activations. Raises ExportError where TensorRT would refuse the graph, or a logit is not finite.
+    Products with a noisy input and those of `keep` are not quantised, nor are products of two activations. Raises
+    ExportError where TensorRT would refuse the graph, or a logit is not finite.
     """
     model = open_graph(fp32)
     smooth(model, calibration)
@@ -44,12 +44,14 @@ def quantize_qdq(
     if half:
         to_fp16(model, calibration)
     weights = weights_of(model)
-    plan = {product.output: _form(product, weights, by_role) for product in encoder_products(model, left_out)}
+    plan = {
+        product.output: _quantized_product(product, weights, by_role) for product in encoder_products(model, left_out)
+    }
     rewrite(model, plan)
     save_for_gpu(model, out, calibration)
 
 
-def _form(product: Product, weights: dict[str, Any], seen: dict[str, Range]) -> Emit:
+def _quantized_product(product: Product, weights: dict[str, Any], seen: dict[str, Range]) -> Emit:
     def emit(changed: Rewriting, node: Any) -> None:
         from onnx import numpy_helper
 
@@ -61,7 +63,7 @@ def _form(product: Product, weights: dict[str, Any], seen: dict[str, Range]) -> 
 
 
 def _activation(changed: Rewriting, at: str, seen: Range, kind: Any) -> str:
-    """The name of the activation, quantised and back."""
+    """The name of the quantised and dequantised activation."""
     import numpy as np
 
     scale = changed.weight(f"{at}/scale", lambda: _rounded_up(np.array(max(seen.size, 1e-6) / LARGEST), kind))
@@ -71,7 +73,7 @@ def _activation(changed: Rewriting, at: str, seen: Range, kind: Any) -> str:
 
 
 def _weight(changed: Rewriting, name: str, weight: NDArray[Any]) -> str:
-    """The name of the weight, dequantised from S8 with a scale a column."""
+    """The name of the weight, dequantised from S8 with one scale per column."""
     import numpy as np
 
     full = weight.astype(np.float32)
@@ -83,7 +85,7 @@ def _weight(changed: Rewriting, name: str, weight: NDArray[Any]) -> str:
 
 
 def _rounded_up(scales: NDArray[Any], kind: Any) -> NDArray[Any]:
-    """The next numbers of that kind that are no smaller, so that nothing is cut off."""
+    """The scales rounded up to the next numbers of a type, so that no value is clipped."""
     import numpy as np
 
     near = scales.astype(kind)

@@ -1,8 +1,8 @@
-"""Row-wise INT8: as dynamic INT8, but every subword has an activation range of its own.
+"""Row-wise INT8: as dynamic INT8, but every subword has its own activation range.
 
-One range a tensor lets a text's answer depend on the texts beside it in the batch and on padding; one range a row does
-not. onnxruntime has no such kernel: rows are divided by their largest value, quantised on a fixed scale, and multiplied
-back behind the product, all with operators of plain ONNX.
+With one range per tensor a text's answer depends on its batch-mates and on padding; with one range per row it does not.
+onnxruntime has no such kernel: rows are divided by their largest value, quantised with a fixed scale, and multiplied
+back after the product, all with standard ONNX operators.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from edgener_exporters.calibrate.ranges import Range
 from edgener_exporters.graph.graph import Emit, Rewriting, open_graph
 from edgener_exporters.graph.roles import Product
 
-from .int8 import STEPS, Form, encoder_products, int8_weight, quantize_products
+from .int8 import STEPS, ProductKernel, encoder_products, int8_weight, quantize_products
 
 if TYPE_CHECKING:
     from edgener_exporters.calibrate.calibration import Calibration
 
-_EVEN = 128  # zero point of activations that are as often negative as positive
-_ONE_SIDED = 32  # of those that are nearly always positive, such as those behind GELU
-_LEAST_RATIO = 4.0  # largest over smallest value, from which a tensor counts as one-sided
+_EVEN = 128  # zero point of activations that are negative as often as positive
+_ONE_SIDED = 32  # zero point of activations that are nearly always positive, such as those after GELU
+_LEAST_RATIO = 4.0  # of largest to smallest value in a one-sided tensor
 _TINY = 1e-12  # the largest value of a row of zeros
 
 
 def quantize_rowwise(fp32: Path, out: Path, calibration: Calibration) -> None:
-    """Write the row-wise INT8 form of an FP32 graph, in the pattern that onnxruntime fuses to MatMulIntegerToFloat."""
+    """Write the row-wise INT8 variant of an FP32 graph; onnxruntime fuses its pattern to MatMulIntegerToFloat."""
     model = open_graph(fp32)
     inputs = dict.fromkeys(product.input for product in encoder_products(model))
-    quantize_products(model, out, rowwise_form(calibration.ranges(model, list(inputs), "minmax")))
+    quantize_products(model, out, rowwise_kernel(calibration.ranges(model, list(inputs), "minmax")))
 
 
-def rowwise_form(seen: dict[str, Range]) -> Form:
-    """The product of U8 activations in even steps of their row's largest value, and S8 weights.
+def rowwise_kernel(seen: dict[str, Range]) -> ProductKernel:
+    """The product of U8 activations in even steps of the largest value of their row, and S8 weights.
 
-    Tensors that were seen to be nearly all positive spend few steps on what is negative.
+    Tensors that are nearly always positive have few steps for negative values.
     """
 
-    def form(product: Product, weights: dict[str, Any]) -> Emit:
+    def kernel(product: Product, weights: dict[str, Any]) -> Emit:
         def emit(changed: Rewriting, node: Any) -> None:
             to = product.output
             rows, largest = _quantized_rows(changed, product.input, seen[product.input])
@@ -48,11 +48,11 @@ def rowwise_form(seen: dict[str, Range]) -> Form:
 
         return emit
 
-    return form
+    return kernel
 
 
 def _quantized_rows(changed: Rewriting, at: str, seen: Range) -> tuple[str, str]:
-    """The names of the activation with rows of largest value 1, quantised and back, and of those largest values."""
+    """The names of the quantised and dequantised activation with rows scaled to 1, and of the rows' largest values."""
     import numpy as np
 
     one_sided = seen.high > _LEAST_RATIO * -seen.low
@@ -76,7 +76,7 @@ def _largest(changed: Rewriting, at: str) -> str:
 
 
 def _floored_peak(changed: Rewriting, at: str, seen: Range, zero_point: int) -> str:
-    """The largest value of each row, but no less than what leaves room for the smallest that was seen anywhere."""
+    """The largest value of each row, but large enough for the smallest value of the calibration text."""
     import numpy as np
 
     least = max(-seen.low * (STEPS - zero_point) / zero_point, _TINY)

@@ -1,10 +1,10 @@
-"""SmoothQuant: even out the channels of activations before they are quantised, and make up for it in the weights.
+"""SmoothQuant: smooth the channels of activations before quantisation, and compensate in the weights.
 
-One range has to hold every channel of a tensor (or of a row of it), so a few large channels leave the others few steps.
-Dividing each channel by a factor and multiplying the weight's rows by the same changes nothing in FP32 and much in INT8
-(Xiao et al. 2023, SmoothQuant). Two places of an encoder of BERT's family can bear it: behind LayerNorm, for query, key
-and value together or the first feed-forward product, and before the attention's output product, where the factors go
-into the value's own weights and cost nothing.
+One range covers every channel of a tensor (or of a row), so a few large channels leave the others few steps. Dividing
+each channel by a factor and multiplying the weight's rows by it changes nothing in FP32 and much in INT8 (Xiao et al.
+2023, SmoothQuant). An encoder of BERT's family allows it at two positions: after LayerNorm, for query, key and value
+together or for the first feed-forward product; and before the attention's output product, where the factors are merged
+into the weights of the value at no cost.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     Factors = NDArray[np.float32]
 
-ALPHA = 0.65  # how much of the difficulty goes into the weights, the paper's alpha
+ALPHA = 0.65  # the paper's alpha, the share of the difficulty that moves into the weights
 _TINY = 1e-5
 
 
 def smoothable(model: Any) -> dict[str, list[Product]]:
-    """The activations whose channels can be evened out, and the products that read each, in the graph's order.
+    """The activations that can be smoothed, with the products that read each, in the graph's order.
 
-    A weight that stands in two places, as in encoders whose layers share theirs, cannot make up for both.
+    A weight with two uses, as in encoders with shared layers, cannot compensate both.
     """
     writers = {output: node for node in model.graph.node for output in node.output}
     uses = Counter(name for node in model.graph.node for name in node.input)
@@ -39,21 +39,21 @@ def smoothable(model: Any) -> dict[str, list[Product]]:
     found = {}
     for name, products in _readers(find_products(model)).items():
         changed = [*(product.weight for product in products), *values.get(name, ())]
-        behind_norm = name in writers and writers[name].op_type == "LayerNormalization"
-        if (name in values or behind_norm) and all(uses[weight] == 1 for weight in changed):
+        after_norm = name in writers and writers[name].op_type == "LayerNormalization"
+        if (name in values or after_norm) and all(uses[weight] == 1 for weight in changed):
             found[name] = products
     return found
 
 
 def smooth(model: Any, calibration: Calibration, chosen: Collection[str] | None = None) -> None:
-    """Even out the channels of the activations of `smoothable`, or of those chosen among them, in the open graph.
+    """Smooth the activations of `smoothable`, or the chosen ones among them, in the open graph.
 
-    Raises UserInputError where the calibration text is too little.
+    Raises UserInputError where the calibration text is too short.
     """
     found = smoothable(model)
     tensors = [name for name in found if chosen is None or name in chosen]
     values = _values(model)
-    sizes = calibration.channel_sizes(model, list(found)) if tensors else {}  # of all, so that they are measured once
+    sizes = calibration.channel_sizes(model, list(found)) if tensors else {}  # of all, in one measurement
     for name in tensors:
         factors = _factors(sizes[name], [_array(model, product.weight) for product in found[name]])
         for product in found[name]:
@@ -66,7 +66,7 @@ def smooth(model: Any, calibration: Calibration, chosen: Collection[str] | None 
 
 
 def _factors(sizes: Sequence[float], weights: Sequence[Factors]) -> Factors:
-    """One factor a channel, 1 in the geometric mean."""
+    """One factor per channel, with a geometric mean of 1."""
     import numpy as np
 
     activation = np.maximum(np.array(sizes), _TINY)
@@ -77,7 +77,7 @@ def _factors(sizes: Sequence[float], weights: Sequence[Factors]) -> Factors:
 
 
 def _readers(products: Sequence[Product]) -> dict[str, list[Product]]:
-    """The products of the encoder by the activation they read; the classifier is not quantised."""
+    """The encoder's products by the activation they read, without the classifier, which is not quantised."""
     readers: dict[str, list[Product]] = {}
     for product in products:
         if not product.is_head:
@@ -86,7 +86,7 @@ def _readers(products: Sequence[Product]) -> dict[str, list[Product]]:
 
 
 def _values(model: Any) -> Mapping[str, list[str]]:
-    """By the input of each attention's output product, the weight and bias of the value that becomes it."""
+    """By the input of each attention's output product: the weight and bias of the value behind it."""
     products = {product.role: product for product in find_products(model)}
     found = {}
     for role, product in products.items():
@@ -98,7 +98,7 @@ def _values(model: Any) -> Mapping[str, list[str]]:
 
 
 def _bias(model: Any, output: str) -> str | None:
-    """The vector that is added to a product and nothing else becomes of it, if there is one."""
+    """The bias of a product, or None where the product has other readers than the addition of a vector."""
     readers = [node for node in model.graph.node if output in node.input]
     if len(readers) != 1 or readers[0].op_type != "Add":
         return None
@@ -108,7 +108,7 @@ def _bias(model: Any, output: str) -> str | None:
 
 
 def _divide(model: Any, name: str, factors: Factors, readers: set[str]) -> None:
-    """Let the products that write `readers` read the activation divided by its factors; others read it as it was."""
+    """Let the products that write `readers` read the divided activation; others read the original."""
     from onnx import helper, numpy_helper
 
     model.graph.initializer.append(numpy_helper.from_array(1 / factors, f"{name}/smoothing"))
@@ -116,8 +116,8 @@ def _divide(model: Any, name: str, factors: Factors, readers: set[str]) -> None:
     for reader in model.graph.node:
         if reader.output[0] in readers:
             reader.input[0] = f"{name}/smooth"
-    behind = next(place for place, writer in enumerate(model.graph.node) if name in writer.output)
-    model.graph.node.insert(behind + 1, node)
+    position = next(index for index, writer in enumerate(model.graph.node) if name in writer.output)
+    model.graph.node.insert(position + 1, node)
 
 
 def _array(model: Any, name: str) -> Factors:

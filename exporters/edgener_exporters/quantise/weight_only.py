@@ -1,7 +1,7 @@
-"""INT8 weights alone: 8-bit blocks along k with a scale each, activations in steps of their own block.
+"""Weight-only INT8: 8-bit blocks along k with one scale each, activations quantised per block.
 
-onnxruntime's MatMulNBits at accuracy level 4 quantises activations a block at a time too, so nothing depends on the
-batch; it is slower than the other INT8 forms and nearest to FP32.
+onnxruntime's MatMulNBits at accuracy level 4 quantises activations per block too, so nothing depends on the batch; it
+is slower than the other INT8 variants and nearest to FP32.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 32
-_ZERO_POINT = 128  # what MatMulNBits takes off where no zero points are given
+_ZERO_POINT = 128  # of MatMulNBits without explicit zero points
 _INT8_ACTIVATIONS = 4  # its accuracy level
 
 
 def quantize_weights(fp32: Path, out: Path, keep: Collection[str] = (), block: int = BLOCK) -> None:
-    """Write the weight-only INT8 form of an FP32 graph, in blocks of 32 or 128."""
+    """Write the weight-only INT8 variant of an FP32 graph, in blocks of 32 or 128."""
     quantize_products(open_graph(fp32), out, partial(weight_only_product, block=block), keep)
 
 

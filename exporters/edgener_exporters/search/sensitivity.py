@@ -1,4 +1,4 @@
-"""What each matrix product costs in each form: noise in the logits, and time."""
+"""The cost of each matrix product with each kernel: noise in the logits, and time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from edgener_exporters.calibrate.ranges import run_batches
 from edgener_exporters.graph.graph import Emit, copy_of, rewrite, weights_of
 from edgener_exporters.graph.roles import Product
-from edgener_exporters.int8_kernels import FP32
-from edgener_exporters.quantise.int8 import Form
+from edgener_exporters.quantise.int8 import ProductKernel
+from edgener_exporters.variants import FP32
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.machine.cpu import usable_cores
 from edgener_runtime.machine.devices import CPU
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     Feeds = dict[str, NDArray[np.int64]]
     Floats = NDArray[np.float32]
 
-_ROWS = 256  # subwords of the bare products that are timed, as many as a batch of short texts has
+_ROWS = 256  # subwords of a timed product, as many as a batch of short texts has
 TIMED_ROUNDS, _RUNS = 7, 10
 
 
 class Noise:
-    """How far from an open FP32 graph's own logits those of its changed forms are, on texts that are kept."""
+    """The distance between the logits of an open FP32 graph and those of its changed copies, on fixed texts."""
 
     def __init__(self, model: Any, feeds: Iterable[Feeds]) -> None:
         import numpy as np
@@ -38,14 +38,15 @@ class Noise:
         self._expected = self._logits(model)
         self._norm = float(np.linalg.norm(self._expected)) or 1.0
 
-    def changed(self, model: Any, forms: Sequence[tuple[Product, Form]]) -> float:
-        """With some products of a graph that says the same in other forms: the norm of the difference over that of
-        FP32's logits, padding left out.
+    def changed(self, model: Any, kernels: Sequence[tuple[Product, ProductKernel]]) -> float:
+        """The relative L2 distance of the logits when some products of an equivalent graph have other kernels.
+
+        Padding is left out.
         """
         import numpy as np
 
         copy, weights = copy_of(model), weights_of(model)
-        rewrite(copy, {product.output: form(product, weights) for product, form in forms})
+        rewrite(copy, {product.output: kernel(product, weights) for product, kernel in kernels})
         return float(np.linalg.norm(self._logits(copy) - self._expected)) / self._norm
 
     def _logits(self, model: Any) -> Floats:
@@ -58,52 +59,56 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Products that take the same time: (subwords, k) by (k, n), and whether rows of the activation are one-sided."""
+class ProductShape:
+    """Products with the same time: (subwords, k) by (k, n), and the part of the layer."""
 
     k: int
     n: int
-    kind: str
+    part: str
 
 
 def product_seconds(
-    model: Any, products: Sequence[Product], forms: Mapping[str, Form], step: Callable[[], None] = lambda: None
+    model: Any,
+    products: Sequence[Product],
+    kernels: Mapping[str, ProductKernel],
+    step: Callable[[], None] = lambda: None,
 ) -> dict[str, dict[str, float]]:
-    """By role and form, the median seconds of a bare product of 256 subwords, quantising its activation included.
+    """By role and kernel, the median seconds of a bare product of 256 subwords, with quantisation of its activation.
 
-    Products of one shape and place in the layer are timed once; all are timed in turns, on the cores there are.
+    Products of one shape and part of the layer are timed once; all are timed in turns, on the usable cores.
     """
     weights = weights_of(model)
-    by_shape: dict[Shape, Product] = {}
+    by_shape: dict[ProductShape, Product] = {}
     for product in products:
-        by_shape.setdefault(_shape(product, weights), product)
-    sessions = {
-        (shape, name): _bare(product, form(product, weights) if form else None, weights)
+        by_shape.setdefault(_shape_of(product, weights), product)
+    runs = {
+        (shape, name): _bare_product(product, kernel(product, weights) if kernel else None, weights)
         for shape, product in by_shape.items()
-        for name, form in {FP32: None, **forms}.items()
+        for name, kernel in {FP32: None, **kernels}.items()
     }
-    seconds = _in_turns(sessions, step)
+    seconds = _in_turns(runs, step)
     return {
-        product.role: {name: seconds[_shape(product, weights), name] for name in (FP32, *forms)} for product in products
+        product.role: {name: seconds[_shape_of(product, weights), name] for name in (FP32, *kernels)}
+        for product in products
     }
 
 
-def _shape(product: Product, weights: dict[str, Any]) -> Shape:
+def _shape_of(product: Product, weights: dict[str, Any]) -> ProductShape:
     k, n = weights[product.weight].dims
-    return Shape(k, n, product.role.rsplit(".", 1)[-1])
+    return ProductShape(k, n, product.role.rsplit(".", 1)[-1])
 
 
-def _in_turns(sessions: Mapping[Any, Callable[[], float]], step: Callable[[], None]) -> dict[Any, float]:
-    taken: dict[Any, list[float]] = {key: [] for key in sessions}
+def _in_turns(runs: Mapping[Any, Callable[[], float]], step: Callable[[], None]) -> dict[Any, float]:
+    taken: dict[Any, list[float]] = {key: [] for key in runs}
     for _ in range(TIMED_ROUNDS):
-        for key, run in sessions.items():
+        for key, run in runs.items():
             taken[key].append(run())
         step()
     return {key: median(times) for key, times in taken.items()}
 
 
-def _bare(product: Product, emit: Emit | None, weights: dict[str, Any]) -> Callable[[], float]:
-    """Seconds of one run of nothing but the product, on random activations."""
+def _bare_product(product: Product, emit: Emit | None, weights: dict[str, Any]) -> Callable[[], float]:
+    """A function that runs the product alone on random activations and returns the seconds of one run."""
     import numpy as np
 
     onnxruntime = load_onnxruntime()
@@ -127,9 +132,9 @@ def _bare(product: Product, emit: Emit | None, weights: dict[str, Any]) -> Calla
     session.run(None, feeds)
 
     def run() -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(_RUNS):
             session.run(None, feeds)
-        return (time.perf_counter() - begun) / _RUNS
+        return (time.perf_counter() - start) / _RUNS
 
     return run

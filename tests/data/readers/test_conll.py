@@ -110,7 +110,7 @@ def test_comment_lines_are_left_out_and_counted(comment: str) -> None:
 
 @pytest.mark.parametrize("token", ["#", "##", "#1", "#hashtag"])
 @pytest.mark.parametrize("line", ["{} O", "{}\tB-X", "{} NN B-NP O"])
-def test_a_token_that_begins_with_a_hash_is_no_comment(token: str, line: str) -> None:
+def test_a_token_that_begins_with_a_hash_is_not_a_comment(token: str, line: str) -> None:
     usual = line.format("word")
     sentences, bad = read(f"{usual}\n{line.format(token)}\n{usual}\n")
     assert sentences[0].tokens == ["word", token, "word"]
@@ -145,7 +145,7 @@ def test_io_and_iob1_have_no_strays() -> None:
         ("BILOU", "B-X L-X O U-Y"),
     ],
 )
-def test_the_scheme_is_told(scheme: str, tags: str) -> None:
+def test_the_scheme_is_returned(scheme: str, tags: str) -> None:
     text = "".join(f"w {tag}\n" for tag in tags.split())
     bad = BadLines(Path("file.txt"))
     sentences, guessed = read_conll(text, bad)
@@ -180,12 +180,12 @@ def test_sentences_know_the_line_they_begin_on() -> None:
         ("rejects B-", "'rejects B-'", "a tag such as"),
     ],
 )
-def test_a_broken_line_is_told_with_its_number_or_skipped_and_counted(line: str, found: str, expected: str) -> None:
+def test_a_broken_line_is_an_error_with_its_number_or_skipped_and_counted(line: str, found: str, expected: str) -> None:
     text = PLAIN.replace("rejects O", line)
     with pytest.raises(UserInputError) as error:
         read(text)
     assert f"file.txt:2: found {found}, expected" in error.value.message and expected in error.value.message
-    assert error.value.hint and "--on-bad-line skip" in error.value.hint
+    assert error.value.hint and "--on-error skip" in error.value.hint
     sentences, bad = read(text, skip=True)
     assert sentences[0].tokens == ["EU", "German", "call"] and len(sentences) == 2
     assert bad.counts == {"broken lines skipped": 1}

@@ -41,25 +41,25 @@ def test_byte_order_mark_and_line_ends_are_evened_out(tmp_path: Path, data: byte
         (b"a\n\xed\xa0\x80\n", "file.txt:2: not UTF-8: byte 0xed", "iconv"),
     ],
 )
-def test_what_is_not_utf8_is_told_with_its_line(tmp_path: Path, data: bytes, where: str, hint: str) -> None:
+def test_what_is_not_utf8_is_an_error_with_its_line(tmp_path: Path, data: bytes, where: str, hint: str) -> None:
     with pytest.raises(UserInputError) as error:
         read_text(written(tmp_path, data))
     assert where in error.value.message
     assert error.value.hint and hint in error.value.hint
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match=r"there is no file .*nowhere"):
         read_text(tmp_path / "nowhere")
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match=r"cannot read .*: Is a directory"):
         read_text(tmp_path)
 
 
 @pytest.mark.parametrize("fault", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
-def test_an_unreadable_file_is_told(monkeypatch: pytest.MonkeyPatch, fault: OSError) -> None:
+def test_an_unreadable_file_is_an_error(monkeypatch: pytest.MonkeyPatch, fault: OSError) -> None:
     def refuse(path: Path) -> bytes:
         raise fault
 

@@ -285,7 +285,7 @@ def test_repeats_are_no_other_text_but_capitals_are(cased: Encoder) -> None:
         b"\xff\xfe\x00",
     ],
 )
-def test_a_damaged_cache_file_is_measured_anew_and_mended(
+def test_a_damaged_cache_file_is_measured_again_and_replaced(
     content: bytes, cased: Encoder, model: onnx.ModelProto, tensors: list[str], tmp_path: Path
 ) -> None:
     expected = fresh(cased, tmp_path).ranges(model, tensors)

@@ -28,9 +28,9 @@ def test_a_plain_graph_is_opened(cased: Encoder, model: onnx.ModelProto) -> None
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph", b"\x00" * 100])
-def test_what_is_no_graph_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_what_is_not_a_graph_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(content)
-    with pytest.raises(UserInputError, match=r"x\.onnx is damaged or no ONNX"):
+    with pytest.raises(UserInputError, match=r"x\.onnx is damaged or not ONNX"):
         open_graph(tmp_path / "x.onnx")
 
 

@@ -135,22 +135,22 @@ FAULTS: list[tuple[Callable[[Model], None], str, str, str]] = [
     (large_index_in_a_constant_node, "extra", "beyond 32 bits", "within 32 bits"),
     (double_precision, "extra", "DOUBLE", "FP32"),
     (unsigned_weight, "extra", "UINT8", "S8"),
-    (weight_elsewhere, "extra", "another file", "save it whole"),
+    (weight_elsewhere, "extra", "another file", "save it as one file"),
 ]
 
 
-@pytest.mark.parametrize(("plant", "where", "problem", "mend"), FAULTS, ids=[row[0].__name__ for row in FAULTS])
+@pytest.mark.parametrize(("plant", "where", "problem", "fix"), FAULTS, ids=[row[0].__name__ for row in FAULTS])
 def test_a_planted_fault_is_found_with_its_place_and_the_way_out(
-    plant: Callable[[Model], None], where: str, problem: str, mend: str
+    plant: Callable[[Model], None], where: str, problem: str, fix: str
 ) -> None:
     model = good()
     assert lint(model) == []
     plant(model)
     found = lint(model)[0]
-    assert found.where == where and problem in found.problem and mend in found.mend
+    assert found.where == where and problem in found.problem and fix in found.fix
     with pytest.raises(ExportError, match=f"TensorRT refuses {where}") as caught:
         check_for_tensorrt(model)
-    assert mend in str(caught.value.hint)
+    assert fix in str(caught.value.hint)
 
 
 def test_every_rule_has_a_planted_fault() -> None:

@@ -72,7 +72,7 @@ def test_nothing_is_said(bert: Path, tmp_path: Path) -> None:
     assert done.stdout + done.stderr == ""
 
 
-def test_corrupt_weights_are_the_users_to_mend(make_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+def test_corrupt_weights_are_bad_input(make_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
     folder = make_checkpoint("bert")
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
@@ -80,7 +80,7 @@ def test_corrupt_weights_are_the_users_to_mend(make_checkpoint: Callable[..., Pa
         export_onnx(folder, tmp_path / "fp32.onnx")
 
 
-def test_missing_weights_are_not_made_up(make_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+def test_missing_weights_are_not_invented(make_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = make_checkpoint("bert")

@@ -82,19 +82,19 @@ def graph_of(*nodes: onnx.NodeProto) -> onnx.ModelProto:
     return model
 
 
-def test_a_network_without_attention_is_no_bert() -> None:
+def test_a_network_without_attention_is_not_bert() -> None:
     layer = [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("MatMul", ["h", "b"], ["logits"])]
     with pytest.raises(UserInputError, match="no attention"):
         find_products(graph_of(*layer))
 
 
-def test_a_classifier_with_a_softmax_is_no_bert() -> None:
+def test_a_classifier_with_a_softmax_is_not_bert() -> None:
     nodes = [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("Softmax", ["h"], ["logits"])]
     with pytest.raises(UserInputError, match="0 products lead to logits"):
         find_products(graph_of(*nodes))
 
 
-def test_attention_without_a_feed_forward_layer_is_no_bert() -> None:
+def test_attention_without_a_feed_forward_layer_is_not_bert() -> None:
     nodes = [
         *(helper.make_node("MatMul", ["x", weight], [name]) for weight, name in zip("abc", "qkv", strict=True)),
         helper.make_node("Transpose", ["k"], ["kt"], perm=[1, 0]),
@@ -103,5 +103,5 @@ def test_attention_without_a_feed_forward_layer_is_no_bert() -> None:
         helper.make_node("MatMul", ["shares", "v"], ["context"]),
         helper.make_node("MatMul", ["context", "a"], ["logits"]),
     ]
-    with pytest.raises(UserInputError, match="behind attention 0 stand 1 products that are no feed-forward"):
+    with pytest.raises(UserInputError, match="after attention 0 come 1 products that are not a feed-forward"):
         find_products(graph_of(*nodes))

@@ -103,7 +103,7 @@ def test_products_with_safe_weights_are_exact_here(seed: int, k: int, rows: int,
     assert (found == activations.astype(int) @ steps.astype(int)).all()
 
 
-@pytest.mark.skipif(not NO_VNNI, reason="this CPU has VNNI or is no x86-64: its products do not saturate")
+@pytest.mark.skipif(not NO_VNNI, reason="this CPU has VNNI or is not x86-64: its products do not saturate")
 def test_products_with_the_finest_scales_are_wrong_on_a_cpu_without_vnni() -> None:
     weight = np.ones((64, 8), np.float32)
     steps, activations = quantized(weight, column_scales(weight)), np.full((4, 64), 255, np.uint8)

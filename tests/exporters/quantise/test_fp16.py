@@ -15,7 +15,7 @@ from edgener_exporters.calibrate.ranges import min_max
 from edgener_exporters.graph.graph import weights_of
 from edgener_exporters.graph.roles import Product, find_products
 from edgener_exporters.quantise.fp16 import LARGEST, convert_fp16
-from edgener_exporters.quantise.fp16_emulation import round_halves
+from edgener_exporters.quantise.fp16_emulation import round_to_fp16
 from edgener_runtime.errors import ExportError
 from edgener_runtime.inference.batches import feeds, rows_of
 
@@ -61,7 +61,7 @@ def kinds(model: Model) -> dict[str, int]:
 
 def halves_on_a_gpu(file: Path) -> Model:
     model = onnx.load(file)
-    round_halves(model)
+    round_to_fp16(model)
     return model
 
 
@@ -100,7 +100,7 @@ def test_what_grows_too_large_on_the_text_stays_in_fp32_and_nothing_else(cased: 
 
 
 def test_a_weight_that_fp16_has_not_stays_as_it_is(cased: Encoder, tmp_path: Path) -> None:
-    """It is no mask, whose one number may become a smaller one."""
+    """It is not a mask, whose one number may become a smaller one."""
     planted = overflowing(cased, tmp_path, 1e6)
     name = product(onnx.load(planted), "layer.0.feed_forward_1").weight
     convert_fp16(planted, tmp_path / "fp16.onnx", cased.calibration)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgener_exporters.quantise.fp16_emulation import round_halves
+from edgener_exporters.quantise.fp16_emulation import round_to_fp16
 
 Floats = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ def run(model: onnx.ModelProto, values: Any) -> Floats:
 
 
 def rounded(model: onnx.ModelProto) -> onnx.ModelProto:
-    round_halves(model)
+    round_to_fp16(model)
     onnx.checker.check_model(model, full_check=True)
     return model
 

@@ -1,4 +1,4 @@
-"""One matrix product in each INT8 form: off by no more than rounding allows; and which are left."""
+"""One matrix product in each INT8 kernel: off by no more than rounding allows; and which are left."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from edgener_exporters.graph.graph import rewrite, weights_of
 from edgener_exporters.graph.lint import lint
 from edgener_exporters.graph.roles import Product, find_products
 from edgener_exporters.graph.weights import safe_column_scales
-from edgener_exporters.quantise.int8 import Form, decibels
+from edgener_exporters.quantise.int8 import ProductKernel, decibels
 from edgener_exporters.quantise.int8_dynamic import dynamic_product
 from edgener_exporters.quantise.int8_qdq import quantize_qdq
-from edgener_exporters.quantise.int8_rowwise import rowwise_form
-from edgener_exporters.quantise.int8_static import quantize_static, static_form
+from edgener_exporters.quantise.int8_rowwise import rowwise_kernel
+from edgener_exporters.quantise.int8_static import quantize_static, static_kernel
 from edgener_exporters.quantise.weight_only import blocks, quantize_weights, weight_only_product
 from edgener_runtime.errors import UserInputError
 
@@ -35,8 +35,8 @@ K, N = 64, 16
 PRODUCT = Product("layer.0.query", "x", "w", "logits")
 
 
-def product(form: Form, weight: Any) -> onnx.ModelProto:
-    """logits = x @ weight in a form."""
+def product(kernel: ProductKernel, weight: Any) -> onnx.ModelProto:
+    """logits = x @ weight in a kernel."""
     node = helper.make_node("MatMul", ["x", "w"], ["logits"], "product")
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "sequence", size])
@@ -44,7 +44,7 @@ def product(form: Form, weight: Any) -> onnx.ModelProto:
     ]
     graph = helper.make_graph([node], "product", ends[:1], ends[1:], [numpy_helper.from_array(weight, "w")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
-    rewrite(model, {"logits": form(PRODUCT, weights_of(model))})
+    rewrite(model, {"logits": kernel(PRODUCT, weights_of(model))})
     return model
 
 
@@ -52,9 +52,9 @@ def weight_of(seed: int) -> Any:
     return np.random.default_rng(seed).standard_normal((K, N)).astype(np.float32)
 
 
-def error(form: Form, weight: Any, x: Any) -> Any:
+def error(kernel: ProductKernel, weight: Any, x: Any) -> Any:
     """By row, what the product is off by, over the product of the row's and the column's lengths."""
-    found = session_of(product(form, weight)).run(["logits"], {"x": x[None]})[0][0]
+    found = session_of(product(kernel, weight)).run(["logits"], {"x": x[None]})[0][0]
     assert np.isfinite(found).all()
     exact = x.astype(np.float64) @ weight
     lengths = np.linalg.norm(x.astype(np.float64), axis=1)[:, None] * np.linalg.norm(weight, axis=0)
@@ -78,8 +78,8 @@ def half_steps(x: Any, weight: Any, step: float) -> float:
 def test_dynamic_and_static_products_are_off_by_half_steps_of_the_range(seed: int, rows: int) -> None:
     weight, x = weight_of(seed), np.random.default_rng(seed + 1).standard_normal((rows, K)).astype(np.float32)
     most = half_steps(x, weight, float(x.max() - x.min()) / 255)
-    for form in (dynamic_product, static_form(seen(x))):
-        assert error(form, weight, x).max() <= most
+    for kernel in (dynamic_product, static_kernel(seen(x))):
+        assert error(kernel, weight, x).max() <= most
 
 
 @settings(max_examples=15)
@@ -89,7 +89,7 @@ def test_a_rowwise_product_is_as_good_for_rows_of_any_size_beside_each_other(
 ) -> None:
     x = np.random.default_rng(seed).standard_normal((len(exponents), K))
     x = (np.abs(x) if one_sided else x) * 10.0 ** np.array(exponents)[:, None]
-    assert error(rowwise_form(seen(x)), weight_of(seed), x.astype(np.float32)).max() < 0.03
+    assert error(rowwise_kernel(seen(x)), weight_of(seed), x.astype(np.float32)).max() < 0.03
 
 
 def test_a_dynamic_product_is_not() -> None:
@@ -101,16 +101,16 @@ def test_a_dynamic_product_is_not() -> None:
 def test_a_row_of_zeros_is_a_row_of_zeros() -> None:
     x = np.zeros((2, K), np.float32)
     x[1] = 3
-    for form in (dynamic_product, static_form(seen(x)), rowwise_form(seen(x)), weight_only_product):
-        found = session_of(product(form, weight_of(0))).run(["logits"], {"x": x[None]})[0][0]
+    for kernel in (dynamic_product, static_kernel(seen(x)), rowwise_kernel(seen(x)), weight_only_product):
+        found = session_of(product(kernel, weight_of(0))).run(["logits"], {"x": x[None]})[0][0]
         assert not found[0].any() and found[1].any()
 
 
 def test_a_static_product_cuts_off_what_lies_beyond_its_range_and_a_rowwise_one_does_not() -> None:
     x = np.random.default_rng(0).uniform(-1, 1, (3, K)).astype(np.float32)
     larger = 5 * x
-    assert error(static_form(seen(x)), weight_of(0), larger).max() > 0.1
-    assert error(rowwise_form(seen(x)), weight_of(0), larger).max() < 0.03
+    assert error(static_kernel(seen(x)), weight_of(0), larger).max() > 0.1
+    assert error(rowwise_kernel(seen(x)), weight_of(0), larger).max() < 0.03
 
 
 @given(st.integers(1, 100), st.integers(1, 5), st.sampled_from([32, 128]), st.integers(0, 1000))
@@ -126,12 +126,12 @@ def test_blocks_give_the_weight_back_to_half_a_step(k: int, n: int, block: int, 
 
 
 @pytest.mark.parametrize(("k", "block"), [(16, 32), (48, 32), (100, 128)])
-def test_a_width_that_is_no_number_of_blocks_is_filled_up(k: int, block: int) -> None:
+def test_a_width_that_is_not_a_multiple_of_blocks_is_filled_up(k: int, block: int) -> None:
     random = np.random.default_rng(0)
     weight = random.standard_normal((k, N)).astype(np.float32)
     x = random.standard_normal((3, k)).astype(np.float32)
-    form: Form = lambda product, weights: weight_only_product(product, weights, block)  # noqa: E731
-    assert error(form, weight, x).max() < 0.02
+    kernel: ProductKernel = lambda product, weights: weight_only_product(product, weights, block)  # noqa: E731
+    assert error(kernel, weight, x).max() < 0.02
 
 
 # --- which products are quantised
@@ -144,7 +144,7 @@ def test_even_numbers_lose_48_decibels_of_255_steps_and_6_of_them_where_one_side
     assert decibels(Range(0, 1, 1 / 3), symmetric=True) == pytest.approx(48.13, abs=0.01)
 
 
-def test_a_tensor_of_zeros_is_no_division_by_zero() -> None:
+def test_a_tensor_of_zeros_does_not_divide_by_zero() -> None:
     assert math.isfinite(decibels(Range(0, 0, 0), symmetric=False))
 
 

@@ -1,7 +1,8 @@
-"""Mixed precision: every product in the form that the plan names."""
+"""Mixed precision: every product with the kernel that the plan names."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import onnx
 import pytest
 
 from edgener_exporters.graph.graph import open_graph
-from edgener_exporters.int8_kernels import FORMS, FP32
 from edgener_exporters.quantise.int8 import encoder_products
 from edgener_exporters.quantise.smooth import smoothable
 from edgener_exporters.search.mixed import Plan, build_mixed
+from edgener_exporters.variants import FP32, KERNELS
+from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.errors import UserInputError
 
 from ..conftest import Encoder
@@ -26,22 +28,22 @@ OPERATORS = {
 }
 
 
-def plan_of(cased: Encoder, form: str, role: str | None = None) -> dict[str, str]:
-    """All products in FP32 but one, or all in a form."""
+def plan_of(cased: Encoder, kernel: str, role: str | None = None) -> dict[str, str]:
+    """All products in FP32 but one, or all with a kernel."""
     roles = [product.role for product in encoder_products(open_graph(cased.fp32))]
-    return {name: form if role in (None, name) else FP32 for name in roles}
+    return {name: kernel if role in (None, name) else FP32 for name in roles}
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_one_product_takes_its_form_and_the_others_stay(form: str, cased: Encoder, tmp_path: Path) -> None:
-    plan = Plan(plan_of(cased, form, "layer.1.feed_forward_2"))
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_one_product_takes_its_kernel_and_the_others_stay(kernel: str, cased: Encoder, tmp_path: Path) -> None:
+    plan = Plan(plan_of(cased, kernel, "layer.1.feed_forward_2"))
     build_mixed(cased.fp32, tmp_path / "mixed.onnx", cased.calibration, plan)
-    assert operators_run(tmp_path / "mixed.onnx", tmp_path)[OPERATORS[form]] == 1
+    assert operators_run(tmp_path / "mixed.onnx", tmp_path)[OPERATORS[kernel]] == 1
 
 
-def test_products_of_one_activation_may_take_different_forms(cased: Encoder, tmp_path: Path) -> None:
-    forms = dict(zip(("layer.0.query", "layer.0.key", "layer.0.value"), FORMS, strict=False))
-    build_mixed(cased.fp32, tmp_path / "mixed.onnx", cased.calibration, Plan(plan_of(cased, FP32) | forms))
+def test_products_of_one_activation_may_take_different_kernels(cased: Encoder, tmp_path: Path) -> None:
+    kernels = dict(zip(("layer.0.query", "layer.0.key", "layer.0.value"), KERNELS, strict=False))
+    build_mixed(cased.fp32, tmp_path / "mixed.onnx", cased.calibration, Plan(plan_of(cased, FP32) | kernels))
     assert operators_run(tmp_path / "mixed.onnx", tmp_path)["MatMulIntegerToFloat"] == 2
 
 
@@ -64,7 +66,7 @@ def test_twice_is_the_same_bytes(cased: Encoder, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"layer.0.query": "int4"}, "the form 'int4'"),
+        ({"layer.0.query": "int4"}, "the unknown kernel 'int4'"),
         ({"layer.7.query": FP32}, r"no product layer\.7\.query"),
         ({"layer.0.query": None}, r"says nothing of layer\.0\.query"),
     ],
@@ -72,15 +74,21 @@ def test_twice_is_the_same_bytes(cased: Encoder, tmp_path: Path) -> None:
 def test_a_plan_for_another_graph_is_refused(
     changed: dict[str, str | None], message: str, cased: Encoder, tmp_path: Path
 ) -> None:
-    forms = {role: form for role, form in (plan_of(cased, FP32) | changed).items() if form}
+    kernels = {role: kernel for role, kernel in (plan_of(cased, FP32) | changed).items() if kernel}
     with pytest.raises(UserInputError, match=message):
-        build_mixed(cased.fp32, tmp_path / "mixed.onnx", cased.calibration, Plan(forms))
+        build_mixed(cased.fp32, tmp_path / "mixed.onnx", cased.calibration, Plan(kernels))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plan_that_smooths_what_is_not_there_is_refused(cased: Encoder, tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match="smooths /elsewhere"):
         build_mixed(cased.fp32, tmp_path / "out", cased.calibration, Plan(plan_of(cased, FP32), ("/elsewhere",)))
+
+
+def test_a_plan_keeps_its_keys_in_json() -> None:
+    plan = Plan({"layer.0.query": FP32}, ("/input",))
+    assert json.loads(to_json(plan)) == {"forms": {"layer.0.query": FP32}, "smoothed": ["/input"]}
+    assert from_json(Plan, to_json(plan), "plan") == plan
 
 
 def test_a_product_left_in_fp32_keeps_its_weight(cased: Encoder, tmp_path: Path) -> None:

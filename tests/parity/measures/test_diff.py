@@ -132,7 +132,7 @@ def test_the_margin_of_a_moved_entity_looks_at_all_tokens_of_both() -> None:
 
 
 def test_tokens_that_share_a_subword_score_by_it_whatever_tags_the_model_has() -> None:
-    """`°C` is one subword of two tokens; the second goes on as I-UNIT, a tag that this model lacks."""
+    """`°C` is one subword of two tokens; the second continues as I-UNIT, a tag that this model does not have."""
     labels = ("O", "B-UNIT")
     degrees = Sentence("90 °C", ((0, 2), (3, 4), (4, 5)), ())
     offsets = np.array([(0, 2), (3, 5)], dtype=np.int64)
@@ -204,7 +204,7 @@ def test_changes_are_counted_by_kind_and_by_label_and_kind() -> None:
     assert found.labels == {"LOC": {"lost": 2, "relabelled": 1}, "PER": {"gained": 1}}
 
 
-def test_churn_is_told_by_the_tokens_in_the_sentence() -> None:
+def test_churn_is_grouped_by_the_tokens_in_the_sentence() -> None:
     short, long = "B-LOC O O O O", "B-LOC" + " O" * 5 + " B-PER" + " O" * 40
     found = summary([(short, short), (short, "O O O O O"), (long, long.replace("B-LOC", "O"))])
     assert found.lengths == {"1 to 5": Bucket(2, 0.25), "over 40": Bucket(2, 0.25)}
@@ -227,7 +227,7 @@ def test_a_sentence_counts_in_the_first_bucket_that_holds_it(tokens: int, name: 
     assert list(summary([(tags, tags)]).lengths) == [name]
 
 
-def test_churn_is_told_by_the_share_of_unknown_subwords() -> None:
+def test_churn_is_grouped_by_the_share_of_unknown_subwords() -> None:
     tags = "B-LOC" + " O" * 19
     known, one, all_ = [5] * 20, [1] + [5] * 19, [1] * 20
     sides = [(tags, tags), (tags, tags), (tags, "O" + " O" * 19)]

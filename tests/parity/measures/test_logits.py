@@ -45,7 +45,7 @@ def test_the_divergence_is_of_the_variants_probabilities_from_pytorchs() -> None
     assert compared([skewed], [even]).kl == pytest.approx(backwards, rel=1e-6)
 
 
-def test_where_pytorch_says_nothing_at_all_the_relative_distance_is_no_division_by_zero() -> None:
+def test_where_pytorch_says_nothing_at_all_the_relative_distance_does_not_divide_by_zero() -> None:
     assert compared([[0, 0]], [[1, 0]]).relative_l2 == 0
 
 
@@ -132,7 +132,7 @@ def test_an_error_lies_between_0_and_1_and_above_the_gap_of_the_means(answered: 
     assert abs(sure.mean() - right.mean()) - 1e-9 <= error <= 1
 
 
-def test_calibration_is_told_of_both_against_gold_tokens() -> None:
+def test_calibration_is_measured_for_both_against_gold_tokens() -> None:
     sure, modest = [0.0, 10.0], [0.0, math.log(0.6 / 0.4)]  # B-LOC
     found = compared([sure, sure], [modest, modest], gold="B-LOC O")
     assert found.ece_pytorch == pytest.approx(0.5, abs=1e-3)  # sure of both, right once

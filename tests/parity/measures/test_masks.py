@@ -1,4 +1,4 @@
-"""Strange masks: made right, and a variant that mishandles one is seen to stray."""
+"""Strange masks: made right, and a variant that mishandles one is seen to mask_deviations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edgener.parity.measures.masks import (
     MASKS,
     TIMES,
     Inputs,
+    MaskDeviation,
     MaskedText,
-    Stray,
     holed,
     left_padded,
+    mask_deviations,
     mask_texts,
-    stray,
     unmasked,
 )
 
@@ -112,27 +112,27 @@ def test_each_kind_of_mask_is_run(texts: tuple[MaskedText, ...]) -> None:
 
 
 def test_the_same_model_does_not_stray(texts: tuple[MaskedText, ...]) -> None:
-    assert stray(Model(), texts) == dict.fromkeys(MASKS, Stray(0.0, 0.0))
+    assert mask_deviations(Model(), texts) == dict.fromkeys(MASKS, MaskDeviation(0.0, 0.0))
 
 
 @pytest.mark.parametrize("wrong", list(MASKS))
 def test_a_mask_that_is_mishandled_strays_by_that_share_and_no_other_does(
     wrong: str, texts: tuple[MaskedText, ...]
 ) -> None:
-    found = stray(Model(0.3, wrong), texts)
+    found = mask_deviations(Model(0.3, wrong), texts)
     assert {mask: found[mask].masked for mask in MASKS} == pytest.approx(dict.fromkeys(MASKS, 0.0) | {wrong: 0.3})
     assert all(found[mask].unmasked == 0 for mask in MASKS)
 
 
 def test_what_quantisation_does_without_a_mask_is_what_a_mask_may_do_twice(texts: tuple[MaskedText, ...]) -> None:
-    found = stray(Model(0.3, "open"), texts)
+    found = mask_deviations(Model(0.3, "open"), texts)
     assert all(found[mask].masked == 0 and found[mask].unmasked == pytest.approx(0.3) for mask in MASKS)
     assert found[PLAIN].limit == pytest.approx(TIMES * 0.3)
-    assert Stray(0.0, 0.001).limit == AT_LEAST
+    assert MaskDeviation(0.0, 0.001).limit == AT_LEAST
 
 
 def test_what_is_said_of_padding_does_not_count(texts: tuple[MaskedText, ...]) -> None:
-    assert stray(Model(unseen=1e6), texts) == dict.fromkeys(MASKS, Stray(0.0, 0.0))
+    assert mask_deviations(Model(unseen=1e6), texts) == dict.fromkeys(MASKS, MaskDeviation(0.0, 0.0))
 
 
 def test_where_pytorch_says_zero_the_distance_is_as_it_is() -> None:
@@ -143,8 +143,8 @@ def test_where_pytorch_says_zero_the_distance_is_as_it_is() -> None:
         def run(self, inputs: Inputs) -> NDArray[np.float32]:
             return np.full((1, 1, 1), 3, dtype=np.float32)
 
-    assert stray(Three(), [text])[PLAIN].masked == pytest.approx(3 * np.sqrt(2))
+    assert mask_deviations(Three(), [text])[PLAIN].masked == pytest.approx(3 * np.sqrt(2))
 
 
-def test_without_text_there_is_nothing_to_tell() -> None:
-    assert stray(Model(), ()) == {}
+def test_without_text_there_is_nothing_to_compare() -> None:
+    assert mask_deviations(Model(), ()) == {}

@@ -74,7 +74,7 @@ def check_variant(entry: VariantEntry) -> None:
     if TENSORRT not in entry.requirements.providers:
         raise ProviderError(
             f"variant {entry.name} is made for {', '.join(entry.requirements.providers)}, not for TensorRT",
-            "Export one that is: edgener export --variants fp32,fp16,int8-qdq",
+            "Export one that is: edgener export --variant fp32,fp16,int8-qdq",
         )
 
 

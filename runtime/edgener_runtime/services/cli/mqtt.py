@@ -28,16 +28,22 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"
 @click.option("--port", type=click.IntRange(1, 65535), help="The broker's port [default: 1883, or 8883 with TLS].")
 @click.option("--requests", default="edgener/requests", show_default=True, help="Topic or filter to read.")
 @click.option("--answers", default="edgener/answers", show_default=True, help="Topic of the answers.")
-@click.option("--dead-letters", default="edgener/dead-letters", show_default=True, help="Topic of what has none.")
-@click.option("--status", default="edgener/status", show_default=True, help="Topic of the retained online or offline.")
-@click.option("--client-id", default="edgener", show_default=True, help="Names the session that the broker keeps.")
-@click.option("--protocol", type=click.Choice(["5", "3.1.1"]), default="5", show_default=True, help="MQTT's version.")
-@click.option("--username", help=f"User; the password is in --password-file or ${PASSWORD}.")
+@click.option(
+    "--dead-letters", default="edgener/dead-letters", show_default=True, help="Topic of messages without an answer."
+)
+@click.option(
+    "--status", default="edgener/status", show_default=True, help="Topic of the retained status, online or offline."
+)
+@click.option("--client-id", default="edgener", show_default=True, help="Name of the session that the broker keeps.")
+@click.option("--protocol", type=click.Choice(["5", "3.1.1"]), default="5", show_default=True, help="MQTT version.")
+@click.option("--username", help=f"User name; the password is in --password-file or ${PASSWORD}.")
 @click.option("--password-file", type=click.Path(path_type=Path), help="File with the password.")
-@click.option("--tls", is_flag=True, help="Encrypt, and check the broker's certificate.")
-@click.option("--ca-file", type=click.Path(path_type=Path), help="Authorities to trust instead of the system's.")
-@click.option("--window", type=click.IntRange(1, 65535), default=256, show_default=True, help="Messages held at once.")
-@click.option("--max-bytes", type=click.IntRange(1), default=65536, show_default=True, help="Longest message taken.")
+@click.option("--tls", is_flag=True, help="Encrypt and verify the broker's certificate.")
+@click.option("--ca-file", type=click.Path(path_type=Path), help="Certificate authorities in place of the system's.")
+@click.option(
+    "--window", type=click.IntRange(1, 65535), default=256, show_default=True, help="Most unacknowledged messages."
+)
+@click.option("--max-bytes", type=click.IntRange(1), default=65536, show_default=True, help="Longest accepted message.")
 @decoding_options
 @loading_options
 def mqtt(
@@ -45,10 +51,11 @@ def mqtt(
     client_id: str, protocol: str, username: str | None, password_file: Path | None, tls: bool, ca_file: Path | None,
     window: int, max_bytes: int, decoding: Decoding, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
-    """Answer texts that come on an MQTT topic on another, until SIGTERM.
+    """Answer texts of an MQTT topic on another topic.
 
-    A request is a JSON object with a string `text`; its answer has the same fields and `entities`. What cannot be
-    answered goes to the dead letters with the reason. A message is acknowledged once its answer is with the broker.
+    A request is a JSON object with a string `text`; its answer has the same fields and `entities`. A message without an
+    answer goes to the dead letters with the reason. A message is acknowledged after the broker has confirmed its
+    answer. SIGTERM and Ctrl-C end the bridge after the messages in progress.
 
     \b
     Examples:
@@ -86,7 +93,7 @@ async def _answer(
     async with AsyncTokenClassifier(classifier) as waiting:
         answerer = Answerer(waiting, topics, decoding, max_bytes)
         await Bridge(broker, answerer, _report).run(stop)
-    _report("stopped: what was begun is answered, the rest waits with the broker")
+    _report("stopped: messages in progress are answered, the rest waits with the broker")
 
 
 def _password(file: Path | None) -> str | None:

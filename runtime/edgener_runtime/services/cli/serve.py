@@ -8,41 +8,58 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgener_runtime.cli.options import loading_options
+from edgener_runtime.cli.options import RenamedOption, loading_options
 from edgener_runtime.errors import DeviceError
 from edgener_runtime.services.http.limits import Limits
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
-_PLAIN = Limits()
+_DEFAULT = Limits()
 _FILE = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("bundle", type=_FILE)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
-@click.option("--token-file", type=_FILE, help="Bearer token to ask for [default: EDGENER_TOKEN, or none].")
-@click.option("--tls-certificate", type=_FILE, help="PEM file; needs --tls-key.")
-@click.option("--tls-key", type=_FILE, help="PEM file without a password.")
-@click.option("--max-body", type=click.IntRange(1), default=_PLAIN.body, show_default=True, help="Bytes of a request.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
+@click.option("--token-file", type=_FILE, help="File with the required bearer token [default: EDGENER_TOKEN, or none].")
+@click.option("--tls-certificate", type=_FILE, help="Certificate as a PEM file, with --tls-key.")
+@click.option("--tls-key", type=_FILE, help="Key as a PEM file without a password.")
 @click.option(
-    "--max-text", type=click.IntRange(1), default=_PLAIN.text, show_default=True, help="Characters of a text."
+    "--max-bytes", cls=RenamedOption, old={"--max-body": {}}, type=click.IntRange(1), default=_DEFAULT.body,
+    show_default=True, help="Longest accepted request.",
+)  # fmt: skip
+@click.option(
+    "--max-text",
+    type=click.IntRange(1),
+    default=_DEFAULT.text,
+    show_default=True,
+    help="Characters of the longest text.",
 )
-@click.option("--queue", type=click.IntRange(1), default=_PLAIN.queue, show_default=True, help="Texts that may wait.")
+@click.option("--queue", type=click.IntRange(1), default=_DEFAULT.queue, show_default=True, help="Most pending texts.")
 @click.option(
-    "--timeout", type=click.FloatRange(0.001), default=_PLAIN.seconds, show_default=True, help="Seconds for an answer."
+    "--timeout",
+    type=click.FloatRange(0.001),
+    default=_DEFAULT.seconds,
+    show_default=True,
+    help="Seconds for an answer.",
 )
 @click.option(
-    "--drain", type=click.FloatRange(0), default=1, show_default=True, help="Seconds to go on after SIGTERM, not ready."
+    "--drain",
+    type=click.FloatRange(0),
+    default=1,
+    show_default=True,
+    help="Seconds to continue after SIGTERM, not ready.",
 )
 @loading_options
 def serve(
     bundle: Path, host: str, port: int, token_file: Path | None, tls_certificate: Path | None, tls_key: Path | None,
-    max_body: int, max_text: int, queue: int, timeout: float, drain: float, load: Callable[[Path], TokenClassifier],
+    max_bytes: int, max_text: int, queue: int, timeout: float, drain: float, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
-    """Answer HTTP requests with the entities of their texts, until SIGTERM or Ctrl-C.
+    """Answer HTTP requests with the entities of their texts.
+
+    SIGTERM and Ctrl-C stop the server after the accepted requests.
 
     \b
     Examples:
@@ -63,4 +80,4 @@ def serve(
     token = read_token(token_file)
     tls = TlsFiles(tls_certificate, tls_key) if tls_certificate and tls_key else None
     with open_listener(host, port, token, tls) as listener, load(bundle) as classifier:
-        run_server(classifier, Limits(max_body, max_text, queue, timeout), listener, token, drain)
+        run_server(classifier, Limits(max_bytes, max_text, queue, timeout), listener, token, drain)

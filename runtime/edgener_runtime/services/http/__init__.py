@@ -1,1 +1,1 @@
-"""The classifier over HTTP: its own endpoint, the Open Inference Protocol, probes, metrics, and a page to try it."""
+"""The classifier over HTTP: its own endpoint, the Open Inference Protocol, health probes, metrics, and a web page."""

@@ -1,4 +1,4 @@
-"""The Starlette application: which path leads where, and what wraps all of them."""
+"""The Starlette application: routes, middleware and error handlers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ from starlette.routing import Route
 
 from edgener_runtime.errors import EdgenerError
 
-from .auth import Guarded
-from .error_responses import RequestError, explain_error, hide_fault, json_answer, refuse, refuse_route
-from .metrics import Measured
-from .open_inference import infer, model_metadata, model_ready, server_metadata
+from .auth import Authentication
+from .error_responses import (
+    RequestError,
+    classifier_error,
+    internal_error,
+    json_response,
+    request_error,
+    route_error,
+)
+from .metrics import RequestMetrics
+from .open_inference import inference, model_metadata, model_ready, server_metadata
 from .openapi import openapi
 from .predict import predict
 from .service import Service
@@ -29,9 +36,9 @@ _MODELS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
 
 
 def create_app(service: Service, token: str | None = None) -> Starlette:
-    """The application of a service; who bears no `token`, where there is one, is turned away.
+    """The application of a service; with a `token`, requests without it are refused.
 
-    Closes the classifier at its end.
+    The application closes the classifier at its end.
     """
 
     @asynccontextmanager
@@ -41,12 +48,12 @@ def create_app(service: Service, token: str | None = None) -> Starlette:
 
     app = Starlette(
         routes=_routes(),
-        middleware=[Middleware(Measured, service.metrics), Middleware(Guarded, service, token)],
+        middleware=[Middleware(RequestMetrics, service.metrics), Middleware(Authentication, service, token)],
         exception_handlers={
-            RequestError: refuse,
-            HTTPException: refuse_route,
-            EdgenerError: explain_error,
-            Exception: hide_fault,
+            RequestError: request_error,
+            HTTPException: route_error,
+            EdgenerError: classifier_error,
+            Exception: internal_error,
         },
         lifespan=lifespan,
     )
@@ -69,39 +76,39 @@ def _routes() -> list[Route]:
         Route("/v2/health/ready", readyz),
         *(Route(base, model_metadata) for base in _MODELS),
         *(Route(f"{base}/ready", model_ready) for base in _MODELS),
-        *(Route(f"{base}/infer", infer, methods=["POST"]) for base in _MODELS),
+        *(Route(f"{base}/infer", inference, methods=["POST"]) for base in _MODELS),
     ]
 
 
 async def page(_: Request) -> Response:
-    """The page to type a text and see its entities."""
+    """The web page that shows the entities of a typed text."""
     return FileResponse(_PAGE / "page.html")
 
 
 async def page_file(request: Request) -> Response:
-    """What the page is made of."""
+    """Style and script of the page."""
     return FileResponse(_PAGE / request.url.path.rpartition("/")[2])
 
 
 async def healthz(_: Request) -> Response:
-    """That the process answers."""
-    return json_answer({"status": "live"})
+    """The liveness probe."""
+    return json_response({"status": "live"})
 
 
 async def readyz(request: Request) -> Response:
-    """Whether requests are to be sent here: 503 once the server stops."""
+    """The readiness probe: 503 while the server stops."""
     service: Service = request.app.state.service
     if service.draining:
-        raise RequestError(503, "the server stops", "Ask another, or start it again.")
-    return json_answer({"status": "ready"})
+        raise RequestError(503, "the server stops", "Use another server, or start this one again.")
+    return json_response({"status": "ready"})
 
 
 async def metrics(request: Request) -> Response:
-    """Metrics as Prometheus reads them."""
+    """Metrics in the format of Prometheus."""
     service: Service = request.app.state.service
     return Response(service.metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def openapi_json(request: Request) -> Response:
     """The OpenAPI document."""
-    return json_answer(openapi(request.app.state.service))
+    return json_response(openapi(request.app.state.service))

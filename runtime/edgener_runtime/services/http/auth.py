@@ -1,4 +1,4 @@
-"""Who may ask, and what every answer says besides."""
+"""Bearer tokens, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .error_responses import RequestError
 from .service import Service
 
 TOKEN_VARIABLE = "EDGENER_TOKEN"
-OPEN = frozenset(
+PUBLIC = frozenset(
     {"/", "/page.css", "/page.js", "/openapi.json", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
 )
-_EVERY_ANSWER = {
+_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -29,7 +29,7 @@ _EVERY_ANSWER = {
 
 
 def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The bearer token in a file, else in EDGENER_TOKEN, else none. Raises UserInputError where it cannot be one."""
+    """The bearer token in a file, else in EDGENER_TOKEN, else None. Raises UserInputError for an invalid token."""
     if file is None and TOKEN_VARIABLE not in environment:
         return None
     try:
@@ -40,16 +40,16 @@ def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -
         ) from None
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise UserInputError(
-            f"{file or TOKEN_VARIABLE} holds no token: expected printable ASCII without spaces",
+            f"{file or TOKEN_VARIABLE} has no token: expected printable ASCII without spaces",
             "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
     return token
 
 
-class Guarded:
-    """ASGI middleware: a bearer token for all but the page and the probes, and headers for every answer.
+class Authentication:
+    """ASGI middleware: a bearer token for all paths except the page and the probes, and headers for every response.
 
-    Once the service drains, every answer closes its connection, so that no client is on it when the server stops.
+    While the service drains, every response closes its connection, so that no client is connected at the stop.
     """
 
     def __init__(self, app: ASGIApp, service: Service, token: str | None) -> None:
@@ -65,24 +65,24 @@ class Guarded:
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_EVERY_ANSWER)
+                headers.update(_HEADERS)
                 if self.service.draining:
                     headers["Connection"] = "close"
             await send(message)
 
-        app = self.app if self._may(scope) else _UNKNOWN.answer()
+        app = self.app if self._is_allowed(scope) else _UNAUTHORIZED.response()
         await app(scope, receive, complete)
 
-    def _may(self, scope: Scope) -> bool:
-        if self._expected is None or scope["path"] in OPEN:
+    def _is_allowed(self, scope: Scope) -> bool:
+        if self._expected is None or scope["path"] in PUBLIC:
             return True
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.encode("latin-1"), self._expected)
 
 
-_UNKNOWN = RequestError(
+_UNAUTHORIZED = RequestError(
     401,
-    "a bearer token is needed",
+    "a bearer token is required",
     "Send the header Authorization: Bearer TOKEN.",
     headers={"WWW-Authenticate": "Bearer"},
 )

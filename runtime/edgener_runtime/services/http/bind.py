@@ -1,4 +1,4 @@
-"""Where a server listens: an address that was checked, a socket, and TLS."""
+"""The socket of a server: a checked address, and TLS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgener_runtime.errors import UserInputError
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """A certificate (with its chain) and its key, both PEM."""
+    """A certificate with its chain, and its key, both PEM."""
 
     certificate: Path
     key: Path
@@ -22,20 +22,20 @@ class TlsFiles:
 
 @dataclass(frozen=True)
 class Listener:
-    """A bound socket, which refuses until it is served, and its TLS; a context manager that closes it."""
+    """A bound socket and its TLS; a context manager that closes it."""
 
     socket: socket.socket
     tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
-        """What to type into a browser."""
+        """The URL for a browser."""
         host, port = self.socket.getsockname()[:2]
         return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def is_public(self) -> bool:
-        """Whether other machines reach it."""
+        """Whether other machines can connect."""
         return not _is_loopback(self.socket.getsockname()[0])
 
     def __enter__(self) -> Listener:
@@ -46,7 +46,7 @@ class Listener:
 
 
 def open_listener(host: str, port: int, token: str | None, tls: TlsFiles | None = None) -> Listener:
-    """Bind to an address. Raises UserInputError where that cannot be, or would let anyone in without a token."""
+    """Bind to an address. Raises UserInputError where that fails, or for a public address without a token."""
     family, address = _resolve(host, port)
     if token is None and not _is_loopback(address[0]):
         raise UserInputError(
@@ -70,7 +70,7 @@ def _tls_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(files.certificate, files.key, password="")  # else a terminal is asked for one
+        context.load_cert_chain(files.certificate, files.key, password="")  # otherwise OpenSSL prompts on the terminal
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise UserInputError(
             f"cannot use certificate {files.certificate} with key {files.key}: {error}",

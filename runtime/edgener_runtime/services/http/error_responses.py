@@ -1,4 +1,4 @@
-"""Answers in JSON, refusals among them: {"error", "hint"}, where the Open Inference Protocol has its "error" too."""
+"""JSON responses, and errors as {"error", "hint"}; the Open Inference Protocol has the same "error"."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class RequestError(Exception):
-    """A request that is refused, with the HTTP status and headers that say so."""
+    """A refused request, with HTTP status and headers."""
 
     def __init__(
         self, status: int, message: str, hint: str | None = None, headers: Mapping[str, str] | None = None
@@ -28,44 +28,44 @@ class RequestError(Exception):
         self.hint = hint
         self.headers = headers
 
-    def answer(self) -> Response:
-        """What the client gets."""
+    def response(self) -> Response:
+        """The response to the client."""
         record = {"error": self.message} | ({"hint": self.hint} if self.hint else {})
-        return json_answer(record, self.status, self.headers)
+        return json_response(record, self.status, self.headers)
 
 
-def json_answer(record: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(record: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A record as JSON in UTF-8."""
     return Response(to_json(record), status, headers, "application/json")
 
 
 def to_json(record: Any) -> bytes:
-    """JSON in UTF-8; a lone surrogate as JSON's escape for it."""
+    """JSON in UTF-8; a lone surrogate as its JSON escape."""
     return json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
 
 
-async def refuse(_: Request, problem: Exception) -> Response:
-    """A RequestError as its answer."""
-    assert isinstance(problem, RequestError)
-    return problem.answer()
+async def request_error(_: Request, error: Exception) -> Response:
+    """The response of a RequestError."""
+    assert isinstance(error, RequestError)
+    return error.response()
 
 
-async def refuse_route(_: Request, error: Exception) -> Response:
-    """A path or method that there is not."""
+async def route_error(_: Request, error: Exception) -> Response:
+    """The response for an unknown path or method."""
     assert isinstance(error, HTTPException)
-    hint = "See /openapi.json for what there is."
-    return RequestError(error.status_code, error.detail.lower(), hint, error.headers).answer()
+    hint = "See /openapi.json for the paths."
+    return RequestError(error.status_code, error.detail.lower(), hint, error.headers).response()
 
 
-async def explain_error(request: Request, error: Exception) -> Response:
-    """What the classifier raises: 422 where the client can mend it, else 500 and a line in the log."""
+async def classifier_error(request: Request, error: Exception) -> Response:
+    """The response for an EdgenerError: 422 where the client can fix it, else 500 and a line in the log."""
     assert isinstance(error, EdgenerError)
     if isinstance(error, UserInputError):
-        return RequestError(422, error.message, error.hint).answer()
+        return RequestError(422, error.message, error.hint).response()
     _log.error("%s: %s", request.url.path, error.message)
-    return RequestError(500, error.message, error.hint).answer()
+    return RequestError(500, error.message, error.hint).response()
 
 
-async def hide_fault(_: Request, __: Exception) -> Response:
-    """A fault of ours, which uvicorn tells to the log."""
-    return RequestError(500, "internal error", "The server's log says more.").answer()
+async def internal_error(_: Request, __: Exception) -> Response:
+    """The response for an unexpected exception, which uvicorn logs."""
+    return RequestError(500, "internal error", "The server's log has the details.").response()

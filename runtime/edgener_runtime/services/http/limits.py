@@ -1,4 +1,4 @@
-"""What a server takes before it says no."""
+"""The limits of a server, apart so that its command loads no library of the server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes of a body, characters of a text, texts that wait at once, and seconds for an answer."""
+    """Bytes of a body, characters of a text, pending texts, and seconds for an answer."""
 
     body: int = 1 << 20
     text: int = 20_000

@@ -1,4 +1,4 @@
-"""Prometheus metrics of one server, in a registry of their own."""
+"""Prometheus metrics of one server, in their own registry."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_LABELS = {"inference": "infer"}  # the labels that dashboards know
 _CHARACTERS = (64, 256, 1024, 4096, 16384)
 
 
 class Metrics:
-    """Requests by endpoint and status, their seconds, the queue's length, batches, and what runs."""
+    """Requests by endpoint and status, their seconds, the length of the queue, batches, and the running model."""
 
     def __init__(self, classifier: AsyncTokenClassifier) -> None:
         self._batches = classifier.batches
         self.registry = CollectorRegistry()
         self.seconds = Histogram(
-            "edgener_request_seconds", "From a request to its answer.", ["endpoint"],
+            "edgener_request_seconds", "Seconds from a request to its answer.", ["endpoint"],
             buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
-        self.requests = Counter("edgener_requests", "Answers sent.", ["endpoint", "status"], registry=self.registry)
+        self.requests = Counter(
+            "edgener_requests", "Answers by endpoint and status.", ["endpoint", "status"], registry=self.registry
+        )
         self.errors = Counter(
-            "edgener_errors", "Answers that are errors.", ["endpoint", "status"], registry=self.registry
+            "edgener_errors", "Errors by endpoint and status.", ["endpoint", "status"], registry=self.registry
         )
         self.batch_texts = Histogram("edgener_batch_texts", "Texts of a batch.", buckets=_TEXTS, registry=self.registry)
         self.batch_characters = Histogram(
@@ -41,7 +44,7 @@ class Metrics:
         waiting = Gauge("edgener_queue_texts", "Texts accepted and not yet answered.", registry=self.registry)
         waiting.set_function(lambda: classifier.pending)
         explained = classifier.classifier.explain()
-        Info("edgener_runtime", "What runs, and where.", registry=self.registry).info(
+        Info("edgener_runtime", "The running model and its provider.", registry=self.registry).info(
             {
                 "version": __version__,
                 "bundle": explained.bundle,
@@ -54,7 +57,7 @@ class Metrics:
         )
 
     def take_batches(self) -> None:
-        """Count the batches that ran since the last call."""
+        """Count the batches since the last call."""
         while self._batches:
             batch = self._batches.popleft()
             self.batch_texts.observe(batch.texts)
@@ -69,13 +72,13 @@ class Metrics:
             self.errors.labels(endpoint, status).inc()
 
     def page(self) -> bytes:
-        """All of them, as Prometheus reads them."""
+        """All metrics in the format of Prometheus."""
         self.take_batches()
         return generate_latest(self.registry)
 
 
-class Measured:
-    """ASGI middleware that counts each request and its seconds under the name of its endpoint."""
+class RequestMetrics:
+    """ASGI middleware that counts requests and their seconds by endpoint."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -85,7 +88,7 @@ class Measured:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = time.perf_counter()
+        start = time.perf_counter()
         status = HTTPStatus.INTERNAL_SERVER_ERROR.value
 
         async def watch(message: Message) -> None:
@@ -98,4 +101,5 @@ class Measured:
             await self.app(scope, receive, watch)
         finally:
             endpoint = getattr(scope.get("endpoint"), "__name__", "none")
-            self.metrics.count(endpoint, status, time.perf_counter() - began)
+            endpoint = _LABELS.get(endpoint, endpoint)
+            self.metrics.count(endpoint, status, time.perf_counter() - start)

@@ -1,6 +1,6 @@
-"""The Open Inference Protocol (V2): what serves, which model, whether it is ready, and inference.
+"""The Open Inference Protocol (V2): metadata of server and model, readiness, and inference.
 
-Input "text" and output "entities" are BYTES tensors of one shape, an entity list as JSON for each text.
+Input "text" and output "entities" are BYTES tensors of one shape, with a JSON list of entities for each text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from edgener_runtime import __version__
 from edgener_runtime.decoding.entity import Decoding, Entity
 
-from .error_responses import RequestError, json_answer, to_json
+from .error_responses import RequestError, json_response, to_json
 from .limits import Limits
 from .predict import rows
 from .request_body import read_body
@@ -25,19 +25,19 @@ from .tensors import HEADER, pack, read_elements, size_of, split_body
 
 INPUT, OUTPUT, VERSION = "text", "entities", "1"
 _PARAMETERS = ("aggregation", "strict", "offsets")
-_THRESHOLD = "threshold."  # the protocol's parameters are no objects: threshold.PER = 0.5
+_THRESHOLD = "threshold."  # the protocol has no nested parameters: threshold.PER = 0.5
 _BINARY = "binary_data_output"
 
 
 async def server_metadata(_: Request) -> Response:
     """Name, version and extensions of the server."""
-    return json_answer({"name": "edgener-runtime", "version": __version__, "extensions": ["binary_tensor_data"]})
+    return json_response({"name": "edgener-runtime", "version": __version__, "extensions": ["binary_tensor_data"]})
 
 
 async def model_metadata(request: Request) -> Response:
     """Inputs and outputs of the model."""
     service = _service_of(request)
-    return json_answer(
+    return json_response(
         {
             "name": service.model,
             "versions": [VERSION],
@@ -49,12 +49,12 @@ async def model_metadata(request: Request) -> Response:
 
 
 async def model_ready(request: Request) -> Response:
-    """Whether the model takes requests."""
+    """Whether the model accepts requests."""
     service = _service_of(request)
-    return json_answer({"name": service.model, "ready": not service.draining}, 503 if service.draining else 200)
+    return json_response({"name": service.model, "ready": not service.draining}, 503 if service.draining else 200)
 
 
-async def infer(request: Request) -> Response:
+async def inference(request: Request) -> Response:
     """The entities of each element of the input."""
     service = _service_of(request)
     body = await read_body(request, service.limits)
@@ -62,24 +62,26 @@ async def infer(request: Request) -> Response:
     refuse_unknown(record, ("id", "parameters", "inputs", "outputs"))
     identity = record.get("id", "")
     if not isinstance(identity, str):
-        raise RequestError(422, "the id is no string")
+        raise RequestError(422, "the id is not a string")
     parameters = _object(record.get("parameters", {}), "parameters")
     tensor = _input(record)
     texts = _texts(tensor, binary, service.limits)
-    as_binary = _wants_binary(record, parameters)
+    as_binary = _is_binary(record, parameters)
     found = await service.answer(texts, _decoding(parameters), request.receive)
-    answer: dict[str, Any] = {"model_name": service.model, "model_version": VERSION}
-    answer |= {"id": identity} if identity else {}
-    return _answer(answer, tensor["shape"], found, as_binary)
+    head: dict[str, Any] = {"model_name": service.model, "model_version": VERSION}
+    head |= {"id": identity} if identity else {}
+    return _response(head, tensor["shape"], found, as_binary)
 
 
 def _service_of(request: Request) -> Service:
-    """The service, where the path names its model. Raises RequestError 404."""
+    """The service whose model the path names. Raises RequestError 404."""
     service: Service = request.app.state.service
     asked = request.path_params["model"], request.path_params.get("version", VERSION)
     if asked != (service.model, VERSION):
         raise RequestError(
-            404, f"there is no model {asked[0]!r} in version {asked[1]}", f"There is {service.model!r} in 1."
+            404,
+            f"there is no model {asked[0]!r} in version {asked[1]}",
+            f"The model is {service.model!r} in version 1.",
         )
     return service
 
@@ -102,38 +104,40 @@ def _texts(tensor: dict[str, Any], binary: bytes, limits: Limits) -> list[str]:
     few_enough(count, limits)
     elements = read_elements(tensor, binary)
     if len(elements) != count:
-        raise RequestError(422, f"the input has {len(elements)} elements, its shape {tensor['shape']} wants {count}")
+        raise RequestError(422, f"the input has {len(elements)} elements, its shape {tensor['shape']} needs {count}")
     return [text_of(element, f"element {i} of the input", limits) for i, element in enumerate(elements)]
 
 
-def _wants_binary(record: dict[str, Any], parameters: dict[str, Any]) -> bool:
-    """Whether the output is to stand behind the JSON: as asked for it, else for all outputs."""
+def _is_binary(record: dict[str, Any], parameters: dict[str, Any]) -> bool:
+    """Whether the output follows the JSON as bytes: its own parameter, else that of all outputs."""
     outputs = array(record.get("outputs", []), "outputs")
-    wanted = parameters.get(_BINARY, False)
+    binary = parameters.get(_BINARY, False)
     for i, output in enumerate(outputs):
         refuse_unknown(_object(output, f"outputs[{i}]"), ("name", "parameters"), f"outputs[{i}]")
         if output.get("name") != OUTPUT or i:
             raise RequestError(422, f"found output {output.get('name')!r} at {i}, expected {OUTPUT!r} once")
         own = _object(output.get("parameters", {}), f"outputs[{i}].parameters")
         refuse_unknown(own, ("binary_data",), f"outputs[{i}].parameters")
-        wanted = own.get("binary_data", wanted)
-    if not isinstance(wanted, bool):
-        raise RequestError(422, f"whether the output is binary is {wanted!r}, expected a boolean")
-    return wanted
+        binary = own.get("binary_data", binary)
+    if not isinstance(binary, bool):
+        raise RequestError(422, f"whether the output is binary is {binary!r}, expected a boolean")
+    return binary
 
 
 def _decoding(parameters: dict[str, Any]) -> Decoding:
     rest = {name: value for name, value in parameters.items() if name != _BINARY and not name.startswith(_THRESHOLD)}
     refuse_unknown(rest, _PARAMETERS, "parameters")
-    least = {name.removeprefix(_THRESHOLD): value for name, value in parameters.items() if name.startswith(_THRESHOLD)}
-    return decoding_of({**rest, "thresholds": least})
+    thresholds = {
+        name.removeprefix(_THRESHOLD): value for name, value in parameters.items() if name.startswith(_THRESHOLD)
+    }
+    return decoding_of({**rest, "thresholds": thresholds})
 
 
-def _answer(record: dict[str, Any], shape: list[int], found: Sequence[list[Entity]], binary: bool) -> Response:
+def _response(record: dict[str, Any], shape: list[int], found: Sequence[list[Entity]], binary: bool) -> Response:
     elements = [to_json(rows(entities)["entities"]) for entities in found]
     tensor: dict[str, Any] = {"name": OUTPUT, "datatype": "BYTES", "shape": shape}
     if not binary:
-        return json_answer(record | {"outputs": [tensor | {"data": [element.decode() for element in elements]}]})
+        return json_response(record | {"outputs": [tensor | {"data": [element.decode() for element in elements]}]})
     data = pack(elements)
     head = json.dumps(record | {"outputs": [tensor | {"parameters": {"binary_data_size": len(data)}}]}).encode()
     return Response(head + data, headers={HEADER: str(len(head))}, media_type="application/octet-stream")

@@ -1,4 +1,4 @@
-"""The OpenAPI document of a server: what it takes, within which limits, and what it answers."""
+"""The OpenAPI document of a server: requests with their limits, and responses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .service import Service
 Record = dict[str, Any]
 _REFUSALS = (400, 401, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
 _SCORE = {"type": "number", "minimum": 0, "maximum": 1}
-_PLACE = {"type": "integer", "minimum": 0}
+_OFFSET = {"type": "integer", "minimum": 0}
 _ENTITY = {
-    "label": {"type": "string"}, "start": _PLACE, "end": _PLACE, "score": _SCORE, "text": {"type": "string"},
+    "label": {"type": "string"}, "start": _OFFSET, "end": _OFFSET, "score": _SCORE, "text": {"type": "string"},
 }  # fmt: skip
 
 
 def openapi(service: Service) -> Record:
-    """The document, as OpenAPI 3.1."""
+    """The document in OpenAPI 3.1."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -40,12 +40,12 @@ def openapi(service: Service) -> Record:
 
 
 def _probes() -> Record:
-    """Paths that need no token, but for /metrics."""
+    """The probes, which need no token, and the metrics."""
     state = _object({"status": {"type": "string"}})
     anyone: Record = {"security": []}
     return {
         "/healthz": {"get": _operation("Whether the process answers", state) | anyone},
-        "/readyz": {"get": _operation("Whether it takes requests; 503 once it stops", state) | anyone},
+        "/readyz": {"get": _operation("Whether it accepts requests; 503 while it stops", state) | anyone},
         "/metrics": {"get": _operation("Metrics for Prometheus", {"type": "string"}, media="text/plain")},
     }
 
@@ -57,12 +57,12 @@ def _predict() -> Record:
 
 
 def _protocol(model: str) -> Record:
-    """The paths of the Open Inference Protocol, those of the model with and without its version."""
+    """The paths of the Open Inference Protocol, with and without the model's version."""
     named = _parameter("model", model)
     paths: Record = {
         "/v2": {"get": _operation("Server metadata", {"type": "object"})},
         "/v2/health/live": {"get": _operation("Whether the process answers", {"type": "object"}) | {"security": []}},
-        "/v2/health/ready": {"get": _operation("Whether it takes requests", {"type": "object"}) | {"security": []}},
+        "/v2/health/ready": {"get": _operation("Whether it accepts requests", {"type": "object"}) | {"security": []}},
     }
     for base, parameters in (
         ("/v2/models/{model}", [named]),
@@ -72,7 +72,7 @@ def _protocol(model: str) -> Record:
         body = {"application/json": {"schema": _ref("InferRequest")}}
         paths |= {
             base: own | {"get": _operation("Model metadata", {"type": "object"})},
-            f"{base}/ready": own | {"get": _operation("Whether the model takes requests", {"type": "object"})},
+            f"{base}/ready": own | {"get": _operation("Whether the model accepts requests", {"type": "object"})},
             f"{base}/infer": own | {"post": _operation("Inference", {"type": "object"}, body)},
         }
     return paths
@@ -106,7 +106,7 @@ def _schemas(service: Service) -> Record:
 
 
 def _infer_request(most: int) -> Record:
-    """Without binary data; as many elements as the shape says, which no schema can."""
+    """A request without binary data; a schema cannot require as many elements as the shape says."""
     size = {"type": "integer", "minimum": 0, "maximum": most}
     tensor = {
         "name": {"const": "text"},
@@ -143,9 +143,9 @@ def _operation(summary: str, answer: Record, body: Record | None = None, media: 
 
 
 def _object(properties: Record, required: tuple[str, ...] | None = None) -> Record:
-    """An object of these properties and no others, all of them required unless said."""
-    needed = list(properties if required is None else required)
-    return {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
+    """An object of exactly these properties; all are required by default."""
+    names = list(properties if required is None else required)
+    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
 
 def _parameter(name: str, value: str) -> Record:

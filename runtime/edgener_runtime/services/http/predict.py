@@ -1,4 +1,4 @@
-"""POST /predict: one text or several, and how their entities are to be told."""
+"""POST /predict: one text or several, with decoding options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from edgener_runtime.decoding.entity import Entity
 
-from .error_responses import RequestError, json_answer
+from .error_responses import RequestError, json_response
 from .limits import Limits
 from .request_body import parse_object, read_body
 from .request_fields import OPTIONS, array, decoding_of, few_enough, refuse_unknown, text_of
@@ -22,23 +22,23 @@ async def predict(request: Request) -> Response:
     """The entities of "text", or the results of "texts" in their order."""
     service: Service = request.app.state.service
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise RequestError(415, "the body is to be application/json", "Send the header Content-Type: application/json.")
+        raise RequestError(415, "the body must be application/json", "Send the header Content-Type: application/json.")
     record = parse_object(await read_body(request, service.limits))
     texts = _texts(record, service.limits)
     found = await service.answer(texts, decoding_of(record), request.receive)
     results = [rows(entities) for entities in found]
-    return json_answer(results[0] if "text" in record else {"results": results})
+    return json_response(results[0] if "text" in record else {"results": results})
 
 
 def rows(entities: Sequence[Entity]) -> dict[str, Any]:
-    """Entities of one text as a record."""
+    """The entities of one text as a record."""
     return {"entities": [dataclasses.asdict(entity) for entity in entities]}
 
 
 def _texts(record: dict[str, Any], limits: Limits) -> list[str]:
     refuse_unknown(record, ("text", "texts", *OPTIONS))
     if ("text" in record) == ("texts" in record):
-        raise RequestError(422, 'expected "text" or "texts", one of them')
+        raise RequestError(422, 'expected either "text" or "texts"')
     if "text" in record:
         return [text_of(record["text"], "text", limits)]
     texts = array(record["texts"], "texts")

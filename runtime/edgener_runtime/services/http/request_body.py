@@ -1,4 +1,4 @@
-"""What a client sends, read no further than it may be long, and no longer than it may take."""
+"""The body of a request, read within the limits of size and time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .limits import Limits
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
-    """The body's bytes. Raises RequestError: 408 where it is slow, 413 where it is long, 415 where it is compressed."""
+    """The bytes of the body. Raises RequestError: 408 for a slow, 413 for a long, 415 for a compressed body."""
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise RequestError(415, "compressed bodies are not read", "Send it without Content-Encoding.")
+        raise RequestError(415, "compressed bodies are not accepted", "Send the body without Content-Encoding.")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.body:
         raise _too_long(limits)
@@ -26,7 +26,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
             408, f"the body did not come within {limits.seconds:g} s", headers={"Connection": "close"}
         ) from None
     except ClientDisconnect:
-        raise RequestError(400, "the client left before its body was whole") from None
+        raise RequestError(400, "the client disconnected before the end of its body") from None
 
 
 async def _collect(request: Request, limits: Limits) -> bytes:
@@ -39,7 +39,7 @@ async def _collect(request: Request, limits: Limits) -> bytes:
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """A JSON object in UTF-8. Raises RequestError 400 where it is none."""
+    """A JSON object in UTF-8. Raises RequestError 400 for anything else."""
     try:
         record = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_once_each)
     except UnicodeDecodeError as error:
@@ -56,7 +56,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
 
 
 def kind(value: Any) -> str:
-    """What a JSON value is, for messages."""
+    """The name of a JSON value's type, for messages."""
     return _KINDS[type(value)]
 
 
@@ -71,11 +71,11 @@ def _too_long(limits: Limits) -> RequestError:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        raise ValueError("a name stands in an object twice")
+        raise ValueError("an object has a name twice")
     return record

@@ -1,4 +1,4 @@
-"""Fields of a request, checked as the schema in openapi.py describes them."""
+"""Checks of request fields, as the schema in openapi.py describes them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ OPTIONS = ("aggregation", "strict", "thresholds", "offsets")  # the fields of De
 
 
 def refuse_unknown(record: Mapping[str, Any], known: tuple[str, ...], where: str = "the body") -> None:
-    """Raise RequestError 422 for a field that there is not."""
+    """Raise RequestError 422 for an unknown field."""
     for name in record:
         if name not in known:
-            raise RequestError(422, f"{where} has a field {name!r} that is not known", f"Known: {', '.join(known)}")
+            raise RequestError(422, f"{where} has the unknown field {name!r}", f"Known: {', '.join(known)}")
 
 
 def decoding_of(record: Mapping[str, Any]) -> Decoding:
@@ -30,27 +30,27 @@ def decoding_of(record: Mapping[str, Any]) -> Decoding:
 
 
 def text_of(value: Any, name: str, limits: Limits) -> str:
-    """A text. Raises RequestError: 422 where it is none, 413 where it is too long."""
+    """A text. Raises RequestError: 422 for another type, 413 for a long text."""
     text = _string(value, name)
     if len(text) > limits.text:
         raise RequestError(
             413,
-            f"{name} has {len(text)} characters, at most {limits.text} are taken",
-            "Split it, at sentences if you can.",
+            f"{name} has {len(text)} characters, at most {limits.text} are accepted",
+            "Split it, if possible between sentences.",
         )
     return text
 
 
 def few_enough(count: int, limits: Limits) -> None:
-    """Raise RequestError 413 for more texts than may ever wait at once."""
+    """Raise RequestError 413 for more texts than the queue holds."""
     if count > limits.queue:
         raise RequestError(
-            413, f"the request has {count} texts, at most {limits.queue} are taken", "Send them in parts."
+            413, f"the request has {count} texts, at most {limits.queue} are accepted", "Send them in several requests."
         )
 
 
 def array(value: Any, name: str) -> list[Any]:
-    """An array. Raises RequestError 422 where it is none."""
+    """An array. Raises RequestError 422 for another type."""
     return list(_typed(value, name, list))
 
 
@@ -65,9 +65,9 @@ def _string(value: Any, name: str) -> str:
 
 
 def _scores(value: Any, name: str) -> None:
-    for label, least in _typed(value, name, dict).items():
-        if type(least) not in (int, float):
-            raise RequestError(422, f"{name}.{label} is {kind(least)}, expected a number")
+    for label, score in _typed(value, name, dict).items():
+        if type(score) not in (int, float):
+            raise RequestError(422, f"{name}.{label} is {kind(score)}, expected a number")
 
 
 def _flag(value: Any, name: str) -> None:

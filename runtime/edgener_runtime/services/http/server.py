@@ -1,4 +1,4 @@
-"""The server process: it listens, says so, and stops when all that it accepted is answered."""
+"""The server process: it listens and logs it, and stops after all accepted requests are answered."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .limits import Limits
 from .service import Service
 
 _log = logging.getLogger(__name__)
-_FORM = "%(asctime)s %(levelname)s %(message)s"
-_SPARE = 5  # seconds beyond the longest answer before connections are cut at the stop
-_LAST_WORDS = 2  # seconds at most in which who is connected when the server stops listening may still ask
-_LOOK = 0.05  # seconds between two looks at whether anyone can
+_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+_SPARE = 5  # seconds beyond the longest answer before the stop aborts connections
+_LAST_REQUESTS = 2  # most seconds in which idle connections may still send a request after the server stops listening
+_POLL = 0.05  # seconds between two checks for idle connections
 
 
 class Server(uvicorn.Server):
-    """uvicorn that, on SIGTERM, says it is not ready and goes on for `drain` seconds before it accepts no more.
+    """uvicorn that reports not ready on SIGTERM and accepts requests for `drain` more seconds.
 
-    SIGINT stops without that wait, a second signal without waiting for answers.
+    SIGINT stops without that wait, a second signal without the pending answers.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service, url: str, drain: float) -> None:
@@ -40,40 +40,40 @@ class Server(uvicorn.Server):
         self.drain = drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen and log the address."""
         await super().startup(sockets)
         runs = self.service.classifier.classifier
         _log.info("listening on %s with %s, %s on %s", self.url, self.service.model, runs.variant.name, runs.provider)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, and answer all who are connected.
+        """Stop accepting connections, and answer the requests of open ones.
 
-        uvicorn alone turns away who is connected and has sent, where it has not read that yet.
+        uvicorn alone drops a request that an open connection has sent and uvicorn has not read yet.
         """
         accepted = [connection for listening in sockets or [] for connection in _accept_waiting(listening)]
         for server in self.servers:
             server.close()
         connect = asyncio.get_running_loop().connect_accepted_socket
-        connecting = asyncio.gather(  # TLS may fail there, or wait for a client that says nothing
+        connecting = asyncio.gather(  # TLS may fail here, or wait for a silent client
             *(connect(self._protocol, connection, ssl=self.config.ssl) for connection in accepted),
             return_exceptions=True,
         )
-        for _ in range(round(_LAST_WORDS / _LOOK)):
-            await asyncio.sleep(_LOOK)
-            if self.force_exit or (connecting.done() and not self._someone_may_ask()):
+        for _ in range(round(_LAST_REQUESTS / _POLL)):
+            await asyncio.sleep(_POLL)
+            if self.force_exit or (connecting.done() and not self._has_idle_connection()):
                 break
         if self.force_exit:
-            self._cut()
+            self._abort_connections()
         await super().shutdown(sockets)
         connecting.cancel()
 
-    def _someone_may_ask(self) -> bool:
-        """Whether a connection is open that waits for no answer: uvicorn would close it while a request comes in."""
+    def _has_idle_connection(self) -> bool:
+        """Whether a connection is open without a pending answer: uvicorn would close it while a request arrives."""
         connections: set[Any] = set(self.server_state.connections)
         return any(connection.cycle is None or connection.cycle.response_complete for connection in connections)
 
-    def _cut(self) -> None:
-        """End the connections: from Python 3.12 on a closed asyncio server waits for them."""
+    def _abort_connections(self) -> None:
+        """Abort the connections: since Python 3.12 a closed asyncio server waits for them."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
@@ -86,7 +86,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Own handlers in place of uvicorn's, which would end the process by the signal after a clean stop."""
+        """Replace uvicorn's handlers, which end the process by the signal after a clean stop."""
         loop = asyncio.get_running_loop()
         waits = {signal.SIGTERM: self.drain, signal.SIGINT: 0.0}
         for number, wait in waits.items():
@@ -100,15 +100,15 @@ class Server(uvicorn.Server):
     def _stop(self, wait: float) -> None:
         if self.service.draining:
             self.should_exit = self.force_exit = True
-            self._cut()
+            self._abort_connections()
             return
         self.service.draining = True
-        _log.info("stopping: not ready any more, %d texts wait", self.service.classifier.pending)
+        _log.info("stopping: not ready any more, %d texts pending", self.service.classifier.pending)
         asyncio.get_running_loop().call_later(wait, setattr, self, "should_exit", True)
 
 
 def _accept_waiting(listening: socket.socket) -> Iterator[socket.socket]:
-    """The connections that the kernel holds for a socket; they are reset where it is closed with them."""
+    """The connections in the kernel's queue of a socket; a close would reset them."""
     asyncio.get_running_loop().remove_reader(listening)
     with contextlib.suppress(BlockingIOError):
         while True:
@@ -120,10 +120,10 @@ def _accept_waiting(listening: socket.socket) -> Iterator[socket.socket]:
 def run_server(
     classifier: TokenClassifier, limits: Limits, listener: Listener, token: str | None = None, drain: float = 1
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what was accepted; closes the classifier."""
-    logging.basicConfig(level=logging.INFO, format=_FORM)
+    """Serve until SIGTERM or SIGINT, then answer the accepted requests; closes the classifier."""
+    logging.basicConfig(level=logging.INFO, format=_FORMAT)
     if listener.is_public and not listener.tls:
-        _log.warning("the token goes over the network in the clear: give --tls-certificate and --tls-key")
+        _log.warning("the token is sent over the network in clear text: give --tls-certificate and --tls-key")
     asyncio.run(_serve(classifier, limits, listener, token, drain))
 
 

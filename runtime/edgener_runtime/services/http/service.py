@@ -1,4 +1,4 @@
-"""What every endpoint leans on: the classifier behind its queue, the limits, the metrics, and whether it goes on."""
+"""The state that endpoints share: the classifier with its queue, the limits, the metrics, and whether it drains."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .error_responses import RequestError
 from .limits import Limits
 from .metrics import Metrics
 
-_CLIENT_LEFT = 499  # as nginx has it; for the metrics, as nobody reads it
+_CLIENT_LEFT = 499  # nginx's status for a disconnected client; only the metrics show it
 
 
 class Service:
-    """A classifier that answers within limits. To be used from one event loop."""
+    """A classifier that answers within limits. All calls must come from one event loop."""
 
     def __init__(self, classifier: AsyncTokenClassifier, limits: Limits) -> None:
         self.classifier = classifier
@@ -31,32 +31,32 @@ class Service:
     async def answer(self, texts: Sequence[str], decoding: Decoding, client: Receive) -> list[list[Entity]]:
         """The entities of each text.
 
-        Raises RequestError: 429 where too many wait, 504 where it takes too long, 499 where `client` says that it left.
+        Raises RequestError: 429 for a full queue, 504 after the time-out, 499 where `client` disconnects.
         """
-        asked = asyncio.ensure_future(self._admitted(texts, decoding))
-        left = asyncio.ensure_future(_departure(client))
+        answers = asyncio.ensure_future(self._admitted(texts, decoding))
+        left = asyncio.ensure_future(_disconnect(client))
         try:
             done, _ = await asyncio.wait(
-                (asked, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
+                (answers, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
             )
-        finally:  # what is not run yet is not run for nobody
-            given_up = asked.cancel()
+        finally:  # texts that nobody waits for are not run
+            given_up = answers.cancel()
             left.cancel()
             self.metrics.take_batches()
         if not given_up:
-            return asked.result()
+            return answers.result()
         if left in done:
-            raise RequestError(_CLIENT_LEFT, "the client left before its answer")
+            raise RequestError(_CLIENT_LEFT, "the client disconnected before its answer")
         raise RequestError(
             504, f"no answer within {self.limits.seconds:g} s", "Send fewer or shorter texts, or try again later."
         )
 
     async def _admitted(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
-        """The answers; all texts join the queue before any other request is looked at, or none does."""
+        """The answers; either all texts of a request join the queue at once, or none."""
         if self.classifier.pending + len(texts) > self.limits.queue:
             raise RequestError(
                 429,
-                f"{self.classifier.pending} texts wait, at most {self.limits.queue} may",
+                f"{self.classifier.pending} texts are pending, at most {self.limits.queue} are accepted",
                 "Try again.",
                 {"Retry-After": "1"},
             )
@@ -66,7 +66,7 @@ class Service:
         return found
 
 
-async def _departure(client: Receive) -> None:
-    """Wait until the client, whose body is read, leaves."""
+async def _disconnect(client: Receive) -> None:
+    """Wait until the client disconnects; its body is already read."""
     while (await client())["type"] != "http.disconnect":
         pass

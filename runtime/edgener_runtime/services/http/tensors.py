@@ -17,7 +17,7 @@ _LENGTH = struct.Struct("<I")
 
 
 def split_body(body: bytes, length: str | None) -> tuple[dict[str, Any], bytes]:
-    """The JSON of a request, as long as its header says where binary data follow, and those data."""
+    """The JSON of a request and the binary data after it; the header gives the length of the JSON."""
     if length is None:
         return parse_object(body), b""
     if not (length.isascii() and length.isdecimal()) or int(length) > len(body):
@@ -26,24 +26,26 @@ def split_body(body: bytes, length: str | None) -> tuple[dict[str, Any], bytes]:
 
 
 def read_elements(tensor: dict[str, Any], binary: bytes) -> list[Any]:
-    """The elements of a BYTES tensor in row-major order: of its data, else of the bytes behind the JSON."""
+    """The elements of a BYTES tensor in row-major order: from its data, else from the bytes after the JSON."""
     parameters = tensor.get("parameters", {})
     if not isinstance(parameters, dict):
         raise RequestError(422, f"the parameters of {tensor.get('name')!r} are {kind(parameters)}, expected an object")
     size = parameters.get("binary_data_size")
     if size is None:
         if binary:
-            raise RequestError(400, f"{len(binary)} bytes stand behind the JSON, and no input says binary_data_size")
+            raise RequestError(400, f"{len(binary)} bytes follow the JSON, and no input has binary_data_size")
         return list(_flat(tensor.get("data")))
     if "data" in tensor:
-        raise RequestError(422, f"input {tensor.get('name')!r} has data and binary_data_size, expected one of them")
+        raise RequestError(
+            422, f"input {tensor.get('name')!r} has both data and binary_data_size, expected one of them"
+        )
     if type(size) is not int or size != len(binary):
-        raise RequestError(400, f"binary_data_size is {size!r}, {len(binary)} bytes stand behind the JSON")
+        raise RequestError(400, f"binary_data_size is {size!r}, {len(binary)} bytes follow the JSON")
     return _unpack(binary)
 
 
 def size_of(shape: Any) -> int:
-    """How many elements a shape has. Raises RequestError 422 where it is none."""
+    """The number of elements of a shape. Raises RequestError 422 for an invalid shape."""
     if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
         raise RequestError(422, f"the shape is {shape!r}, expected an array of sizes")
     if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
@@ -52,7 +54,7 @@ def size_of(shape: Any) -> int:
 
 
 def pack(elements: Sequence[bytes]) -> bytes:
-    """Elements as the extension writes them: 4 bytes of length, little endian, then the element."""
+    """Elements in the format of the extension: 4 bytes of length, little endian, then the element."""
     return b"".join(_LENGTH.pack(len(element)) + element for element in elements)
 
 

@@ -1,1 +1,1 @@
-"""A bridge between a broker and a classifier: texts come on one MQTT topic, entities go out on another."""
+"""A bridge between an MQTT broker and a classifier: it reads texts from one topic and publishes entities on another."""

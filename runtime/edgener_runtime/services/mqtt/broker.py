@@ -1,4 +1,4 @@
-"""Where a bridge connects, and the topics it reads and writes."""
+"""The broker that a bridge connects to, and the topics that it reads and writes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LONGEST_TOPIC = 65535  # bytes of UTF-8
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker's address, the client id that names the session there, and how to be let in.
+    """A broker's address, the client id that names the session there, and the credentials.
 
-    `window` is the most messages that may be held unacknowledged at once. Raises UserInputError for a password that
-    goes with no user name, an empty client id, and a protocol that there is not.
+    `window` is the largest number of unacknowledged messages. Raises UserInputError for a password without a user
+    name, an empty client id or an unknown protocol.
     """
 
     host: str = "localhost"
@@ -47,7 +47,7 @@ class Broker:
 class Topics:
     """Requests (a filter, wildcards and `$share` allowed), answers, dead letters, and the bridge's status.
 
-    Raises UserInputError for what is no topic, and where the bridge would read what it writes.
+    Raises UserInputError for an invalid topic, and where the bridge would read its own messages.
     """
 
     requests: str = "edgener/requests"
@@ -57,11 +57,11 @@ class Topics:
 
     def __post_init__(self) -> None:
         if not _is_filter(self.requests):
-            raise UserInputError(f"{self.requests!r} is no topic to subscribe to")
+            raise UserInputError(f"{self.requests!r} is not a topic to subscribe to")
         for name in ("answers", "dead_letters", "status"):
             topic = getattr(self, name)
             if not is_topic(topic):
-                raise UserInputError(f"{topic!r} is no topic to publish {name.replace('_', ' ')} on")
+                raise UserInputError(f"{topic!r} is not a topic to publish {name.replace('_', ' ')} on")
             if self.are_requests(topic):
                 raise UserInputError(
                     f"{name.replace('_', ' ')} on {topic} would come back as requests: {self.requests} matches it",
@@ -69,27 +69,27 @@ class Topics:
                 )
 
     def are_requests(self, topic: str) -> bool:
-        """Whether what is published on a topic comes to the bridge."""
+        """Whether the bridge would receive messages published on a topic."""
         shared = self.requests.startswith("$share/")
         return topic_matches_sub(self.requests.split("/", 2)[-1] if shared else self.requests, topic)
 
 
 def is_topic(name: str) -> bool:
-    """Whether messages can be published under a name: no wildcard, not empty, not too long."""
+    """Whether messages can be published on a name: no wildcard, not empty, not too long."""
     return 0 < len(name.encode("utf-8", "replace")) <= _LONGEST_TOPIC and not set(name) & set("+#\0")
 
 
 def _is_filter(name: str) -> bool:
-    """Whether a name can be subscribed to: wildcards stand alone in their level, and # in the last."""
+    """Whether a name is a valid filter: a wildcard fills its level, and # is in the last level."""
     levels = name.split("/")
     plain = [level for level in levels if level not in ("+", "#")]
     return name != "" and "#" not in levels[:-1] and all(is_topic(level) for level in plain if level)
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """TLS that checks the broker's certificate against a file of authorities, else against this machine's.
+    """TLS that verifies the broker's certificate against a file of authorities, else against the system's.
 
-    Raises UserInputError where the file holds none.
+    Raises UserInputError where the file has no certificate.
     """
     try:
         return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
@@ -98,7 +98,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def read_password(file: Path) -> str:
-    """The password in a file, without the newline at its end. Raises UserInputError where there is none."""
+    """The password in a file, without its final newline. Raises UserInputError where the file has none."""
     try:
         password = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,6 +1,6 @@
-"""One connection to a broker for asyncio: paho's client, whose acknowledgements are ours to send.
+"""One connection to a broker for asyncio: paho's client with manual acknowledgements.
 
-aiomqtt, which wraps the same client, acknowledges what it has put into its queue: a process killed then has lost it.
+aiomqtt wraps the same client but acknowledges a message when it enters its queue: a killed process loses it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edgener_runtime.errors import UserInputError
 
-from .answers import Refused
+from .answers import PublishRefusedError
 from .broker import Broker
-from .driver import Driver
-from .messages import Arrival, Letter
+from .client_loop import ClientLoop
+from .messages import IncomingMessage, OutgoingMessage
 
-KEEP_ALIVE = 30  # seconds of silence before a ping; a broker that leaves it unanswered is given up
-ANSWER_WITHIN = 10.0  # seconds, for what a broker is to answer at once
+KEEP_ALIVE = 30  # seconds of silence before a ping; without an answer the connection is lost
+ANSWER_WITHIN = 10.0  # seconds for an answer of the broker
 _NEVER = 0xFFFFFFFF  # seconds until a session expires
 _TAKEN_OVER = 0x8E
 _NOT_AUTHORIZED = 0x87
-_LET_IN_BY = {
+_FIXES = {
     0x84: "Try the other one: --protocol.",
     0x85: "Choose another --client-id.",
     0x86: "Check --username and the password.",
@@ -37,12 +37,12 @@ _LET_IN_BY = {
     0x8A: "Ask whoever runs the broker.",
     0x9C: "Connect to the other server.",
     0x9D: "Connect to the other server.",
-}  # reasons that another attempt will not change, and what will
+}  # permanent reasons for a refusal, and the fix for each
 _PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
-class Lost(Exception):  # noqa: N818 - the field's word
-    """A connection that was not made, or has ended; `wait` says whether to wait before the next attempt."""
+class ConnectionLostError(Exception):
+    """A connection that failed or ended; `wait` says whether to wait before the next attempt."""
 
     def __init__(self, message: str, wait: bool = True) -> None:
         super().__init__(message)
@@ -50,16 +50,16 @@ class Lost(Exception):  # noqa: N818 - the field's word
 
 
 class Connection:
-    """A connection, from `connect` to `close` or until `lost` holds why it ended.
+    """A connection, from `connect` to `close` or until `lost` has the reason why it ended.
 
-    At most `broker.window` messages are held; what comes beyond is left unacknowledged, and asked for again by ending
-    the connection once all that is held is answered. MQTT 5 lets us say how many may come, 3.1.1 does not, and
-    mosquitto 2.0.11 sends more all the same.
+    At most `broker.window` messages are in progress. Further messages stay unacknowledged; the connection ends after
+    the last answer so that the broker sends them again. MQTT 5 limits their number (Receive Maximum), 3.1.1 does not,
+    and mosquitto 2.0.11 exceeds the limit.
     """
 
-    def __init__(self, broker: Broker, will: Letter) -> None:
+    def __init__(self, broker: Broker, will: OutgoingMessage) -> None:
         self.broker = broker
-        self.arrivals: asyncio.Queue[Arrival] = asyncio.Queue()
+        self.arrivals: asyncio.Queue[IncomingMessage] = asyncio.Queue()
         self.session_present = False
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = self._loop.create_future()
@@ -74,12 +74,12 @@ class Connection:
         self._drained = asyncio.Event()
         self._drained.set()
         self._client = self._new_client(will)
-        self._driver = Driver(
-            self._client, lambda error: self._end(Lost(f"the connection to {broker} broke: {error!r}"))
+        self._client_loop = ClientLoop(
+            self._client, lambda error: self._end(ConnectionLostError(f"the connection to {broker} broke: {error!r}"))
         )
 
     async def connect(self) -> None:
-        """Open the connection. Raises Lost where that may succeed later, UserInputError where it never will."""
+        """Open the connection. Raises ConnectionLostError, or UserInputError where a retry is useless."""
         try:
             await self._loop.run_in_executor(None, self._connect)
         except ssl.SSLCertVerificationError as error:
@@ -87,8 +87,8 @@ class Connection:
                 f"{self.broker} shows a certificate that is not trusted: {error.verify_message}", "Check --ca-file."
             ) from None
         except OSError as error:
-            raise Lost(f"cannot reach the broker at {self.broker}: {error.strerror or error}") from None
-        self._driver.start()
+            raise ConnectionLostError(f"cannot reach the broker at {self.broker}: {error.strerror or error}") from None
+        self._client_loop.start()
         try:
             await self._within(self._answered)
         except BaseException:
@@ -96,8 +96,8 @@ class Connection:
             raise
 
     async def subscribe(self, topics: str) -> None:
-        """Subscribe with QoS 1. Raises UserInputError where the broker does not grant it, Lost."""
-        if self.broker.protocol == "5":  # a subscription that stands must not bring the retained messages again
+        """Subscribe with QoS 1. Raises UserInputError where the broker does not grant it, ConnectionLostError."""
+        if self.broker.protocol == "5":  # an existing subscription must not repeat the retained messages
             self._client.subscribe(topics, options=SubscribeOptions(qos=1, retainHandling=1))
         else:
             self._client.subscribe(topics, qos=1)
@@ -107,51 +107,58 @@ class Connection:
                 f"the broker grants no QoS 1 on {topics}: {granted}", "Let the bridge's user read there."
             )
 
-    async def publish(self, letter: Letter) -> asyncio.Future[None]:
-        """Send a letter when the broker has room; the future is done once the broker has it, or raises Refused."""
+    async def publish(self, message: OutgoingMessage) -> asyncio.Future[None]:
+        """Send a message when the broker has room.
+
+        The future is done when the broker has confirmed it, or raises PublishRefusedError.
+        """
         await self._room.acquire()
         confirmation: asyncio.Future[None] = self._loop.create_future()
         confirmation.add_done_callback(lambda _: self._room.release())
-        properties = self._properties(letter)
-        size = _size(letter)
+        properties = self._properties(message)
+        size = _size(message)
         if self._largest is not None and size > self._largest:
-            confirmation.set_exception(Refused(f"{size} bytes, it takes {self._largest}", too_large=True))
+            confirmation.set_exception(PublishRefusedError(f"{size} bytes, it takes {self._largest}", too_large=True))
             return confirmation
-        sent = self._client.publish(letter.topic, letter.payload, 1, letter.retain, properties)
+        sent = self._client.publish(message.topic, message.payload, 1, message.retain, properties)
         self._confirmations[sent.mid] = confirmation
         return confirmation
 
-    async def tell(self, letter: Letter) -> None:
-        """Publish and wait until the broker has it. Raises Refused, Lost."""
-        await self._within(await self.publish(letter))
+    async def publish_confirmed(self, message: OutgoingMessage) -> None:
+        """Publish and wait for the confirmation. Raises PublishRefusedError, ConnectionLostError."""
+        await self._within(await self.publish(message))
 
-    def acknowledge(self, arrival: Arrival) -> None:
-        """Tell the broker that a message is done with: it will not come again."""
+    def acknowledge(self, arrival: IncomingMessage) -> None:
+        """Acknowledge a message: the broker does not send it again."""
         self._client.ack(arrival.mid, arrival.qos)
         self._held -= 1
         if self._held == 0:
             self._drained.set()
             if self._left_out and self._accepting:
-                self._client.loop_write()  # what is acknowledged need not come again
-                self._end(Lost(f"the broker sent more than {self.broker.window} at once; asking for the rest", False))
+                self._client.loop_write()  # sends the acknowledgement before the connection ends
+                self._end(
+                    ConnectionLostError(
+                        f"the broker sent more than {self.broker.window} at once; asking for the rest", False
+                    )
+                )
 
     async def drain(self) -> None:
-        """Take no more messages, and wait until those held are acknowledged; the others stay with the broker."""
+        """Accept no more messages and wait until those in progress are acknowledged; the broker keeps the others."""
         self._accepting = False
         await self._drained.wait()
 
-    async def close(self, farewell: Letter) -> None:
-        """Say farewell in place of the will, and leave; the session stays."""
+    async def close(self, farewell: OutgoingMessage) -> None:
+        """Publish `farewell` in place of the will and disconnect; the broker keeps the session."""
         if not self.lost.done():
-            with contextlib.suppress(Lost, Refused):
-                await self.tell(farewell)
+            with contextlib.suppress(ConnectionLostError, PublishRefusedError):
+                await self.publish_confirmed(farewell)
                 self._client.disconnect()
                 self._client.loop_write()
         self._drop()
 
     # --- paho's client
 
-    def _new_client(self, will: Letter) -> Client:
+    def _new_client(self, will: OutgoingMessage) -> Client:
         modern = self.broker.protocol == "5"
         client = Client(
             CallbackAPIVersion.VERSION2,
@@ -175,7 +182,7 @@ class Connection:
         return client
 
     def _connect(self) -> None:
-        """Look up, connect and shake hands, all of which blocks."""
+        """Look up the host, connect and shake hands; each step blocks."""
         host, port = self.broker.host, self.broker.port
         if self.broker.protocol == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -186,36 +193,36 @@ class Connection:
             self._client.connect(host, port, KEEP_ALIVE)
 
     def _drop(self) -> None:
-        """Close the socket and whatever still waits."""
-        self._driver.stop()
-        self._end(Lost("the connection was closed"))
+        """Close the socket and cancel pending confirmations."""
+        self._client_loop.stop()
+        self._end(ConnectionLostError("the connection was closed"))
         for confirmation in self._confirmations.values():
             confirmation.cancel()
 
     def _end(self, error: Exception) -> None:
         if not self.lost.done():
             self.lost.set_exception(error)
-            self.lost.exception()  # known, whether or not anyone waits for it
+            self.lost.exception()  # marked as retrieved, so that asyncio does not warn
 
     async def _within(self, awaited: asyncio.Future[Any]) -> Any:
-        """What a broker answers. Raises Lost where it takes too long, what `lost` holds where the connection ends."""
+        """The broker's answer. Raises ConnectionLostError after a time-out, or the exception of `lost`."""
         await asyncio.wait({awaited, self.lost}, timeout=ANSWER_WITHIN, return_when=asyncio.FIRST_COMPLETED)
         if awaited.done():
             return awaited.result()
         if self.lost.done():
             self.lost.result()
-        raise Lost(f"{self.broker} did not answer within {ANSWER_WITHIN:g} s")
+        raise ConnectionLostError(f"{self.broker} did not answer within {ANSWER_WITHIN:g} s")
 
-    def _properties(self, letter: Letter) -> Properties | None:
+    def _properties(self, message: OutgoingMessage) -> Properties | None:
         if self.broker.protocol != "5":
             return None
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.PayloadFormatIndicator = 1  # UTF-8
-        if letter.correlation is not None:
-            properties.CorrelationData = letter.correlation
+        if message.correlation is not None:
+            properties.CorrelationData = message.correlation
         return properties
 
-    # --- what the broker says
+    # --- callbacks of the broker
 
     def _on_connect(
         self, _client: Client, _data: Any, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
@@ -230,7 +237,7 @@ class Connection:
 
     def _refusal(self, code: ReasonCode) -> Exception:
         message = f"the broker at {self.broker} refuses client {self.broker.client_id}: {code}"
-        return UserInputError(message, _LET_IN_BY[code.value]) if code.value in _LET_IN_BY else Lost(message)
+        return UserInputError(message, _FIXES[code.value]) if code.value in _FIXES else ConnectionLostError(message)
 
     def _on_disconnect(
         self, _client: Client, _data: Any, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
@@ -241,12 +248,12 @@ class Connection:
                 "Give each bridge a --client-id of its own.",
             ))  # fmt: skip
         elif not self._answered.done():
-            hint = "; is it one of MQTT 3.1.1 (--protocol 3.1.1)?" if self.broker.protocol == "5" else ""
-            self._end(Lost(f"{self.broker} hung up before it answered{hint}"))
+            hint = "; does it speak MQTT 3.1.1 alone (--protocol 3.1.1)?" if self.broker.protocol == "5" else ""
+            self._end(ConnectionLostError(f"{self.broker} hung up before it answered{hint}"))
         elif flags.is_disconnect_packet_from_server:
-            self._end(Lost(f"the broker at {self.broker} ended the connection: {code}"))
+            self._end(ConnectionLostError(f"the broker at {self.broker} ended the connection: {code}"))
         else:
-            self._end(Lost(f"lost the broker at {self.broker}"))
+            self._end(ConnectionLostError(f"lost the broker at {self.broker}"))
 
     def _on_publish(
         self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Properties | None
@@ -255,7 +262,7 @@ class Connection:
         if confirmation.done():
             return
         if code.is_failure:
-            confirmation.set_exception(Refused(str(code)))
+            confirmation.set_exception(PublishRefusedError(str(code)))
         else:
             confirmation.set_result(None)
 
@@ -268,15 +275,15 @@ class Connection:
         self._held += 1
         self._drained.clear()
         properties = message.properties
-        self.arrivals.put_nowait(Arrival(
+        self.arrivals.put_nowait(IncomingMessage(
             message.topic, bytes(message.payload), message.mid, message.qos,
             getattr(properties, "ResponseTopic", None), getattr(properties, "CorrelationData", None),
         ))  # fmt: skip
 
 
-def _size(letter: Letter) -> int:
-    """Bytes of the packet, a few more rather than fewer."""
-    return len(letter.payload) + len(letter.topic.encode()) + len(letter.correlation or b"") + 32
+def _size(message: OutgoingMessage) -> int:
+    """Bytes of the packet, rounded up."""
+    return len(message.payload) + len(message.topic.encode()) + len(message.correlation or b"") + 32
 
 
 def _settle(future: asyncio.Future[Any], value: Any) -> None:

@@ -1,4 +1,4 @@
-"""What comes from a broker and what goes to it, with the key that both have in common."""
+"""Incoming and outgoing messages, and the key that a request shares with its answer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 
 from edgener_runtime.decoding.entity import Entity
 
-RESERVED = ("entities", "key")  # fields that an answer adds to its request's
+RESERVED = ("entities", "key")  # fields that an answer adds to those of its request
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """A message as it came; `mid` is the packet to acknowledge."""
+class IncomingMessage:
+    """A message as received; `mid` identifies the packet to acknowledge."""
 
     topic: str
     payload: bytes
@@ -28,13 +28,13 @@ class Arrival:
 
     @property
     def key(self) -> str:
-        """SHA-256 of topic, correlation data and payload: equal whenever the same message comes again."""
+        """SHA-256 of topic, correlation data and payload: equal for every delivery of a message."""
         correlation = (self.correlation or b"").hex().encode()
         return hashlib.sha256(b"\0".join([self.topic.encode(), correlation, self.payload])).hexdigest()
 
 
 @dataclass(frozen=True)
-class Letter:
+class OutgoingMessage:
     """A message to publish with QoS 1."""
 
     topic: str
@@ -44,47 +44,50 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Request:
-    """The text to answer, and the fields of the JSON object it came in, the text among them."""
+class TextRequest:
+    """The text to answer, and all fields of its JSON object, including the text."""
 
     text: str
     fields: dict[str, Any] = field(repr=False)
 
 
-class Poison(Exception):  # noqa: N818 - the field's word
-    """A message that no answer can be given to: `reason` is one word for programs, the message is for people."""
+class PoisonMessageError(Exception):
+    """A message without a possible answer: `reason` is one word for programs, the message is for people."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
-def read_request(payload: bytes, max_bytes: int) -> Request:
-    """The request in a payload: a JSON object with a string `text`. Raises Poison for all else."""
+def read_request(payload: bytes, max_bytes: int) -> TextRequest:
+    """The request in a payload: a JSON object with a string `text`. Raises PoisonMessageError for anything else."""
     if len(payload) > max_bytes:
-        raise Poison("too-long", f"{len(payload)} bytes, at most {max_bytes} are taken")
+        raise PoisonMessageError("too-long", f"{len(payload)} bytes, at most {max_bytes} are taken")
     try:
         found = json.loads(payload.decode("utf-8"), parse_float=_finite, parse_constant=_no_number)
     except UnicodeDecodeError as error:
-        raise Poison("not-utf-8", f"no UTF-8 at byte {error.start}") from None
-    except (ValueError, RecursionError) as error:  # no JSON, numbers of thousands of digits, brackets thousands deep
-        raise Poison("not-json", f"not JSON: {error}") from None
+        raise PoisonMessageError("not-utf-8", f"no UTF-8 at byte {error.start}") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not JSON, a number of thousands of digits, or brackets thousands deep
+        raise PoisonMessageError("not-json", f"not JSON: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
-        raise Poison("no-text", "expected a JSON object with a string in its field text")
+        raise PoisonMessageError("no-text", "expected a JSON object with a string in its field text")
     if taken := [name for name in RESERVED if name in found]:
-        raise Poison("reserved-field", f"the field {taken[0]} is the answer's own")
-    return Request(found["text"], found)
+        raise PoisonMessageError("reserved-field", f"the field {taken[0]} is the answer's own")
+    return TextRequest(found["text"], found)
 
 
-def answer(arrival: Arrival, topic: str, request: Request, entities: Sequence[Entity]) -> Letter:
-    """A request's fields as they are, its entities and its key; to its response topic, or else to `topic`."""
+def answer(arrival: IncomingMessage, topic: str, request: TextRequest, entities: Sequence[Entity]) -> OutgoingMessage:
+    """A request's fields unchanged, with its entities and key; to its response topic, else to `topic`."""
     rows = [asdict(entity) for entity in entities]
     payload = _json({**request.fields, "entities": rows, "key": arrival.key})
-    return Letter(arrival.response_topic or topic, payload, arrival.correlation)
+    return OutgoingMessage(arrival.response_topic or topic, payload, arrival.correlation)
 
 
-def dead_letter(arrival: Arrival, topic: str, poison: Poison, most: int) -> Letter:
-    """Why a message has no answer, its topic, key and length, and the first `most` bytes of it."""
+def dead_letter(arrival: IncomingMessage, topic: str, poison: PoisonMessageError, most: int) -> OutgoingMessage:
+    """The reason why a message has no answer, its topic, key and length, and its first `most` bytes."""
     record: dict[str, Any] = {
         "reason": poison.reason,
         "message": str(poison),
@@ -92,16 +95,16 @@ def dead_letter(arrival: Arrival, topic: str, poison: Poison, most: int) -> Lett
         "key": arrival.key,
         "bytes": len(arrival.payload),
     }
-    kept = arrival.payload[:most]
+    payload = arrival.payload[:most]
     try:
-        record["payload"] = kept.decode("utf-8")
+        record["payload"] = payload.decode("utf-8")
     except UnicodeDecodeError:
-        record["payload_base64"] = base64.b64encode(kept).decode("ascii")
-    return Letter(topic, _json(record), arrival.correlation)
+        record["payload_base64"] = base64.b64encode(payload).decode("ascii")
+    return OutgoingMessage(topic, _json(record), arrival.correlation)
 
 
 def _json(record: dict[str, Any]) -> bytes:
-    """JSON in UTF-8; a lone surrogate stands as JSON's escape for it."""
+    """JSON in UTF-8; a lone surrogate as its JSON escape."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
@@ -111,4 +114,4 @@ def _finite(digits: str) -> float:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no finite number")
+    raise ValueError(f"{name} is not a finite number")

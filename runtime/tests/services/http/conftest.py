@@ -59,5 +59,5 @@ def client_of(held: Held) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def client(client_of: Callable[..., Any]) -> Any:
-    """An application with the limits it has unless told."""
+    """An application with default limits, unless given."""
     return client_of()

@@ -1,4 +1,4 @@
-"""Where a server listens: refused when anyone could come in, told when it cannot be, and TLS."""
+"""The socket of a server: public addresses without a token, addresses that fail, and TLS."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_loopback_address_needs_no_token(host: str) -> None:
         assert listener.url.startswith("http://")
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserInputError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_told() -> None:
 
 
 @pytest.mark.parametrize("host", ["no such host", "a" * 300, "host.invalid"])
-def test_a_host_that_there_is_not_is_told(host: str) -> None:
+def test_an_unknown_host_is_an_error(host: str) -> None:
     with pytest.raises(UserInputError, match="there is no host"):
         open_listener(host, 0, token="secret")
 

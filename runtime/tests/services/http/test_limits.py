@@ -32,14 +32,14 @@ def asked(client: Any, *texts: str) -> Future[Any]:
     return answer
 
 
-def test_who_comes_when_the_queue_is_full_is_told_when_to_come_again(client_of: Callable[..., Any], held: Held) -> None:
+def test_a_full_queue_says_when_to_try_again(client_of: Callable[..., Any], held: Held) -> None:
     client = client_of(queue=2)
     held.gate.clear()
     first = asked(client, "a", "b")
     assert held.entered.acquire(timeout=60)
     refused = ask(client, "c")
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
-    assert refused.json()["error"] == "2 texts wait, at most 2 may"
+    assert refused.json()["error"] == "2 texts are pending, at most 2 are accepted"
     held.gate.set()
     assert first.result(60).status_code == 200
     assert ask(client, "c").status_code == 200
@@ -70,9 +70,7 @@ def test_of_many_that_come_at_once_as_many_are_taken_as_may_wait(client_of: Call
     assert sum(answer.result().status_code == 200 for answer in answers) == 8
 
 
-def test_who_waits_too_long_is_told_so_and_what_it_asked_is_not_run_for_nothing(
-    client_of: Callable[..., Any], held: Held
-) -> None:
+def test_a_timed_out_request_is_answered_so_and_not_run_for_nothing(client_of: Callable[..., Any], held: Held) -> None:
     client = client_of(seconds=0.2)
     held.gate.clear()
     first, second = asked(client, "a"), asked(client, "b")

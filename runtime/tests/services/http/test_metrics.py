@@ -79,12 +79,12 @@ def test_the_queue_is_as_long_as_texts_wait(client: Any, held: Held) -> None:
     assert samples(client)["edgener_queue_texts",] == 0
 
 
-def test_what_runs_is_told(client: Any) -> None:
+def test_the_running_model_is_a_metric(client: Any) -> None:
     families = parser.text_string_to_metric_families(client.get("/metrics").text)
-    told = next(sample for family in families for sample in family.samples if sample.name == "edgener_runtime_info")
-    assert told.labels["bundle"] == "tiny-factory"
-    assert (told.labels["variant"], told.labels["precision"]) == ("fp32", "fp32")
-    assert told.labels["provider"] == "CPUExecutionProvider"
+    info = next(sample for family in families for sample in family.samples if sample.name == "edgener_runtime_info")
+    assert info.labels["bundle"] == "tiny-factory"
+    assert (info.labels["variant"], info.labels["precision"]) == ("fp32", "fp32")
+    assert info.labels["provider"] == "CPUExecutionProvider"
 
 
 def test_two_servers_in_a_process_count_each_for_itself(client_of: Callable[..., Any]) -> None:

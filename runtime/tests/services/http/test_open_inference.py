@@ -95,7 +95,7 @@ def test_tritons_client_gets_binary_data_where_it_names_no_output(
     assert json.loads(answer.as_numpy("entities")[0]) == rows(classifier, TEXTS[0])
 
 
-def test_tritons_client_may_say_how_entities_are_told(
+def test_tritons_client_may_set_decoding_options(
     remote: Any, triton: Any, bearer: dict[str, str], classifier: TokenClassifier
 ) -> None:
     parameters = {"aggregation": "max", "strict": True, "offsets": "utf16", "threshold.EQUIPMENT": 0.9}
@@ -104,11 +104,11 @@ def test_tritons_client_may_say_how_entities_are_told(
     assert json.loads(answer.as_numpy("entities")[0]) == rows(classifier, TEXTS[2], **options)
 
 
-def test_tritons_client_is_told_what_is_wrong(remote: Any, triton: Any, bearer: dict[str, str]) -> None:
+def test_tritons_client_gets_the_error(remote: Any, triton: Any, bearer: dict[str, str]) -> None:
     asked = [tensor(triton, TEXTS, [3], True)]
     with pytest.raises(triton.InferenceServerException, match="there is no model 'other'"):
         remote.infer("other", asked, headers=bearer)
-    with pytest.raises(triton.InferenceServerException, match="a bearer token is needed"):
+    with pytest.raises(triton.InferenceServerException, match="a bearer token is required"):
         remote.infer(MODEL, asked)
 
 
@@ -136,7 +136,7 @@ def test_an_answer_is_json_unless_asked_for_otherwise(client: Any, classifier: T
         ({"inputs": ["text"]}, "inputs[0] is not an object"),
         ({"inputs": [INPUT | {"name": "texts"}]}, "found input 'texts' of 'BYTES', expected 'text' of 'BYTES'"),
         ({"inputs": [INPUT | {"datatype": "FP32"}]}, "found input 'text' of 'FP32', expected 'text' of 'BYTES'"),
-        ({"inputs": [INPUT | {"shape": [2]}]}, "the input has 1 elements, its shape [2] wants 2"),
+        ({"inputs": [INPUT | {"shape": [2]}]}, "the input has 1 elements, its shape [2] needs 2"),
         ({"inputs": [INPUT | {"shape": [1, 2]}]}, "the shape is [1, 2], expected [texts] or [texts, 1]"),
         ({"inputs": [INPUT | {"shape": []}]}, "the shape is [], expected [texts] or [texts, 1]"),
         ({"inputs": [INPUT | {"shape": [-1]}]}, "the shape is [-1], expected an array of sizes"),
@@ -146,19 +146,19 @@ def test_an_answer_is_json_unless_asked_for_otherwise(client: Any, classifier: T
             {"inputs": [INPUT | {"data": "oil"}]},
             "the data is a string, expected an array of strings, or binary_data_size",
         ),
-        ({"inputs": [INPUT | {"more": 1}]}, "inputs[0] has a field 'more' that is not known"),
+        ({"inputs": [INPUT | {"more": 1}]}, "inputs[0] has the unknown field 'more'"),
         ({"inputs": [INPUT | {"parameters": 1}]}, "the parameters of 'text' are a number, expected an object"),
         ({"outputs": [{"name": "logits"}]}, "found output 'logits' at 0, expected 'entities' once"),
         ({"outputs": [{"name": "entities"}] * 2}, "found output 'entities' at 1, expected 'entities' once"),
-        ({"parameters": {"sequence_id": 1}}, "parameters has a field 'sequence_id' that is not known"),
+        ({"parameters": {"sequence_id": 1}}, "parameters has the unknown field 'sequence_id'"),
         ({"parameters": {"binary_data_output": 1}}, "whether the output is binary is 1, expected a boolean"),
         ({"parameters": {"threshold.NOBODY": 0.5}}, "there is no label 'NOBODY' to give a threshold"),
         ({"parameters": []}, "parameters is not an object"),
-        ({"id": 7}, "the id is no string"),
-        ({"input": []}, "the body has a field 'input' that is not known"),
+        ({"id": 7}, "the id is not a string"),
+        ({"input": []}, "the body has the unknown field 'input'"),
     ],
 )
-def test_a_request_that_is_wrong_is_told_where(fields: dict[str, Any], message: str, client: Any) -> None:
+def test_a_wrong_request_names_the_field(fields: dict[str, Any], message: str, client: Any) -> None:
     answer = infer(client, **fields)
     assert answer.status_code == 422
     assert answer.json()["error"] == message
@@ -184,13 +184,13 @@ def test_binary_data_are_read(client: Any) -> None:
 @pytest.mark.parametrize(
     ("data", "size", "message"),
     [
-        (packed(b"oil"), 8, "binary_data_size is 8, 7 bytes stand behind the JSON"),
-        (packed(b"oil"), "7", "binary_data_size is '7', 7 bytes stand behind the JSON"),
+        (packed(b"oil"), 8, "binary_data_size is 8, 7 bytes follow the JSON"),
+        (packed(b"oil"), "7", "binary_data_size is '7', 7 bytes follow the JSON"),
         (packed(b"oil")[:-1], 6, "the binary data ends in the middle of text 0"),
         (packed(b"oil") + b"\1\0", 9, "the binary data ends in the middle of text 1"),
         (b"\xff\xff\xff\xff", 4, "the binary data ends in the middle of text 0"),
         (packed(b"\xff"), 5, "text 0 is not UTF-8: invalid start byte at byte 0"),
-        (packed(b"oil"), None, "7 bytes stand behind the JSON, and no input says binary_data_size"),
+        (packed(b"oil"), None, "7 bytes follow the JSON, and no input has binary_data_size"),
     ],
 )
 def test_binary_data_that_are_not_what_they_say_are_refused(data: bytes, size: Any, message: str, client: Any) -> None:
@@ -201,7 +201,7 @@ def test_binary_data_that_are_not_what_they_say_are_refused(data: bytes, size: A
 
 def test_more_or_fewer_elements_than_the_shape_says_are_refused(client: Any) -> None:
     answer = binary(client, packed(b"oil", b"leak"), 15)
-    assert (answer.status_code, answer.json()["error"]) == (422, "the input has 2 elements, its shape [1] wants 1")
+    assert (answer.status_code, answer.json()["error"]) == (422, "the input has 2 elements, its shape [1] needs 1")
 
 
 def test_data_in_both_ways_are_refused(client: Any) -> None:

@@ -43,7 +43,7 @@ def operations(api: Any) -> Iterator[Any]:
 
 
 def ask_each(api: Any, mode: Any, bearer: dict[str, str], *left_out: Any) -> dict[str, set[int]]:
-    """The statuses of each path, every answer held against the document and schemathesis' own checks."""
+    """The statuses of each path, every answer checked against the document and schemathesis' own checks."""
     statuses: dict[str, set[int]] = {}
     for operation in operations(api):
         if mode is schemathesis.GenerationMode.NEGATIVE and not (operation.body or operation.path_parameters):
@@ -64,10 +64,10 @@ def test_the_document_names_every_path_for_programs(api: Any) -> None:
 
 
 def test_data_that_fit_are_answered(api: Any, bearer: dict[str, str]) -> None:
-    told = schemathesis.checks.CHECKS.get_one("positive_data_acceptance")  # a shape may not be that of the data
+    acceptance = schemathesis.checks.CHECKS.get_one("positive_data_acceptance")  # a shape may not be that of the data
     statuses = ask_each(api.exclude(path_regex="infer$"), schemathesis.GenerationMode.POSITIVE, bearer)
     assert set().union(*statuses.values()) == {200}
-    statuses = ask_each(api.include(path_regex="infer$"), schemathesis.GenerationMode.POSITIVE, bearer, told)
+    statuses = ask_each(api.include(path_regex="infer$"), schemathesis.GenerationMode.POSITIVE, bearer, acceptance)
     assert set().union(*statuses.values()) == {200, 422}
 
 

@@ -118,9 +118,9 @@ def test_the_policy_stops_a_request_to_another_server(open_page: Open, server: R
     assert any("Content Security Policy" in error for error in page.errors)
 
 
-def test_what_the_server_refuses_is_shown_and_the_next_text_is_marked(open_page: Open) -> None:
+def test_an_error_of_the_server_is_shown_and_the_next_text_is_marked(open_page: Open) -> None:
     page = submit(open_page(), "a" * 501)
-    assert page.locator("#problem").inner_text().startswith("text has 501 characters, at most 500 are taken")
+    assert page.locator("#problem").inner_text().startswith("text has 501 characters, at most 500 are accepted")
     assert page.locator("table").is_hidden()
     submit(page, "oil leak")
     page.locator("#count").wait_for()
@@ -131,14 +131,14 @@ def test_a_token_is_asked_for_once_the_server_wants_it(open_page: Open, server: 
     page = open_page(server.url)
     assert page.get_by_label("Bearer token").is_hidden()
     submit(page, "oil leak")
-    assert page.locator("#problem").inner_text().startswith("a bearer token is needed")
+    assert page.locator("#problem").inner_text().startswith("a bearer token is required")
     page.get_by_label("Bearer token").fill(token)
     page.get_by_role("button").click()
     page.locator("#count").wait_for()
     assert marks(page)
 
 
-def test_a_text_without_entities_is_shown_to_have_none(open_page: Open) -> None:
+def test_a_text_without_entities_has_none(open_page: Open) -> None:
     page = submit(open_page(), " ")
     assert page.locator("#count").inner_text() == "0 entities"
     assert page.locator("table").is_hidden()

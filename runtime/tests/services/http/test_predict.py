@@ -86,13 +86,16 @@ def test_texts_of_one_request_run_together(client: Any, held: Held) -> None:
         (b'{"text": "\xff"}', "the body is not UTF-8: byte 0xff at 10"),
         ('{"text": "a"}'.encode("utf-16"), "the body is not UTF-8: byte 0xff at 0"),
         (b'["a"]', "the body is an array, expected a JSON object"),
-        (b'{"text": "a", "thresholds": {"ACTION": NaN}}', "the body is JSON that cannot be read: NaN is no number"),
-        (b'{"text": "a", "text": "b"}', "the body is JSON that cannot be read: a name stands in an object twice"),
+        (
+            b'{"text": "a", "thresholds": {"ACTION": NaN}}',
+            "the body is JSON that cannot be read: NaN is not a JSON number",
+        ),
+        (b'{"text": "a", "text": "b"}', "the body is JSON that cannot be read: an object has a name twice"),
         (b'{"text": ' + b"[" * 100_000, "the body is JSON that cannot be read"),
         (b'{"text": ' + b"9" * 100_000 + b"}", "the body is JSON that cannot be read"),
     ],
 )
-def test_a_body_that_is_no_json_object_is_told_where(body: bytes, message: str, client: Any) -> None:
+def test_a_body_that_is_not_a_json_object_names_the_position(body: bytes, message: str, client: Any) -> None:
     answer = client.post("/predict", content=body, headers=JSON)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(message)
@@ -101,13 +104,13 @@ def test_a_body_that_is_no_json_object_is_told_where(body: bytes, message: str, 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({}, 'expected "text" or "texts", one of them'),
-        ({"text": "a", "texts": ["a"]}, 'expected "text" or "texts", one of them'),
+        ({}, 'expected either "text" or "texts"'),
+        ({"text": "a", "texts": ["a"]}, 'expected either "text" or "texts"'),
         ({"text": 7}, "text is a number, expected a string"),
         ({"text": None}, "text is null, expected a string"),
         ({"texts": "a"}, "texts is a string, expected an array"),
         ({"texts": ["a", ["b"]]}, "texts[1] is an array, expected a string"),
-        ({"text": "a", "agregation": "max"}, "the body has a field 'agregation' that is not known"),
+        ({"text": "a", "agregation": "max"}, "the body has the unknown field 'agregation'"),
         ({"text": "a", "aggregation": "most"}, "there is no aggregation 'most'"),
         ({"text": "a", "aggregation": True}, "aggregation is a boolean, expected a string"),
         ({"text": "a", "strict": 1}, "strict is a number, expected a boolean"),
@@ -139,13 +142,13 @@ def test_a_text_may_be_as_long_as_the_limit_and_no_longer(client_of: Callable[..
     assert client.post("/predict", json={"text": "泵泵泵"}).status_code == 200
     answer = client.post("/predict", json={"texts": ["a", "abcd"]})
     assert answer.status_code == 413
-    assert answer.json()["error"] == "texts[1] has 4 characters, at most 3 are taken"
+    assert answer.json()["error"] == "texts[1] has 4 characters, at most 3 are accepted"
 
 
 def test_more_texts_than_may_ever_wait_are_refused(client_of: Callable[..., Any]) -> None:
     answer = client_of(queue=2).post("/predict", json={"texts": ["a", "b", "c"]})
     assert answer.status_code == 413
-    assert answer.json()["error"] == "the request has 3 texts, at most 2 are taken"
+    assert answer.json()["error"] == "the request has 3 texts, at most 2 are accepted"
 
 
 def test_a_body_may_be_as_long_as_the_limit_and_no_longer(client_of: Callable[..., Any]) -> None:
@@ -173,7 +176,7 @@ def test_a_body_that_says_it_is_too_long_is_not_read_at_all(client: Any) -> None
     assert answer.status_code == 413
 
 
-def test_a_path_and_a_method_that_there_is_not_are_told_in_json(client: Any) -> None:
+def test_an_unknown_path_and_method_are_errors_in_json(client: Any) -> None:
     assert client.get("/nothing").status_code == 404
     assert client.get("/nothing").json()["error"] == "not found"
     answer = client.get("/predict")
@@ -195,8 +198,8 @@ def test_a_device_that_breaks_off_is_an_error_of_the_server_and_the_next_text_is
     assert client.post("/predict", json={"text": "a"}).status_code == 200
 
 
-def test_a_fault_of_ours_is_not_told_to_the_client(client: Any, held: Held) -> None:
+def test_an_internal_error_is_hidden_from_the_client(client: Any, held: Held) -> None:
     held.fault = RuntimeError("secret")
     answer = client.post("/predict", json={"text": "a"})
     assert answer.status_code == 500
-    assert answer.json() == {"error": "internal error", "hint": "The server's log says more."}
+    assert answer.json() == {"error": "internal error", "hint": "The server's log has the details."}

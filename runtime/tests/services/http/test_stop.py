@@ -138,7 +138,7 @@ def test_a_second_signal_ends_it_whatever_waits(own: Running) -> None:
 def test_who_leaves_before_the_answer_is_counted_and_what_it_asked_is_not_run(bundle: Path) -> None:
     body = json.dumps({"texts": ["oil leak at the feed pump " * 300] * 200}).encode()
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    with serving(bundle, "--max-body", 1 << 24) as own:
+    with serving(bundle, "--max-bytes", 1 << 24) as own:
         with socket.create_connection(("127.0.0.1", own.port)) as connection:
             connection.sendall(head % len(body) + body)
             wait_for_metric(own, r"edgener_queue_texts [1-9]")

@@ -244,8 +244,7 @@ class RunningBridge:
 
     async def _main(self, ready: threading.Event, classifier: Any, broker: Any, topics: Any, settings: Any) -> None:
         from edgener_runtime.services.mqtt.answers import Answerer
-        from edgener_runtime.services.mqtt.backoff import Backoff
-        from edgener_runtime.services.mqtt.bridge import Bridge
+        from edgener_runtime.services.mqtt.bridge import Backoff, Bridge
 
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

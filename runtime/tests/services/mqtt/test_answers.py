@@ -12,11 +12,11 @@ pytest.importorskip("paho", reason="the extra mqtt is not installed")
 
 from edgener_runtime import TokenClassifier, UserInputError
 from edgener_runtime.aio import AsyncTokenClassifier
-from edgener_runtime.services.mqtt.answers import GIVE_UP, Answerer, Refused
+from edgener_runtime.services.mqtt.answers import GIVE_UP, Answerer, PublishRefusedError
 from edgener_runtime.services.mqtt.broker import Topics
-from edgener_runtime.services.mqtt.messages import Arrival, Letter
+from edgener_runtime.services.mqtt.messages import IncomingMessage, OutgoingMessage
 
-ARRIVAL = Arrival("in", b'{"text": "oil leak"}', correlation=b"7")
+ARRIVAL = IncomingMessage("in", b'{"text": "oil leak"}', correlation=b"7")
 
 
 @pytest.fixture
@@ -24,59 +24,59 @@ def answerer(classifier: TokenClassifier) -> Answerer:
     return Answerer(AsyncTokenClassifier(classifier), Topics("in", "out", "dead", "status"))
 
 
-def letter(answerer: Answerer, arrival: Arrival = ARRIVAL) -> Letter:
-    async def main() -> Letter:
+def reply(answerer: Answerer, arrival: IncomingMessage = ARRIVAL) -> OutgoingMessage:
+    async def main() -> OutgoingMessage:
         answerer.classifier = AsyncTokenClassifier(answerer.classifier.classifier)  # one loop each
-        return await answerer.letter(arrival)
+        return await answerer.reply(arrival)
 
     return asyncio.run(main())
 
 
-def record(letter: Letter) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(letter.payload)
+def record(message: OutgoingMessage) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(message.payload)
     return found
 
 
 def test_a_message_that_keeps_ending_connections_becomes_a_dead_letter_and_then_one_without_its_payload(
     answerer: Answerer,
 ) -> None:
-    told = []
+    replies = []
     for _ in range(2 * GIVE_UP + 1):
-        told.append(letter(answerer))
+        replies.append(reply(answerer))
         answerer.lost_with(ARRIVAL)
-    assert [one.topic for one in told] == ["out"] * GIVE_UP + ["dead"] * (GIVE_UP + 1)
-    assert [record(one)["payload"] for one in told[GIVE_UP:]] == ['{"text": "oil leak"}'] * GIVE_UP + [""]
-    assert {record(one)["reason"] for one in told[GIVE_UP:]} == {"refused"}
+    assert [one.topic for one in replies] == ["out"] * GIVE_UP + ["dead"] * (GIVE_UP + 1)
+    assert [record(one)["payload"] for one in replies[GIVE_UP:]] == ['{"text": "oil leak"}'] * GIVE_UP + [""]
+    assert {record(one)["reason"] for one in replies[GIVE_UP:]} == {"refused"}
 
 
 def test_a_letter_that_is_taken_clears_the_suspicion(answerer: Answerer) -> None:
     for _ in range(GIVE_UP):
         answerer.lost_with(ARRIVAL)
     answerer.confirmed()
-    assert letter(answerer).topic == "out"
+    assert reply(answerer).topic == "out"
 
 
 def test_other_messages_are_not_suspected(answerer: Answerer) -> None:
     for _ in range(GIVE_UP):
         answerer.lost_with(ARRIVAL)
-    assert letter(answerer, Arrival("in", b'{"text": "pump"}')).topic == "out"
+    assert reply(answerer, IncomingMessage("in", b'{"text": "pump"}')).topic == "out"
 
 
-def test_a_topic_of_the_bridge_that_may_not_be_written_is_for_people_to_mend(answerer: Answerer) -> None:
+def test_a_topic_of_the_bridge_that_may_not_be_written_is_an_error_for_the_user(answerer: Answerer) -> None:
     for topic in ("out", "dead"):
         with pytest.raises(UserInputError, match=f"the broker takes nothing on {topic}: Not authorized"):
-            answerer.instead(ARRIVAL, Letter(topic, b"{}"), Refused("Not authorized"))
+            answerer.replacement(ARRIVAL, OutgoingMessage(topic, b"{}"), PublishRefusedError("Not authorized"))
 
 
 def test_a_refused_response_topic_is_a_dead_letter(answerer: Answerer) -> None:
-    dead = answerer.instead(ARRIVAL, Letter("mine", b"{}"), Refused("Not authorized"))
+    dead = answerer.replacement(ARRIVAL, OutgoingMessage("mine", b"{}"), PublishRefusedError("Not authorized"))
     assert (dead.topic, dead.correlation, record(dead)["reason"]) == ("dead", b"7", "refused")
 
 
 def test_what_is_too_large_is_a_dead_letter_then_one_without_its_payload_then_an_error(answerer: Answerer) -> None:
-    too_large = Refused("2000 bytes, it takes 1000", too_large=True)
-    first = answerer.instead(ARRIVAL, letter(answerer), too_large)
-    second = answerer.instead(ARRIVAL, first, too_large)
+    too_large = PublishRefusedError("2000 bytes, it takes 1000", too_large=True)
+    first = answerer.replacement(ARRIVAL, reply(answerer), too_large)
+    second = answerer.replacement(ARRIVAL, first, too_large)
     assert (record(first)["payload"], record(second)["payload"]) == ('{"text": "oil leak"}', "")
     with pytest.raises(UserInputError, match="takes nothing on dead"):
-        answerer.instead(ARRIVAL, second, too_large)
+        answerer.replacement(ARRIVAL, second, too_large)

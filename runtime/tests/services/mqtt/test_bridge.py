@@ -199,7 +199,7 @@ def test_no_more_than_the_window_is_held_and_all_is_answered(
     assert max(sizes) <= 3
 
 
-def test_an_unknown_host_is_tried_again_and_told(bridge: Callable[..., Any], mosquitto: Callable[..., Any]) -> None:
+def test_an_unknown_host_is_tried_again_and_reported(bridge: Callable[..., Any], mosquitto: Callable[..., Any]) -> None:
     running = bridge(mosquitto(), host="no-such-host.invalid")
     while len(running.reports) < 2:
         time.sleep(0.05)

@@ -9,14 +9,14 @@ import pytest
 pytest.importorskip("paho", reason="the extra mqtt is not installed")
 
 from edgener_runtime import UserInputError
-from edgener_runtime.services.mqtt.backoff import Backoff
+from edgener_runtime.services.mqtt.bridge import Backoff
 from edgener_runtime.services.mqtt.broker import Broker, Topics, read_password, tls_context
 
 
 @pytest.mark.parametrize("name", ["answers", "dead_letters", "status"])
 @pytest.mark.parametrize("topic", ["", "a/+", "a/#", "a\0b", "ä" * 40_000])
 def test_what_cannot_be_published_on_is_refused(name: str, topic: str) -> None:
-    with pytest.raises(UserInputError, match="is no topic to publish"):
+    with pytest.raises(UserInputError, match="is not a topic to publish"):
         Topics(**{name: topic})
 
 
@@ -29,7 +29,7 @@ def test_a_bridge_may_not_read_what_it_writes(requests: str) -> None:
 
 @pytest.mark.parametrize("requests", ["", "a/#/b", "a/b+", "#/a", "a\0"])
 def test_what_cannot_be_subscribed_to_is_refused(requests: str) -> None:
-    with pytest.raises(UserInputError, match="is no topic to subscribe to"):
+    with pytest.raises(UserInputError, match="is not a topic to subscribe to"):
         Topics(requests=requests)
 
 

@@ -1,4 +1,4 @@
-"""The command as a process of its own: killed, told to stop, and refused."""
+"""The command in its own process: killed, stopped, and refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_no_message_is_lost_when_the_bridge_is_killed_in_the_middle(
         answered.add(asking.record("out/entities")["id"])
 
 
-def test_sigterm_answers_what_was_begun_and_leaves_the_rest_to_the_broker(
+def test_sigterm_answers_what_is_in_progress_and_leaves_the_rest_to_the_broker(
     mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start
 ) -> None:
     broker = mosquitto()
@@ -93,12 +93,12 @@ def test_credentials_come_from_a_file_or_the_environment(
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     refused = start(broker, "--username", "plant7", EDGENER_MQTT_PASSWORD="hunter3")
-    _, told = refused.communicate(timeout=30)
+    _, error = refused.communicate(timeout=30)
     assert refused.returncode == 2
-    assert told.startswith(
+    assert error.startswith(
         f"error: the broker at 127.0.0.1:{broker.port} refuses client bridge: Not authorized\n  Check"
     )
-    assert "hunter3" not in told
+    assert "hunter3" not in error
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl on this machine to make certificates with")
@@ -117,9 +117,9 @@ def test_tls_trusts_only_the_authority_it_was_given(
     assert [asking.record("out/entities")["id"] for _ in range(200)] == list(range(200))
     for options in (("--ca-file", certificates["other"][0]), ()):
         wary = start(broker, "--port", free_port, "--tls", *options)
-        _, told = wary.communicate(timeout=30)
+        _, error = wary.communicate(timeout=30)
         assert wary.returncode == 2
-        assert "shows a certificate that is not trusted" in told
+        assert "shows a certificate that is not trusted" in error
 
 
 def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
@@ -141,7 +141,7 @@ def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
         (["--threshold", "EQUIP=0.5"], "error: there is no label 'EQUIP' to give a threshold"),
     ],
 )
-def test_what_cannot_be_done_is_told_before_anything_is_connected(
+def test_what_cannot_be_done_is_refused_before_anything_is_connected(
     options: list[str], message: str, bundle: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("EDGENER_MQTT_PASSWORD", raising=False)

@@ -13,10 +13,10 @@ pytest.importorskip("paho", reason="the extra mqtt is not installed")
 from edgener_runtime import UserInputError
 from edgener_runtime.services.mqtt import connection as connections
 from edgener_runtime.services.mqtt.broker import Broker
-from edgener_runtime.services.mqtt.connection import Connection, Lost
-from edgener_runtime.services.mqtt.messages import Letter
+from edgener_runtime.services.mqtt.connection import Connection, ConnectionLostError
+from edgener_runtime.services.mqtt.messages import OutgoingMessage
 
-WILL = Letter("status", b"offline", retain=True)
+WILL = OutgoingMessage("status", b"offline", retain=True)
 
 
 def connack(reason: int) -> bytes:
@@ -53,19 +53,19 @@ async def nothing(_: Connection) -> None:
 
 
 async def until_lost(connection: Connection) -> None:
-    await connection.tell(WILL)  # the broker's next packet comes in answer
+    await connection.publish_confirmed(WILL)  # the broker's next packet comes in answer
     await connection.lost
 
 
 @pytest.mark.parametrize(("reason", "message"), [(0x86, "Bad user name"), (0x87, "Not authorized"), (0x8A, "Banned")])
-def test_a_refusal_that_stays_is_for_people_to_mend(reason: int, message: str) -> None:
+def test_a_refusal_that_stays_is_an_error_for_the_user(reason: int, message: str) -> None:
     with pytest.raises(UserInputError, match=f"refuses client edgener: {message}"):
         connected_to([connack(reason)], nothing)
 
 
 @pytest.mark.parametrize("reason", [0x80, 0x88, 0x89, 0x97, 0x9F])
 def test_a_refusal_that_may_pass_is_tried_again(reason: int) -> None:
-    with pytest.raises(Lost, match="refuses client edgener"):
+    with pytest.raises(ConnectionLostError, match="refuses client edgener"):
         connected_to([connack(reason)], nothing)
 
 
@@ -74,19 +74,19 @@ def test_the_older_protocol_has_refusals_too() -> None:
         connected_to([bytes([0x20, 2, 0, 4])], nothing, protocol="3.1.1")
 
 
-def test_another_client_of_the_same_name_is_told() -> None:
+def test_another_client_of_the_same_name_is_reported() -> None:
     with pytest.raises(UserInputError, match="as edgener and took the session over"):
         connected_to([connack(0), bytes([0xE0, 2, 0x8E, 0])], until_lost)
 
 
 def test_a_broker_that_ends_the_connection_says_why() -> None:
-    with pytest.raises(Lost, match="ended the connection: Server shutting down"):
+    with pytest.raises(ConnectionLostError, match="ended the connection: Server shutting down"):
         connected_to([connack(0), bytes([0xE0, 2, 0x8B, 0])], until_lost)
 
 
 @pytest.mark.parametrize("garbage", [b"\xff" * 20, b"\x20\x01\x00", b"\x40\x01\x00", b"\x32\x03\x00\x09\xff"])
 def test_garbage_ends_the_connection(garbage: bytes) -> None:
-    with pytest.raises(Lost):
+    with pytest.raises(ConnectionLostError):
         connected_to([connack(0), garbage], until_lost)
 
 
@@ -98,13 +98,15 @@ def test_a_broker_that_hangs_up_before_it_answers_may_be_of_the_older_protocol()
         async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
             await Connection(Broker("127.0.0.1", server.sockets[0].getsockname()[1]), WILL).connect()
 
-    with pytest.raises(Lost, match=r"hung up before it answered; is it one of MQTT 3.1.1 \(--protocol 3.1.1\)\?"):
+    with pytest.raises(
+        ConnectionLostError, match=r"hung up before it answered; does it speak MQTT 3.1.1 alone \(--protocol 3.1.1\)\?"
+    ):
         asyncio.run(main())
 
 
 def test_a_broker_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ANSWER_WITHIN", 0.05)
-    with pytest.raises(Lost, match="did not answer within"):
+    with pytest.raises(ConnectionLostError, match="did not answer within"):
         connected_to([], nothing)
 
 

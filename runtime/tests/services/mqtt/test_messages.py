@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgener_runtime import Entity
-from edgener_runtime.services.mqtt.messages import Arrival, Poison, answer, dead_letter, read_request
+from edgener_runtime.services.mqtt.messages import (
+    IncomingMessage,
+    PoisonMessageError,
+    answer,
+    dead_letter,
+    read_request,
+)
 
 PUMP = Entity("EQUIPMENT", 5, 9, 0.5, "pump")
 JSON = st.recursive(
@@ -23,10 +29,10 @@ FIELDS = st.dictionaries(st.text().filter(lambda name: name not in ("entities", 
 @given(fields=FIELDS, text=st.text())
 def test_an_answer_is_its_request_with_entities_and_a_key(fields: dict[str, object], text: str) -> None:
     record = {**fields, "text": text}
-    arrival = Arrival("in", json.dumps(record).encode())
+    arrival = IncomingMessage("in", json.dumps(record).encode())
     request = read_request(arrival.payload, 10**6)
-    letter = answer(arrival, "out", request, [PUMP])
-    found = json.loads(letter.payload)
+    message = answer(arrival, "out", request, [PUMP])
+    found = json.loads(message.payload)
     assert found.pop("key") == arrival.key
     assert found.pop("entities") == [{"label": "EQUIPMENT", "start": 5, "end": 9, "score": 0.5, "text": "pump"}]
     assert found == record
@@ -34,10 +40,10 @@ def test_an_answer_is_its_request_with_entities_and_a_key(fields: dict[str, obje
 
 @given(payload=st.binary(max_size=60))
 def test_any_payload_is_a_request_or_a_dead_letter_that_holds_it(payload: bytes) -> None:
-    arrival = Arrival("in", payload)
+    arrival = IncomingMessage("in", payload)
     try:
         read_request(payload, 50)
-    except Poison as poison:
+    except PoisonMessageError as poison:
         record = json.loads(dead_letter(arrival, "dead", poison, 1000).payload)
         assert record["bytes"] == len(payload)
         if "payload" in record:
@@ -50,7 +56,7 @@ def test_any_payload_is_a_request_or_a_dead_letter_that_holds_it(payload: bytes)
         (b"", "not-json"),
         (b"{", "not-json"),
         (b"[" * 100_000, "not-json"),
-        (b'{"text": "a", "x": NaN}', "not-json"),  # could not be told on as JSON
+        (b'{"text": "a", "x": NaN}', "not-json"),  # could not be passed on as JSON
         (b'{"text": "a", "x": 1e999}', "not-json"),
         (b'{"text": "a", "x": %s}' % (b"1" * 5000), "not-json"),
         (b"\xff", "not-utf-8"),
@@ -63,44 +69,50 @@ def test_any_payload_is_a_request_or_a_dead_letter_that_holds_it(payload: bytes)
         (b" " * 200_001, "too-long"),
     ],
 )
-def test_what_is_no_request_is_poison_with_its_reason(payload: bytes, reason: str) -> None:
-    with pytest.raises(Poison) as raised:
+def test_what_is_not_a_request_is_poison_with_its_reason(payload: bytes, reason: str) -> None:
+    with pytest.raises(PoisonMessageError) as raised:
         read_request(payload, 200_000)
     assert raised.value.reason == reason
 
 
 def test_a_lone_surrogate_comes_back_as_it_came() -> None:
     payload = b'{"text": "oil \\ud800"}'
-    arrival = Arrival("in", payload)
-    told = answer(arrival, "out", read_request(payload, 100), []).payload
-    assert json.loads(told)["text"] == "oil \ud800"
-    assert b"\\ud800" in told
+    arrival = IncomingMessage("in", payload)
+    payload = answer(arrival, "out", read_request(payload, 100), []).payload
+    assert json.loads(payload)["text"] == "oil \ud800"
+    assert b"\\ud800" in payload
 
 
 def test_bytes_that_are_no_text_are_kept_in_base64() -> None:
-    record = json.loads(dead_letter(Arrival("in", b"\xff\x00"), "dead", Poison("not-utf-8", "no"), 100).payload)
+    record = json.loads(
+        dead_letter(IncomingMessage("in", b"\xff\x00"), "dead", PoisonMessageError("not-utf-8", "no"), 100).payload
+    )
     assert (record["payload_base64"], "payload" in record) == ("/wA=", False)
 
 
 def test_a_dead_letter_holds_the_beginning_of_what_was_too_long() -> None:
-    record = json.loads(dead_letter(Arrival("in", b"oil leak"), "dead", Poison("too-long", "no"), 3).payload)
+    record = json.loads(
+        dead_letter(IncomingMessage("in", b"oil leak"), "dead", PoisonMessageError("too-long", "no"), 3).payload
+    )
     assert (record["payload"], record["bytes"]) == ("oil", 8)
 
 
 def test_the_same_message_has_the_same_key_and_any_other_has_another() -> None:
     messages = [
-        Arrival("in", b"a"),
-        Arrival("in", b"b"),
-        Arrival("ina", b""),
-        Arrival("other", b"a"),
-        Arrival("in", b"a", correlation=b"7"),
-        Arrival("in", b"a", correlation=b"8"),
+        IncomingMessage("in", b"a"),
+        IncomingMessage("in", b"b"),
+        IncomingMessage("ina", b""),
+        IncomingMessage("other", b"a"),
+        IncomingMessage("in", b"a", correlation=b"7"),
+        IncomingMessage("in", b"a", correlation=b"8"),
     ]
     assert len({message.key for message in messages}) == len(messages)
-    assert Arrival("in", b"a", mid=4).key == Arrival("in", b"a", mid=9).key  # another packet, as after a restart
+    assert (
+        IncomingMessage("in", b"a", mid=4).key == IncomingMessage("in", b"a", mid=9).key
+    )  # another packet, as after a restart
 
 
 def test_an_answer_goes_to_the_response_topic_with_the_correlation() -> None:
-    arrival = Arrival("in", b'{"text": "a"}', response_topic="mine", correlation=b"7")
-    letter = answer(arrival, "out", read_request(arrival.payload, 100), [])
-    assert (letter.topic, letter.correlation) == ("mine", b"7")
+    arrival = IncomingMessage("in", b'{"text": "a"}', response_topic="mine", correlation=b"7")
+    message = answer(arrival, "out", read_request(arrival.payload, 100), [])
+    assert (message.topic, message.correlation) == ("mine", b"7")

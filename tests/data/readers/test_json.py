@@ -10,71 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgener.data.readers.annotations import SHAPES, read_annotations
 from edgener.data.readers.lines import BadLines
-from edgener.data.types import Sentence
+from edgener.data.readers.records import read_records
+from edgener.data.readers.table import RECORD_FORMATS
 from edgener_runtime.errors import UserInputError
 
-TEXT = "泵 P-101 漏油 at seal"
-ENTITIES = [(0, 7, "EQUIPMENT"), (8, 10, "FAULT")]
-
-
-def read(text: str, skip: bool = False) -> tuple[list[Sentence], BadLines]:
-    bad = BadLines(Path("file.json"), skip)
-    return read_annotations(text, bad)[0], bad
-
-
-def marked(sentence: Sentence) -> list[tuple[str, str]]:
-    """Label and text of each entity."""
-    return [
-        (span.label, sentence.text[sentence.offsets[span.start][0] : sentence.offsets[span.end - 1][1]])
-        for span in sentence.spans
-    ]
-
-
-def label_studio(annotations: str = "annotations") -> dict[str, Any]:
-    result = [
-        {
-            "id": "a1",
-            "from_name": "label",
-            "to_name": "text",
-            "type": "labels",
-            "value": {"start": start, "end": end, "text": TEXT[start:end], "labels": [label]},
-        }
-        for start, end, label in ENTITIES
-    ]
-    relation = {"from_id": "a1", "to_id": "a2", "type": "relation", "direction": "right"}
-    choice = {"from_name": "kind", "type": "choices", "value": {"choices": ["order"]}}
-    return {"id": 7, annotations: [{"id": 1, "result": [*result, relation, choice]}], "data": {"text": TEXT}}
-
-
-OBJECTS = [{"start": start, "end": end, "label": label} for start, end, label in ENTITIES]
-LISTS = [list(entity) for entity in ENTITIES]
-RECORDS = {
-    "text-spans": {"text": TEXT, "entities": OBJECTS},
-    "doccano JSONL": {"id": 3, "text": TEXT, "label": LISTS, "Comments": []},
-    "doccano labels": {"text": TEXT, "labels": LISTS},
-    "doccano relations": {
-        "id": 3,
-        "text": TEXT,
-        "relations": [],
-        "entities": [{"id": i, "start_offset": s, "end_offset": e, "label": x} for i, (s, e, x) in enumerate(ENTITIES)],
-    },
-    "label-studio": label_studio(),
-    "label-studio of old": label_studio("completions"),
-    "label-studio JSON-MIN": {
-        "id": 7,
-        "text": TEXT,
-        "label": [{"start": s, "end": e, "text": TEXT[s:e], "labels": [x]} for s, e, x in ENTITIES],
-    },
-    "spacy": [TEXT, {"entities": LISTS}],
-    "prodigy": {
-        "text": TEXT,
-        "tokens": [{"text": "泵", "start": 0, "end": 1, "id": 0}],
-        "spans": [{**item, "token_start": 0} for item in OBJECTS],
-        "answer": "accept",
-    },
-}
+from .reading import RECORDS, TEXT, marked, read
 
 
 @pytest.mark.parametrize("tool", RECORDS)
@@ -95,28 +36,15 @@ def test_every_tool_s_export_is_read_as_array_and_as_lines(tool: str, form: str)
     assert not +bad.counts
 
 
-def test_the_shape_is_told() -> None:
-    names = {shape.name for shape in SHAPES}
-    told = {read_annotations(json.dumps(record), BadLines(Path("f")))[1] for record in RECORDS.values()}
-    told.add(read_annotations('{"tokens": [], "entities": []}', BadLines(Path("f")))[1])
-    assert told == names
+def test_the_format_of_the_last_record_is_reported() -> None:
+    written = [*map(json.dumps, RECORDS.values()), '{"tokens": [], "entities": []}']
+    found = {read_records(record, BadLines(Path("f")), RECORD_FORMATS)[1] for record in written}
+    assert found == {entry.name for entry in RECORD_FORMATS}
 
 
-def test_token_spans_count_tokens_and_not_what_stands_in_text() -> None:
-    record = {
-        "text": "TBD",
-        "tokens": ["replace", "<id>", "air", "filters"],
-        "entities": [
-            {"start": 0, "end": 1, "type": "Activity"},
-            {"start": 2, "end": 4, "type": "Object/Filter"},
-            {"start": 3, "end": 4, "type": "Object"},
-        ],
-        "relations": [{"head": 1, "tail": 2, "type": "isA"}],
-    }
-    (sentence,), bad = read(json.dumps([record]))
-    assert sentence.tokens == record["tokens"] and sentence.text == "replace <id> air filters"
-    assert marked(sentence) == [("Activity", "replace"), ("Object/Filter", "air filters")]
-    assert bad.counts == {"nested entities dropped": 1}
+def test_records_of_different_formats_may_stand_in_one_file() -> None:
+    sentences, _ = read("\n".join(map(json.dumps, RECORDS.values())))
+    assert [sentence.text for sentence in sentences] == [TEXT] * len(RECORDS)
 
 
 @pytest.mark.parametrize("key", ["entities", "label", "spans"])
@@ -126,7 +54,7 @@ def test_an_empty_text_and_an_empty_list_are_sentences_without_entities(key: str
     assert not bad.counts["records without an entity list"]
 
 
-def test_records_without_an_entity_list_are_told() -> None:
+def test_records_without_an_entity_list_are_counted() -> None:
     sentences, bad = read('{"text": "a b"}\n{"tokens": ["a"], "ner_tags": [3]}\n["a", {}]\n')
     assert len(sentences) == 3
     assert bad.counts["records without an entity list"] == 3
@@ -139,20 +67,6 @@ def test_full_width_combining_and_astral_characters_count_one_each() -> None:
     assert marked(sentence) == [("A", "\U0001f527"), ("B", "ＡＢＣ"), ("C", "cafe\u0301"), ("D", "\U00020000")]
 
 
-def test_several_labels_on_one_region_keep_the_first_and_count_the_rest() -> None:
-    record = {"text": "abc", "label": [{"start": 0, "end": 3, "labels": ["Z", "A"]}]}
-    (sentence,), bad = read(json.dumps(record))
-    assert marked(sentence) == [("Z", "abc")]
-    assert bad.counts["nested entities dropped"] == 1
-
-
-def test_a_cancelled_annotation_is_passed_over() -> None:
-    task = label_studio()
-    task["annotations"].insert(0, {"was_cancelled": True, "result": []})
-    assert len(read(json.dumps([task]))[0][0].spans) == 2
-    assert read(json.dumps([{"data": {"text": "a"}, "annotations": []}]))[0][0].spans == ()
-
-
 def test_a_text_cut_in_the_middle_of_an_emoji_is_kept() -> None:
     (sentence,), _ = read('{"text": "ok \\ud83d", "entities": [{"start": 3, "end": 4, "label": "X"}]}')
     assert sentence.text == "ok \ud83d" and len(sentence.spans) == 1
@@ -163,10 +77,10 @@ BROKEN_RECORDS = [
     ("null", 'an object with "text" or "tokens"'),
     ('{"body": "x"}', 'an object with "text" or "tokens"'),
     ('["a", "b"]', 'an object with "text" or "tokens"'),
-    ('{"text": 7, "entities": []}', "a text, or a list of tokens"),
-    ('{"text": null, "entities": []}', "a text, or a list of tokens"),
-    ('{"tokens": ["a", ""], "entities": []}', "a text, or a list of tokens"),
-    ('{"tokens": ["a", 3], "entities": []}', "a text, or a list of tokens"),
+    ('{"text": 7, "entities": []}', "a text, or a list of non-empty tokens"),
+    ('{"text": null, "entities": []}', "a text, or a list of non-empty tokens"),
+    ('{"tokens": ["a", ""], "entities": []}', "a text, or a list of non-empty tokens"),
+    ('{"tokens": ["a", 3], "entities": []}', "a text, or a list of non-empty tokens"),
     ('{"text": "abc", "entities": {}}', "a list of entities"),
     ('{"text": "abc", "entities": ["X"]}', 'entities as {"start", "end", "label"}'),
     ('{"text": "abc", "entities": [[0, 1]]}', 'entities as {"start", "end", "label"}'),
@@ -184,7 +98,7 @@ BROKEN_RECORDS = [
     ('{"text": "abc", "entities": [[0, 1, "A\\nB"]]}', "an entity with a label"),
     ('{"text": "abc", "entities": [[0, 1, []]]}', "an entity with a label, not []"),
     ('{"tokens": ["a", "b"], "entities": [{"start": 0, "end": 3, "type": "X"}]}', "0 <= start < end <= 2"),
-    ('{"data": {"title": "x"}, "annotations": []}', "a text, or a list of tokens"),
+    ('{"data": {"title": "x"}, "annotations": []}', "a text, or a list of non-empty tokens"),
     ('{"data": {"text": "x"}, "annotations": [5]}', "annotations as a list of objects"),
     ('{"data": {"text": "x"}, "annotations": {"result": []}}', "annotations as a list of objects"),
     ('{"data": {"text": "x"}, "annotations": [{"result": [3]}]}', "a result as a list of objects"),
@@ -192,7 +106,7 @@ BROKEN_RECORDS = [
 
 
 @pytest.mark.parametrize(("record", "expected"), BROKEN_RECORDS)
-def test_a_broken_record_is_told_with_its_line_or_skipped_and_counted(record: str, expected: str) -> None:
+def test_a_broken_record_is_an_error_with_its_line_or_skipped_and_counted(record: str, expected: str) -> None:
     good = '{"text": "good", "entities": []}'
     for text in (f"{good}\n\n{record}\n{good}\n", f"[{good},\n\n{record},{good}]"):
         with pytest.raises(UserInputError) as error:
@@ -208,9 +122,9 @@ def test_a_broken_record_is_told_with_its_line_or_skipped_and_counted(record: st
     ['{"text": "a", ', "oops", "{'text': 'a'}", "[" * 100_000, '{"a": ' + "9" * 9999 + "}"],
     ids=["half", "bare word", "Python", "deep", "huge number"],
 )
-def test_a_line_that_is_no_json_is_told_or_skipped_and_counted(line: str) -> None:
+def test_a_line_that_is_not_json_is_an_error_or_skipped_and_counted(line: str) -> None:
     text = f'{{"text": "good", "entities": []}}\n{line}\n{{"text": "too", "entities": []}}\n'
-    with pytest.raises(UserInputError, match=r"file\.json:2: found .*, expected one JSON record a line \("):
+    with pytest.raises(UserInputError, match=r"file\.json:2: found .*, expected one JSON record per line \("):
         read(text)
     sentences, bad = read(text, skip=True)
     assert [sentence.text for sentence in sentences] == ["good", "too"]
@@ -229,7 +143,7 @@ def test_a_line_that_is_no_json_is_told_or_skipped_and_counted(line: str) -> Non
     ids=["unclosed", "no comma", "two arrays", "comma too many", "deep"],
 )
 @pytest.mark.parametrize("skip", [False, True])
-def test_an_array_that_is_no_json_is_an_error_even_where_lines_are_skipped(text: str, where: str, skip: bool) -> None:
+def test_an_array_that_is_not_json_is_an_error_even_where_lines_are_skipped(text: str, where: str, skip: bool) -> None:
     with pytest.raises(UserInputError) as error:
         read(text, skip)
     assert error.value.message.startswith("file.json: expected a JSON array of records (")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgener.data.spans import flatten, sentence_of_text
+from edgener.data.sentences import flatten, sentence_of_text
 from edgener.data.types import Span
 
 NESTED, OVERLAPPING = "nested entities dropped", "overlapping entities dropped"

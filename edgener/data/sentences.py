@@ -1,24 +1,27 @@
-"""Spans made flat: the outermost of nested ones is kept, white space at the edges is trimmed, the rest is counted."""
+"""Sentences from tokens or from raw text, with flat spans: the outermost stays, white space at edges is trimmed."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from edgener_runtime.text.cut import split_text
+from edgener_runtime.text.cut import CJK, split_text
 
 from .types import Sentence, Span
 
+_IS_CJK = re.compile(f"[{CJK}]")
+
 
 def flatten(spans: Iterable[Span], counts: Counter[str]) -> tuple[Span, ...]:
-    """Spans in order without overlap; of two that overlap the one that begins first, else the longer, stays."""
-    kept: list[Span] = []
+    """Spans in order without overlap; of two that overlap the earlier one stays, or the longer at the same start."""
+    flat: list[Span] = []
     for span in sorted(dict.fromkeys(spans), key=lambda span: (span.start, -span.end)):
-        if not kept or span.start >= kept[-1].end:
-            kept.append(span)
+        if not flat or span.start >= flat[-1].end:
+            flat.append(span)
         else:
-            counts["nested entities dropped" if span.end <= kept[-1].end else "overlapping entities dropped"] += 1
-    return tuple(kept)
+            counts["nested entities dropped" if span.end <= flat[-1].end else "overlapping entities dropped"] += 1
+    return tuple(flat)
 
 
 def trim(span: Span, text: str, counts: Counter[str]) -> Span:
@@ -34,7 +37,7 @@ def trim(span: Span, text: str, counts: Counter[str]) -> Span:
 
 
 def sentence_of_text(text: str, spans: Iterable[Span], line: int, counts: Counter[str]) -> Sentence:
-    """A raw text with character spans in the internal form, tokens cut so that every span falls on their edges."""
+    """The sentence of a raw text with character spans; every edge of a span is a token boundary."""
     trimmed = [trim(span, text, counts) for span in spans]
     solid = [span for span in trimmed if span.start < span.end]
     counts["entities of white space dropped"] += len(trimmed) - len(solid)
@@ -43,3 +46,18 @@ def sentence_of_text(text: str, spans: Iterable[Span], line: int, counts: Counte
     starts = {start: index for index, (start, _) in enumerate(offsets)}
     ends = {end: index + 1 for index, (_, end) in enumerate(offsets)}
     return Sentence(text, offsets, tuple(Span(span.label, starts[span.start], ends[span.end]) for span in flat), line)
+
+
+def join_tokens(tokens: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The text of a token list, and the (start, end) of each token; no space between two Han or kana characters."""
+    pieces: list[str] = []
+    offsets: list[tuple[int, int]] = []
+    position = 0
+    for index, token in enumerate(tokens):
+        if index and not (_IS_CJK.match(tokens[index - 1][-1]) and _IS_CJK.match(token[0])):
+            pieces.append(" ")
+            position += 1
+        pieces.append(token)
+        offsets.append((position, position + len(token)))
+        position += len(token)
+    return "".join(pieces), tuple(offsets)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgener.data.readers.text import join_tokens
+from edgener.data.sentences import join_tokens
 from edgener_runtime.text.cut import split_text
 
 HARD = "Ab1 _-.,#é\u0301\u0300ＡＢ１，。　漏油泵がガ\u3099नी\u094d한ไทยا\u200c\u00a0\u2028\U0001f527\ufe0f\U00020000"

@@ -1,4 +1,4 @@
-"""Runs paho's client on the event loop: its callbacks come between two steps of asyncio, and no thread is beside it."""
+"""paho's client on the asyncio event loop: its callbacks run on the loop, without a thread."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from paho.mqtt.client import Client
 
 
-class Driver:
-    """Reads and writes for a client whose `connect` has returned; `failed` gets what a step raises."""
+class ClientLoop:
+    """Reads and writes for a client whose `connect` has returned; `failed` receives any exception of a step."""
 
     def __init__(self, client: Client, failed: Callable[[Exception], None]) -> None:
         self._client = client
@@ -20,7 +20,7 @@ class Driver:
         self._pings: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Watch the client's socket, and keep the connection alive."""
+        """Watch the client's socket and send pings."""
         socket = self._client.socket()
         if socket is None:
             self._failed(ConnectionResetError("closed at once"))
@@ -33,10 +33,10 @@ class Driver:
         self._pings = self._loop.create_task(self._ping())
 
     def stop(self) -> None:
-        """Close the socket as it is, without the farewell that would keep the will from being sent."""
+        """Close the socket without a DISCONNECT packet, so that the broker publishes the will."""
         if self._pings:
             self._pings.cancel()
-        # the client outlives this, and its socket's number goes to the next: it must not unwatch that one
+        # the client outlives the loop and its descriptor is reused: it must not unwatch the next socket
         self._client.on_socket_register_write = None
         self._client.on_socket_unregister_write = None
         self._client.on_socket_close = None

@@ -1,0 +1,58 @@
+"""Helps at 80 columns: the summary of every command fits its line, and every option says what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from edgener.cli.main import main
+from edgener_runtime.cli import main as runtime
+
+
+def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for own, inner in command.commands.items():
+            yield from walk(f"{name} {own}", inner)
+
+
+COMMANDS = dict((*walk("edgener", main), *walk("edgener-runtime", runtime)))
+GROUPS = [name for name, command in COMMANDS.items() if isinstance(command, click.Group)]
+
+
+def cut_summaries(group: click.Command) -> list[str]:
+    """The lines of a group's list of commands that end in three dots."""
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(group, ["--help"], prog_name="edgener").stdout
+    return [line for line in shown.partition("Commands:")[2].splitlines() if line.endswith("...")]
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_every_summary_fits_its_line(name: str) -> None:
+    assert cut_summaries(COMMANDS[name]) == []
+
+
+def test_a_cut_summary_is_found() -> None:
+    group = click.Group("planted", commands=[click.Command("long", help="Say much " * 20)])
+    assert len(cut_summaries(group)) == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_begins_with_a_sentence_and_every_option_has_one(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.help and command.help.split("\n")[0].strip()[-1] in ".:"
+    options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    assert [option.name for option in options if not option.help or option.help.startswith("Of ")] == []
+
+
+def test_old_spellings_still_work() -> None:
+    """Each option of several commands has one spelling; what it was called before is taken with a note."""
+    done = CliRunner().invoke(main, ["data", "inspect", "--data", "builtin:factory", "--on-bad-line", "error"])
+    assert done.exit_code == 0 and done.stderr == "note: --on-bad-line is now called --on-error\n"
+    done = CliRunner().invoke(main, ["export", "nowhere", "--data", "builtin:factory", "--out", "x", "--variants", "a"])
+    assert done.exit_code == 2 and "note: --variants is now called --variant\n" in done.stderr
+    assert "there is no variant 'a'" in done.stderr
+    done = CliRunner().invoke(runtime, ["serve", "nowhere", "--max-body", "none"])
+    assert done.exit_code == 2 and "note: --max-body is now called --max-bytes\n" in done.stderr

@@ -1,0 +1,41 @@
+"""Token lists with spans that count tokens."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edgener_runtime.errors import UserInputError
+
+from .reading import RECORDS, marked, read, read_as
+
+
+def test_token_spans_count_tokens_and_not_what_stands_in_text() -> None:
+    record = {
+        "text": "TBD",
+        "tokens": ["replace", "<id>", "air", "filters"],
+        "entities": [
+            {"start": 0, "end": 1, "type": "Activity"},
+            {"start": 2, "end": 4, "type": "Object/Filter"},
+            {"start": 3, "end": 4, "type": "Object"},
+        ],
+        "relations": [{"head": 1, "tail": 2, "type": "isA"}],
+    }
+    (sentence,), bad = read(json.dumps([record]))
+    assert sentence.tokens == record["tokens"] and sentence.text == "replace <id> air filters"
+    assert marked(sentence) == [("Activity", "replace"), ("Object/Filter", "air filters")]
+    assert bad.counts == {"nested entities dropped": 1}
+
+
+def test_its_records_are_read_by_name() -> None:
+    record = {"tokens": ["air", "filters"], "entities": [{"start": 0, "end": 2, "type": "Object"}]}
+    (sentence,), record_format, bad = read_as("token-spans", json.dumps([record]))
+    assert marked(sentence) == [("Object", "air filters")]
+    assert record_format == "token-spans" and not +bad.counts
+
+
+@pytest.mark.parametrize("tool", RECORDS)
+def test_records_of_other_formats_are_refused_by_name(tool: str) -> None:
+    with pytest.raises(UserInputError, match="expected"):
+        read_as("token-spans", json.dumps([RECORDS[tool]]))
