@@ -1,8 +1,8 @@
 """environment.py FOLDER: an environment in FOLDER/venv with what the GPU checks need; exit code 1 if it has no CUDA.
 
-Packages of the Python that runs this are used as they are, but for its onnxruntime, which onnxruntime-gpu may not stand
-beside. What is missing is installed: from the wheels in $WHEELS if that is set, else from the package index. What cannot
-be had is reported and the rest goes on.
+Packages of the Python that runs this are used as they are. Its onnxruntime is hidden: onnxruntime-gpu may not stand
+beside it. What is missing is installed, from the wheels in $WHEELS if that is set, else from the package index. What
+cannot be had is reported, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = ("onnxruntime",)

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgener_exporters.library_errors import export_errors
 from edgener_exporters.library_logging import quieten_libraries
+from edgener_runtime.base.install import BUILD_SIDE, install_line
 from edgener_runtime.errors import ExportError, UserInputError
 
 from .checks import check_graph
@@ -132,7 +133,7 @@ def _export_with_optimum(model: Any, checkpoint: Path, out: Path) -> None:
     except ImportError as error:
         raise ExportError(
             f"optimum's ONNX exporter is not installed: {error}",
-            "It cannot live with transformers 5; in an environment of its own: pip install 'edgener[optimum]'",
+            "It cannot live with transformers 5; in an environment of its own: " + install_line("optimum", BUILD_SIDE),
         ) from None
     import tempfile
 
