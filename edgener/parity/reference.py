@@ -48,6 +48,8 @@ class PyTorchModel:
         """
         import torch
 
+        # cuDNN's attention makes a plan for each new shape of a batch; the others are faster here
+        torch.backends.cuda.enable_cudnn_sdp(False)
         self._model = self._model.to(device, getattr(torch, _DTYPES[precision]))
         self._windows_at_once = _WINDOWS_AT_ONCE[device]
         if compiled:

@@ -134,6 +134,11 @@ def test_the_packages_of_the_system_are_seen_but_for_its_onnxruntime(load: Load,
     assert (site / "torchish" / "__init__.py").is_file()
 
 
+def test_only_what_is_missing_is_tried_one_by_one(load: Load) -> None:
+    lines = ["numpy>=1.26", "PyYAML>=6", "pyyaml>=6", "no-such-package[extra]>=1", "pytest_timeout"]
+    assert load("environment").missing(Path(sys.executable), lines) == ["no-such-package[extra]>=1"]
+
+
 def test_what_cannot_be_installed_is_named_and_the_rest_is_tried(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = load("environment")
     tried = []
@@ -143,6 +148,7 @@ def test_what_cannot_be_installed_is_named_and_the_rest_is_tried(load: Load, mon
         return len(words) == 1 and words[0] in ("torch>=2.6", "onnxruntime-gpu>=1.23")
 
     monkeypatch.setattr(environment, "install", install)
+    monkeypatch.setattr(environment, "missing", lambda python, lines: lines)
     missing = list(environment.install_all(Path("python")))
     assert "torch>=2.6" not in missing and "numpy>=1.26" in missing
     assert tried[-4:-2] == list(environment.ONNXRUNTIME) and "onnxruntime-gpu>=1.23" not in missing

@@ -72,11 +72,24 @@ def install(python: Path, *words: str) -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
+def missing(python: Path, lines: list[str]) -> list[str]:
+    """Those of which no version at all is there: pip takes a second for each."""
+    code = "import importlib.metadata as m; print(*(str(d.metadata['Name']) for d in m.distributions()))"
+    printed = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout
+    found = {normal(name) for name in printed.split()}
+    return [line for line in lines if normal(re.split(r"[<>=\[ ]", line)[0]) not in found]
+
+
+def normal(name: str) -> str:
+    """A distribution's name in the spelling of the package index."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def install_all(python: Path) -> Iterator[str]:
     """Install what is missing, and give what could not be had; one by one where not all can be."""
     needed = requirements(ROOT)
     if not install(python, *needed):
-        yield from (line for line in needed if not install(python, line))
+        yield from (line for line in missing(python, needed) if not install(python, line))
     if not any(install(python, line) for line in ONNXRUNTIME):
         yield ONNXRUNTIME[-1]
     yield from (line for line in encoders(ROOT) if not install(python, "--no-deps", line))
