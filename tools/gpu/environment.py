@@ -21,7 +21,7 @@ import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = ("onnxruntime",)
-TOOLS = ("nvidia-ml-py", "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100")
+TEST_TOOLS = ("pytest", "hypothesis")  # and pytest's plugins
 # Each is tried until one can be installed; without the extras, CUDA's libraries are those of torch.
 ONNXRUNTIME = ("onnxruntime-gpu[cuda,cudnn]>=1.27", "onnxruntime-gpu>=1.23")
 REPORT = """
@@ -33,10 +33,13 @@ raise SystemExit(not (torch.cuda.is_available() and "CUDAExecutionProvider" in o
 
 
 def requirements(root: Path) -> list[str]:
-    """What both distributions require of others, and the tools of the tests."""
-    ours = [root / "pyproject.toml", root / "runtime" / "pyproject.toml"]
-    listed = [tomllib.loads(file.read_text(encoding="utf-8"))["project"]["dependencies"] for file in ours]
-    return [*(line for lines in listed for line in lines if not line.startswith("edgener")), *TOOLS]
+    """What both distributions require of others, the tools of the tests, and what reads the GPU's energy."""
+    build, device = (
+        tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")) for folder in (root, root / "runtime")
+    )
+    needed = [line for table in (build, device) for line in table["project"]["dependencies"]]
+    tools = [line for line in build["dependency-groups"]["dev"] if line.startswith(TEST_TOOLS)]
+    return [*(line for line in needed if not line.startswith("edgener")), *tools, "nvidia-ml-py"]
 
 
 def encoders(root: Path) -> list[str]:
