@@ -33,12 +33,12 @@ pick_python() { # the environment that was given, else the one that was made, el
 }
 
 run_part() { # NAME LIMIT COMMAND
-    local begun=$SECONDS code
+    local start=$SECONDS code
     pick_python
     echo "== $1 (at most $2 s)"
     timeout --kill-after="$GRACE" "$2" bash -o pipefail -c "$3" </dev/null
     code=$?
-    names+=("$1") limits+=("$2") codes+=("$code") seconds+=($((SECONDS - begun)))
+    names+=("$1") limits+=("$2") codes+=("$code") seconds+=($((SECONDS - start)))
     echo "== $1: exit code $code after ${seconds[-1]} s"
 }
 

@@ -91,13 +91,15 @@ def check_dists(root: Path, dist: Path) -> Iterator[str]:
     version = project(root, "edgener")["version"]
     expected = {file for name in PACKAGES for file in dist_files(name, version)}
     found = {path.name for path in dist.glob("*")}
-    yield from (f"{dist} lacks {name}" for name in sorted(expected - found))
-    yield from (f"{dist} also holds {name}" for name in sorted(found - expected))
+    yield from (f"{name} is missing from {dist}" for name in sorted(expected - found))
+    yield from (f"{name} is not expected in {dist}" for name in sorted(found - expected))
     for name in PACKAGES:
         for file in sorted(set(dist_files(name, version)) & found):
             names = names_in(dist / file)
             wanted = [*(f"{package}/py.typed" for package in PACKAGES[name]), "LICENSE"]
-            yield from (f"{file} lacks {want}" for want in wanted if not any(each.endswith(want) for each in names))
+            yield from (
+                f"{want} is missing from {file}" for want in wanted if not any(each.endswith(want) for each in names)
+            )
 
 
 def dist_files(name: str, version: str) -> tuple[str, str]:

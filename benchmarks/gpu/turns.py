@@ -57,14 +57,17 @@ def main(
     )  # fmt: skip
     more = (*places_without_graphs(spec), *pytorch_places(checkpoint, (), device, modes or list(MODES)))
     result = run(
-        spec, lambda step: click.echo(f"{step.seconds:.0f} s: {step.place}"), lambda known: keep(known, out), more
+        spec,
+        lambda step: click.echo(f"{step.seconds:.0f} s: {step.place}"),
+        lambda known: write_result(known, out),
+        more,
     )
-    keep(result, out)
+    write_result(result, out)
     click.echo(table(result))
     context.exit(0 if all(row.figures for row in result.rows) else 1)
 
 
-def keep(result: BenchResult, out: Path) -> None:
+def write_result(result: BenchResult, out: Path) -> None:
     """Write what is known: a run that is killed leaves the turns before."""
     write_atomic(out, to_json(result))
 

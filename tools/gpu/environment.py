@@ -4,7 +4,7 @@ Where $VENV names an environment, nothing is made or installed, and that one is 
 
 Packages of the Python that runs this are used as they are. Its onnxruntime is hidden: onnxruntime-gpu may not stand
 beside it. What is missing is installed, from the wheels in $WHEELS if that is set, else from the package index. What
-cannot be had is reported, and the rest goes on.
+cannot be installed is reported, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def normal(name: str) -> str:
 
 
 def install_all(python: Path) -> Iterator[str]:
-    """Install what is missing, and give what could not be had; one by one where not all can be."""
+    """Install what is missing, and give what could not be installed; one by one where it is not possible at once."""
     needed = requirements(ROOT)
     if not install(python, *needed):
         yield from (line for line in missing(python, needed) if not install(python, line))
