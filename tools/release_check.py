@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = {"edgener": "edgener/__init__.py", "edgener-runtime": "runtime/edgener_runtime/__init__.py"}
 PACKAGES = {"edgener": ("edgener", "edgener_exporters"), "edgener-runtime": ("edgener_runtime",)}
 DOCUMENTS = ("README.md", "runtime/README.md", "docs/**/*.md", "CONTRIBUTING.md", "SECURITY.md")
-INSTALL_PAGE = "docs/install.md"
+INSTALL_PAGE = "docs/**/install.md"
 # A requirement (edgener==0.1.0), or the name of a built file (edgener_runtime-0.1.0-py3-none-any.whl).
 _MENTION = re.compile(r"\bedgener(?:[-_]runtime)?(?:\[[\w,]+\])?(?:==|-)(\d+\.\d+\.\d+\w*)")
 _SECTION = re.compile(r"^## (?P<version>\S+)(?: \((?P<when>[^)]*)\))?$", re.MULTILINE)
@@ -81,8 +81,8 @@ def check_documents(root: Path) -> Iterator[str]:
             for found in _MENTION.findall(line):
                 if found != version:
                     yield f"{path.relative_to(root)}:{number} names version {found}, this is {version}"
-    page = root / INSTALL_PAGE
-    if not page.is_file() or version not in _MENTION.findall(page.read_text(encoding="utf-8")):
+    pages = [path.read_text(encoding="utf-8") for path in root.glob(INSTALL_PAGE)]
+    if not pages or not all(version in _MENTION.findall(page) for page in pages):
         yield f"{INSTALL_PAGE} does not name version {version}"
 
 

@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tools" / "release_check.py"
 FILES = (
     "pyproject.toml", "runtime/pyproject.toml", "edgener/__init__.py", "runtime/edgener_runtime/__init__.py",
-    "CHANGELOG.md", "README.md", "runtime/README.md", "docs/install.md",
+    "CHANGELOG.md", "README.md", "runtime/README.md",
 )  # fmt: skip
+INSTALL_PAGE = next((ROOT / "docs").rglob("install.md")).relative_to(ROOT)
 VERSION = "0.1.0"
 
 
@@ -35,7 +36,7 @@ def check() -> ModuleType:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The files that are read, as they are, in a folder of their own."""
-    for name in FILES:
+    for name in (*FILES, INSTALL_PAGE):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -81,8 +82,8 @@ def test_this_checkout_is_ready() -> None:
         ("CHANGELOG.md", "## 0.1.0", "## 0.0.9", "does not begin with a section for 0.1.0"),
         ("CHANGELOG.md", "\n- ", "\n", "has no entry for 0.1.0"),
         ("README.md", "# edgener", "# edgener\n\npip install edgener==0.0.9", "README.md:3 names version 0.0.9"),
-        ("docs/install.md", "edgener_runtime-0.1.0-", "edgener_runtime-0.0.9-", "names version 0.0.9, this is 0.1.0"),
-        ("docs/install.md", "0.1.0", "VERSION", "docs/install.md does not name version 0.1.0"),
+        (str(INSTALL_PAGE), "edgener_runtime-0.1.0-", "edgener_runtime-0.0.9-", "names version 0.0.9, this is 0.1.0"),
+        (str(INSTALL_PAGE), "0.1.0", "VERSION", "install.md does not name version 0.1.0"),
     ],
 )  # fmt: skip
 def test_a_planted_fault_is_found(
