@@ -44,6 +44,12 @@ class Environment:
         done = self._run(sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", *requirements)
         assert done.returncode == 0, done.stderr
 
+    def run_line(self, line: str) -> None:
+        """What a shell makes of a line with `pip`."""
+        pip = f'pip() {{ "{sys.executable}" -m pip --python "{self.python}" --quiet "$@"; }}'
+        done = self._run("/bin/sh", "-c", f"{pip}; {line}")
+        assert done.returncode == 0, done.stderr
+
     def type_check(self, file: str) -> str:
         """What this Python's mypy prints of a file in `cwd` whose imports are installed here."""
         return self._run(sys.executable, "-m", "mypy", "--strict", "--python-executable", self.python, file).stdout

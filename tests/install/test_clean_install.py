@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def test_the_runtime_runs_a_bundle_with_nothing_but_what_it_requires(
     (answer,) = environment.answer("edgener-runtime", "predict", BUNDLE, TEXT).splitlines()
     assert json.loads(answer)["entities"]
     assert environment.run("python", "-c", "import torch").returncode == 1
+    install_as_the_hint_says(environment)
+
+
+def install_as_the_hint_says(environment: Environment) -> None:
+    """A service whose extra is missing prints a line; a shell that runs it installs the extra."""
+    done = environment.run("edgener-runtime", "mqtt", BUNDLE)
+    assert done.returncode == 6 and environment.run("python", "-c", "import paho.mqtt").returncode == 1
+    (line,) = re.findall(r"pip install .*", done.stderr)
+    assert " @ file://" in line and line.endswith('# published: pip install "edgener-runtime[mqtt]"')
+    environment.run_line(line)
+    environment.answer("python", "-c", "import paho.mqtt")
 
 
 @pytest.mark.parametrize("pattern", ["edgener-*.whl", "edgener-*.tar.gz"])
