@@ -50,6 +50,12 @@ def test_it_goes_on_after_a_part_that_fails_and_after_one_that_hangs(tmp_path: P
     assert "found it" in log and log == done.stdout
 
 
+def test_a_part_ends_at_its_own_limit(tmp_path: Path) -> None:
+    check(tmp_path, "long 1 sleep 5; touch $OUT/late", "short 60 sleep 2; touch $OUT/done")
+    assert codes(tmp_path) == {"long": 124, "short": 0}
+    assert (tmp_path / "out" / "done").exists() and not (tmp_path / "out" / "late").exists()
+
+
 def test_all_that_pass_is_exit_code_0(tmp_path: Path) -> None:
     assert check(tmp_path, "one 20 true", "two 20 true").returncode == 0
     assert summary(tmp_path)["failed"] == 0
