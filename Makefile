@@ -26,7 +26,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-serve serve-picture clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-serve serve-picture wheels release-check clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -91,6 +91,14 @@ bench-serve: $(VENV)/.ready ## Load a server, restart it in the middle: make ben
 
 serve-picture: $(VENV)/.ready ## A picture of the server's page: make serve-picture BUNDLE=out/bundle
 	$(BIN)/python tools/serve_picture.py "$(BUNDLE)" docs/serve.png "$(CHROMIUM)"
+
+wheels: $(VENV)/.ready ## Wheels and source distributions of edgener and edgener-runtime, in dist/
+	rm -rf dist
+	tools/make_wheels.sh $(BIN)/python dist
+
+release-check: wheels ## Is this ready for a release? Versions, changelog, files, and clean installs of each wheel and sdist
+	$(BIN)/python tools/release_check.py --dist dist
+	$(BIN)/python -m pytest -m install
 
 clean: ## Remove environments, caches and outputs
 	rm -rf .venv .venv-optimum .cache out dist

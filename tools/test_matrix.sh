@@ -37,7 +37,7 @@ fill() { # VENV ONNXRUNTIME KIND
     [[ $2 == newest ]] || onnxruntime="onnxruntime==$2.*"
     case $3 in
         plain) "${pip[@]}" "$wheel" "$onnxruntime" $tools ;;
-        services) "${pip[@]}" "$wheel[serve,mqtt,bench]" "$onnxruntime" $tools $services ;;
+        services) "${pip[@]}" "${wheel}[serve,mqtt,bench]" "$onnxruntime" $tools $services ;;
         lean) "${pip[@]}" numpy click $tools && "${pip[@]}" --no-deps "$wheel" tokenizers "$onnxruntime" ;;
     esac
     "${pip[@]}" --no-deps --force-reinstall "$wheel" # the same version may hold other code

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from edgener.checkpoint import open_checkpoint
@@ -16,18 +18,37 @@ from edgener_runtime.inference.words import Words, labels_of
 from edgener_runtime.machine.cpu import usable_cores
 from edgener_runtime.pipeline import OF_WORDS
 
-NAME, DEVICE = "pytorch", "cpu"
+
+@dataclass(frozen=True)
+class Mode:
+    """How PyTorch runs a checkpoint: the precision of weights and arithmetic, and whether torch.compile goes first."""
+
+    precision: str = "fp32"
+    compiled: bool = False
 
 
-def pytorch_targets(checkpoint: Path, threads: Sequence[int]) -> tuple[BenchTarget, ...]:
+NAME = "pytorch"
+# The name of a row to what it measures. Those beside the first were not run on a GPU yet.
+MODES = {
+    NAME: Mode(),
+    "pytorch-compile": Mode(compiled=True),
+    "pytorch-fp16": Mode("fp16"),
+    "pytorch-bf16": Mode("bf16"),
+    "pytorch-fp16-compile": Mode("fp16", compiled=True),
+}
+
+
+def pytorch_targets(
+    checkpoint: Path, threads: Sequence[int], device: str = "cpu", modes: Sequence[str] = (NAME,)
+) -> tuple[BenchTarget, ...]:
     """The targets of a checkpoint beside its bundle's variants. Raises UserInputError if it is not a checkpoint."""
     weights = _weights(open_checkpoint(checkpoint).path)
     return tuple(
         BenchTarget(
-            NAME, DEVICE, count, count, "fp32", sha256_of(weights[0]), sum(file.stat().st_size for file in weights),
-            str(checkpoint), __name__,
+            name, device, count, count, MODES[name].precision, sha256_of(weights[0]),
+            sum(file.stat().st_size for file in weights), str(checkpoint), __name__,
         )
-        for count in threads or (usable_cores(),)
+        for name, count in product(modes, threads or (usable_cores(),))
     )  # fmt: skip
 
 
@@ -39,14 +60,16 @@ def main() -> int:
 
 
 class PyTorchSystem:
-    """A checkpoint on the CPU: transformers' tokenizer, PyTorch with its default attention, and our decoder."""
+    """A checkpoint in PyTorch: transformers' tokenizer, the attention that PyTorch chooses, and our decoder."""
 
     def __init__(self, job: WorkerJob) -> None:
         import torch
 
         torch.set_num_threads(job.threads or usable_cores())
         checkpoint = open_checkpoint(Path(job.model))
+        mode = MODES[job.variant]
         self._model = PyTorchModel.open(checkpoint, attention=None)
+        self._model.run_on(job.device, mode.precision, mode.compiled)
         self._decoder = Decoder(checkpoint.labels)
         self.provider = "PyTorch"
         self.library = f"torch {torch.__version__}"

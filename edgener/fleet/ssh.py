@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgener_runtime.base.install import BUILD_SIDE, install_line
 from edgener_runtime.errors import DeviceError, UserInputError
 
 from .hosts import Host
@@ -26,7 +27,7 @@ def check_asyncssh() -> None:
     try:
         import asyncssh  # noqa: F401
     except ImportError:
-        raise UserInputError("--hosts needs asyncssh", 'pip install "edgener[fleet]"') from None
+        raise UserInputError("--hosts needs asyncssh", install_line("fleet", BUILD_SIDE)) from None
 
 
 def broken() -> tuple[type[Exception], ...]:

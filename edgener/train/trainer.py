@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgener_runtime.base.install import BUILD_SIDE, install_line
 from edgener_runtime.errors import DeviceError, UserInputError
 
 from .config import TrainConfig
@@ -77,9 +78,8 @@ def _tensorboard(folder: str) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise UserInputError(
-            "--tensorboard: TensorBoard is not installed", "pip install 'edgener[tensorboard]'"
-        ) from None
+        hint = install_line("tensorboard", BUILD_SIDE)
+        raise UserInputError("--tensorboard: TensorBoard is not installed", hint) from None
     from transformers.integrations import TensorBoardCallback
 
     return TensorBoardCallback(SummaryWriter(folder))

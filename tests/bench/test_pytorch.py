@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from edgener.bench.pytorch import PyTorchSystem, pytorch_targets
+from edgener.bench.pytorch import MODES, PyTorchSystem, pytorch_targets
 from edgener.bench.texts import labelled_texts
 from edgener.data.types import Dataset
 from edgener_runtime import TokenClassifier
@@ -65,3 +67,34 @@ def test_each_count_of_threads_is_a_place_and_the_cores_are_the_default(trained:
 def test_a_folder_that_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match="is not a checkpoint"):
         pytorch_targets(tmp_path, ())
+
+
+def test_each_mode_is_a_row_of_its_own(trained: Path) -> None:
+    places = pytorch_targets(trained, (1,), "cuda", list(MODES))
+    assert [(place.variant, place.device, place.precision) for place in places] == [
+        ("pytorch", "cuda", "fp32"), ("pytorch-compile", "cuda", "fp32"), ("pytorch-fp16", "cuda", "fp16"),
+        ("pytorch-bf16", "cuda", "bf16"), ("pytorch-fp16-compile", "cuda", "fp16"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["pytorch-compile", "pytorch-bf16"])
+def test_other_modes_find_about_the_same(
+    name: str, model: PyTorchSystem, trained: Path, small_factory: dict[str, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+
+    def compile_eagerly(model: Any, dynamic: bool) -> Any:
+        """torch.compile without a C++ compiler."""
+        compiled.append(dynamic)
+        return original(model, dynamic=dynamic, backend="eager")
+
+    original = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_eagerly)
+    texts = [sentence.text for sentence in small_factory["test"].sentences[:40]]
+    other = PyTorchSystem(WorkerJob(str(trained), name, "cpu", 1, "", "builtin", 0, ()))
+    found = [entity for answer in other.answer(texts) for entity in answer]
+    expected = [entity for answer in model.answer(texts) for entity in answer]
+    same = {(one.label, one.start, one.end) for one in found} & {(one.label, one.start, one.end) for one in expected}
+    assert len(expected) > 20 and len(same) > 0.9 * len({(one.label, one.start, one.end) for one in expected})
+    assert compiled == ([True] if MODES[name].compiled else [])
+    assert other._model._model.dtype == getattr(torch, "bfloat16" if name == "pytorch-bf16" else "float32")

@@ -1,4 +1,4 @@
-"""The files for pipelines: linted, and each command of ours in them is one that our command lines take."""
+"""The example pipelines and the release workflow: linted, and our command lines take each command in the examples."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ import yaml
 from edgener.cli.main import main as build_side
 from edgener_runtime.cli import main as device_side
 
-CI = Path(__file__).resolve().parents[2] / "examples" / "ci"
+ROOT = Path(__file__).resolve().parents[2]
+CI = ROOT / "examples" / "ci"
 GITHUB, GITLAB = CI / "github.yml", CI / "gitlab-ci.yml"
+RELEASE = ROOT / ".github" / "workflows" / "release.yml"
 STYLE = "{extends: default, rules: {document-start: disable, truthy: {check-keys: false}, line-length: {max: 120}}}"
-# an example cannot know which commits you have looked at; the file says so
-AUDIT = {"rules": {"unpinned-uses": {"config": {"policies": {"actions/*": "ref-pin", "*": "hash-pin"}}}}}
+# an example cannot know which commits you have looked at; the file says so. What publishes pins every commit.
+PINS = {GITHUB.name: {"actions/*": "ref-pin", "*": "hash-pin"}, RELEASE.name: {"*": "hash-pin"}}
 GROUPS = {"edgener": build_side, "edgener-runtime": device_side}
 STEPS = ["edgener train", "edgener export", "edgener bench", "edgener compare"]
 
 each = pytest.mark.parametrize("file", [GITHUB, GITLAB], ids=lambda file: file.stem)
+each_workflow = pytest.mark.parametrize("file", [GITHUB, RELEASE], ids=lambda file: file.stem)
+all_files = pytest.mark.parametrize("file", [GITHUB, GITLAB, RELEASE], ids=lambda file: file.stem)
 
 
 def lint(tool: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -42,7 +46,8 @@ def follows_its_schema(file: Path) -> subprocess.CompletedProcess[str]:
 
 
 def audit(file: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "zizmor.yml").write_text(yaml.safe_dump(AUDIT))
+    settings = {"rules": {"unpinned-uses": {"config": {"policies": PINS[file.name]}}}}
+    (folder / "zizmor.yml").write_text(yaml.safe_dump(settings))
     return lint("zizmor", "--offline", "--no-progress", "--color", "never", "--config", folder / "zizmor.yml", file)
 
 
@@ -81,13 +86,13 @@ def parse(line: list[str]) -> None:
     command.make_context(name, arguments)
 
 
-@each
+@all_files
 def test_yamllint_has_nothing_to_say(file: Path) -> None:
     done = lint("yamllint", "--strict", "-d", STYLE, file)
     assert done.returncode == 0, done.stdout
 
 
-@each
+@all_files
 def test_it_follows_its_schema(file: Path) -> None:
     done = follows_its_schema(file)
     assert done.returncode == 0, done.stdout
@@ -101,8 +106,9 @@ def test_a_key_that_is_none_is_found(tmp_path: Path, file: Path, old: str, new: 
     assert follows_its_schema(planted(tmp_path, file, old, new)).returncode == 1
 
 
-def test_the_workflow_gives_nothing_away(tmp_path: Path) -> None:
-    done = audit(GITHUB, tmp_path)
+@each_workflow
+def test_the_workflow_gives_nothing_away(file: Path, tmp_path: Path) -> None:
+    done = audit(file, tmp_path)
     assert done.returncode == 0, done.stdout
 
 
@@ -110,6 +116,45 @@ def test_a_workflow_that_does_is_found(tmp_path: Path) -> None:
     title = "edgener bench out/bundle --name ${{ github.event.pull_request.title }}"
     done = audit(planted(tmp_path, GITHUB, "edgener bench out/bundle", title), tmp_path)
     assert done.returncode != 0 and "template-injection" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("@11bd71901bbe5b1630ceea73d27597364c9af683", "@v4", "unpinned-uses"),
+        ('--tag "$GITHUB_REF_NAME"', "--tag ${{ github.ref_name }}", "template-injection"),
+    ],
+)
+def test_a_release_that_is_not_safe_is_found(tmp_path: Path, old: str, new: str, finding: str) -> None:
+    done = audit(planted(tmp_path, RELEASE, old, new), tmp_path)
+    assert done.returncode != 0 and finding in done.stdout
+
+
+def permissions(workflow: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {name: job["permissions"] for name, job in workflow["jobs"].items()}
+
+
+def test_only_the_jobs_that_publish_or_attest_may_identify_themselves() -> None:
+    workflow = yaml.safe_load(RELEASE.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {}
+    assert permissions(workflow) == {
+        "build": {"contents": "read"},
+        "attest": {"id-token": "write", "attestations": "write"},
+        "publish-runtime": {"id-token": "write"},
+        "publish": {"id-token": "write"},
+    }
+
+
+def test_what_is_published_was_built_once_and_the_runtime_goes_first() -> None:
+    jobs = yaml.safe_load(RELEASE.read_text(encoding="utf-8"))["jobs"]
+    assert [name for name, job in jobs.items() if any("run" in step for step in job["steps"])] == ["build"]
+    assert {name: job.get("needs") for name, job in jobs.items()} == {
+        "build": None, "attest": "build", "publish-runtime": "attest", "publish": "publish-runtime",
+    }  # fmt: skip
+    kept = {step["with"]["name"]: step["with"]["path"] for step in jobs["build"]["steps"] if "upload" in str(step)}
+    assert kept == {"edgener-runtime": "dist/edgener_runtime-*", "edgener": "dist/edgener-*"}
+    taken = {name: jobs[name]["steps"][0]["with"]["name"] for name in ("publish-runtime", "publish")}
+    assert taken == {"publish-runtime": "edgener-runtime", "publish": "edgener"}
 
 
 @each
@@ -136,6 +181,6 @@ def test_what_one_step_writes_the_next_reads(file: Path) -> None:
     assert bench[bench.index("--out") + 1] == compare[3]
 
 
-@each
+@all_files
 def test_its_head_says_that_it_was_not_run(file: Path) -> None:
     assert "# Linted, not run on Git" in file.read_text(encoding="utf-8")

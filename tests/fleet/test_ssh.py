@@ -14,6 +14,7 @@ import pytest
 from edgener.fleet.device_session import start_session
 from edgener.fleet.hosts import Host
 from edgener.fleet.ssh import check_asyncssh, connected
+from edgener_runtime.base.install import BUILD_SIDE, install_line
 from edgener_runtime.errors import DeviceError, UserInputError
 
 from .devices import KEYGEN, Device, Keys, device, make_key, make_keys
@@ -103,4 +104,4 @@ def test_the_extra_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncssh", None)
     with pytest.raises(UserInputError) as raised:
         check_asyncssh()
-    assert raised.value.hint == 'pip install "edgener[fleet]"'
+    assert raised.value.hint == install_line("fleet", BUILD_SIDE)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener_exporters.libraries import export_errors, silence_libraries
+from edgener_runtime.base.install import BUILD_SIDE, install_line
 from edgener_runtime.errors import ExportError, UserInputError
 
 from .checks import check_graph
@@ -133,7 +134,7 @@ def _export_with_optimum(model: Any, checkpoint: Path, out: Path) -> None:
     except ImportError as error:
         raise ExportError(
             f"optimum's ONNX exporter is not installed: {error}",
-            "It does not work with transformers 5; in a separate environment: pip install 'edgener[optimum]'",
+            "It does not work with transformers 5; in a separate environment: " + install_line("optimum", BUILD_SIDE),
         ) from None
     import tempfile
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from edgener_runtime.base.install import install_line
 from edgener_runtime.errors import ProviderError
 
 
@@ -16,5 +17,5 @@ def load_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ProviderError(f"onnxruntime cannot be loaded: {error}", 'pip install "edgener-runtime[cpu]"') from None
+        raise ProviderError(f"onnxruntime cannot be loaded: {error}", install_line("cpu")) from None
     return onnxruntime

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edgener_runtime.base.install import install_line, published_line
+
 from .cuda import CudaDriver
 from .facts import FileFacts
 from .jetson import Jetson
@@ -17,8 +19,9 @@ _DLA_COMPILER = "sudo apt-get install nvidia-l4t-dla-compiler"
 
 
 def cpu_line(installed: Packages) -> str:
-    """The command for an onnxruntime that runs on the CPU only."""
-    return f'{_without(installed)}pip install "edgener-runtime[cpu]"'
+    """The command for an onnxruntime that runs on the CPU only; the origin of another machine's runtime is unknown."""
+    line = install_line if installed.python else published_line
+    return _without(installed) + line("cpu")
 
 
 def cuda_line(driver: CudaDriver, board: Jetson | None, installed: Packages) -> str:

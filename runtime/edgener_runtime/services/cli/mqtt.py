@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener_runtime.base.install import install_line
 from edgener_runtime.cli.options import decoding_options, loading_options
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.errors import DeviceError, UserInputError
@@ -63,7 +64,7 @@ def mqtt(
       edgener-runtime mqtt out/bundle --tls --username plant7 --password-file /run/secrets/mqtt --offsets utf8
     """
     if importlib.util.find_spec("paho") is None:
-        raise DeviceError("the MQTT client paho-mqtt is not installed", 'pip install "edgener-runtime[mqtt]"')
+        raise DeviceError("the MQTT client paho-mqtt is not installed", install_line("mqtt"))
     import asyncio
 
     from edgener_runtime.services.mqtt.broker import Broker, Topics, tls_context

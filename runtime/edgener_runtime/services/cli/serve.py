@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener_runtime.base.install import install_line
 from edgener_runtime.cli.options import RenamedOption, loading_options
 from edgener_runtime.errors import DeviceError
 from edgener_runtime.services.http.limits import Limits
@@ -74,9 +75,7 @@ def serve(
         from edgener_runtime.services.http.bind import TlsFiles, open_listener
         from edgener_runtime.services.http.server import run_server
     except ImportError as error:
-        raise DeviceError(
-            f"the server's libraries cannot be loaded: {error}", 'pip install "edgener-runtime[serve]"'
-        ) from None
+        raise DeviceError(f"the server's libraries cannot be loaded: {error}", install_line("serve")) from None
     token = read_token(token_file)
     tls = TlsFiles(tls_certificate, tls_key) if tls_certificate and tls_key else None
     with open_listener(host, port, token, tls) as listener, load(bundle) as classifier:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edgener_runtime.base.install import install_line, published_line
 from edgener_runtime.machine.devices import AUTO, DEVICES
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu
 from edgener_runtime.machine.probe.facts import FileFacts
+from edgener_runtime.machine.probe.install import cpu_line
 from edgener_runtime.machine.probe.jetson import jetson
 from edgener_runtime.machine.probe.libraries import library_folders
 from edgener_runtime.machine.probe.packages import packages
@@ -68,6 +71,12 @@ def test_without_onnxruntime_every_line_installs_one(machine: Machine) -> None:
     assert states["cpu"].install == 'pip install "edgener-runtime[cpu]"'
     assert states["cuda"].missing == ("no onnxruntime is installed",)
     assert states["cuda"].install == f'pip install "{TOOLKITS[1].onnxruntime}"'
+
+
+def test_on_this_machine_the_line_installs_from_where_the_runtime_came(machine: Machine) -> None:
+    installed = packages(machine.root, [machine.site])
+    assert installed.python is None and cpu_line(installed) == published_line("cpu")
+    assert cpu_line(replace(installed, python="3.11.7")) == install_line("cpu")
 
 
 def test_two_onnxruntimes_go_before_one_comes(machine: Machine) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from edgener_runtime.base.install import install_line
 from edgener_runtime.errors import ProviderError, UserInputError
 
 from .load import Driven, Load, LoadDriver, System
 
 LOADGEN_MODULE = "mlperf_loadgen"
-LOADGEN_INSTALL = 'pip install "edgener-runtime[bench]"'
 
 
 def drive_builtin(system: System, load: Load) -> Driven:
@@ -49,5 +49,5 @@ def require_loadgen() -> None:
     if not find_spec(LOADGEN_MODULE):
         raise ProviderError(
             "MLPerf's load generator (mlcommons-loadgen) is not installed",
-            f"{LOADGEN_INSTALL}, or use the built-in driver: --driver builtin",
+            f"Use the built-in driver, --driver builtin, or install it: {install_line('bench')}",
         )
