@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from edgener_exporters.distance import relative_distance
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -105,8 +107,5 @@ def stray(variant: Runner, texts: Sequence[MaskedText]) -> dict[str, Stray]:
 
 
 def _distance(found: Logits, expected: Logits, inputs: Inputs) -> float:
-    """The norm of the difference over that of what was expected."""
-    import numpy as np
-
     seen = inputs["attention_mask"] == 1
-    return float(np.linalg.norm((found - expected)[seen])) / (float(np.linalg.norm(expected[seen])) or 1.0)
+    return relative_distance(found[seen], expected[seen])

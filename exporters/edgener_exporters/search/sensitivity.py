@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgener_exporters.calibrate.ranges import run_batches
+from edgener_exporters.distance import relative_distance
 from edgener_exporters.graph.graph import Emit, copy_of, rewrite, weights_of
 from edgener_exporters.graph.roles import Product
 from edgener_exporters.int8_kernels import FP32
@@ -32,21 +33,16 @@ class Noise:
     """How far from an open FP32 graph's own logits those of its changed forms are, on texts that are kept."""
 
     def __init__(self, model: Any, feeds: Iterable[Feeds]) -> None:
-        import numpy as np
-
         self._feeds = list(feeds)
         self._expected = self._logits(model)
-        self._norm = float(np.linalg.norm(self._expected)) or 1.0
 
     def changed(self, model: Any, forms: Sequence[tuple[Product, Form]]) -> float:
         """With some products of a graph that says the same in other forms: the norm of the difference over that of
         FP32's logits, padding left out.
         """
-        import numpy as np
-
         copy, weights = copy_of(model), weights_of(model)
         rewrite(copy, {product.output: form(product, weights) for product, form in forms})
-        return float(np.linalg.norm(self._logits(copy) - self._expected)) / self._norm
+        return relative_distance(self._logits(copy), self._expected)
 
     def _logits(self, model: Any) -> Floats:
         import numpy as np
