@@ -55,6 +55,7 @@ class ExportSpec:
     the folder that keeps what was measured, `search` what a planned variant is built by. Where `keep_passing`, variants
     that do not pass are left out of the bundle; else one of them refuses it. `timed` variants are timed here, or have
     the speeds and options of the bundle `timings`. Where `drawn`, the bundle gets report.html with its pictures.
+    Variants are judged with so many `threads`, None for the runtime's default.
     """
 
     variants: tuple[Variant, ...]
@@ -70,6 +71,7 @@ class ExportSpec:
     timed: bool = False
     drawn: bool = False
     timings: Path | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         reference = _run_pytorch(checkpoint, spec.dataset, track)
         by_name = {variant.name: variant for variant in spec.variants}
         reports = tuple(
-            judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track)
+            judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track, spec.threads)
             for entry in manifest.variants
         )
         built, manifest = manifest, _passing(spec, staging, ExportResult(str(out), manifest, reports))

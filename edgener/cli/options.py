@@ -55,6 +55,11 @@ _DATA_OR_TEXTS_OPTIONS = (
 )
 
 
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="Threads on the CPU [default: by the load of the machine]."
+)
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --data and the options of its readers, and hands the command `data: DataSpec`."""
 

@@ -27,13 +27,15 @@ STAND_IN_ALONE = 256  # sentences that a stand-in, which is slow, runs one by on
 
 
 def judge_variant(
-    folder: Path, manifest: Manifest, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track
-) -> ParityReport:
+    folder: Path, manifest: Manifest, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track,
+    threads: int | None = None,
+) -> ParityReport:  # fmt: skip
     """Hold a variant of the bundle in the making against PyTorch, and its figures against the budgets."""
+    tuning = Tuning.of(threads) if threads else Tuning()
     step, entry = track(variant.name, 2 * len(reference.dataset.sentences)), manifest.variant(variant.name)
     with (
         _as_it_will_run(folder, entry) as here,
-        TokenClassifier(folder, manifest, here, DEVICE, Tuning()) as classifier,
+        TokenClassifier(folder, manifest, here, DEVICE, tuning) as classifier,
     ):
         most_alone = None if _runs_here(entry) else STAND_IN_ALONE
         report = compare(reference, variant.name, classifier, step, most_alone)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgener.cli.options import data_options
+from edgener.cli.options import data_options, threads_option
 from edgener.data.read import SPLITS, DataSpec, read_split
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Text to judge on.")
 @click.option("--variant", default="auto", show_default=True, help="Variant of a bundle.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON and PNG pictures there.")
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
-def evaluate(model: Path, data: DataSpec, split: str, variant: str, out: Path | None, as_json: bool) -> None:
+def evaluate(
+    model: Path, data: DataSpec, split: str, variant: str, out: Path | None, threads: int | None, as_json: bool
+) -> None:
     """Score MODEL, a checkpoint or a bundle: entities by strict IOB2, and tokens by tag.
 
     \b
@@ -35,9 +38,11 @@ def evaluate(model: Path, data: DataSpec, split: str, variant: str, out: Path | 
     from edgener.progress import tracked
     from edgener.report.scores import evaluate as run
     from edgener.report.scores import to_json, write_evaluation
+    from edgener.threads import decide_threads
 
+    threads = decide_threads(threads)
     with tracked() as track:
-        evaluation = run(model, dataset, variant, track("evaluate", len(dataset.sentences)))
+        evaluation = run(model, dataset, variant, track("evaluate", len(dataset.sentences)), threads)
     files = write_evaluation(evaluation, model, out) if out else []
     if as_json:
         click.echo(to_json(evaluation), nl=False)
