@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from edgener.bundle.build import TOKENIZER, draft_manifest, model_file, tokenizer_settings, write_tokenizer
 from edgener.data.read import check_labels
@@ -135,20 +135,47 @@ def search_precision(path: Path, spec: SearchSpec, track: Track = untracked) -> 
     churn = () if any(budget.figure == "churn" for budget in spec.budgets) else (DEFAULT_CHURN,)
     spec = replace(spec, budgets=(*spec.budgets, *churn))
     with TemporaryDirectory() as folder:
-        bench = Bench(checkpoint, spec, Path(folder), track)
-        smoothed = bench.smoothing()
-        smooth(bench.model, bench.calibration, smoothed)
-        noise, seconds = bench.noise(), bench.seconds()
-        plans = path_of_plans(noise, seconds)
-        search = Search(len(plans), lambda place: bench.attempt(place, plans))
-        baselines = [bench.baseline(name) for name in BASELINES]
-        place = search.run(surely_keeps)
-        if place < 0:  # too little text to be sure of anything
-            place = max(0, search.run(seems_to_keep))
-        trials = bench.timed([*baselines, *(search.trials[tried] for tried in sorted(search.trials))])
+        return search_with(Bench(checkpoint, spec, Path(folder), track), name)
+
+
+class Runner(Protocol):
+    """What a search asks: measurements of products, and trials of plans."""
+
+    graph: str
+
+    def smoothing(self) -> list[str]:
+        """The activations whose channels are evened out, in the graph that all later answers are about."""
+
+    def noise(self) -> dict[str, dict[str, float]]:
+        """The noise of each product in each form, by role and form."""
+
+    def seconds(self) -> dict[str, dict[str, float]]:
+        """The time of each bare product in each form, by role and form."""
+
+    def baseline(self, name: str) -> Trial:
+        """A variant as it stands in the table, verified against PyTorch like the mixes."""
+
+    def attempt(self, place: int, plans: Sequence[Mapping[str, str]]) -> Trial:
+        """The plan at a place of the path, verified against PyTorch."""
+
+    def timed(self, trials: Sequence[Trial]) -> tuple[Trial, ...]:
+        """The trials with their speed."""
+
+
+def search_with(runner: Runner, data: str) -> SearchResult:
+    """Find the fastest mix by what a runner measures on `data`."""
+    smoothed = runner.smoothing()
+    noise, seconds = runner.noise(), runner.seconds()
+    plans = path_of_plans(noise, seconds)
+    search = Search(len(plans), lambda place: runner.attempt(place, plans))
+    baselines = [runner.baseline(name) for name in BASELINES]
+    place = search.run(surely_keeps)
+    if place < 0:  # too little text to be sure of anything
+        place = max(0, search.run(seems_to_keep))
+    trials = runner.timed([*baselines, *(search.trials[tried] for tried in sorted(search.trials))])
     chosen = next(trial for trial in trials if trial.name == search.trials[place].name)
     return SearchResult(
-        bench.graph, name, isa(), chosen.name, Plan(plans[place], tuple(smoothed)),
+        runner.graph, data, isa(), chosen.name, Plan(plans[place], tuple(smoothed)),
         dict(_reasons(plans, place, noise)), trials, noise, seconds,
     )  # fmt: skip
 
@@ -226,7 +253,7 @@ class Bench:
         return Noise(model, self.calibration.with_texts(self.calibration.texts[:NOISE_TEXTS]).feeds("noise"))
 
     def smoothing(self) -> list[str]:
-        """The activations whose products make less noise when their channels are evened out."""
+        """Even out the channels of the activations whose products make less noise then; which they are."""
         found = smoothable(self.model)
         step = self.track("smoothing", len(found))
         noise, chosen = self._noise_of(self.model), []
@@ -234,6 +261,7 @@ class Bench:
             if self.kept(f"smooth {name}", lambda: self._smoothing_gain(name, products, noise)) > 0:  # noqa: B023
                 chosen.append(name)
             step()
+        smooth(self.model, self.calibration, chosen)
         return chosen
 
     def _smoothing_gain(self, name: str, products: Sequence[Product], noise: Noise) -> float:
