@@ -19,6 +19,8 @@ from edgener_runtime.commissioning.bench.metering.counters import (
 
 from .trees import CPU, plant, proc_stat, thread
 
+pytestmark = pytest.mark.timing
+
 HERE = Path("/")
 BUSY = "import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass"
 

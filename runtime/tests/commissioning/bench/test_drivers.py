@@ -27,6 +27,8 @@ from edgener_runtime.errors import DeviceError, ProviderError, UserInputError
 
 from .rules import LOADS, Slept, broken
 
+pytestmark = pytest.mark.timing
+
 HAS_LOADGEN = find_spec(drivers.LOADGEN_MODULE) is not None
 needs_loadgen = pytest.mark.skipif(not HAS_LOADGEN, reason="mlcommons-loadgen is not installed")
 both = pytest.mark.parametrize(
