@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
 LONGEST = (
     "timing",
     "tests/e2e/test_readme.py",
@@ -26,10 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SEEN] = {}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest first, so that no worker is left alone with it at the end: xdist keeps the order given."""
     longest = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: longest.get(group_of(item.nodeid), len(longest)))
+    items.sort(key=lambda item: longest.get(group_of(config.rootpath, item.nodeid), len(longest)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -41,19 +40,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
     scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = group_of  # as its documentation says to do in a subclass
+    scheduler._split_scope = partial(group_of, config.rootpath)  # what its documentation tells a subclass to change
     return scheduler
 
 
-@cache
-def _measures_time(file: str) -> bool:
-    return "pytest.mark.timing" in (HERE / file).read_text(encoding="utf-8")
-
-
-def group_of(nodeid: str) -> str:
+def group_of(root: Path, nodeid: str) -> str:
     """What one worker runs together: the file of a test, or all files marked timing."""
     file = nodeid.partition("::")[0]
-    return "timing" if _measures_time(file) else file
+    return "timing" if _measures_time(root / file) else file
+
+
+@cache
+def _measures_time(file: Path) -> bool:
+    return "pytest.mark.timing" in file.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(wrapper=True)
