@@ -106,8 +106,7 @@ def export(
     cache = cache_folder()
     spec = ExportSpec(
         chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache,
-        keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings,
-        threads=threads,
+        keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings, threads=threads,
     )  # fmt: skip
     try:
         with tracked() as track:
