@@ -23,6 +23,10 @@ else
 TORCH ?= torch==2.13.0
 endif
 
+# One worker for each core, each with one thread; conftest.py says which tests run beside each other
+BESIDE := OMP_NUM_THREADS=1
+SPREAD := -n auto --dist loadscope --no-loadscope-reorder
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
@@ -48,7 +52,7 @@ bench-picture: $(VENV)/.ready ## A picture of the benchmark page: make bench-pic
 	$(DRAW) --window-size=1200,1500 --screenshot=$(abspath $(BENCH_PICTURE)) file://$(abspath $(OUT)/bench.html)
 
 test: lint ## Lint, type-check and run both test suites
-	$(BIN)/python -m pytest
+	$(BESIDE) $(BIN)/python -m pytest $(SPREAD)
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -56,11 +60,11 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 
 test-slow: $(VENV)/.ready ## BERT-base through every builder, each in less than 8 GB of memory
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not environment"
 
 test-matrix: $(VENV)/.ready ## The runtime's wheel on old and new Pythons and onnxruntimes; variants on the oldest
 	tools/test_matrix.sh
-	$(BIN)/python -m pytest tests/exporters/test_oldest_runtime.py
+	$(BIN)/python -m pytest -m environment tests/exporters/test_oldest_runtime.py
 
 test-arm64: $(VENV)/.ready ## The runtime's suite and answers on arm64, emulated by qemu
 	tools/test_arm64.sh
@@ -72,7 +76,7 @@ test-cluster: $(VENV)/.ready ## The examples for clusters on Ray and Dask, two w
 	tools/test_cluster.sh
 
 test-optimum: .venv-optimum/.ready ## The build side on transformers 4.57 with optimum's exporter
-	.venv-optimum/bin/python -m pytest tests
+	$(BESIDE) .venv-optimum/bin/python -m pytest $(SPREAD) -m "compat and not slow" tests
 
 bench-runtime: $(VENV)/.ready ## Size, cold start and soak against what is promised: make bench-runtime BUNDLE=...
 	$(BIN)/python benchmarks/runtime/run.py $(BUNDLE) --variant $(VARIANT) --texts $(TEXTS) --out out/bench-runtime.json

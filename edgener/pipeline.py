@@ -55,6 +55,7 @@ class ExportSpec:
     of cached measurements, `search` the plan of the variant mixed. With `keep_passing`, variants that do not pass are
     left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
     and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures.
+    Variants are judged with this number of `threads`; None is the runtime's default.
     """
 
     variants: tuple[Variant, ...]
@@ -70,6 +71,7 @@ class ExportSpec:
     timed: bool = False
     drawn: bool = False
     timings: Path | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         reference = _run_pytorch(checkpoint, spec.dataset, track)
         by_name = {variant.name: variant for variant in spec.variants}
         reports = tuple(
-            judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track)
+            judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track, spec.threads)
             for entry in manifest.variants
         )
         built, manifest = manifest, _passing(spec, staging, ExportResult(str(out), manifest, reports))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import sys
 from collections import Counter
@@ -17,11 +18,12 @@ import pytest
 from hypothesis import settings
 
 from edgener.data.factory import factory_splits
-from edgener.data.types import Dataset
+from edgener.data.types import Dataset, Sentence
 
 settings.register_profile("edgener", deadline=None)  # busy machines are slow machines
 settings.load_profile("edgener")
 
+BuildOnce = Callable[[str, Callable[[Path], object]], Path]
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -78,27 +80,45 @@ def small_factory() -> dict[str, Dataset]:
 
 
 @pytest.fixture(scope="session")
-def trained(tiny_encoder: Path, small_factory: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_data(small_factory: dict[str, Dataset], build_once: BuildOnce) -> Path:
+    """Those as a folder of JSON Lines, for commands."""
+
+    def write(folder: Path) -> None:
+        for name, split in small_factory.items():
+            lines = [json.dumps(labelled(sentence)) for sentence in split.sentences]
+            (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+    return build_once("data", write)
+
+
+def labelled(sentence: Sentence) -> dict[str, Any]:
+    entities = [
+        {"start": sentence.offsets[span.start][0], "end": sentence.offsets[span.end - 1][1], "label": span.label}
+        for span in sentence.spans
+    ]
+    return {"text": sentence.text, "entities": entities}
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_encoder: Path, small_factory: dict[str, Dataset], build_once: BuildOnce) -> Path:
     """A checkpoint of the 2-layer BERT with the case channel, fine-tuned for seconds on those. Not to be changed."""
     from edgener.train.config import TrainConfig
     from edgener.train.run import train
 
-    out = tmp_path_factory.mktemp("trained") / "checkpoint"
-    train(small_factory, TrainConfig(model="package:cognition/model", epochs=3, case_channel=True), out)
-    return out
+    config = TrainConfig(model="package:cognition/model", epochs=3, case_channel=True)
+    return build_once("trained", lambda folder: train(small_factory, config, folder / "checkpoint")) / "checkpoint"
 
 
 @pytest.fixture(scope="session")
-def exported(trained: Path, small_factory: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(trained: Path, small_factory: dict[str, Dataset], build_once: BuildOnce) -> Path:
     """The bundle of that checkpoint with int8-dynamic and fp32, judged on those. Not to be changed."""
     from edgener.parity.budgets import Budget
     from edgener.pipeline import ExportSpec, export_bundle
     from edgener_exporters.variants import VARIANTS
 
-    out = tmp_path_factory.mktemp("exported") / "bundle"
     variants = (VARIANTS["int8-dynamic"], VARIANTS["fp32"])
-    export_bundle(trained, out, ExportSpec(variants, small_factory["test"], (Budget("f1_drop", 0.1),)))
-    return out
+    spec = ExportSpec(variants, small_factory["test"], (Budget("f1_drop", 0.1),))
+    return build_once("exported", lambda folder: export_bundle(trained, folder / "bundle", spec)) / "bundle"
 
 
 @pytest.fixture(scope="session")

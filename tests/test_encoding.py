@@ -13,6 +13,8 @@ from edgener.encoding import TextEncoder, load_tokenizer
 from edgener_runtime.bundle.manifest import TokenizerSettings
 from edgener_runtime.text.tokenize import TextTokenizer
 
+pytestmark = pytest.mark.compat
+
 LONGEST, STRIDE = 32, 8
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 Pair = tuple[TextEncoder, TextTokenizer]

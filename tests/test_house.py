@@ -235,6 +235,7 @@ def test_help_loads_nothing_heavy(command: str) -> None:
     assert HEAVY & set(done.stdout.split()) == set()
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("command", ["edgener", "edgener-runtime"])
 def test_help_answers_within_300_ms(command: str) -> None:
     script = Path(sys.executable).with_name(command)

@@ -129,11 +129,11 @@ def test_a_variant_that_loses_f1_is_refused_with_the_figures_of_all(
 
 
 def test_the_command_ends_with_3_and_prints_the_figures_of_a_refused_variant(
-    trained: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, small_data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = shutil.copytree(bundle, tmp_path / "bundle")
     monkeypatch.setitem(VARIANTS, "broken", broken(forgetful))
-    arguments = ["export", trained, "--out", old, "--data", "builtin:factory", "--variant", "broken", "--json"]
+    arguments = ["export", trained, "--out", old, "--data", small_data, "--variant", "broken", "--json"]
     done = CliRunner().invoke(main, list(map(str, arguments)))
     assert done.exit_code == 3
     assert "broken lost 0" in done.stderr and "Traceback" not in done.stderr
@@ -262,11 +262,16 @@ def test_half_written_weights_are_refused(trained: Path, spec: ExportSpec, tmp_p
     assert list(tmp_path.iterdir()) == [damaged]
 
 
+FULL = (OSError(errno.ENOSPC, "No space left on device"), StorageError)
+INTERRUPT = (KeyboardInterrupt(), KeyboardInterrupt)
+STAGES = ["write_tokenizer", "judge_variant", "write_reports", "write_manifest"]
+
+
 @pytest.mark.parametrize(
-    ("fault", "expected"),
-    [(OSError(errno.ENOSPC, "No space left on device"), StorageError), (KeyboardInterrupt(), KeyboardInterrupt)],
-)
-@pytest.mark.parametrize("stage", ["write_tokenizer", "judge_variant", "write_reports", "write_manifest"])
+    ("stage", "fault", "expected"),
+    [pytest.param(stage, *fault, marks=() if place % 2 == number else pytest.mark.slow)
+     for place, stage in enumerate(STAGES) for number, fault in enumerate((FULL, INTERRUPT))],
+)  # fmt: skip
 def test_a_fault_in_the_middle_leaves_nothing_and_loses_nothing(
     trained: Path, spec: ExportSpec, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     stage: str, fault: BaseException, expected: type[BaseException],

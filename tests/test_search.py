@@ -1,23 +1,37 @@
-"""The search for the fastest mix: what it finds, what it keeps, and what it refuses."""
+"""The search for the fastest mix: what it finds, what it keeps, and what it refuses.
+
+One whole search is real; how one decides is tested on a runner that measures nothing.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from edgener import search
+from edgener.checkpoint import open_checkpoint
 from edgener.cli.main import main
 from edgener.data.types import Dataset
+from edgener.parity.bootstrap import Estimate
 from edgener.parity.budgets import Budget
-from edgener.parity.gate import Verdict
 from edgener.pipeline import ExportSpec, export_bundle
-from edgener.search import BASELINES, SearchResult, SearchSpec, read_search, search_precision
+from edgener.progress import untracked
+from edgener.search import (
+    BASELINES,
+    SearchResult,
+    SearchRun,
+    SearchSpec,
+    SearchTrial,
+    read_search,
+    search_precision,
+    search_with,
+)
 from edgener_exporters.calibrate.measurement_cache import MeasurementCache
 from edgener_exporters.search.sensitivity import Noise
 from edgener_exporters.variants import FP32, VARIANTS
@@ -26,6 +40,8 @@ from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import UserInputError
 
 LOOSE = (Budget("churn", 0.5),)
+FAST, GOOD = "int8-dynamic", "int8-weight-only"
+ROLES = tuple(f"layer.{layer}.{part}" for layer in (0, 1) for part in ("query", "key", "value"))
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +88,38 @@ def test_it_comes_back_from_json(found: SearchResult, tmp_path: Path) -> None:
     assert read_search(tmp_path / "search.json") == found
 
 
+# --- what it measures, and measures once
+
+
+@pytest.fixture
+def bench(trained: Path, spec: SearchSpec, tmp_path: Path) -> Callable[..., SearchRun]:
+    """`bench(cache=...)` is what a search of that checkpoint works on, before anything is measured."""
+
+    def make(**changes: Any) -> SearchRun:
+        folder = tmp_path / f"bench {len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        return SearchRun(open_checkpoint(trained), replace(spec, **changes), folder, untracked)
+
+    return make
+
+
+def noise_of(bench: SearchRun) -> dict[str, dict[str, float]]:
+    bench.smoothing()
+    return bench.noise()
+
+
 def test_a_second_search_measures_no_noise_again(
-    trained: Path, spec: SearchSpec, found: SearchResult, monkeypatch: pytest.MonkeyPatch
+    bench: Callable[..., SearchRun], found: SearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measured_again(*_: Any) -> float:
         raise AssertionError("noise was measured again")
 
     monkeypatch.setattr(Noise, "changed", measured_again)
-    assert search_precision(trained, spec).noise == found.noise
+    assert noise_of(bench()) == found.noise
 
 
 def test_a_search_that_was_broken_off_goes_on(
-    trained: Path, spec: SearchSpec, found: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Callable[..., SearchRun], found: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, calls = Noise.changed, list[int]()
 
@@ -95,10 +131,10 @@ def test_a_search_that_was_broken_off_goes_on(
 
     monkeypatch.setattr(Noise, "changed", break_off)
     with pytest.raises(KeyboardInterrupt):
-        search_precision(trained, replace(spec, cache=tmp_path))
+        noise_of(bench(cache=tmp_path / "cache"))
     calls.clear()
     calls.extend([1] * 100)  # never again
-    assert search_precision(trained, replace(spec, cache=tmp_path)).noise == found.noise
+    assert noise_of(bench(cache=tmp_path / "cache")) == found.noise
     groups = 6  # of smoothing, two measurements each; the one that was broken off is made again
     assert len(calls) - 100 == 2 * groups + 4 * 12 - 19
 
@@ -113,35 +149,80 @@ def test_a_damaged_cache_starts_again(damage: str, tmp_path: Path) -> None:
     assert MeasurementCache(tmp_path, ["graph"])("noise", lambda: 0.7) == 0.7
 
 
-def test_where_no_mix_keeps_the_budgets_all_stays_in_fp32(
-    trained: Path, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for keeps in ("surely_passes", "is_within_budgets"):  # as where INT8 embeddings alone lose too much
-        monkeypatch.setattr(search, keeps, lambda trial: False)
-    monkeypatch.setattr(search, "overall", lambda judgements: Verdict.FAIL)
-    done = run("search", trained, "--data", "builtin:factory", "--out", tmp_path / "plan.json")
-    assert done.exit_code == 3 and "no mix passes on" in done.stderr
-    assert set(read_search(tmp_path / "plan.json").plan.kernels.values()) == {FP32}
+def test_a_budget_for_the_batch_effect_rules_dynamic_quantisation_out(bench: Callable[..., SearchRun]) -> None:
+    with_budget = bench(budgets=(*LOOSE, Budget("batch_effect", 0.001)))
+    assert set(bench().forms) - set(with_budget.forms) == {"int8-dynamic"}
 
 
-def test_bare_figures_decide_where_the_text_is_too_little(trained: Path, spec: SearchSpec) -> None:
-    few = replace(spec.dataset, sentences=spec.dataset.sentences[:25])
-    found = search_precision(trained, replace(spec, dataset=few, budgets=(Budget("churn", 0.02),)))
+# --- how it decides
+
+
+@dataclass
+class Scripted:
+    """A runner whose products are quick and noisy in one form, slower and nearly exact in another.
+
+    A trial is judged by how many products are not in FP32: `sure` of them pass, `within` keep the bare figures.
+    """
+
+    sure: int
+    within: int
+    otherwise: str = "fail"
+    graph: str = "0" * 64
+
+    def smoothing(self) -> list[str]:
+        return ["activation"]
+
+    def noise(self) -> dict[str, dict[str, float]]:
+        return {role: {FAST: 0.10 + 0.01 * place, GOOD: 0.01} for place, role in enumerate(ROLES)}
+
+    def seconds(self) -> dict[str, dict[str, float]]:
+        return {role: {FP32: 4.0, GOOD: 3.0, FAST: 1.0} for role in ROLES}
+
+    def baseline(self, name: str) -> SearchTrial:
+        return self._trial(name, Counter({name: len(ROLES)}))
+
+    def attempt(self, place: int, plans: Sequence[Mapping[str, str]]) -> SearchTrial:
+        return self._trial(f"{place} of {len(plans) - 1}", Counter(plans[place].values()))
+
+    def timed(self, trials: Sequence[SearchTrial]) -> tuple[SearchTrial, ...]:
+        return tuple(trials)
+
+    def _trial(self, name: str, forms: Counter[str]) -> SearchTrial:
+        changed = forms[FAST] + forms[GOOD]
+        churn = Estimate(0.01 * changed, 0.0, 0.02 * changed)
+        verdict = "pass" if changed <= self.sure else self.otherwise
+        return SearchTrial(name, dict(forms), 100 - changed, verdict, changed <= self.within, 0.9, None, churn)
+
+
+def searched(sure: int, within: int, otherwise: str = "fail") -> SearchResult:
+    return search_with(Scripted(sure, within, otherwise), "mine (valid)")
+
+
+def test_bare_figures_decide_where_the_text_is_too_little() -> None:
+    found = searched(sure=-1, within=3, otherwise="inconclusive")
     assert {trial.verdict for trial in found.trials[len(BASELINES) :]} == {"inconclusive"}
-    assert found.best.within and found.best.churn and found.best.churn.value <= 0.02
+    assert found.best.within and sum(form != FP32 for form in found.plan.kernels.values()) == 3
 
 
-def test_what_stays_in_fp32_has_its_reason(trained: Path, spec: SearchSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "surely_passes", lambda trial: trial.kernels.get(FP32, 0) >= 5)
-    found = search_precision(trained, spec)
+def test_what_stays_in_fp32_has_its_reason() -> None:
+    found = searched(sure=2, within=6)
     kept = {role for role, form in found.plan.kernels.items() if form == FP32}
-    assert len(kept) == 5 and set(found.reasons) == kept
-    assert all("noise" in reason for reason in found.reasons.values())
+    assert len(kept) == 4 and set(found.reasons) == kept
+    assert all(f"{GOOD} would add 1.00% of noise" in reason for reason in found.reasons.values())
 
 
-def test_a_budget_for_the_batch_effect_rules_dynamic_quantisation_out(trained: Path, spec: SearchSpec) -> None:
-    found = search_precision(trained, replace(spec, budgets=(*LOOSE, Budget("batch_effect", 0.001))))
-    assert not any("int8-dynamic" in by_form for by_form in found.noise.values())
+def test_a_plan_that_surely_keeps_the_budgets_comes_before_a_faster_one_that_seems_to() -> None:
+    assert sum(form != FP32 for form in searched(sure=4, within=6).plan.kernels.values()) == 4
+    assert set(searched(sure=6, within=6).plan.kernels.values()) == {FAST}
+
+
+def test_where_no_mix_keeps_the_budgets_all_stays_in_fp32() -> None:
+    found = searched(sure=-1, within=-1)
+    assert set(found.plan.kernels.values()) == {FP32} and found.best.verdict == "fail"
+    assert found.plan.smoothed == ("activation",) and found.graph == "0" * 64
+
+
+# --- the plan in a bundle
 
 
 def test_the_variant_mixed_is_built_by_the_plan(
@@ -170,18 +251,56 @@ def run(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Callable[..., Any]:
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def test_search_writes_a_plan_that_export_takes(trained: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
+@pytest.fixture
+def search_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[[SearchResult], list[SearchSpec]]:
+    """`search_gives(result)` puts it in the place of a search; the answer lists what was asked for."""
+
+    def plant(result: SearchResult) -> list[SearchSpec]:
+        asked: list[SearchSpec] = []
+        monkeypatch.setattr("edgener.search.search_precision", lambda path, spec, track: asked.append(spec) or result)
+        return asked
+
+    return plant
+
+
+def test_search_writes_a_plan_that_export_takes(
+    trained: Path,
+    small_data: Path,
+    tmp_path: Path,
+    run: Callable[..., Any],
+    found: SearchResult,
+    search_gives: Callable[..., Any],
+) -> None:
+    """The README's example makes a whole search by the command."""
+    asked = search_gives(found)
     plan, budgets = tmp_path / "plan.json", ("--max-churn", 0.5, "--max-f1-drop", 0.5)
-    done = run("search", trained, "--data", "builtin:factory", *budgets, "--out", plan)
+    done = run("search", trained, "--data", small_data, *budgets, "--out", plan)
     assert done.exit_code == 0, done.output
+    assert asked[0].dataset.split == "valid" and {budget.limit for budget in asked[0].budgets} == {0.5}
     assert "rowwise" in done.stdout and f"plan:  {plan}" in done.stdout
     assert plan.with_suffix(".png").stat().st_size > 1000 and "int8-dynamic" in plan.with_suffix(".svg").read_text()
-    arguments = ("export", trained, "--out", tmp_path / "bundle", "--data", "builtin:factory", "--variant", "mixed")
+    arguments = ("export", trained, "--out", tmp_path / "bundle", "--data", small_data, "--variant", "mixed")
     exported = run(*arguments, "--plan", plan, *budgets, "--json")
     assert exported.exit_code == 0, exported.output
     (mixed,) = json.loads(exported.stdout)["variants"]
     assert mixed["name"] == "mixed" and mixed["speed"]["latency_ms"]["median"] > 0
     assert (tmp_path / "bundle" / "search.json").read_text() == plan.read_text()
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("fail", 3), ("inconclusive", 4)])
+def test_a_search_that_keeps_no_budget_writes_its_plan_and_says_so(
+    verdict: str,
+    code: int,
+    trained: Path,
+    small_data: Path,
+    run: Callable[..., Any],
+    tmp_path: Path,
+    search_gives: Callable[..., Any],
+) -> None:
+    search_gives(searched(sure=-1, within=-1, otherwise=verdict))
+    done = run("search", trained, "--data", small_data, "--out", tmp_path / "plan.json")
+    assert done.exit_code == code and "no mix surely keeps the budgets" in done.stderr
+    assert set(read_search(tmp_path / "plan.json").plan.kernels.values()) == {FP32}
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"plan": 1}', "\xff"])

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The runtime's suite as its source distribution holds it, without the repository around, in environments that hold the
-# wheel built from that, an onnxruntime and the test tools, and nothing else of ours: every Python it supports that is
-# found here, the oldest onnxruntime it promises and the newest, the extras of the services, and the lean install.
-# The environments stand below .cache/runtime, and only what changed is installed the second time.
+# What of the runtime's suite depends on Python or onnxruntime (its tests marked compat), as its source distribution
+# holds it, without the repository around, in environments that hold the wheel built from that, an onnxruntime and the
+# test tools, and nothing else of ours: every Python it supports that is found here, the oldest onnxruntime it promises
+# and the newest, the extras of the services, and the lean install. The environments stand below .cache/runtime, and
+# only what changed is installed the second time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache/runtime
@@ -54,5 +55,5 @@ while read -r version onnxruntime kind; do
     [[ -x $venv/bin/python ]] || "$python" -m venv "$venv"
     fill "$venv" "$onnxruntime" "$kind"
     echo "runtime on Python $version, $kind: $("$venv/bin/python" -m pip list 2>/dev/null | grep -E '^(onnxruntime|numpy|tokenizers|edgener|huggingface)' | tr -s ' \n' ' ,')"
-    (cd "$cache/source/tests" && "$venv/bin/python" -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib --timeout 300 -q -ra .)
+    (cd "$cache/source/tests" && "$venv/bin/python" -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib --timeout 3600 -q -ra -m "compat and not slow" .)
 done <<<"$matrix"

@@ -64,6 +64,11 @@ _DATA_OR_TEXTS_OPTIONS = (
 )
 
 
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="Threads on the CPU [default: by the load of the machine]."
+)
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --data and the options of its readers; the command receives them as `data: DataSpec`."""
 

@@ -27,13 +27,15 @@ EMULATED_ALONE = 256  # sentences that a slow emulation runs one by one
 
 
 def judge_variant(
-    folder: Path, manifest: Manifest, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track
-) -> ParityReport:
+    folder: Path, manifest: Manifest, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track,
+    threads: int | None = None,
+) -> ParityReport:  # fmt: skip
     """Compare a variant of an unfinished bundle with PyTorch, and judge its figures by the budgets."""
+    tuning = Tuning.of(threads) if threads else Tuning()
     step, entry = track(variant.name, 2 * len(reference.dataset.sentences)), manifest.variant(variant.name)
     with (
         _runnable(folder, entry) as runnable,
-        TokenClassifier(folder, manifest, runnable, DEVICE, Tuning()) as classifier,
+        TokenClassifier(folder, manifest, runnable, DEVICE, tuning) as classifier,
     ):
         most_alone = None if _runs_here(entry) else EMULATED_ALONE
         report = compare(reference, variant.name, classifier, step, most_alone)

@@ -16,6 +16,7 @@ from edgener.data.types import Dataset
 from edgener.parity.measures.metrics import EntityScores, TagReport, entity_scores, tag_report
 from edgener.parity.measures.tagging import Tagger, tag
 from edgener.parity.reference import PyTorchModel
+from edgener.threads import limit_pytorch
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.bundle.manifest import MANIFEST
 from edgener_runtime.errors import UserInputError
@@ -40,13 +41,18 @@ class Evaluation:
 
 
 def evaluate(
-    path: Path, dataset: Dataset, variant: str = "auto", step: Callable[[], None] = lambda: None
+    path: Path,
+    dataset: Dataset,
+    variant: str = "auto",
+    step: Callable[[], None] = lambda: None,
+    threads: int | None = None,
 ) -> Evaluation:
     """Score a checkpoint (PyTorch, FP32) or a bundle's variant (edgener_runtime) on a data set.
 
+    `threads` None leaves PyTorch the threads it has, and takes the runtime's default.
     Raises UserInputError where `path` is neither, or the data has labels that the model does not know.
     """
-    with _open(path, variant) as (model, runs):
+    with _open(path, variant, threads) as (model, runs):
         known = tuple(sorted({label[2:] for label in model.labels if label != "O"}))
         check_labels(known, dataset)
         predicted = tag(model, dataset.sentences, step)
@@ -76,12 +82,13 @@ def to_json(evaluation: Evaluation) -> str:
 
 
 @contextmanager
-def _open(path: Path, variant: str) -> Iterator[tuple[Tagger, str]]:
+def _open(path: Path, variant: str, threads: int | None) -> Iterator[tuple[Tagger, str]]:
     """The model, and the name of what runs it."""
     if (path / MANIFEST).is_file():
-        with TokenClassifier.load(path, "cpu", variant) as classifier:
+        with TokenClassifier.load(path, "cpu", variant, threads) as classifier:
             yield classifier, f"{classifier.variant.name} on {classifier.provider}"
     elif (path / "config.json").is_file():
+        limit_pytorch(threads)
         with PyTorchModel.open(open_checkpoint(path)) as model:
             yield model, "PyTorch"
     else:

@@ -51,6 +51,9 @@ class TrainConfig:
     label_all_subwords: bool = _setting(False, "Label every subword of a word, not just the first.")
     precision: str = _setting("auto", "Arithmetic of the forward pass.", ("auto", "fp32", "bf16", "fp16"))
     device: str = _setting("auto", "Where to train.", ("auto", "cpu", "cuda"))
+    threads: int | None = _setting(
+        None, "Threads of PyTorch on the CPU [default: by the load of the machine].", within=_ABOVE_0
+    )
     seed: int = _setting(0, "Seed of the new weights, the order of the sentences and dropout.", within=_SEED)
     tensorboard: str | None = _setting(None, "Write TensorBoard logs to this folder.")
 

@@ -19,6 +19,7 @@ from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
 from edgener.parity.reference import PyTorchModel
+from edgener.threads import limit_pytorch
 from edgener_exporters.libraries import silence_libraries
 from edgener_runtime.base.files import check_replaceable, staged_folder, write_atomic
 from edgener_runtime.base.serde import to_json
@@ -56,6 +57,7 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     check_replaceable(out.absolute(), RECORD)
     data = _checked(splits)
     work = out.absolute().with_name(f"{out.name}.unfinished")
+    config = _with_threads(config, work, resume)
     settings = _settings(config, data, work)
     last = _last_checkpoint(work, settings, resume)
     silence_libraries()
@@ -101,6 +103,16 @@ def _settings(config: TrainConfig, data: Mapping[str, Dataset], work: Path) -> s
     """The settings that a resumed run must share; transformers' files in `work` contain its path."""
     hashes = {name: split.sha256 for name, split in data.items()}
     return json.dumps([dataclasses.asdict(config), hashes, os.environ.get("WORLD_SIZE", "1"), str(work)])
+
+
+def _with_threads(config: TrainConfig, work: Path, resume: bool) -> TrainConfig:
+    """The settings with the number of threads, which the last digits of the weights depend on; PyTorch gets it.
+
+    That is the number given, else that of the unfinished run that goes on, else the one that PyTorch has.
+    """
+    file = work / _SETTINGS
+    before = json.loads(file.read_text(encoding="utf-8"))[0] if resume and _is_json(file) else {}
+    return dataclasses.replace(config, threads=limit_pytorch(config.threads or before.get("threads")))
 
 
 def _last_checkpoint(work: Path, settings: str, resume: bool) -> str | None:

@@ -14,6 +14,8 @@ from edgener_runtime import Decoding, Entity, TokenClassifier
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.errors import EdgenerError
 
+pytestmark = pytest.mark.compat
+
 Result = TypeVar("Result")
 TEXTS = [f"oil leak at pump P-10{i}" for i in range(9)]
 
@@ -29,7 +31,7 @@ class Stub:
 
     def predict_batch(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
         self.runs.append(list(texts))
-        self.may_go.wait(10)
+        self.may_go.wait(600)
         if "broken" in texts:
             raise EdgenerError("a broken text")
         return [[Entity(decoding.aggregation, 0, len(text), 1.0, text)] for text in texts]

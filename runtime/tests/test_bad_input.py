@@ -155,8 +155,9 @@ def test_a_model_may_have_one_label_or_a_thousand(
 # --- long texts
 
 
-def test_ten_megabytes_in_one_line_are_one_text(bundle: Path, run: Run) -> None:
-    line = b"oil leak " + b"x" * 10_000_000 + b" oil leak"
+@pytest.mark.parametrize("megabytes", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_megabytes_in_one_line_are_one_text(megabytes: int, bundle: Path, run: Run) -> None:
+    line = b"oil leak " + b"x" * megabytes * 1_000_000 + b" oil leak"
     done = run("predict", bundle, "--variant", "fp32", stdin=line)
     assert (done.code, done.err) == (0, "")
     entities = json.loads(done.out)["entities"]

@@ -10,6 +10,8 @@ import pytest
 from edgener_runtime import TokenClassifier
 from edgener_runtime.machine.cpu import isa
 
+pytestmark = pytest.mark.compat
+
 
 @pytest.mark.parametrize(
     ("how", "reasons"),

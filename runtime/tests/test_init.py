@@ -14,6 +14,8 @@ import pytest
 import edgener_runtime
 from edgener_runtime.machine.probe.cuda import cuda_driver
 
+pytestmark = pytest.mark.compat
+
 FOREIGN = {"torch", "transformers", "onnx", "optimum", "huggingface_hub", "accelerate", "peft", "edgener", "requests"}
 
 

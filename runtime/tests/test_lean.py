@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.compat
+
 NEEDED = ["click", "edgener_runtime", "numpy", "onnxruntime", "tokenizers"]
 # Every other distribution of this environment is as if it were not installed.
 SCRIPT = """

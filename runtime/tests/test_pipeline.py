@@ -19,6 +19,8 @@ from edgener_runtime.bundle.manifest import read_manifest
 from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding
 from edgener_runtime.text.windows import plan
 
+pytestmark = pytest.mark.compat
+
 WORDS = (
     "oil leak",
     "Feed PUMP",

@@ -14,6 +14,8 @@ from edgener_runtime.backends.base import Tuning
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.inference.engine import Engine
 
+pytestmark = pytest.mark.compat
+
 TEXTS = ["oil leak at pump P-101", "seal worn", "Feed pump P-7: 泵漏油", "", "crane brg noise, repl roller."] * 40
 
 

@@ -18,6 +18,8 @@ from edgener_runtime.bundle.verify import file_entry, verify_bundle
 from edgener_runtime.errors import BundleError
 from edgener_runtime.inference import engine
 
+pytestmark = pytest.mark.compat
+
 Damage = Callable[[Path], object]
 
 

@@ -20,6 +20,8 @@ from edgener_runtime.errors import UserInputError
 from edgener_runtime.inference.words import Words
 from edgener_runtime.machine.cpu import usable_cores
 
+pytestmark = pytest.mark.compat
+
 
 @pytest.fixture(scope="module")
 def model(trained: Path) -> PyTorchSystem:

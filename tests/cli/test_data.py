@@ -22,7 +22,7 @@ CONLL = "Pump B-EQ\nleaks B-F\n\nok O\n"
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The command as it is typed."""
     words = [str(EDGENER), "data", "inspect", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(words, capture_output=True, text=True, timeout=1800, check=False)
 
 
 def counts(*arguments: object) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from edgener_runtime.commissioning.bench.results.record import Result
 
+pytestmark = pytest.mark.environment
+
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "runtime" / "tests" / "bundle"
 SPEC = '{"seconds": 3, "variants": ["int8-dynamic"], "threads": [1]}'
@@ -44,7 +46,7 @@ def run(name: str, address: str, folder: Path, spec: str) -> subprocess.Complete
     example = ROOT / "examples" / "cluster" / f"{name}_bench.py"
     return subprocess.run(
         [sys.executable, example, BUNDLE, folder / "out", "--address", address, "--spec", spec],
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,8 @@ import pytest
 
 from edgener_runtime.cli import main
 from edgener_runtime.machine.probe.record import probe
+
+from . import running
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
@@ -49,10 +49,7 @@ def folder(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        ["bash", "-euc", text], cwd=folder, env=environment, capture_output=True, text=True, timeout=580, check=False
-    )
+    return running.run(["bash", "-euc", text], cwd=folder)
 
 
 def test_it_is_trained_as_in_the_readme_where_that_is_run() -> None:

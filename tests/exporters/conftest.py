@@ -14,6 +14,7 @@ from edgener.data.types import Dataset
 from edgener_exporters.calibrate.calibration import Calibration
 from edgener_runtime.text.tokenize import TextTokenizer
 
+BuildOnce = Callable[[str, Callable[[Path], object]], Path]
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
 _BERT = {
     "vocab_size": 120,
@@ -85,9 +86,12 @@ class Encoder:
 
 @pytest.fixture(scope="session")
 def encoder(
-    make_model: Callable[[str], Path], small_factory: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory
+    make_model: Callable[[str], Path],
+    small_factory: dict[str, Dataset],
+    tmp_path_factory: pytest.TempPathFactory,
+    build_once: BuildOnce,
 ) -> Callable[[str], Encoder]:
-    """`encoder("bert-cased")`, made once; also roberta, distilbert and electra."""
+    """`encoder("bert-cased")`, exported once; also roberta, distilbert and electra."""
     from edgener.bundle.build import TOKENIZER, tokenizer_settings, write_tokenizer
     from edgener.checkpoint import open_checkpoint
     from edgener_exporters.graph.onnx import export_onnx
@@ -96,9 +100,8 @@ def encoder(
 
     @cache
     def make(name: str) -> Encoder:
-        folder = tmp_path_factory.mktemp(f"{name}-graph")
         checkpoint = open_checkpoint(make_model(name))
-        export_onnx(checkpoint.path, folder / "fp32.onnx")
+        folder = build_once(f"{name}-graph", lambda folder: export_onnx(checkpoint.path, folder / "fp32.onnx"))
         write_tokenizer(checkpoint, folder)
         tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, folder / "fp32.onnx"))
         calibration = Calibration(texts, tokenizer, cache=tmp_path_factory.mktemp("cache"))

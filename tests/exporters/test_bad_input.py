@@ -15,6 +15,7 @@ from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import UserInputError
 
 from .conftest import Encoder
+from .pairs import pairs
 from .test_builders import BUILT, build
 
 Maker = Callable[[Encoder, Path], None]
@@ -131,11 +132,11 @@ INPUTS: list[tuple[Maker, str]] = [
 ]
 
 
-@pytest.mark.parametrize("name", BUILT)
-@pytest.mark.parametrize(("make", "said"), INPUTS, ids=[make.__name__ for make, _ in INPUTS])
+@pytest.mark.parametrize(("bad", "name"), pairs(INPUTS, BUILT, name=lambda bad: bad[0].__name__))
 def test_bad_input_is_said_to_be_so_and_nothing_is_written(
-    make: Maker, said: str, name: str, cased: Encoder, tmp_path: Path
+    bad: tuple[Maker, str], name: str, cased: Encoder, tmp_path: Path
 ) -> None:
+    make, said = bad
     make(cased, tmp_path / "bad.onnx")
     before = sorted(tmp_path.iterdir())
     builder = VARIANTS[name].build

@@ -20,9 +20,13 @@ from edgener_exporters.variants import VARIANTS
 from edgener_runtime.errors import UserInputError
 
 from .conftest import Encoder
+from .pairs import pairs
 from .running import logits_of
 
+pytestmark = pytest.mark.compat
+
 BUILT = [name for name, variant in VARIANTS.items() if variant.build]
+INT8 = [name for name in BUILT if VARIANTS[name].precision == "int8"]
 ARCHITECTURES = ["bert-cased", "roberta", "distilbert", "electra"]
 
 
@@ -33,8 +37,7 @@ def build(name: str, encoder: Encoder, out: Path) -> Path:
     return out
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize(("name", "architecture"), pairs(BUILT, ARCHITECTURES, shift=0))
 def test_a_variant_declares_answers_and_loads_as_fp32_does(
     name: str, architecture: str, encoder: Callable[[str], Encoder], tmp_path: Path
 ) -> None:
@@ -59,8 +62,7 @@ def test_a_variant_declares_answers_and_loads_as_fp32_does(
     assert np.concatenate(differences).max() > 0  # it is another form, not FP32 under another name
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", [name for name in BUILT if VARIANTS[name].precision == "int8"])
+@pytest.mark.parametrize(("name", "architecture"), pairs(INT8, ARCHITECTURES, shift=1))
 def test_the_classifier_stays_a_plain_product(
     name: str, architecture: str, encoder: Callable[[str], Encoder], tmp_path: Path
 ) -> None:

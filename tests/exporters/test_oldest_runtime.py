@@ -23,6 +23,8 @@ from .conftest import Encoder
 from .running import logits_of
 from .test_builders import ARCHITECTURES, BUILT, build
 
+pytestmark = pytest.mark.environment
+
 OLDEST = "1.23"
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".cache" / "runtime" / "venv-3.10-1.23-plain" / "bin" / "python"

@@ -24,6 +24,8 @@ from edgener_runtime.errors import BundleError, UserInputError
 from ..bench.made import made_result, made_row
 from .devices import Device, Keys, device, make_keys, synthetic_wheel, write_wheel
 
+pytestmark = pytest.mark.timing
+
 BUNDLE = Path(__file__).resolve().parents[2] / "runtime" / "tests" / "bundle"
 SPEC = Spec(str(BUNDLE), seconds=5.0)
 RESULT = made_result(made_row(rounds=1))
@@ -217,7 +219,7 @@ def test_ctrl_c_stops_all_and_keeps_what_was_measured(pair: tuple[Device, Device
         while not process.stdout.readline().endswith("half-way\n"):
             pass
     process.send_signal(signal.SIGINT)
-    lines, errors = process.communicate(timeout=60)
+    lines, errors = process.communicate(timeout=1800)
     assert "KeyboardInterrupt" in errors and "interrupted" in lines
     assert all(read_result(tmp_path / "out" / f"{host['name']}.json").partial for host in hosts)
 

@@ -43,7 +43,7 @@ class Environment:
         """Run its Python with the runtime's sources at hand."""
         environment = os.environ | {"PYTHONPATH": str(ROOT / "runtime")} | variables
         words = [str(self.python), *map(str, arguments)]
-        return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120, check=False)
+        return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=1800, check=False)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for library in LIBRARIES:
         for major in (10, 11):
             out = folder / f"lib{library}.so.{major}"
-            subprocess.run([compiler, "-shared", "-fPIC", "-o", out, HERE / "stub.c"], check=True, timeout=60)
+            subprocess.run([compiler, "-shared", "-fPIC", "-o", out, HERE / "stub.c"], check=True, timeout=1800)
     return folder
 
 
@@ -102,7 +102,7 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def call(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         words = [str(Path(sys.executable).with_name(program)), *map(str, arguments)]
-        return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(words, capture_output=True, text=True, timeout=1800, check=False)
 
     return call
 

@@ -15,7 +15,7 @@ from ..conftest import wordpiece
 from .bundles import make_bundle
 from .conftest import Environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.environment, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

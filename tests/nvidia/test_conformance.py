@@ -14,6 +14,8 @@ from .conformance import Api, missing
 from .conftest import ROOT, VERSIONS
 from .names import Use, unknowns, uses
 
+pytestmark = pytest.mark.environment
+
 RUNTIME = ROOT / "runtime" / "edgener_runtime"
 SOURCES = sorted(
     [*(RUNTIME / "backends" / "tensorrt").glob("*.py"), *(RUNTIME / "commissioning" / "engines").glob("*.py")]

@@ -26,7 +26,7 @@ from edgener_runtime.machine.probe.cuda import cuda_driver
 
 from .conftest import ROOT, Environment
 
-pytestmark = pytest.mark.skipif(cuda_driver().why is None, reason="this machine has a GPU")
+pytestmark = [pytest.mark.environment, pytest.mark.skipif(cuda_driver().why is None, reason="this machine has a GPU")]
 BUNDLE = ROOT / "runtime" / "tests" / "bundle"
 COMMAND = "import sys; from edgener_runtime.cli import main; main(sys.argv[1:], prog_name='edgener-runtime')"
 WITH_DRIVER = f"""

@@ -12,6 +12,8 @@ import pytest
 
 from .conftest import ROOT, Environment
 
+pytestmark = pytest.mark.environment
+
 GRAPH = ROOT / "runtime" / "tests" / "bundle" / "variants" / "fp32.onnx"
 BEGIN = f"""
 import sys

@@ -19,7 +19,10 @@ from edgener_runtime.machine.probe.record import probe
 from edgener_runtime.base.serde import to_json
 print(to_json(probe()))
 """
-pytestmark = pytest.mark.skipif(DRIVER is None, reason="there is a GPU here; this is about what is said without one")
+pytestmark = [
+    pytest.mark.environment,
+    pytest.mark.skipif(DRIVER is None, reason="there is a GPU here; this is about what is said without one"),
+]
 
 Find = Callable[[str], Environment]
 

@@ -36,6 +36,8 @@ from edgener_runtime.text.tokenize import TextTokenizer
 from .bundles import make_bundle
 from .conftest import Environment
 
+pytestmark = pytest.mark.environment
+
 Graph = onnx.ModelProto
 VERSION = "1.7.1.116"
 

@@ -11,6 +11,8 @@ import pytest
 from .conftest import HERE, ROOT, VERSIONS, Environment
 from .signatures import arguments_of
 
+pytestmark = pytest.mark.environment
+
 KEPT = json.loads(
     (ROOT / "runtime" / "tests" / "backends" / "tensorrt" / "signatures.json").read_text(encoding="utf-8")
 )

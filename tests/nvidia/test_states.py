@@ -13,6 +13,8 @@ import pytest
 
 from .conftest import VERSIONS, Environment
 
+pytestmark = pytest.mark.environment
+
 Find = Callable[[str], Environment]
 LOAD = """
 from edgener_runtime.errors import ProviderError

@@ -20,6 +20,8 @@ from edgener_exporters.variants import VARIANTS
 from edgener_runtime import TokenClassifier
 from edgener_runtime.decoding.entity import AGGREGATIONS
 
+pytestmark = pytest.mark.compat
+
 STRANGE = ("Größe 42 µm,Ø 8", "泵 P-101 漏油", "🙂 e\u0301te\u0301", "x\u200by  z", "P-101/4711-2(a)", "A" * 60)
 
 

@@ -17,6 +17,8 @@ from edgener.parity.reference import PyTorchModel
 from edgener_runtime import TokenClassifier
 from edgener_runtime.errors import UserInputError
 
+pytestmark = pytest.mark.compat
+
 STRANGE = ("", " ", "\t\n", "Größe 42 µm", "泵 P-101 漏油", "🙂🙂", "a" * 300, "e\u0301t\u00e9", "x\u200by")
 
 

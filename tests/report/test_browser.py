@@ -303,7 +303,7 @@ def test_on_paper_there_is_no_filter_and_every_change_and_table(open_page: Open,
 def test_the_readmes_picture_is_taken_of_a_bundles_report(bundle: Path, tmp_path: Path) -> None:
     picture = tmp_path / "report.png"
     words = ["make", "report-picture", f"BUNDLE={bundle}", f"PICTURE={picture}", f"CHROMIUM={CHROMIUM}"]
-    subprocess.run(words, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(words, cwd=ROOT, check=True, capture_output=True, timeout=1800)
     pixels = np.asarray(imread(picture))
     assert pixels.shape[1] == 1200
     assert 0.005 < (pixels[..., :3].min(axis=-1) < 0.5).mean() < 0.5
@@ -311,7 +311,7 @@ def test_the_readmes_picture_is_taken_of_a_bundles_report(bundle: Path, tmp_path
 
 def test_a_bundle_without_a_report_has_no_picture(tmp_path: Path) -> None:
     words = ["make", "report-picture", f"BUNDLE={tmp_path}", f"PICTURE={tmp_path / 'report.png'}"]
-    done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 2
     assert f"{tmp_path} has no report.html" in done.stderr
     assert not (tmp_path / "report.png").exists()

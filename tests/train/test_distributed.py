@@ -22,7 +22,7 @@ def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-        timeout=240,  # a deadlock ends here
+        timeout=1800,  # a deadlock ends here
         check=False,
     )
 

@@ -16,6 +16,8 @@ from edgener.data.types import Sentence, Span
 from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.train.features import IGNORED, build_features
 
+pytestmark = pytest.mark.compat
+
 LABELS = ("O", "B-PART", "I-PART", "B-SUB-PART", "I-SUB-PART")
 
 

@@ -13,6 +13,8 @@ from edgener.train.config import TrainConfig
 from edgener.train.model import LEARNING_RATES, learning_rate, load_model, merge_adapters
 from edgener_runtime.errors import UserInputError
 
+pytestmark = pytest.mark.compat
+
 LABELS = ("O", "B-PLANET", "I-PLANET", "B-STAR", "I-STAR")
 
 

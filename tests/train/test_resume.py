@@ -8,17 +8,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgener.data.types import Dataset
+from edgener.threads import limit_pytorch
 from edgener.train import trainer as trainer_module
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult, train
 from edgener_runtime.errors import UserInputError
+
+pytestmark = pytest.mark.compat
 
 Quick = Callable[..., TrainConfig]
 Few = dict[str, Dataset]
@@ -59,7 +62,7 @@ def run_killed(moment: str, few_folder: Path, config: TrainConfig, out: Path) ->
     command = [sys.executable, "-c", KILLED, moment, "train", "--data", few_folder, "--config", settings, "--out", out]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, env=environment, timeout=300, check=False
+        list(map(str, command)), capture_output=True, text=True, env=environment, timeout=1800, check=False
     )
     settings.unlink()
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -133,6 +136,33 @@ def test_resumed_it_gives_the_weights_of_an_uninterrupted_run(
 
 def test_resume_with_nothing_unfinished_starts_at_the_beginning(few: Few, quick: Quick, tmp_path: Path) -> None:
     assert len(train(few, quick(epochs=1), tmp_path / "out", resume=True).epochs) == 1
+
+
+@pytest.fixture
+def one_thread_again() -> Iterator[None]:
+    yield
+    limit_pytorch(1)
+
+
+def test_a_resumed_run_keeps_its_threads(
+    few: Few, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread_again: None
+) -> None:
+    """The last digits of the weights depend on them, and the load of the machine has changed."""
+    scores = iter([0.5])
+
+    def broken_off(*_: Any) -> Callable[[Any], dict[str, float]]:
+        return lambda _: {"f1": next(scores)}
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(StopIteration):
+        patch.setattr(trainer_module, "_entity_metrics", broken_off)
+        train(few, quick(threads=2), out)
+    limit_pytorch(1)
+    with pytest.raises(UserInputError, match="had other settings"):
+        train(few, quick(threads=3), out, resume=True)
+    train(few, quick(), out, resume=True)
+    assert limit_pytorch(None) == 2
+    assert json.loads((out / "edgener.json").read_text())["hyper_parameters"]["threads"] == 2
 
 
 def test_the_patience_counts_on_over_an_interruption(

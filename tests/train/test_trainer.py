@@ -16,6 +16,8 @@ from edgener.train.model import load_model
 from edgener.train.trainer import build_trainer, pick_device
 from edgener_runtime.errors import DeviceError
 
+pytestmark = pytest.mark.compat
+
 
 @pytest.fixture
 def no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:

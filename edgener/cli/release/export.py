@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgener.cli.options import data_options, data_settings
+from edgener.cli.options import data_options, data_settings, threads_option
 from edgener.cli.tables import narrow_table, print_table, stacked
 from edgener.data.calibration import calibration_text, search_text
 from edgener.data.read import SPLITS, DataSpec, read_split
@@ -70,10 +70,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Copy speeds from this bundle [default: measure them now].",
 )
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
     checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, budgets: tuple[Budget, ...], exporter: str,
-    calibration: str | None, calibration_method: str, plan: Path | None, timings: Path | None, as_json: bool,
+    calibration: str | None, calibration_method: str, plan: Path | None, timings: Path | None,
+    threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Export, quantise and verify a checkpoint as a bundle.
 
@@ -103,15 +105,18 @@ def export(
     from edgener.checkpoint import data_record
     from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
     from edgener.progress import tracked
+    from edgener.threads import decide_threads, limit_pytorch
 
+    threads = decide_threads(threads)
     arguments = option_arguments((
         ("variant", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
         ("calibration", data_record(text).source if text and calibration else None),
         ("calibration_method", calibration_method if text else None), *data_settings(data),
+        ("threads", limit_pytorch(threads)),
     ))  # fmt: skip
     spec = ExportSpec(
         chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache_folder(),
-        keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings,
+        keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings, threads=threads,
     )  # fmt: skip
     try:
         with tracked() as track:

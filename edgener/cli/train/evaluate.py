@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgener.cli.options import data_options
+from edgener.cli.options import data_options, threads_option
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import SPLITS, DataSpec, read_split
 
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Split to score.")
 @click.option("--variant", default="auto", show_default=True, help="Variant of a bundle.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for JSON and PNG pictures.")
+@threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
-def evaluate(model: Path, data: DataSpec, split: str, variant: str, out: Path | None, as_json: bool) -> None:
+def evaluate(
+    model: Path, data: DataSpec, split: str, variant: str, out: Path | None, threads: int | None, as_json: bool
+) -> None:
     """Score a checkpoint or a bundle on labelled text.
 
     Prints entity scores (strict IOB2, as seqeval) and token scores by tag of MODEL.
@@ -38,9 +41,11 @@ def evaluate(model: Path, data: DataSpec, split: str, variant: str, out: Path | 
     from edgener.progress import tracked
     from edgener.report.scores import evaluate as run
     from edgener.report.scores import to_json, write_evaluation
+    from edgener.threads import decide_threads
 
+    threads = decide_threads(threads)
     with tracked() as track:
-        evaluation = run(model, dataset, variant, track("evaluate", len(dataset.sentences)))
+        evaluation = run(model, dataset, variant, track("evaluate", len(dataset.sentences)), threads)
     files = write_evaluation(evaluation, model, out) if out else []
     if as_json:
         click.echo(to_json(evaluation), nl=False)

@@ -59,6 +59,9 @@ def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_
     config = load_config(config_file, {name: value for name, value in settings.items() if value is not None})
     splits = read_splits(data)
 
+    from edgener.threads import decide_threads, limit_pytorch
+
+    limit_pytorch(decide_threads(config.threads))
     from edgener.train.run import train as run
 
     result = run(splits, config, out, resume)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgener.data.align import first_subwords
 from edgener.data.types import Sentence
+from edgener_exporters.distance import relative_distance
 
 from .tagging import Answers
 
@@ -46,13 +47,12 @@ def logit_figures(sentences: Sequence[Sentence], pytorch: Answers, variant: Answ
     if not len(expected):
         return LogitFigures(0.0, 0.0, 0.0, 0.0)
     difference = np.abs(expected - found)
-    norm = float(np.linalg.norm(expected))
     log_p, log_q = log_softmax(expected), log_softmax(found)
     has_gold = any(sentence.spans for sentence in sentences)
     return LogitFigures(
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
-        relative_l2=float(np.linalg.norm(difference)) / norm if norm else 0.0,
+        relative_l2=relative_distance(found, expected) if expected.any() else 0.0,
         kl=max(0.0, float((np.exp(log_p) * (log_p - log_q)).sum(axis=-1).mean())),
         ece=calibration_error(*_confidences(sentences, variant)) if has_gold else None,
         ece_pytorch=calibration_error(*_confidences(sentences, pytorch)) if has_gold else None,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from edgener_exporters.distance import relative_distance
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -106,7 +108,5 @@ def mask_deviations(variant: Runner, texts: Sequence[MaskedText]) -> dict[str, M
 
 def _distance(found: Logits, expected: Logits, inputs: Inputs) -> float:
     """The norm of the difference over the norm of the expected logits."""
-    import numpy as np
-
     seen = inputs["attention_mask"] == 1
-    return float(np.linalg.norm((found - expected)[seen])) / (float(np.linalg.norm(expected[seen])) or 1.0)
+    return relative_distance(found[seen], expected[seen])

@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgener_exporters.calibrate.ranges import run_batches
+from edgener_exporters.distance import relative_distance
 from edgener_exporters.graph.graph import Emit, copy_of, rewrite, weights_of
 from edgener_exporters.graph.roles import Product
 from edgener_exporters.quantise.int8 import ProductKernel
@@ -32,22 +33,17 @@ class Noise:
     """The distance between the logits of an open FP32 graph and those of its changed copies, on fixed texts."""
 
     def __init__(self, model: Any, feeds: Iterable[Feeds]) -> None:
-        import numpy as np
-
         self._feeds = list(feeds)
         self._expected = self._logits(model)
-        self._norm = float(np.linalg.norm(self._expected)) or 1.0
 
     def changed(self, model: Any, kernels: Sequence[tuple[Product, ProductKernel]]) -> float:
         """The relative L2 distance of the logits when some products of an equivalent graph have other kernels.
 
         Padding is left out.
         """
-        import numpy as np
-
         copy, weights = copy_of(model), weights_of(model)
         rewrite(copy, {product.output: kernel(product, weights) for product, kernel in kernels})
-        return float(np.linalg.norm(self._logits(copy) - self._expected)) / self._norm
+        return relative_distance(self._logits(copy), self._expected)
 
     def _logits(self, model: Any) -> Floats:
         import numpy as np

@@ -38,6 +38,8 @@ from edgener_runtime.machine.cpu import usable_cores
 from edgener_runtime.machine.devices import CPU, CUDA, DEVICES, TENSORRT
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu
 
+pytestmark = pytest.mark.compat
+
 without_cuda = pytest.mark.skipif(
     CUDA in load_onnxruntime().get_available_providers(), reason="this onnxruntime was built for CUDA"
 )

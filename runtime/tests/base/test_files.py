@@ -16,6 +16,8 @@ import pytest
 from edgener_runtime.base.files import sha256_of, staged_folder, write_atomic
 from edgener_runtime.errors import StorageError, UserInputError
 
+pytestmark = pytest.mark.compat
+
 MARKER = "manifest.json"
 ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 Breaker = Callable[..., None]

@@ -13,6 +13,8 @@ from edgener_runtime.base import memory
 from edgener_runtime.base.memory import memory_left, peak_resident, require_memory, resident
 from edgener_runtime.errors import DeviceError
 
+pytestmark = pytest.mark.compat
+
 MEMINFO = {"proc/meminfo": "MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:  4000 kB\n"}
 CGROUP = "sys/fs/cgroup"
 

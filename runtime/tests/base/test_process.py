@@ -14,6 +14,8 @@ import pytest
 from edgener_runtime.base.process import python_command, run_process
 from edgener_runtime.errors import DeviceError
 
+pytestmark = pytest.mark.compat
+
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", f"import json, os, signal, sys, time\n{code}"]

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from edgener_runtime.base.serde import SchemaError, from_json, load_json, to_dict, to_json
 
+pytestmark = pytest.mark.compat
+
 
 @dataclass(frozen=True)
 class Screw:

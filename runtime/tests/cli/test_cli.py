@@ -18,6 +18,8 @@ from edgener_runtime import Decoding, Entity, TokenClassifier, __version__
 from edgener_runtime.cli import main
 from edgener_runtime.cli.options import option_arguments
 
+pytestmark = pytest.mark.compat
+
 TEXT = "Feed pump P-101: oil leak, 泵"
 # As the installed script; a suite run in the background ignores Ctrl-C, and so would what it starts.
 SCRIPT = """
@@ -193,7 +195,7 @@ def test_stdin_is_answered_as_it_comes(bundle: Path) -> None:
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["text"] == text  # before stdin ends
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(600) == 0
 
 
 def test_bytes_that_are_no_text_come_back_escaped_in_any_locale(bundle: Path) -> None:
@@ -215,7 +217,7 @@ def test_a_reader_that_leaves_early_is_not_an_error(bundle: Path, tmp_path: Path
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(60) == 0
+        assert process.wait(600) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
@@ -226,7 +228,7 @@ def test_ctrl_c_ends_in_130_without_a_traceback(bundle: Path) -> None:
         process.stdin.flush()
         assert process.stdout.readline()  # it is running and waits for more
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(600) == 130
         assert process.stderr.read() == "error: interrupted; nothing half-written was left behind\n"
 
 

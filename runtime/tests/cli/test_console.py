@@ -13,6 +13,8 @@ import pytest
 from edgener_runtime.cli.console import CommandGroup, write_line
 from edgener_runtime.errors import BundleError, EdgenerError, StorageError, UserInputError
 
+pytestmark = pytest.mark.compat
+
 
 def ending(error: BaseException | None, *options: str) -> int:
     """The exit code of a group whose command raises `error`."""

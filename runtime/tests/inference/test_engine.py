@@ -15,6 +15,8 @@ from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.errors import DeviceError, EdgenerError
 from edgener_runtime.inference.engine import Engine
 
+pytestmark = pytest.mark.compat
+
 
 class Narrow:
     """In place of a session: takes so many rows of a length at once, and scores each subword with its own number."""

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from edgener_runtime import Decoding, TokenClassifier, UserInputError
 from edgener_runtime.inference.words import Words
 
+pytestmark = pytest.mark.compat
+
 WORDS = ["Feed", "pump", "P-101", ":", "oil", "leak", ",", "seal", "worn"]
 
 

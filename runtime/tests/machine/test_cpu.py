@@ -9,6 +9,8 @@ import pytest
 
 from edgener_runtime.machine.cpu import isa, usable_cores
 
+pytestmark = pytest.mark.compat
+
 X86 = """processor\t: 0
 model name\t: Some CPU
 flags\t\t: fpu sse4_2 avx2 avx512f avx512_bf16 avx512_vnni amx_int8 avx2x

@@ -15,6 +15,8 @@ from edgener_runtime.bundle.manifest import Manifest, TokenizerSettings
 from edgener_runtime.errors import BundleError
 from edgener_runtime.text.tokenize import TextTokenizer, without_surrogates
 
+pytestmark = pytest.mark.compat
+
 SETTINGS = TokenizerSettings("tokenizer.json", 12, 3, 0, ("input_ids", "attention_mask"))
 
 

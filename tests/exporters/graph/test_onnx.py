@@ -16,6 +16,8 @@ from edgener_exporters.graph import onnx as exporters
 from edgener_exporters.graph.onnx import export_onnx, load_reference
 from edgener_runtime.errors import ExportError, UserInputError
 
+pytestmark = pytest.mark.compat
+
 ARCHITECTURES = {
     "bert": ["input_ids", "attention_mask", "token_type_ids"],
     "roberta": ["input_ids", "attention_mask"],

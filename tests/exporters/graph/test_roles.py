@@ -15,6 +15,8 @@ from edgener_runtime.errors import UserInputError
 
 from ..conftest import Encoder
 
+pytestmark = pytest.mark.compat
+
 PARTS = ["query", "key", "value", "attention_output", "feed_forward_1", "feed_forward_2"]
 LAYERS = [f"layer.{layer}.{part}" for layer in range(2) for part in PARTS]
 # What transformers calls them, where it leaves its names in the graph.

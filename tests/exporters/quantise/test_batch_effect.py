@@ -14,10 +14,12 @@ from edgener_runtime.bundle.manifest import TokenizerSettings
 from edgener_runtime.inference.batches import WindowRow, feeds, rows_of
 
 from ..conftest import Encoder
+from ..pairs import pairs
 from ..running import session_of
 from ..test_builders import ARCHITECTURES, BUILT, build
 
 PADDING = 9
+STEADY = [name for name in BUILT if name != "int8-dynamic"]
 
 
 def effects(graph: Path, rows: list[WindowRow], settings: TokenizerSettings) -> dict[str, float]:
@@ -36,7 +38,7 @@ def effects(graph: Path, rows: list[WindowRow], settings: TokenizerSettings) -> 
     }
 
 
-@pytest.fixture(params=ARCHITECTURES)
+@pytest.fixture
 def made(request: pytest.FixtureRequest, encoder: Callable[[str], Encoder]) -> Encoder:
     return encoder(request.param)
 
@@ -53,7 +55,7 @@ def rows(made: Encoder) -> list[WindowRow]:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT if name != "int8-dynamic"])
+@pytest.mark.parametrize(("name", "made"), pairs(STEADY, ARCHITECTURES, shift=3), indirect=["made"])
 def test_a_form_with_a_range_a_row_or_measured_ones_answers_alike_in_every_batch(
     name: str, made: Encoder, rows: list[WindowRow], tmp_path: Path
 ) -> None:
@@ -61,8 +63,9 @@ def test_a_form_with_a_range_a_row_or_measured_ones_answers_alike_in_every_batch
     assert effects(file, rows, made.tokenizer.settings) == {"padded": 0.0, "beside others": 0.0}
 
 
-def test_dynamic_int8_does_not(made: Encoder, rows: list[WindowRow], tmp_path: Path) -> None:
-    found = effects(build("int8-dynamic", made, tmp_path / "variant.onnx"), rows, made.tokenizer.settings)
+@pytest.mark.parametrize(("name", "made"), pairs(["int8-dynamic"], ARCHITECTURES), indirect=["made"])
+def test_dynamic_int8_does_not(name: str, made: Encoder, rows: list[WindowRow], tmp_path: Path) -> None:
+    found = effects(build(name, made, tmp_path / "variant.onnx"), rows, made.tokenizer.settings)
     assert min(found.values()) > 1e-3
 
 

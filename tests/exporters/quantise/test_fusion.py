@@ -14,8 +14,11 @@ from edgener_exporters.variants import VARIANTS
 from edgener_runtime.machine.devices import CPU
 
 from ..conftest import Encoder
+from ..pairs import pairs
 from ..running import operators_run
 from ..test_builders import ARCHITECTURES, BUILT, build
+
+pytestmark = pytest.mark.compat
 
 # What products become in each form, and how many of them one kernel runs.
 KERNELS = {
@@ -35,8 +38,7 @@ def test_every_form_for_cpus_is_looked_at() -> None:
     assert set(KERNELS) == {name for name in BUILT if CPU in VARIANTS[name].requirements.providers}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize(("name", "architecture"), pairs(list(KERNELS), ARCHITECTURES, shift=2))
 def test_every_product_of_the_encoder_runs_in_one_integer_kernel(
     name: str, architecture: str, encoder: Callable[[str], Encoder], tmp_path: Path
 ) -> None:

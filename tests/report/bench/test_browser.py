@@ -296,7 +296,7 @@ def test_the_readmes_picture_is_taken_of_results(tmp_path: Path) -> None:
         f"RESULTS={results}",
         f"BENCH_PICTURE={picture}",
     ]
-    subprocess.run([*words, f"CHROMIUM={CHROMIUM}"], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run([*words, f"CHROMIUM={CHROMIUM}"], cwd=ROOT, check=True, capture_output=True, timeout=1800)
     pixels = np.asarray(imread(picture))
     assert pixels.shape[1] == 1200
     assert 0.005 < (pixels[..., :3].min(axis=-1) < 0.5).mean() < 0.5

@@ -24,6 +24,8 @@ from edgener_runtime.errors import DeviceError
 from edgener_runtime.machine.devices import CUDA
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu
 
+pytestmark = pytest.mark.compat
+
 LONGEST = 64
 DRIVER = CudaDriver("13.0", (Gpu("NVIDIA H200", "9.0", 150 << 30),), None)
 Feeds = dict[str, Any]

@@ -14,6 +14,8 @@ from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.machine.devices import DEVICES
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu
 
+pytestmark = pytest.mark.compat
+
 
 @pytest.fixture
 def model(bundle: Path, manifest: Manifest) -> Model:

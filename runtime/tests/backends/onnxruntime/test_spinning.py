@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from edgener_runtime import TokenClassifier
+
+pytestmark = pytest.mark.timing
 
 PAUSES, PAUSE = 20, 0.02  # seconds
 

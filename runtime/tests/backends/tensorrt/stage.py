@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ REBUILD = "edgener-runtime prepare out/bundle"
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_double(tmp_path_factory.mktemp("double"))
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    gc.freeze()  # so that `left` looks through what these tests made, and not through all that a long run has loaded
+    yield compile_double(tmp_path_factory.mktemp("double"))
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

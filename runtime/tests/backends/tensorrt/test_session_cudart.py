@@ -14,6 +14,8 @@ from edgener_runtime.errors import DeviceError, EdgenerError, ProviderError
 from .doubles import CudaDouble
 from .stage import library
 
+pytestmark = pytest.mark.compat
+
 __all__ = ["library"]  # a fixture
 
 

@@ -19,6 +19,8 @@ from edgener_runtime.base.serde import to_json
 from edgener_runtime.commissioning.bench.results.record import read_result
 from edgener_runtime.commissioning.bench.spec import Spec
 
+pytestmark = pytest.mark.timing
+
 Run = Callable[..., Any]
 QUICK = (
     "--seconds", "1", "--variant", "fp32", "--threads", "1", "--scenario", "single-stream", "--driver", "builtin",
@@ -198,11 +200,11 @@ def test_ctrl_c_keeps_what_was_measured_and_is_130(bundle: Path, tmp_path: Path)
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)}
     ) as process:
         assert process.stderr and process.stdout
-        until = time.monotonic() + 60
+        until = time.monotonic() + 600
         while not (out.exists() and read_result(out).rows[0].rounds) and time.monotonic() < until:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(600) == 130
         said, output = process.stderr.read(), process.stdout.read()
     assert said.endswith(f"interrupted; what was measured is in {out}, marked partial\n") and "Traceback" not in said
     assert "\ninterrupted: " in output

@@ -21,6 +21,8 @@ from edgener_runtime.commissioning.bench.metering.energy import Counters, Monito
 
 from .trees import AMPERES, JETSON, VOLTS, plant
 
+pytestmark = pytest.mark.timing
+
 ZONE = "sys/class/powercap/intel-rapl:{}"
 GPU = "CUDAExecutionProvider"
 RANGE = 262_143_328_850

@@ -20,6 +20,8 @@ from edgener_runtime.commissioning.bench.results.record import Isolation, Round
 from .test_counters import BUSY
 from .trees import CPU, plant, proc_stat, thread
 
+pytestmark = pytest.mark.timing
+
 HERE = Path("/")
 LONG_ENOUGH = 0.35  # seconds
 QUIET = Isolation(2.0, others=0.02, stolen=0.0, throttled=0, celsius=50.0)

@@ -12,6 +12,8 @@ from edgener_runtime.commissioning.bench.drivers.load import Driven, Load
 from edgener_runtime.commissioning.bench.metering import isolation as isolation
 from edgener_runtime.commissioning.bench.metering.metered import MeteredDriver
 
+pytestmark = pytest.mark.timing
+
 
 class Burning:
     """A system that uses 2 ms of a core for each text."""

@@ -11,6 +11,8 @@ import pytest
 from edgener_runtime.commissioning.bench.metering import reference_workload as module
 from edgener_runtime.commissioning.bench.metering.reference_workload import reference_workload_ms
 
+pytestmark = pytest.mark.timing
+
 
 def test_interrupted_pieces_and_the_first_two_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces: Iterator[float] = iter([9e-9, 9e-9, 0.9, 0.001, *[0.9] * 9, 0.0012, 0.002, 0.0015, 0.9])

@@ -21,6 +21,8 @@ from .conftest import PlantWorker
 from .slowed import slowed
 from .test_record import ROUND
 
+pytestmark = pytest.mark.timing
+
 Ask = Callable[..., Spec]
 STEADY = """loaded()
 for request in job["rounds"]:

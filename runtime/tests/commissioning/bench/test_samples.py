@@ -14,6 +14,8 @@ from edgener_runtime.commissioning.bench.results import samples
 from edgener_runtime.commissioning.bench.results.samples import pack, unpack
 from edgener_runtime.errors import UserInputError
 
+pytestmark = pytest.mark.compat
+
 TIMES = st.lists(st.floats(min_value=0, max_value=1e9), max_size=50)
 
 

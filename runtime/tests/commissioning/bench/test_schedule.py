@@ -16,6 +16,8 @@ from edgener_runtime.commissioning.bench.drivers.schedule import (
     queries,
 )
 
+pytestmark = pytest.mark.compat
+
 LOAD = Load("multi-stream", 7, 1.0, samples_per_query=3, rate=5, seed=3, least=4, expected=14)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from edgener_runtime.commissioning.bench.drivers.warm_up import queries_of, warm_up
 
+pytestmark = pytest.mark.timing
+
 
 class Warming:
     """Each call is faster than the one before, until it is warm."""

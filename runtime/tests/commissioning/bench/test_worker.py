@@ -21,6 +21,8 @@ from edgener_runtime.commissioning.bench.results.samples import unpack
 from edgener_runtime.commissioning.bench.spec import Gold
 from edgener_runtime.commissioning.bench.workloads import GoldEntities, WorkloadTexts, write_workloads
 
+pytestmark = [pytest.mark.compat, pytest.mark.timing]
+
 GOLD = GoldEntities(((Gold("X", 0, 1),), (), ()), (((0, 3),), ((0, 2),), ()))
 GOLD = GoldEntities(((Gold("X", 0, 1),), (), ()), (((0, 3),), ((0, 2),), ()))
 WORK = WorkloadTexts("orders", ("oil leak at pump P-101", "ok", "\ud800 valve stuck"), (9, 3, 6), GOLD)
@@ -105,4 +107,4 @@ def test_it_ends_when_nobody_waits_any_more(busy: subprocess.Popen[str]) -> None
     time.sleep(0.3)
     assert busy.poll() is None
     busy.stdin.close()
-    assert busy.wait(10) == 75
+    assert busy.wait(600) == 75

@@ -12,6 +12,8 @@ import pytest
 
 from edgener_runtime.commissioning.selftest.report import read_report
 
+pytestmark = pytest.mark.compat
+
 Run = Callable[..., Any]
 QUICK = ("--seconds", "0.1")
 

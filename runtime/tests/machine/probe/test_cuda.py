@@ -15,6 +15,8 @@ from edgener_runtime.base.serde import from_json, to_json
 from edgener_runtime.machine.probe import cuda
 from edgener_runtime.machine.probe.cuda import CudaDriver, Gpu, cuda_driver
 
+pytestmark = pytest.mark.compat
+
 compiler = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(compiler is None, reason="no C compiler here to make a driver with")
 

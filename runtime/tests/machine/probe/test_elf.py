@@ -13,6 +13,8 @@ from edgener_runtime.machine.probe.elf import needed_libraries
 
 from .machines import elf, library
 
+pytestmark = pytest.mark.compat
+
 
 @pytest.mark.parametrize("names", [(), ("libc.so.6",), ("libcudart.so.13", "libnvinfer.so.10", "libc.so.6")])
 def test_needed_libraries_are_reported_in_order(names: tuple[str, ...], tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from edgener_runtime.machine.probe.libraries import (  # fmt: skip
 
 from .machines import libraries, library
 
+pytestmark = pytest.mark.compat
+
 
 def found(root: Path, *sites: Path) -> list[tuple[str, str, str]]:
     """Name, version and how found, of all."""

@@ -13,6 +13,8 @@ from edgener_runtime.machine.cpu import usable_cores
 from edgener_runtime.machine.probe.machine import Cpu, Memory, cpu, memory
 from edgener_runtime.machine.probe.reading import HERE, is_here, listed, read_number, read_text
 
+pytestmark = pytest.mark.compat
+
 X86 = "vendor_id\t: AuthenticAMD\nmodel name\t: Some CPU\nflags\t\t: avx2 avx512_vnni amx_int8 avx_vnni\n"
 
 

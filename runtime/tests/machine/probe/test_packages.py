@@ -13,6 +13,8 @@ from edgener_runtime.machine.probe.reading import HERE
 
 from .machines import distribution, onnxruntime
 
+pytestmark = pytest.mark.compat
+
 
 def test_packages_that_matter_are_reported(tmp_path: Path) -> None:
     for name, version in (

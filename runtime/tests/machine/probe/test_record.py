@@ -21,6 +21,8 @@ from edgener_runtime.machine.probe.record import Probe, probe
 
 from .boards import BOARDS
 
+pytestmark = pytest.mark.compat
+
 Run = Callable[..., Any]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.compat
+
 
 def test_without_the_extra_the_command_says_what_to_install(
     bundle: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -72,7 +72,7 @@ def test_the_queue_is_as_long_as_texts_wait(client: Any, held: Held) -> None:
     assert samples(client)["edgener_queue_texts",] == 0
     held.gate.clear()
     answer = asked(client, "a", "b")
-    assert held.entered.acquire(timeout=60)
+    assert held.entered.acquire(timeout=600)
     assert samples(client)["edgener_queue_texts",] == 2
     held.gate.set()
     answer.result(60)

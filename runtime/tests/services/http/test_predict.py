@@ -14,6 +14,8 @@ from edgener_runtime.errors import DeviceError
 
 from .running import Held
 
+pytestmark = pytest.mark.compat
+
 pytest.importorskip("starlette", reason="the extra serve is not installed")
 pytest.importorskip("httpx", reason="starlette's test client needs httpx")
 

@@ -19,6 +19,8 @@ from edgener_runtime.services.http.limits import Limits
 
 from .running import SECONDS, Held, Running, serving
 
+pytestmark = pytest.mark.timing
+
 uvicorn = pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 
