@@ -38,7 +38,7 @@ WITHIN = "0.5%"  # a run that ends at the usual 2 % can have five rounds, too fe
 ORDERS = tuple(permutations((BASE, SAME, SLOWED)))
 LONGER = (1, 2, 4)  # times as long, while the gate cannot tell
 PASSED, SLOWER, UNTOLD = 0, 3, 4  # exit codes of the gate
-BENCH = [sys.executable, "-c", "from edgener_runtime.cli import main; main()", "bench"]
+BENCH = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main()", "bench"]
 COMPARE = [sys.executable, "-m", "edgener", "compare"]
 slowed: Callable[[Path, float], dict[str, str]] = runpy.run_path(
     str(ROOT / "runtime" / "tests" / "commissioning" / "bench" / "slowed.py")

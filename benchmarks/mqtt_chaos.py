@@ -42,7 +42,7 @@ HARM = ((0.2, "broker restarted"), (0.4, "bridge killed"), (0.6, "broker restart
 REQUESTS, ANSWERS, DEAD_LETTERS = "chaos/requests", "chaos/answers", "chaos/dead-letters"
 PATIENCE = 60  # seconds without an answer until the rest counts as lost
 LATECOMERS = 3  # seconds to wait for second answers once each message has one
-BRIDGE = [sys.executable, "-c", "from edgener_runtime.cli import main; main(prog_name='edgener-runtime')", "mqtt"]
+BRIDGE = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')", "mqtt"]
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 HOST = "127.0.0.1"
 PAUSE = 0.02  # seconds before a client that was refused tries again
-SERVE = [sys.executable, "-c", "from edgener_runtime.cli import main; main()", "serve"]
+SERVE = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main()", "serve"]
 LISTENING = re.compile(r"listening on http://[0-9.]+:(\d+) with (.+)")
 STOPPED = re.compile(r"stopped: (\d+) requests accepted, (\d+) answered")
 

@@ -151,7 +151,7 @@ def test_a_damaged_cache_starts_again(damage: str, tmp_path: Path) -> None:
 
 def test_a_budget_for_the_batch_effect_rules_dynamic_quantisation_out(bench: Callable[..., SearchRun]) -> None:
     with_budget = bench(budgets=(*LOOSE, Budget("batch_effect", 0.001)))
-    assert set(bench().forms) - set(with_budget.forms) == {"int8-dynamic"}
+    assert set(bench().products.kernels) - set(with_budget.products.kernels) == {"int8-dynamic"}
 
 
 # --- how it decides

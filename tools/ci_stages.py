@@ -53,13 +53,13 @@ class Stage:
 
 def run(stage: Stage, make: Sequence[str]) -> None:
     """Run a stage, pass its output on as it comes, and note what it took."""
-    begun, used = time.monotonic(), _children()
+    started, used = time.monotonic(), _children()
     words = [*make, stage.name]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as made:
         for line in made.stdout or ():
             _say(line)
             stage.read(line)
-    stage.code, stage.wall, stage.cpu = made.returncode, (time.monotonic() - begun) / 60, (_children() - used) / 60
+    stage.code, stage.wall, stage.cpu = made.returncode, (time.monotonic() - started) / 60, (_children() - used) / 60
 
 
 def table(stages: Sequence[Stage]) -> Iterable[str]:

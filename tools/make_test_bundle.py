@@ -102,7 +102,7 @@ def main() -> None:
 
 def make_encoder(folder: Path, data: Dataset) -> None:
     """A BERT with random weights and a vocabulary learned from the data and OTHER_TEXTS."""
-    known = OTHER_TEXTS[:6]  # the others have characters that the vocabulary lacks
+    known = OTHER_TEXTS[:6]  # the others have characters that are not in the vocabulary
     tokenizer = build_tokenizer([*(sentence.text for sentence in data.sentences), *known])
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
@@ -168,7 +168,7 @@ def texts(data: Dataset) -> Iterator[str]:
 
 
 def golden_lines(checkpoint: Path, chosen: Iterator[str]) -> Iterator[str]:
-    """A JSON line a text: the text, who was asked, and the entities by aggregation."""
+    """A JSON line per text: the text, the origin of the answer, and the entities by aggregation."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForTokenClassification.from_pretrained(checkpoint)
     theirs = CasePipeline(model=model, tokenizer=tokenizer, device="cpu")
@@ -197,7 +197,7 @@ class CasePipeline(TokenClassificationPipeline):  # type: ignore[misc]
 
 
 def ask_transformers(pipeline: TokenClassificationPipeline, text: str, aggregation: str) -> list[list[Any]]:
-    """The entities of a text as transformers' pipeline tells them."""
+    """The entities of a text as transformers' pipeline gives them."""
     label = "entity" if aggregation == "none" else "entity_group"
     return [
         rounded(found[label], found["start"], found["end"], found["score"])

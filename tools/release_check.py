@@ -96,9 +96,9 @@ def check_dists(root: Path, dist: Path) -> Iterator[str]:
     for name in PACKAGES:
         for file in sorted(set(dist_files(name, version)) & found):
             names = names_in(dist / file)
-            wanted = [*(f"{package}/py.typed" for package in PACKAGES[name]), "LICENSE"]
+            required = [*(f"{package}/py.typed" for package in PACKAGES[name]), "LICENSE"]
             yield from (
-                f"{want} is missing from {file}" for want in wanted if not any(each.endswith(want) for each in names)
+                f"{each} is missing from {file}" for each in required if not any(name.endswith(each) for name in names)
             )
 
 

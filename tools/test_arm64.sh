@@ -96,7 +96,7 @@ on_arm64 /work/tools/entities.py /work/tests >"$cache/arm64.jsonl"
 .venv/bin/edgener-runtime selftest runtime/tests/bundle --device cpu --seconds 1 --out "$cache/x86-64.json"
 cp "$cache/x86-64.json" "$root/work/x86-64.json"
 rm -f "$root"/tmp/selftest.*
-on_arm64 -c "from edgener_runtime.cli import main; main()" selftest /work/tests/bundle --device cpu --name arm64 \
+on_arm64 -c "from edgener_runtime.cli.main import main; main()" selftest /work/tests/bundle --device cpu --name arm64 \
     --emulated-by qemu --against /work/x86-64.json --out /tmp/selftest.json
 mv "$root/tmp/selftest.json" "$cache/arm64.json"
 # these tests of very long texts and of many threads take minutes each here

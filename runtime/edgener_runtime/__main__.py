@@ -1,5 +1,5 @@
 """`python -m edgener_runtime`, where the script is not on the PATH."""
 
-from .cli import main
+from edgener_runtime.cli.main import main
 
 main(prog_name="edgener-runtime")

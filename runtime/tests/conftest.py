@@ -19,7 +19,7 @@ from hypothesis import settings
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle.manifest import Manifest, read_manifest
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 
 HERE = Path(__file__).parent
 MARKERS = (

@@ -84,7 +84,7 @@ def test_the_command_answers_any_lines_of_json(lines: list[str], bundle: Path) -
 
 
 def _ending(*arguments: str) -> int:
-    from edgener_runtime.cli import main
+    from edgener_runtime.cli.main import main
 
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))

@@ -39,7 +39,7 @@ print(json.dumps([said, sorted({{name.partition('.')[0] for name in sys.modules}
 
 
 def test_importing_loads_nothing_foreign_and_nothing_heavy() -> None:
-    _, modules = modules_after("import edgener_runtime, edgener_runtime.cli")
+    _, modules = modules_after("import edgener_runtime, edgener_runtime.cli.main")
     assert "edgener_runtime" in modules
     assert modules & (FOREIGN | {"numpy", "onnxruntime", "tokenizers"}) == set()
 

@@ -25,7 +25,7 @@ class Missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 main(sys.argv[2:], prog_name="edgener-runtime")
 """
 

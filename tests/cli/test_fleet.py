@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from edgener.cli.main import main
 from edgener.fleet import remote
 from edgener.fleet.hosts import Host
-from edgener_runtime.cli import main as runtime
+from edgener_runtime.cli.main import main as runtime
 from edgener_runtime.commissioning.bench.results.record import read_result
 from edgener_runtime.commissioning.bench.spec import Gold, Spec, Text
 

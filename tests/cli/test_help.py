@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgener.cli.main import main
-from edgener_runtime.cli import main as runtime
+from edgener_runtime.cli.main import main as runtime
 
 
 def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:

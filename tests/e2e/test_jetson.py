@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 from edgener_runtime.machine.probe.record import probe
 
 from . import running

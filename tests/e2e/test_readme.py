@@ -42,7 +42,7 @@ def test_an_example_runs_as_written(kind: str, text: str, folder: Path) -> None:
 
 def test_every_command_has_an_example() -> None:
     from edgener.cli.main import COMMANDS
-    from edgener_runtime.cli import main
+    from edgener_runtime.cli.main import main
 
     readme = README.read_text(encoding="utf-8")
     examples = " ".join([*(text for _, text in blocks()), *(name for name in SERVICES if f"`{name} out/" in readme)])

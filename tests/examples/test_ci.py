@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from edgener.cli.main import main as build_side
-from edgener_runtime.cli import main as device_side
+from edgener_runtime.cli.main import main as device_side
 
 ROOT = Path(__file__).resolve().parents[2]
 CI = ROOT / "examples" / "ci"

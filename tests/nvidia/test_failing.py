@@ -28,7 +28,7 @@ from .conftest import ROOT, Environment
 
 pytestmark = [pytest.mark.environment, pytest.mark.skipif(cuda_driver().why is None, reason="this machine has a GPU")]
 BUNDLE = ROOT / "runtime" / "tests" / "bundle"
-COMMAND = "import sys; from edgener_runtime.cli import main; main(sys.argv[1:], prog_name='edgener-runtime')"
+COMMAND = "import sys; from edgener_runtime.cli.main import main; main(sys.argv[1:], prog_name='edgener-runtime')"
 WITH_DRIVER = f"""
 from edgener_runtime.machine.probe import cuda
 from edgener_runtime.backends.tensorrt import backend

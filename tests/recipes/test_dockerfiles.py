@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import pytest
 
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 from edgener_runtime.machine.probe.platforms import JETPACKS, JETSON_INDEX
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"

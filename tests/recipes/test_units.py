@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 from edgener_runtime.errors import BundleError, ProviderError, UserInputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +107,7 @@ def test_the_server_is_given_time_to_answer_who_waits() -> None:
 def test_the_runtime_does_without_memory_that_is_written_and_executed() -> None:
     """MemoryDenyWriteExecute=, as the kernel has it since 6.3; systemd asks for the same by a filter of calls."""
     bundle = ROOT / "runtime" / "tests" / "bundle"
-    call = "from edgener_runtime.cli import main; main(['predict', {!r}, 'oil leak at pump P-101'])"
+    call = "from edgener_runtime.cli.main import main; main(['predict', {!r}, 'oil leak at pump P-101'])"
     if subprocess.run([sys.executable, "-c", REFUSE_EXECUTABLE], capture_output=True, check=False).returncode:
         pytest.skip("this kernel has no PR_SET_MDWE")
     code = f"{REFUSE_EXECUTABLE}; {call.format(str(bundle))}"

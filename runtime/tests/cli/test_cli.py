@@ -15,7 +15,7 @@ import click
 import pytest
 
 from edgener_runtime import Decoding, Entity, TokenClassifier, __version__
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 from edgener_runtime.cli.options import option_arguments
 
 pytestmark = pytest.mark.compat
@@ -25,7 +25,7 @@ TEXT = "Feed pump P-101: oil leak, 泵"
 SCRIPT = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 main(prog_name="edgener-runtime")
 """
 COMMAND = [sys.executable, "-c", SCRIPT]

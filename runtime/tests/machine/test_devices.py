@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 from edgener_runtime.machine.devices import (
     CPU,
     CUDA,
@@ -27,7 +27,7 @@ from edgener_runtime.machine.devices import CUDA, DEVICES, Device
 DEVICES["npu"] = Device("npu", "a synthetic accelerator", CUDA, ("jetson",), "tensorrt")
 {}
 """
-MAIN = "from edgener_runtime.cli import main; main(sys.argv[1:], prog_name='edgener-runtime')"
+MAIN = "from edgener_runtime.cli.main import main; main(sys.argv[1:], prog_name='edgener-runtime')"
 MISSING = "this machine is not a Jetson: neither /proc/device-tree/compatible nor /etc/nv_tegra_release names one"
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -30,7 +30,7 @@ QUICK = (
 SCRIPT = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from edgener_runtime.cli import main
+from edgener_runtime.cli.main import main
 main(prog_name="edgener-runtime")
 """
 

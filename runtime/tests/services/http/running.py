@@ -16,7 +16,7 @@ from typing import Any
 
 from edgener_runtime import Decoding, Entity, TokenClassifier
 
-COMMAND = [sys.executable, "-c", "from edgener_runtime.cli import main; main(prog_name='edgener-runtime')"]
+COMMAND = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')"]
 SECONDS = 600  # far beyond any load
 
 

@@ -26,7 +26,7 @@ def test_without_the_extra_the_command_says_what_to_install(
 
 
 def test_the_other_commands_load_no_server() -> None:
-    code = "import sys, edgener_runtime.cli; print(*sys.modules)"
+    code = "import sys, edgener_runtime.cli.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"starlette", "uvicorn", "prometheus_client", "asyncio"} & set(done.stdout.split()) == set()
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.compat
 
 pytest.importorskip("paho", reason="the extra mqtt is not installed")
 
-COMMAND = [sys.executable, "-c", "from edgener_runtime.cli import main; main(prog_name='edgener-runtime')", "mqtt"]
+COMMAND = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')", "mqtt"]
 TOPICS = ("--requests", "in/#", "--answers", "out/entities", "--dead-letters", "out/dead", "--status", "out/status")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "EDGENER_MQTT_PASSWORD"}
 Start = Callable[..., "subprocess.Popen[str]"]

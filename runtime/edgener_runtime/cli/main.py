@@ -1,0 +1,40 @@
+"""`edgener-runtime`: the commands of the runtime."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from edgener_runtime import __version__
+
+from .console import CommandGroup
+
+COMMANDS = {
+    "bench": "edgener_runtime.commissioning.cli.bench",
+    "devices": "edgener_runtime.cli.devices",
+    "mqtt": "edgener_runtime.services.cli.mqtt",
+    "predict": "edgener_runtime.cli.predict",
+    "prepare": "edgener_runtime.commissioning.cli.prepare",
+    "selftest": "edgener_runtime.commissioning.cli.selftest",
+    "serve": "edgener_runtime.services.cli.serve",
+    "tune": "edgener_runtime.commissioning.cli.tune",
+    "verify": "edgener_runtime.cli.verify",
+}
+"""Each command and the module that defines it; nothing else in the core imports commissioning or services."""
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgener-runtime")
+def main() -> None:
+    """Run edgener bundles on this device: text in, entities out."""
+
+
+def _add_commands(group: click.Group) -> None:
+    for name, module in COMMANDS.items():
+        command: Any = getattr(importlib.import_module(module), name)
+        group.add_command(command)
+
+
+_add_commands(main)
