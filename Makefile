@@ -104,8 +104,17 @@ release-check: wheels ## Is this ready for a release? Versions, changelog, files
 	$(BIN)/python tools/release_check.py --dist dist
 	$(BIN)/python -m pytest -m install
 
+.PHONY: docs
+docs: .venv-docs/.ready ## The documentation as a site in out/site; a broken link or page is an error
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+.venv-docs/.ready: tools/docs/requirements.txt
+	"$(PYTHON)" -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --requirement tools/docs/requirements.txt
+	touch $@
+
 clean: ## Remove environments, caches and outputs
-	rm -rf .venv .venv-optimum .cache out dist
+	rm -rf .venv .venv-optimum .venv-docs .cache out dist
 
 .PHONY: bench-peers
 bench-peers: $(VENV)/.ready ## The same model in other engines: make bench-peers CHECKPOINT=out/checkpoint BUNDLE=out/bundle DATA=conll2003

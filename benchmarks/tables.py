@@ -36,12 +36,12 @@ def _search(record: dict[str, Any]) -> str:
         for trial in record["trials"]
     ]
     return _markdown(
-        ["mix", "products by form", "MB", "subwords/s", "ms a text", "against PyTorch", "churn", "verdict"], rows
+        ["mix", "products by precision", "MB", "subwords/s", "ms per text", "against PyTorch", "churn", "verdict"], rows
     )
 
 
 def _tuning(record: dict[str, Any]) -> str:
-    """Of `edgener-runtime tune --json`: what was tried, the best for its goal first."""
+    """Of `edgener-runtime tune --json`: what was tried, best first."""
     rows = [
         [
             *(str(trial["tuning"][name]) for name in ("threads", "workers", "batch_subwords")),
@@ -52,8 +52,15 @@ def _tuning(record: dict[str, Any]) -> str:
         ]
         for trial in record["trials"]
     ]
-    heading = ["threads a run", "runs at once", "subwords a run", "spinning", "ms a text alone", "texts/s together"]
-    return _markdown([*heading, "CPU ms a text"], rows)
+    heading = [
+        "threads per run",
+        "concurrent runs",
+        "subwords per run",
+        "spinning",
+        "ms per text alone",
+        "texts/s together",
+    ]
+    return _markdown([*heading, "CPU ms per text"], rows)
 
 
 def _export(record: dict[str, Any]) -> str:
@@ -62,12 +69,13 @@ def _export(record: dict[str, Any]) -> str:
     order = [*written, *(name for name in reports if name not in written)]
     rows = [[name, *_size_and_speed(written.get(name)), *_parity(reports[name])] for name in order]
     return _markdown(
-        ["variant", "MB", "ms a text", "subwords/s", "F1", "against PyTorch", "churn", "batch effect", "verdict"], rows
+        ["variant", "MB", "ms per text", "subwords/s", "F1", "against PyTorch", "churn", "batch effect", "verdict"],
+        rows,
     )
 
 
 def _size_and_speed(variant: dict[str, Any] | None) -> list[str]:
-    """Of what was written; forms for GPUs were not timed."""
+    """Of what was written; variants for GPUs were not timed."""
     if not variant:
         return [UNSIZED] * 3
     size, speed = f"{variant['file']['size'] / 1e6:.1f}", variant["speed"]
@@ -86,13 +94,13 @@ def _parity(report: dict[str, Any]) -> list[str]:
     overall = estimates["overall"]
     difference = overall["f1_difference"]
     needed = [judgement["needed"] for judgement in report["judgements"] if judgement.get("needed")]
-    tell = f", {max(needed):,} entities would tell" if needed and report["verdict"] == "inconclusive" else ""
+    decide = f", {max(needed):,} entities would decide" if needed and report["verdict"] == "inconclusive" else ""
     return [
         f"{overall['f1']:.4f}",
         f"{difference['value']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})",
         _share(overall["churn"]),
         f"{estimates['batch_effect']['value']:.2%}",
-        report["verdict"] + tell,
+        report["verdict"] + decide,
     ]
 
 
@@ -104,11 +112,11 @@ def _levers(record: dict[str, Any]) -> str:
     rows += [
         [name, *(f"{shape[name]['ratio']:.2f}" for shape in shapes), f"{record['logits'][name]:.2g}"] for name in others
     ]
-    return _markdown(["lever", *record["milliseconds"], "logits differ by"], rows)
+    return _markdown(["change", *record["milliseconds"], "logits differ by"], rows)
 
 
 def _peers(record: dict[str, Any]) -> str:
-    """Of `make bench-peers`; ratios are to our first row, which a bundle runs unless told otherwise."""
+    """Of `make bench-peers`; ratios are to our first row, which a bundle runs by default."""
     ours = next(row for row in record["rows"] if row["ours"])
     rows = [
         [
@@ -159,21 +167,21 @@ def _markdown(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cost(record: dict[str, Any]) -> str:
-    """Of cost_curves.py: milliseconds a text by its length and how many run together, a table a model and variant."""
+    """Of cost_curves.py: milliseconds per text by its length and how many run together; a table per model, variant."""
     return "\n".join(map(_cost_of, record["cost"]))
 
 
 def _cost_of(curve: dict[str, Any]) -> str:
     points = {(point["subwords"], point["texts"]): point for point in curve["points"]}
     lengths, batches = (sorted({shape[part] for shape in points}) for part in (0, 1))
-    rows = [[str(length), *(_cost_a_text(points.get((length, texts))) for texts in batches)] for length in lengths]
+    rows = [[str(length), *(_cost_per_text(points.get((length, texts))) for texts in batches)] for length in lengths]
     title = f"{curve['model']}, {curve['variant']}, {curve['threads']} threads"
     peak, read = curve["peak_operations_per_second"] / 1e9, curve["read_bytes_per_second"] / 1e9
-    roofs = f"Roofs: {peak:,.0f} billion operations a second, {read:.0f} GB of weights a second."
+    roofs = f"Rooflines: {peak:,.0f} billion operations per second, {read:.0f} GB of weights per second."
     return f"{title}\n\n{_markdown(['subwords', *(f'{texts} together' for texts in batches)], rows)}\n{roofs}\n"
 
 
-def _cost_a_text(point: dict[str, Any] | None) -> str:
+def _cost_per_text(point: dict[str, Any] | None) -> str:
     return UNSIZED if point is None else f"{1000 * point['seconds'] / point['texts']:.2f}"
 
 

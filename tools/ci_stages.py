@@ -16,7 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 # Add a stage here; `make NAME` has to exist.
-STAGES = ("test", "test-slow", "test-matrix", "test-arm64", "test-nvidia", "test-cluster", "test-optimum", "demo")
+STAGES = (
+    "docs", "test", "test-slow", "test-matrix", "test-arm64", "test-nvidia", "test-cluster", "test-optimum", "release-check",
+    "demo",
+)  # fmt: skip
 
 _SUMMARY = re.compile(r"^=*\s*\d+ (?:passed|failed|skipped|error|deselected)\b.* in \d[\d.]*s")
 _COUNT = re.compile(r"(\d+) (passed|skipped|failed|error)")

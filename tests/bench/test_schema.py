@@ -1,4 +1,4 @@
-"""The page of the result's schema is complete, and docs/bench.md contains it unchanged."""
+"""The page of the result's schema is complete, and docs/reference/benchmark-result.md contains it unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgener_runtime.errors import EdgenerError
 
 from .made import made_result, made_row, written
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "bench.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "benchmark-result.md").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_a_bench_that_ends_otherwise_is_told(script: ModuleType, tmp_path: Path)
 
 def test_the_docs_have_what_came_of_the_trials(script: ModuleType) -> None:
     done = script.load_json(script.Trials, ROOT / "benchmarks" / "results" / "bench" / "trials.json")
-    docs = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    docs = (ROOT / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
     shown = docs.partition("<!-- trials -->\n")[2].partition("<!-- /trials -->")[0]
     assert shown == f"```text\n{script.told(done)}\n```\n"
 
@@ -101,7 +101,7 @@ def test_the_docs_have_the_rounds_that_are_needed(
 ) -> None:
     script = benchmark_script("gate_budget")
     done = CliRunner().invoke(script.main, ["--out", str(tmp_path / "budget.json")])
-    docs = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    docs = (ROOT / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
     begin, end = (f"<!-- rounds needed: {side} -->\n" for side in ("begin", "end"))
     assert docs.partition(begin)[2].partition(end)[0] == done.output
     kept = ROOT / "benchmarks" / "results" / "bench" / "gate-budget.json"

@@ -15,7 +15,7 @@ cost = runpy.run_path(str(ROOT / "benchmarks" / "cost_curves.py"))
 
 
 def test_the_page_shows_the_committed_curves() -> None:
-    page = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "explanation" / "cost.md").read_text(encoding="utf-8")
     command = [sys.executable, "benchmarks/tables.py", str(CURVES)]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     shown = page.split("<!-- curves -->\n")[1].split("<!-- /curves -->")[0]

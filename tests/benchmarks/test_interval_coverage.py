@@ -1,4 +1,4 @@
-"""The counts of docs/bench.md are those that the command wrote, and it counts as it says."""
+"""The counts of docs/explanation/statistics.md are those that the command wrote, and it counts as it says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNTED = [Counted(**row) for row in WRITTEN["counted"]]
 
 
 def test_the_page_shows_what_was_written() -> None:
-    page = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "explanation" / "statistics.md").read_text(encoding="utf-8")
     shown = page.partition("<!-- coverage -->")[2].partition("<!-- /coverage -->")[0].strip("\n")
     assert shown == table(COUNTED)
 

@@ -19,7 +19,7 @@ from edgener_runtime.commissioning.engines import build
 from edgener_runtime.machine.probe.cuda import CudaDriver
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "tensorrt.md"
+PAGE = ROOT / "docs" / "how-to" / "tensorrt.md"
 AHEAD = ("--backend", "tensorrt-rtx", "--compute-capability", "8.6")
 
 

@@ -12,7 +12,7 @@ from edgener.cli.main import main
 from edgener.cli.release import variants as command
 from edgener_exporters.variants import VARIANTS
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "variants.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "variants.md"
 
 
 def run(*arguments: str) -> Result:
@@ -46,7 +46,7 @@ def test_providers_are_called_as_people_call_them() -> None:
 
 def test_the_page_in_the_documents_is_what_the_table_gives() -> None:
     assert PAGE.read_text(encoding="utf-8") == run("--markdown").output, (
-        "edgener variants --markdown > docs/variants.md"
+        "edgener variants --markdown > docs/reference/variants.md"
     )
 
 

@@ -261,5 +261,5 @@ def test_an_interrupted_result_says_so() -> None:
 
 
 def test_the_docs_name_every_aspect() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[2] / "docs" / "explanation" / "comparisons.md").read_text(encoding="utf-8")
     assert [aspect for aspect in ASPECTS if f"`{aspect}`" not in text] == []

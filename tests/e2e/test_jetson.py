@@ -1,4 +1,4 @@
-"""docs/jetson.md: the laptop's commands run as written; the Jetson's exist, take these options, and fail well here."""
+"""docs/tutorial/jetson.md: the laptop's commands run as written, the Jetson's take these options and fail well here."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from edgener_runtime.machine.probe.record import probe
 from . import running
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
-DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"```sh( laptop| jetson)?\n(.*?)```", re.DOTALL)
+PAGE = (ROOT / "docs" / "tutorial" / "jetson.md").read_text(encoding="utf-8")
+DEPLOY = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r'```sh title="([^"]+)"\n(.*?)```', re.DOTALL)
+LAPTOP, JETSON = "On the laptop", "On the Jetson"
 TRAINING = "edgener train"
 
 
 def blocks(kind: str) -> list[str]:
-    return [text.replace("\\\n", " ") for found, text in BLOCK.findall(PAGE) if found.strip() == kind]
+    return [text.replace("\\\n", " ") for found, text in BLOCK.findall(PAGE) if found == kind]
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -36,7 +37,7 @@ def commands(text: str) -> Iterator[list[str]]:
             yield words[1:]
 
 
-ON_JETSON = [words for text in blocks("jetson") for words in commands(text)]
+ON_JETSON = [words for text in blocks(JETSON) for words in commands(text)]
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +54,11 @@ def run(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_is_trained_as_in_the_readme_where_that_is_run() -> None:
-    [training] = [text for text in blocks("laptop") if text.startswith(TRAINING)]
+    [training] = [text for text in blocks(LAPTOP) if text.startswith(TRAINING)]
     assert training in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("text", [text for text in blocks("laptop") if not text.startswith(TRAINING)])
+@pytest.mark.parametrize("text", [text for text in blocks(LAPTOP) if not text.startswith(TRAINING)])
 def test_the_laptops_commands_run_as_written(text: str, folder: Path) -> None:
     done = run(text, folder)
     assert done.returncode == 0, done.stderr
@@ -84,8 +85,8 @@ def test_the_jetsons_commands_say_here_why_they_cannot_run(words: list[str], fol
 
 
 def test_each_kind_of_device_is_said_not_to_have_been_run() -> None:
-    assert "not been run on a device\n> yet" in PAGE
-    assert "None was built or installed where it is meant to run,\nand none ran on a GPU." in DEPLOY
+    assert "**not been run on a device yet**" in PAGE
+    assert "**None was built or installed where it is\nmeant to run, and none ran on a GPU.**" in DEPLOY
 
 
 def test_the_containers_commands_are_those_of_the_recipes() -> None:

@@ -1,4 +1,4 @@
-"""The README's commands and its program, run as written, one after the other in one folder."""
+"""The README's and the tutorial's commands and programs, run as written, one after the other in one folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 from .running import run
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-BLOCK = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial" / "first-bundle.md"]
+BLOCK = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)  # one with a title is for another machine
 SERVICES = (
     "edgener-runtime mqtt",
     "edgener-runtime serve",
@@ -20,8 +21,12 @@ PROGRAM = {"sh": ["bash", "-euc"], "python": [sys.executable, "-c"]}
 
 
 def blocks() -> list[tuple[str, str]]:
-    """Kind and text of each example below the heading `The commands`."""
-    return BLOCK.findall(README.read_text(encoding="utf-8").partition("## The commands")[2])
+    """Kind and text of each example; one that is part of an earlier one is run once."""
+    found: list[tuple[str, str]] = []
+    for kind, text in (match for page in PAGES for match in BLOCK.findall(page.read_text(encoding="utf-8"))):
+        if not any(text in earlier for _, earlier in found):
+            found.append((kind, text))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +49,7 @@ def test_every_command_has_an_example() -> None:
     from edgener.cli.main import COMMANDS
     from edgener_runtime.cli.main import main
 
-    readme = README.read_text(encoding="utf-8")
-    examples = " ".join([*(text for _, text in blocks()), *(name for name in SERVICES if f"`{name} out/" in readme)])
+    text = PAGES[1].read_text(encoding="utf-8")
+    examples = " ".join([*(block for _, block in blocks()), *(name for name in SERVICES if f"`{name} out/" in text)])
     names = [*(f"edgener {name}" for name in COMMANDS), *(f"edgener-runtime {name}" for name in main.commands)]
     assert [name for name in names if name not in examples] == []

@@ -1,4 +1,4 @@
-"""docs/runtime.md tells of the devices there are, and of no more as run than were."""
+"""docs/how-to/runtime.md tells of the devices there are, and of no more as run than were."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgener_runtime.machine.devices import DEVICES
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "runtime.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "runtime.md"
 
 
 def test_the_table_of_devices_is_the_code_s() -> None:

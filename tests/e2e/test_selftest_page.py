@@ -1,4 +1,4 @@
-"""docs/selftest.md lists the checks there are."""
+"""docs/how-to/selftest.md lists the checks there are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgener_runtime.commissioning.selftest.checks import CHECKS
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "selftest.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "selftest.md"
 TABLE = re.compile(r"<!-- checks -->\n(.*)<!-- /checks -->\n", re.DOTALL)
 
 

@@ -120,7 +120,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_page_has_an_example_that_is_read_and_every_key(tmp_path: Path) -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "fleet.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "fleet.md").read_text(encoding="utf-8")
     example = page.partition("```yaml\n")[2].partition("```")[0]
     assert [host.name for host in read_hosts(written(tmp_path, example))] == ["pi5.local", "orin"]
     keys = [*(field.name for field in fields(Host)), *INSTALLS]

@@ -1,4 +1,4 @@
-"""docs/devices.md shows the tables of platforms as they are, and what `devices` prints."""
+"""docs/reference/devices.md shows the tables of platforms as they are, and what `devices` prints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from edgener_runtime.machine.probe.describe import describe, platforms_page
 from edgener_runtime.machine.probe.record import probe
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "devices.md").read_text(encoding="utf-8")
 
 
 def between(text: str, start: str, end: str) -> str:
