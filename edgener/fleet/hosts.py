@@ -68,7 +68,7 @@ _OWN = ("name", "address")  # never the same for all
 
 def read_hosts(path: Path) -> tuple[Host, ...]:
     """The devices that a hosts.yaml lists. Raises UserInputError with file, line, found and expected."""
-    file = SettingsFile(path, "address: 192.0.2.10", "See docs/fleet.md.")
+    file = SettingsFile(path, "address: 192.0.2.10", "See docs/how-to/fleet.md.")
     root = file.root()
     if root is None:
         raise UserInputError(f"{path} is empty, expected a list of devices under 'hosts'", file.hint)

@@ -48,8 +48,8 @@ def bench(
     It measures what edgener-runtime bench does, also with a checkpoint in PyTorch as the baseline, and also on labelled
     data: the texts of the test split, whose entities give each row an F1.
 
-    --hosts measures on many devices at once (docs/fleet.md): a failure affects no other device, and nothing is left on
-    any. Exit 6: a device failed; the results of the others are valid.
+    --hosts measures on many devices at once (docs/how-to/fleet.md): a failure affects no other device, and nothing is
+    left on any. Exit 6: a device failed; the results of the others are valid.
 
     \b
     Examples:
