@@ -40,7 +40,7 @@ demo: $(VENV)/.ready ## Fine-tune, export, check and run on the built-in factory
 
 # Chromium draws the picture that the demo wrote as SVG
 picture: demo ## The README's picture of the demo's output
-	$(DRAW) --window-size=1400,760 --screenshot=$(abspath docs/demo.png) file://$(abspath $(OUT))/demo.svg
+	$(DRAW) --window-size=1400,630 --screenshot=$(abspath docs/demo.png) file://$(abspath $(OUT))/demo.svg
 
 report-picture: ## A picture of a bundle's report: make report-picture BUNDLE=out/bundle
 	@test -f "$(BUNDLE)/report.html" || { echo "$(BUNDLE) has no report.html; make one with: edgener export" >&2; exit 2; }

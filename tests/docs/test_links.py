@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "docs"))
-from links import linked_files, repository_path, site_path, translated  # noqa: E402
+from links import linked_files, loaded_from_elsewhere, repository_path, site_path, translated  # noqa: E402
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
 PAGES += [ROOT / "recipes" / "README.md", ROOT / "runtime" / "README.md"]
@@ -20,6 +20,17 @@ PAGES += [ROOT / "recipes" / "README.md", ROOT / "runtime" / "README.md"]
 def test_every_link_leads_to_a_file(page: Path) -> None:
     linked = linked_files(page.relative_to(ROOT).as_posix())
     assert [link for link in linked if not (ROOT / link).is_file()] == []
+
+
+def test_a_link_that_leads_nowhere_is_found() -> None:
+    text = "[a](../README.md) and [b](gone.md#there), but not `[c](code.md)`"
+    assert list(linked_files("docs/page.md", text)) == ["README.md", "docs/gone.md"]
+    assert not (ROOT / "docs" / "gone.md").exists()
+
+
+def test_what_a_page_would_load_from_elsewhere_is_found() -> None:
+    page = '<a href="https://a.org">a</a><script src="https://b.org/b.js"></script><link rel=x href=http://c.org/c.css>'
+    assert loaded_from_elsewhere(page) == ["https://b.org/b.js", "http://c.org/c.css"]
 
 
 def test_every_page_is_in_the_navigation() -> None:

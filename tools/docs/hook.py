@@ -6,7 +6,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from commands import command_page
-from links import DOCS, FRONT_PAGE, ROOT, linked_files, repository_path, site_path, translated
+from links import (
+    DOCS,
+    FRONT_PAGE,
+    ROOT,
+    linked_files,
+    loaded_from_elsewhere,
+    repository_path,
+    site_path,
+    translated,
+)
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 if TYPE_CHECKING:
@@ -34,6 +44,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.src_uri == "index.md":
         page.meta["hide"] = ["navigation"]
     return translated(markdown, page.file.src_uri)
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Refuse a page that loads anything from another server, as a theme's fonts and scripts would be."""
+    if found := loaded_from_elsewhere(output):
+        raise PluginError(f"{page.file.src_uri} would load {', '.join(found)}")
+    return output
 
 
 def _command_pages() -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, OUTSIDE, FRONT_PAGE = "docs/", "repository/", "README.md"
 _LINK = re.compile(r"(\]\()([^)#\s:]+)(#[^)\s]*)?(\))")
+_LOADED = re.compile(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"']?(https?://[^\"'\s>]+)")
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 
 
@@ -27,11 +28,17 @@ def site_path(source: str) -> str:
     return source.removeprefix(DOCS) if source.startswith(DOCS) else OUTSIDE + source
 
 
-def linked_files(source: str) -> Iterator[str]:
+def linked_files(source: str, markdown: str | None = None) -> Iterator[str]:
     """The repository's files that a page links to."""
-    for part in _prose(source):
-        for match in _LINK.finditer(part):
-            yield _target(source, match[2])
+    text = (ROOT / source).read_text(encoding="utf-8") if markdown is None else markdown
+    for part in _CODE.split(text):
+        if not part.startswith("`"):
+            yield from (_target(source, match[2]) for match in _LINK.finditer(part))
+
+
+def loaded_from_elsewhere(html: str) -> list[str]:
+    """What a page would load from other servers; links to follow are not loaded."""
+    return _LOADED.findall(html)
 
 
 def translated(markdown: str, site: str) -> str:
@@ -43,11 +50,6 @@ def translated(markdown: str, site: str) -> str:
         return f"{match[1]}{target}{match[3] or ''}{match[4]}"
 
     return "".join(part if part.startswith("`") else _LINK.sub(link, part) for part in _CODE.split(markdown))
-
-
-def _prose(source: str) -> Iterator[str]:
-    text = (ROOT / source).read_text(encoding="utf-8")
-    return (part for part in _CODE.split(text) if not part.startswith("`"))
 
 
 def _target(source: str, link: str) -> str:
