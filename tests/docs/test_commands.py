@@ -96,9 +96,9 @@ def test_the_reference_has_every_command_and_option(name: str) -> None:
 
 def test_examples_become_code_and_mark_up_is_escaped() -> None:
     @click.command(help="Take <this>.\n\n\b\nExample:\n  program go --a 1")
-    @click.option("--a", help="One of a|b.")
+    @click.option("--a", type=click.Choice(["x", "y"]), help="One of x|y.")
     def go(a: str) -> None: ...
 
     page = command_page(click.Group("program", {"go": go}), "program")
     assert "Take \\<this\\>." in page and "```sh\nprogram go --a 1\n```" in page
-    assert "| `--a TEXT` | One of a\\|b. |" in page
+    assert "| <code>--a [x&#124;<wbr>y]</code> | One of x\\|y. |" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import re
 from collections.abc import Iterator
@@ -55,7 +56,12 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
         record = option.get_help_record(context)
         if record and not getattr(option, "hidden", False):
             names, text = record
-            yield f"| `{names}` | {_escaped(' '.join(text.split()))} |"
+            yield f"| {_as_code(names)} | {_escaped(' '.join(text.split()))} |"
+
+
+def _as_code(text: str) -> str:
+    """Code in a cell, which may wrap after each of several choices."""
+    return f"<code>{html.escape(text, quote=False).replace('|', '&#124;<wbr>')}</code>"
 
 
 def _escaped(text: str) -> str:
