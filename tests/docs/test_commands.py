@@ -45,8 +45,14 @@ def parse(words: tuple[str, ...]) -> None:
         assert command is not None, f"there is no command {arguments[0]}"
         if not isinstance(command, click.Group):
             command.make_context(arguments[0], list(arguments[1:]))
+            assert not old_spellings(command) & set(arguments), "use the new spelling"
             return
         group, arguments = command, arguments[1:]
+
+
+def old_spellings(command: click.Command) -> set[str]:
+    """Those that still work, and print a note."""
+    return {spelling for option in command.params for spelling in getattr(option, "old", ())}
 
 
 FOUND = sorted({words for page in PAGES for words in commands(page.read_text(encoding="utf-8"))})
