@@ -37,7 +37,7 @@ BASE, SAME, SLOWED = "base", "same", "slowed"
 WITHIN = "0.5%"  # a run that ends at the usual 2 % can have five rounds, too few to hold 10 % against the limit
 ORDERS = tuple(permutations((BASE, SAME, SLOWED)))
 LONGER = (1, 2, 4)  # times as long, while the gate cannot tell
-PASSED, SLOWER, UNTOLD = 0, 3, 4  # exit codes of the gate
+PASSED, SLOWER, INCONCLUSIVE = 0, 3, 4  # exit codes of the gate
 BENCH = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main()", "bench"]
 COMPARE = [sys.executable, "-m", "edgener", "compare"]
 slowed: Callable[[Path, float], dict[str, str]] = runpy.run_path(
@@ -72,7 +72,7 @@ class Trial:
         return self.same if run == SAME else self.slowed
 
     @property
-    def untold(self) -> tuple[str, ...]:
+    def undecided(self) -> tuple[str, ...]:
         """The runs that are to be measured, for the first time or again."""
         return tuple(run for run in (SAME, SLOWED) if _wants_more(self.of(run)))
 
@@ -123,32 +123,32 @@ def main(
     with tracked() as track:
         step = track("trials", count)
         for number in range(count):
-            while (begun := _trial(done, number)).untold:
-                begun = more(bundle, done, begun)
-                done = replace(done, trials=(*done.trials[:number], begun, *done.trials[number + 1 :]))
+            while (trial_so_far := _trial(done, number)).undecided:
+                trial_so_far = more(bundle, done, trial_so_far)
+                done = replace(done, trials=(*done.trials[:number], trial_so_far, *done.trials[number + 1 :]))
                 write_atomic(out, to_json(done))
             step()
-    click.echo(told(done))
+    click.echo(summary(done))
     sys.exit(1 if done.missed or done.false else 0)
 
 
-def more(bundle: Path, asked: Trials, begun: Trial) -> Trial:
-    """A trial with what it lacks measured once more. Raises ClickException where a command does not end as it may."""
-    untold = begun.untold
-    seconds = asked.seconds * LONGER[len(begun.of(untold[0]))]
+def more(bundle: Path, asked: Trials, trial_so_far: Trial) -> Trial:
+    """A trial with what is missing measured once more. Raises ClickException where a command does not end as it may."""
+    undecided = trial_so_far.undecided
+    seconds = asked.seconds * LONGER[len(trial_so_far.of(undecided[0]))]
     with TemporaryDirectory() as name:
         folder = Path(name)
         planted = slowed(folder / "plant", asked.planted)
-        for run in begun.order.split(", "):
-            if run in (BASE, *untold):
+        for run in trial_so_far.order.split(", "):
+            if run in (BASE, *undecided):
                 words = [*asked.options.split(), "--seconds", f"{seconds:g}", "--out", str(folder / f"{run}.json")]
                 _call([*BENCH, str(bundle), *words], {0}, planted if run == SLOWED else os.environ)
-        found = {run: _compare(folder / f"{BASE}.json", folder / f"{run}.json", asked, seconds) for run in untold}
-    return replace(begun, **{run: (*begun.of(run), judged) for run, judged in found.items()})
+        found = {run: _compare(folder / f"{BASE}.json", folder / f"{run}.json", asked, seconds) for run in undecided}
+    return replace(trial_so_far, **{run: (*trial_so_far.of(run), judged) for run, judged in found.items()})
 
 
-def told(done: Trials) -> str:
-    """What came of the trials, in words."""
+def summary(done: Trials) -> str:
+    """The result of the trials in words."""
     lines = [
         f"{len(done.trials)} trials of {done.options} --seconds {done.seconds:g} on {done.machine}; "
         f"the gate allows {done.max_regression}"
@@ -158,7 +158,7 @@ def told(done: Trials) -> str:
         found = Counter(judged[-1].exit_code for judged in verdicts)
         again = sum(len(judged) > 1 for judged in verdicts)
         lines.append(
-            f"{says}: {found[SLOWER]} found slower, {found[UNTOLD]} not told, {found[PASSED]} passed; "
+            f"{says}: {found[SLOWER]} found slower, {found[INCONCLUSIVE]} inconclusive, {found[PASSED]} passed; "
             f"measured again: {again}"
         )
     return "\n".join(lines)
@@ -169,22 +169,22 @@ def _trial(done: Trials, number: int) -> Trial:
 
 
 def _wants_more(judged: Sequence[Judged]) -> bool:
-    return not judged or (judged[-1].exit_code == UNTOLD and len(judged) < len(LONGER))
+    return not judged or (judged[-1].exit_code == INCONCLUSIVE and len(judged) < len(LONGER))
 
 
-def _known(out: Path, begun: Trials) -> Trials:
+def _known(out: Path, asked: Trials) -> Trials:
     """The trials of before. Raises ClickException where they are of something else."""
     if not out.exists():
-        return begun
+        return asked
     known = load_json(Trials, out)
-    if replace(known, trials=()) != begun:
+    if replace(known, trials=()) != asked:
         raise click.ClickException(f"{out} holds trials of something else: {known.options} on {known.machine}")
     return known
 
 
 def _compare(base: Path, other: Path, asked: Trials, seconds: float) -> Judged:
     words = [*COMPARE, str(base), str(other), "--max-regression", asked.max_regression, "--json"]
-    done = _call(words, {PASSED, SLOWER, UNTOLD}, os.environ)
+    done = _call(words, {PASSED, SLOWER, INCONCLUSIVE}, os.environ)
     [against] = from_json(BenchComparison, done.stdout, "edgener compare").against
     [row] = against.rows
     assert row.measured and row.slowdown

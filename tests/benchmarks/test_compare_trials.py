@@ -29,7 +29,7 @@ def test_a_planted_slowdown_is_found_and_one_that_is_not_there_is_not(script: Mo
     out = tmp_path / "trials.json"
     done = trials(script, out, 1)
     assert done.exit_code == 0, done.output
-    assert "900% slower: 1 found slower, 0 not told, 0 passed" in done.output
+    assert "900% slower: 1 found slower, 0 inconclusive, 0 passed" in done.output
     [trial] = json.loads(out.read_text(encoding="utf-8"))["trials"]
     same, slowed = trial["same"][-1], trial["slowed"][-1]
     assert slowed["exit_code"] == 3 and same["exit_code"] != 3
@@ -70,7 +70,7 @@ def test_a_miss_and_a_false_alarm_end_with_1(
     assert trials(script, tmp_path / "trials.json", 2).exit_code == code
 
 
-def test_what_cannot_be_told_is_measured_again_for_longer_with_its_base(
+def test_what_is_inconclusive_is_measured_again_for_longer_with_its_base(
     script: ModuleType, gate: Callable[..., list[tuple[str, float]]], tmp_path: Path
 ) -> None:
     ran = gate(same=[4, 4, 0], slowed=[4, 3])
@@ -81,10 +81,10 @@ def test_what_cannot_be_told_is_measured_again_for_longer_with_its_base(
         *[("base", 12), ("same", 12), ("slowed", 12)],
         *[("base", 24), ("same", 24)],
     ]
-    assert "900% slower: 1 found slower, 0 not told, 0 passed; measured again: 1" in done.output
+    assert "900% slower: 1 found slower, 0 inconclusive, 0 passed; measured again: 1" in done.output
 
 
-def test_a_bench_that_ends_otherwise_is_told(script: ModuleType, tmp_path: Path) -> None:
+def test_a_benchmark_that_ends_otherwise_is_reported(script: ModuleType, tmp_path: Path) -> None:
     done = CliRunner().invoke(script.main, [str(tmp_path / "none"), "--out", str(tmp_path / "t.json")])
     assert done.exit_code == 1 and "bench" in done.output and "ended with 5" in done.output
 
@@ -93,7 +93,7 @@ def test_the_docs_have_what_came_of_the_trials(script: ModuleType) -> None:
     done = script.load_json(script.Trials, ROOT / "benchmarks" / "results" / "bench" / "trials.json")
     docs = (ROOT / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
     shown = docs.partition("<!-- trials -->\n")[2].partition("<!-- /trials -->")[0]
-    assert shown == f"```text\n{script.told(done)}\n```\n"
+    assert shown == f"```text\n{script.summary(done)}\n```\n"
 
 
 def test_the_docs_have_the_rounds_that_are_needed(
