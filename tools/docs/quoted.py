@@ -1,7 +1,7 @@
 """Renew what documents quote from commands and committed results: python tools/docs/quoted.py [--this-machine]
 
-Tests compare the same parts, each with its own command. --this-machine also renews what has this machine's values. Needs
-the build side's environment.
+Tests compare the same parts, each with its own command. --this-machine also renews what has this machine's values.
+Needs the build side's environment.
 """
 
 from __future__ import annotations
