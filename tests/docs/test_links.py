@@ -22,6 +22,16 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     assert [link for link in linked if not (ROOT / link).is_file()] == []
 
 
+@pytest.mark.parametrize(
+    "folder", ["edgener", "exporters", "runtime/edgener_runtime", "tools", "benchmarks", "examples"]
+)
+def test_every_page_that_code_names_exists(folder: str) -> None:
+    """In hints, helps and comments."""
+    sources = ((path, path.read_text(encoding="utf-8")) for path in (ROOT / folder).rglob("*.py"))
+    named = {(str(path), page) for path, text in sources for page in re.findall(r"\bdocs/[\w/-]+\.(?:md|png)", text)}
+    assert [(path, page) for path, page in sorted(named) if not (ROOT / page).is_file()] == []
+
+
 def test_a_link_that_leads_nowhere_is_found() -> None:
     text = "[a](../README.md) and [b](gone.md#there), but not `[c](code.md)`"
     assert list(linked_files("docs/page.md", text)) == ["README.md", "docs/gone.md"]
