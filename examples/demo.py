@@ -51,7 +51,7 @@ def run(console: Console, command: str, *arguments: object) -> str:
 
 def scores(trained: dict[str, Any], exported: dict[str, Any]) -> Table:
     """PyTorch before and after fine-tuning, then each variant."""
-    table = Table("model", "MB", "entity F1", "against PyTorch", "entities that differ", "equal labels")
+    table = Table("model", "MB", "entity F1", "against PyTorch", "churn", "equal labels")
     table.add_row("PyTorch, before fine-tuning", "", f"{trained['before']['micro']['f1']:.4f}")
     table.add_row("PyTorch, fine-tuned", "", f"{trained['after']['micro']['f1']:.4f}")
     sizes = {variant["name"]: variant["file"]["size"] for variant in exported["variants"]}
