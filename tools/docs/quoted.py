@@ -116,7 +116,7 @@ def rounds() -> str:
 def selftests() -> str:
     """What was run where."""
     files = sorted(map(str, (ROOT / "benchmarks" / "devices").glob("*.json")))
-    return ours("edgener", "report", "--merge", "--markdown", *files)
+    return ours("edgener", "report", "--markdown", *files)
 
 
 # A page, the marks before and behind a part of it, and what makes that part.
