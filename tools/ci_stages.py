@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 # Add a stage here; `make NAME` has to exist.
 STAGES = (
-    "docs", "test", "test-slow", "test-matrix", "test-arm64", "test-nvidia", "test-cluster", "test-optimum", "release-check",
-    "demo",
+    "docs", "test", "test-slow", "test-matrix", "test-arm64", "test-nvidia", "test-cluster", "test-optimum",
+    "release-check", "demo",
 )  # fmt: skip
 
 _SUMMARY = re.compile(r"^=*\s*\d+ (?:passed|failed|skipped|error|deselected)\b.* in \d[\d.]*s")

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from edgener.cli.main import main as build_side
-from edgener_runtime.cli import main as device_side
+from edgener_runtime.cli.main import main as device_side
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "docs"))

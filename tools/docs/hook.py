@@ -57,6 +57,6 @@ def _command_pages() -> dict[str, str]:
     """Of the checkout that is built; importing the commands needs click and nothing else."""
     sys.path[:0] = [str(ROOT / folder) for folder in (".", "exporters", "runtime")]
     from edgener.cli.main import main as build_side
-    from edgener_runtime.cli import main as runtime
+    from edgener_runtime.cli.main import main as runtime
 
     return {name: command_page(group, name) for name, group in (("edgener", build_side), ("edgener-runtime", runtime))}
