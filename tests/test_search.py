@@ -299,7 +299,7 @@ def test_a_search_that_keeps_no_budget_writes_its_plan_and_says_so(
 ) -> None:
     search_gives(searched(sure=-1, within=-1, otherwise=verdict))
     done = run("search", trained, "--data", small_data, "--out", tmp_path / "plan.json")
-    assert done.exit_code == code and "no mix surely keeps the budgets" in done.stderr
+    assert done.exit_code == code and "no mix passes on mine (valid)" in done.stderr
     assert set(read_search(tmp_path / "plan.json").plan.kernels.values()) == {FP32}
 
 

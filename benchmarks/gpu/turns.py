@@ -58,7 +58,7 @@ def main(
     more = (*places_without_graphs(spec), *pytorch_targets(checkpoint, (), device, modes or list(MODES)))
     result = run(
         spec,
-        lambda step: click.echo(f"{step.seconds:.0f} s: {step.place}"),
+        lambda step: click.echo(f"{step.seconds:.0f} s: {step.target}"),
         lambda known: write_result(known, out),
         more,
     )

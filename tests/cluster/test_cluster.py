@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from edgener_runtime.commissioning.bench.results.record import Result
+    from edgener_runtime.commissioning.bench.results.record import BenchResult
 
 pytestmark = pytest.mark.environment
 
@@ -66,7 +66,7 @@ def test_two_workers_give_the_same_schema(name: str, tmp_path: Path, request: py
     assert lasting(one) == lasting(two)
 
 
-def lasting(result: Result) -> list[str]:
+def lasting(result: BenchResult) -> list[str]:
     """What a worker's result notes of the machine, without its load: the first worker to start sees less of it."""
     return [note for note in result.notes if not note.startswith("the load average")]
 

@@ -106,7 +106,7 @@ def test_a_disk_without_room_is_reported(bundle: Path, entry: VariantEntry, monk
 IMPATIENT = """
 import functools, sys
 sys.path[:] = filter(None, sys.path)
-from edgener_runtime.backends.tensorrt import worker
+from edgener_runtime.commissioning.engines import worker
 worker.watch = functools.partial(worker.watch, patience=5)
 sys.exit(worker.main())
 """

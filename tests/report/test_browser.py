@@ -105,7 +105,8 @@ def test_one_label_can_be_picked_however_it_reads(open_page: Open, bundle: Path)
     page = open_page(bundle)
     page.locator("select[name=label]").select_option(label="<LOC>")
     assert shown(page) == ["lost"]
-    page.locator("#changes").scroll_into_view_if_needed()  # what is off the screen is not laid out
+    page.locator("#changes").scroll_into_view_if_needed()
+    page.screenshot()  # what comes onto the screen is laid out when a frame is drawn
     assert page.locator("#changes li:visible").inner_text().count("תל אביב") == 2
 
 

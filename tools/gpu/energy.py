@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgener_runtime.commissioning.bench.results.record import Row, read_result
+from edgener_runtime.commissioning.bench.results.record import BenchRow, read_result
 
 
-def reading(row: Row) -> dict[str, Any]:
+def reading(row: BenchRow) -> dict[str, Any]:
     """What was measured of a row, by what."""
     rounds = [each for each in row.rounds if each.joules is not None]
     seconds = sum(each.seconds for each in rounds)

@@ -49,7 +49,7 @@ def entries_of(result: BenchResult, series: str = "") -> list[ChartEntry]:
 
 def _name(case: Case, cases: Sequence[Case]) -> str:
     threads = f"{case.threads} thread{'s' if case.threads != 1 else ''}"
-    parts = (("device", case.device), ("threads", threads), ("work", case.workload))
+    parts = (("device", case.device), ("threads", threads), ("workload", case.workload))
     varied = (text for name, text in parts if len({getattr(each, name) for each in cases}) > 1)
     return ", ".join((case.variant, *varied))
 

@@ -127,14 +127,14 @@ class EngineSession:
         return rows, subwords
 
     def _run(self, feeds: Feeds, rows: int, subwords: int) -> Logits:
-        context, shape = self._context_for(rows, subwords)
-        context.set_shape(shape)
+        engine_context, shape = self._context_for(rows, subwords)
+        engine_context.set_shape(shape)
         for name, buffer in self._resources.inputs.items():
             view = buffer.view(shape)
             view[:rows] = feeds[name]
             view[rows:] = feeds[name][-1]  # rows that fill the profile's smallest batch
         with synchronized(self._resources):
-            context.enqueue()
+            engine_context.enqueue()
         logits: Logits = self._resources.logits.view((*shape, self.tensors.labels))[:rows].astype("float32")
         return logits
 
@@ -153,21 +153,21 @@ class EngineSession:
         """Run the smallest batch of a length, and capture it in a context of its own, which keeps its shape."""
         rows = min(profile.minimum[0] for profile in self.tensors.profiles if profile.minimum[1] <= length)
         number, shape = fitting(self.tensors.profiles, rows, length) or (0, (rows, length))
-        context = self._context(number, stack)
+        engine_context = self._context(number, stack)
         start = time.perf_counter()
-        no_graph = context.warm_up(shape)
+        no_graph = engine_context.warm_up(shape)
         first = time.perf_counter()
         with synchronized(self._resources):
-            context.enqueue()
-        self._captured[shape] = context
+            engine_context.enqueue()
+        self._captured[shape] = engine_context
         second = time.perf_counter()
         return Warmed(*shape, 1000 * (first - start), 1000 * (second - first), no_graph)
 
     def _context(self, profile: int, stack: ExitStack) -> EngineContext:
-        context = EngineContext(self._resources)
-        stack.callback(context.close)
-        context.use_profile(profile)
-        return context
+        engine_context = EngineContext(self._resources)
+        stack.callback(engine_context.close)
+        engine_context.use_profile(profile)
+        return engine_context
 
     def close(self) -> None:
         """Wait for the run that is under way, then free contexts, graphs, buffers, stream and engine, once."""
