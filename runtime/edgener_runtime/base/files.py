@@ -31,11 +31,15 @@ def sha256_of(path: Path) -> str:
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file so that `path` has either its previous content or all of `content` (text as UTF-8).
 
-    Raises StorageError where the disk is full or the path cannot be written.
+    A device or a pipe, such as /dev/null, is written to and not replaced. Raises StorageError where the disk is full or
+    the path cannot be written.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     with _storage_errors(path):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            path.write_bytes(data)
+            return
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(data)

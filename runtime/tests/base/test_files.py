@@ -267,3 +267,17 @@ def test_all_that_was_built_is_on_the_disk_before_it_counts(final: Path, monkeyp
     build(final)
     assert {"model", MARKER, "below"} <= set(steps[: steps.index("rename")])
     assert steps[-1] == final.parent.name  # the renaming itself
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """A rename would put a file in the place of /dev/null."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomic(pipe, "content")
+        assert os.read(reader, 100) == b"content"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
