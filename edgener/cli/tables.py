@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgener_runtime.commissioning.bench.results.record import Interval
 
 _GAP = 2  # characters between columns
+_WIDEST = 120  # columns of a table whose words do not fit the console
 
 
 def narrow_table(*columns: str, title: str, wraps: Collection[str]) -> Any:
@@ -27,7 +28,8 @@ def narrow_table(*columns: str, title: str, wraps: Collection[str]) -> Any:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table of narrow_table; where it must wrap, it wraps between words as long as they fit the width."""
+    """Print a table of narrow_table, which wraps between words; it may be wider than the console, so that no word is
+    broken."""
     from rich.cells import cell_len
 
     texts = [[str(column.header), *map(str, column.cells)] for column in table.columns]
@@ -37,7 +39,9 @@ def print_table(console: Console, table: Table) -> None:
         width if column.no_wrap else max((cell_len(word) for line in found for word in line.split()), default=0)
         for column, found, width in zip(table.columns, lines, full, strict=True)
     ]
-    for column, width in zip(table.columns, fitted(words, full, console.width - _GAP * (len(full) - 1)), strict=True):
+    gaps = _GAP * (len(full) - 1)
+    console.width = max(console.width, min(_WIDEST, sum(words) + gaps))
+    for column, width in zip(table.columns, fitted(words, full, console.width - gaps), strict=True):
         column.width = width
     console.print(table)
 

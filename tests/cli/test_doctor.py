@@ -46,7 +46,7 @@ def test_json_is_the_examination() -> None:
 def test_a_device_that_is_not_there_ends_with_6(device: str) -> None:
     done = run("--device", device)
     assert done.exit_code == 6
-    assert f"{device} cannot be used here" in done.stderr
+    assert f"{device} cannot run here" in done.stderr
 
 
 def test_a_device_that_is_there_ends_well() -> None:

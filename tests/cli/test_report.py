@@ -88,7 +88,8 @@ def test_selftests_and_benchmark_results_are_distinguished(tmp_path: Path) -> No
 def test_merge_is_still_accepted_and_changes_nothing(tmp_path: Path, form: tuple[str, ...]) -> None:
     files = (bench(tmp_path), *DEVICES)
     old, new = run("--merge", *form, *files), run(*form, *files)
-    assert old.exit_code == new.exit_code == 0 and old.output == new.output
+    assert old.exit_code == new.exit_code == 0 and old.stdout == new.stdout
+    assert old.stderr == "note: --merge is no longer needed\n" and new.stderr == ""
     assert "--merge" not in run("--help").output
 
 

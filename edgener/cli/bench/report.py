@@ -51,6 +51,8 @@ def report(
       edgener report results/*.json --max-p99 20 --max-f1-drop 0.005
       edgener report results/*.json --html > matrix.html
     """
+    if merge:
+        click.echo("note: --merge is no longer needed", err=True)
     from edgener.report.bench.recommend import Bounds
     from edgener.report.merged import as_html, as_json, as_markdown, merge_all, read
 

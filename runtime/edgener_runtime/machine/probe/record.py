@@ -44,7 +44,7 @@ class Probe:
         """Raise ProviderError with everything that a device misses here and the next command."""
         state = self.device(name)
         if not state.ready:
-            raise ProviderError(f"{name} cannot be used here: {'; '.join(state.missing)}", state.install)
+            raise ProviderError(f"{name} cannot run here: {'; '.join(state.missing)}", state.install)
 
 
 def probe(root: Path = HERE) -> Probe:

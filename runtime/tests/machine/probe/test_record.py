@@ -79,7 +79,7 @@ def test_a_device_that_is_not_there_is_an_error_with_the_next_command(device: st
     done = run("devices", "--device", device, "--json")
     assert done.code == 6
     state = next(provider for provider in json.loads(done.out)["providers"] if provider["name"] == device)
-    assert f"{device} cannot be used here: {state['missing'][0]}" in done.err
+    assert f"{device} cannot run here: {state['missing'][0]}" in done.err
     assert state["install"] in done.err
 
 
@@ -120,7 +120,7 @@ def test_a_device_is_required_by_name() -> None:
     found = probe()
     for state in found.devices:
         if not state.ready:
-            with pytest.raises(ProviderError, match=f"{state.name} cannot be used here") as raised:
+            with pytest.raises(ProviderError, match=f"{state.name} cannot run here") as raised:
                 found.require(state.name)
             assert raised.value.hint == state.install and raised.value.exit_code == 6
 
