@@ -29,7 +29,7 @@ from .rules import LOADS, Slept, broken
 
 pytestmark = pytest.mark.timing
 
-LONG = 20.0  # seconds of a drive that ends before
+LONG, SOON = 20.0, 5.0  # seconds of a drive that is ended, and until when it must have ended
 HAS_LOADGEN = find_spec(drivers.LOADGEN_MODULE) is not None
 needs_loadgen = pytest.mark.skipif(not HAS_LOADGEN, reason="mlcommons-loadgen is not installed")
 both = pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_an_error_ends_it_and_is_raised(drive: LoadDriver, scenario: str) -> Non
     with pytest.raises(DeviceError) as raised:
         drive(Breaks(error), replace(LOADS[scenario], seconds=LONG, patience=0.1))
     assert raised.value is error
-    assert time.perf_counter() - start < LONG
+    assert time.perf_counter() - start < SOON
     assert drive(Slept(), replace(LOADS[scenario], seconds=0.1, least=3)).texts >= 3  # and it can be used again
 
 
@@ -230,7 +230,7 @@ def test_ctrl_c_ends_it(drive: LoadDriver, scenario: str) -> None:
     start = time.perf_counter()
     with pytest.raises(KeyboardInterrupt), ctrl_c(0.3):
         drive(Slept(), replace(LOADS[scenario], seconds=2 if scenario == "offline" else LONG, patience=2))
-    assert time.perf_counter() - start < LONG
+    assert time.perf_counter() - start < SOON
 
 
 @both
@@ -238,7 +238,7 @@ def test_a_server_that_falls_behind_is_given_up(drive: LoadDriver) -> None:
     start = time.perf_counter()
     with pytest.raises(OverrunError, match="they come faster than they are answered"):
         drive(Stuck(), replace(LOADS["server"], seconds=LONG, patience=0.5))
-    assert time.perf_counter() - start < LONG
+    assert time.perf_counter() - start < SOON
 
 
 @both
