@@ -51,9 +51,9 @@ def fitted(least: Sequence[int], full: Sequence[int], room: int) -> list[int | N
     if sum(least) > room:
         return [None] * len(least)
     widths = list(least)
-    for _ in range(room - sum(least)):
-        tightest = max(range(len(widths)), key=lambda column: full[column] / max(1, widths[column]))
-        widths[tightest] += widths[tightest] < full[tightest]
+    for _ in range(min(room, sum(full)) - sum(least)):
+        growing = (column for column, width in enumerate(widths) if width < full[column])
+        widths[max(growing, key=lambda column: full[column] / max(1, widths[column]))] += 1
     return list(widths)
 
 

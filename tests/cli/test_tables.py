@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -45,6 +45,7 @@ def test_a_word_beyond_all_bounds_is_broken_rather_than_cut() -> None:
 
 
 @given(columns, st.integers(0, 200))
+@example([[0, 1], [0, 1]], 2)  # a full column has the greatest need still, and must not take the room of the other
 def test_widths_lie_between_their_ends_and_fill_the_room(ends: list[list[int]], room: int) -> None:
     least, full = [low for low, _ in ends], [high for _, high in ends]
     found = fitted(least, full, room)
