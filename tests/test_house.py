@@ -68,6 +68,7 @@ SHARED = {
     "machine.probe": "edgener doctor",
     "cli.console": "both commands look and end alike",
     "cli.options": "both commands name options alike",
+    "cli.results": "results of long work are kept alike",
     "commissioning.bench": "edgener bench, compare and report",
     "commissioning.selftest": "edgener report",
     "commissioning.engines": "edgener build-engine",

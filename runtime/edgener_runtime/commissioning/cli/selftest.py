@@ -59,12 +59,15 @@ def selftest(
       edgener-runtime selftest out/bundle --out report.json
       edgener-runtime selftest out/bundle --device cuda --against laptop.json
     """
+    from edgener_runtime.cli.results import check_result_file
     from edgener_runtime.commissioning.selftest.context import SelftestRequest
     from edgener_runtime.commissioning.selftest.report import read_report
     from edgener_runtime.commissioning.selftest.run import run_selftest, summary
 
     if out and out.suffix == ".html":
         raise click.UsageError("--out is the report, such as report.json; the page is written beside it")
+    if out:
+        check_result_file(out)
     texts = _texts(source, form) if source else None
     known = read_report(against) if against else None
     request = SelftestRequest(bundle, device, variant, threads, texts, known, emulated_by, seconds, name)
@@ -91,8 +94,8 @@ def _say(result: CheckResult) -> None:
 
 
 def _write(report: SelftestReport, out: Path) -> None:
-    from edgener_runtime.base.files import write_atomic
+    from edgener_runtime.cli.results import write_result
     from edgener_runtime.commissioning.selftest.page import page
 
-    write_atomic(out, to_json(report))
-    write_atomic(out.with_suffix(".html"), page(report))
+    write_result(out, to_json(report))
+    write_result(out.with_suffix(".html"), page(report))
