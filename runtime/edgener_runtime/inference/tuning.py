@@ -66,8 +66,8 @@ def tuning_for(
 ) -> tuple[Tuning, str]:
     """The tuning of a variant, and why: as requested, as tuned on this machine, or all usable cores.
 
-    Records are for CPUs; a GPU uses the subwords of the table of devices. A record that cannot be read is set aside with
-    a warning, as a start must not depend on it. Raises UserInputError where `threads` is below 1.
+    Records are for CPUs; a GPU uses the subwords of the table of devices. A start does not depend on a record: one that
+    cannot be read is set aside with a warning. Raises UserInputError where `threads` is below 1.
     """
     if threads is not None and threads < 1:
         raise UserInputError(f"threads is {threads}, expected at least 1")

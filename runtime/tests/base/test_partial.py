@@ -21,7 +21,7 @@ from pathlib import Path
 from edgener_runtime.base.files import staged_folder
 with staged_folder(Path(sys.argv[1]), "manifest.json") as staging:
     (staging / "model").write_bytes(bytes(1000))
-    print("begun", flush=True)
+    print("writing", flush=True)
     time.sleep(60)
 """
 
@@ -29,7 +29,7 @@ with staged_folder(Path(sys.argv[1]), "manifest.json") as staging:
 def begin(final: Path) -> subprocess.Popen[str]:
     """A process that is in the middle of writing a folder."""
     process = subprocess.Popen([sys.executable, "-c", BEGIN, str(final)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout and process.stdout.readline() == "begun\n"
+    assert process.stdout and process.stdout.readline() == "writing\n"
     return process
 
 
