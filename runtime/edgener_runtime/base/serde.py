@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 import types
 import typing
 from functools import cache
@@ -121,5 +122,6 @@ def _typed(value: Any, expected: type, where: str) -> Any:
     if expected is float and type(value) is int:
         return float(value)
     if type(value) is not expected:
-        raise SchemaError(f"{where}: expected {expected.__name__}, found {type(value).__name__} {str(value)[:40]!r}")
+        shown = reprlib.repr(value) if isinstance(value, (list, dict)) else str(value)  # the former may be nested deep
+        raise SchemaError(f"{where}: expected {expected.__name__}, found {type(value).__name__} {shown[:40]!r}")
     return value
