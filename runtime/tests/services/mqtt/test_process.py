@@ -144,6 +144,49 @@ def test_the_second_signal_ends_the_bridge_at_once(
     assert lines_until(process, "again")[-1] == f"{number.name} again: ends at once, without 1 message in progress\n"
 
 
+# --- memory
+
+
+def memory(process: subprocess.Popen[str], field: str) -> float:
+    """VmRSS or VmHWM of a process, in MB."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) / 1000
+    raise AssertionError(field)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc on this machine")
+@pytest.mark.parametrize(
+    ("payload", "count", "reason"),
+    [
+        (b'{"text": "' + b"x" * 8_000_000 + b'"}', 40, "too-long"),
+        (b'{"text": "' + b"x" * 120_000_000 + b'"}', 1, "too-long"),
+        (b'{"text": "pump", "x": [' + b"[]," * 20_000 + b"[]]}", 300, None),
+        (b'{"text": "' + b"oil leak at pump P-101 " * 2_800 + b'"}', 6, None),
+    ],
+    ids=["long", "very-long", "many-values", "many-entities"],
+)
+def test_memory_stays_within_its_bound(
+    payload: bytes, count: int, reason: str | None, keeping_broker: Any, peer: Callable[..., Any], start: Start
+) -> None:
+    """The bound of docs/explanation/mqtt-delivery.md; 40 messages of 8 MB took 320 MB."""
+    asking = peer(keeping_broker)
+    process = start(keeping_broker)
+    asking.status("online")
+    asking.ask({"text": "oil leak"})
+    asking.record("out/entities")
+    before = memory(process, "VmRSS")
+    for _ in range(count):
+        asking.ask(payload)
+    if reason:
+        dead = [asking.record("out/dead") for _ in range(count)]
+        assert {(one["reason"], one["bytes"], len(one["payload"])) for one in dead} == {(reason, len(payload), 65536)}
+    else:
+        for _ in range(count):
+            asking.message("out/entities")
+    assert memory(process, "VmHWM") - before < (16 if reason else 100)
+
+
 # --- another bridge
 
 
