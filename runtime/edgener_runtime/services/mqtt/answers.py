@@ -12,6 +12,7 @@ from .broker import Topics
 from .messages import IncomingMessage, OutgoingMessage, PoisonMessageError, answer, dead_letter, read_request
 
 GIVE_UP = 5  # lost connections on the same message before the bridge stops answering it
+_SHOWN = 100  # characters of a response topic in a message
 _PROBE = "probe"  # any text will do
 
 
@@ -96,7 +97,7 @@ class Answerer:
 
     def _check(self, response_topic: str | None) -> None:
         if response_topic is not None and (why := self.topics.refusal(response_topic)):
-            raise PoisonMessageError("response-topic", f"no answer can go to {response_topic!r}: {why}")
+            raise PoisonMessageError("response-topic", f"no answer can go to {response_topic[:_SHOWN]!r}: {why}")
 
     def _dead(self, arrival: IncomingMessage, poison: PoisonMessageError) -> OutgoingMessage:
         return dead_letter(arrival, self.topics.dead_letters, poison, self.max_bytes)

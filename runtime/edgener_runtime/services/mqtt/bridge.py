@@ -17,7 +17,7 @@ from .broker import Broker
 from .connection import Connection, ConnectionLostError, taken_over
 from .messages import IncomingMessage, OutgoingMessage
 
-BYTES_IN_PROGRESS = 262_144  # of payload
+BYTES_IN_PROGRESS = 131_072  # of payload
 _SUSPICIOUS = 3  # connections in a row that the broker soon ended without a reason, until the session is checked
 _SOON = 2  # times the longest delay between attempts: two bridges that take turns do not last longer
 _Result = TypeVar("_Result")
@@ -117,6 +117,10 @@ class Bridge:
             looking.drop()
         if status in (b"online", b"overdue"):
             raise taken_over(self.broker)
+        self.report(
+            f"the broker ended {self._hung_up} connections in a row without a reason; "
+            f"does another client connect as {self.broker.client_id}?"
+        )
 
     async def _serve(self, stop: asyncio.Event) -> None:
         """Answer over one connection. Raises ConnectionLostError where it ends before `stop` is set."""
