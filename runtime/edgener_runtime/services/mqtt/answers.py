@@ -89,11 +89,10 @@ class Answerer:
         text = read_request(arrival, self.max_bytes)
         self._check(arrival.response_topic)
         try:
-            entities = await self.classifier.predict(text, self.decoding)
+            return answer(arrival, self.topics.answers, await self.classifier.predict(text, self.decoding))
         except Exception as error:  # noqa: BLE001 - the model may raise anything on one text and answer the next
             await self.probe()
             raise PoisonMessageError("model-failed", f"the model fails on this text: {error}") from None
-        return answer(arrival, self.topics.answers, entities)
 
     def _check(self, response_topic: str | None) -> None:
         if response_topic is not None and (why := self.topics.refusal(response_topic)):
