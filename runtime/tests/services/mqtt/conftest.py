@@ -302,7 +302,9 @@ def start(bundle: Path) -> Iterator[Start]:
     """
     processes: list[subprocess.Popen[str]] = []
 
-    def begin(broker: Any, *options: object, hangs_at: str = "", **environment: str) -> subprocess.Popen[str]:
+    def begin(
+        broker: Any, *options: object, hangs_at: str = "", bundle: Path = bundle, **environment: str
+    ) -> subprocess.Popen[str]:
         where = ("--host", "127.0.0.1", "--port", str(broker.port), "--protocol", broker.protocol)
         name = () if "--client-id" in options else ("--client-id", "bridge")
         code = (HANGING if hangs_at else "") + RUN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -142,6 +143,44 @@ def test_the_second_signal_ends_the_bridge_at_once(
     process.send_signal(number)
     assert process.wait(60) == 128 + number
     assert lines_until(process, "again")[-1] == f"{number.name} again: ends at once, without 1 message in progress\n"
+
+
+def relabelled(bundle: Path, label: str) -> None:
+    """Give a bundle's equipment another name, in one step as an update does."""
+    manifest = bundle / "manifest.json"
+    record = json.loads(manifest.read_text(encoding="utf-8"))
+    record["labels"] = [re.sub(r"(EQUIPMENT|NEW\d)$", label, name) for name in record["labels"]]
+    (bundle.parent / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
+    (bundle.parent / "manifest.json").replace(manifest)
+
+
+def test_sighup_takes_a_changed_bundle_without_a_gap(
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start, copy: Path
+) -> None:
+    broker = mosquitto()
+    asking = peer(broker)
+    process = start(broker, bundle=copy)
+    asking.status("online")
+    asked = answered = 0
+    for update in range(5):
+        relabelled(copy, f"NEW{update}")
+        process.send_signal(signal.SIGHUP)
+        labels: set[str] = set()
+        while f"NEW{update}" not in labels:
+            asking.ask({"text": "Pump P-101 leaks at the seal", "id": asked})
+            asked += 1
+            answer = asking.record("out/entities")
+            assert answer["id"] == answered
+            answered += 1
+            labels |= {entity["label"] for entity in answer["entities"]}
+    (copy / "manifest.json").write_text("{}")
+    process.send_signal(signal.SIGHUP)
+    assert "manifest.json has schema version None" in lines_until(process, "not reloaded")[-1]
+    asking.ask({"text": "Pump P-101 leaks at the seal"})
+    assert {entity["label"] for entity in asking.record("out/entities")["entities"]} >= {"NEW4"}
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(600) == 0
+    assert asking.waiting.get("out/dead", []) == []
 
 
 # --- memory
