@@ -7,6 +7,7 @@ process helps. The watchdog's steps are systemd's keep-alives too: where the eve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -102,5 +103,6 @@ class Watchdog:
 def end_process(code: int, end: Callable[[int], object] = os._exit) -> None:
     """End the process at once, as a thread that runs a model would keep it alive."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with contextlib.suppress(OSError):
+            stream.flush()
     end(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -152,4 +153,5 @@ def _password(file: Path | None) -> str | None:
 
 
 def _report(line: str) -> None:
-    click.echo(line, err=True)
+    with contextlib.suppress(OSError):  # a log on a full disk, or one that nobody reads any more, stops no answers
+        click.echo(line, err=True)

@@ -55,7 +55,8 @@ class Bridge:
     _pump: Pump | None = None
     _overdue: bool = False
     _connections: int = 0
-    _hung_up: int = 0  # connections in a row that the broker soon ended without a reason
+    _hung_up: int = 0  # connections in a row that the broker soon ended without a reason, each at another message
+    _blamed: str | None = None  # the key of the message whose answer the last of them did not confirm
 
     def in_progress(self) -> str:
         """The number of messages that are received and not acknowledged, in words."""
@@ -82,7 +83,8 @@ class Bridge:
                 delay = self.backoff.delay() if lost.wait else 0
                 self.report(f"{lost}; trying again in {delay:.1f} s" if lost.wait else str(lost))
                 await _wait(stop, delay)
-                await self._check_session()
+                if self._hung_up >= _SUSPICIOUS and not stop.is_set():
+                    await self._check_session()
 
     def set_overdue(self, overdue: bool) -> None:
         """Publish whether the model's batch is overdue."""
@@ -100,15 +102,13 @@ class Bridge:
 
         Only MQTT 5 has a reason for it, and mosquitto 2.0 does not send it.
         """
-        if self._hung_up < _SUSPICIOUS:
-            return
         name = f"{self.broker.client_id[:14]}-{secrets.token_hex(4)}"
         looking = Connection(replace(self.broker, client_id=name, keeps_session=False), self._status("offline"))
         try:
             await looking.connect()
             status = await looking.read_retained(self.answerer.topics.status)
         except (ConnectionLostError, UserInputError):  # a broker may not know clients by another name
-            return
+            status = None
         finally:
             looking.drop()
         if status in (b"online", b"overdue"):
@@ -135,9 +135,11 @@ class Bridge:
             self._connections += 1
             try:
                 await pump.run(stop)
-            except ConnectionLostError:
+            except ConnectionLostError as lost:
                 if pump.unconfirmed:
                     self.answerer.lost_with(pump.unconfirmed)
+                    lost.hung_up = lost.hung_up and pump.unconfirmed.key != self._blamed
+                    self._blamed = pump.unconfirmed.key
                 raise
         finally:
             self._pump = None

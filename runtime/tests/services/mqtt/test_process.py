@@ -241,6 +241,21 @@ def test_two_bridges_of_one_name_end_one_of_them_with_a_word_on_it(keeping_broke
     assert running.wait(600) == 0
 
 
+def test_a_message_for_which_the_broker_hangs_up_is_no_other_bridge(
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start
+) -> None:
+    broker = mosquitto("allow_anonymous true", "max_packet_size 1000")
+    broker.protocol = "3.1.1"
+    asking = peer(broker)
+    start(broker, "--client-id", "other", "--requests", "other")  # says online on the same topic
+    process = start(broker)
+    for _ in range(2):
+        asking.status("online")
+    asking.ask({"text": "oil leak " * 20})
+    assert asking.record("out/dead")["reason"] == "refused"
+    assert process.poll() is None
+
+
 def test_names_are_different_on_each_host_and_for_each_bundle_and_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
