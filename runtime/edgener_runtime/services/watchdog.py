@@ -23,7 +23,7 @@ OVERDUE = 60.0  # seconds
 _STALLED = 2  # times overdue
 _FAREWELL = 15.0  # most seconds for what is done before the process ends
 _STEP = 1.0  # seconds between two checks; less where overdue is less
-_HINT = "A text of its own size and speed may need a larger --overdue; else try another variant or device."
+_HINT = "If its texts only take long here, give a larger --overdue; else try another variant or device."
 
 
 async def _nothing() -> None:
