@@ -241,7 +241,7 @@ def test_two_bridges_of_one_name_end_one_of_them_with_a_word_on_it(keeping_broke
     assert running.wait(600) == 0
 
 
-def test_a_message_for_which_the_broker_hangs_up_is_no_other_bridge(
+def test_a_message_for_which_the_broker_hangs_up_is_not_from_another_bridge(
     mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start
 ) -> None:
     broker = mosquitto("allow_anonymous true", "max_packet_size 1000")
