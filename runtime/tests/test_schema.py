@@ -55,7 +55,7 @@ def test_a_field_of_a_later_version_is_ignored(
 
 
 @pytest.mark.parametrize("known", ["scheme", "tokenizer.stride", "variants.needs.providers", "variants.parity.f1"])
-def test_a_critical_field_that_is_known_is_no_obstacle(known: str, edit: Callable[..., Path]) -> None:
+def test_a_critical_field_that_is_known_does_not_stop_it(known: str, edit: Callable[..., Path]) -> None:
     assert verify_bundle(edit(critical=[known])).critical == (known,)
 
 
@@ -70,7 +70,7 @@ def test_a_critical_field_that_is_not_known_is_refused_by_its_name(unknown: str,
 
 
 @pytest.mark.parametrize("critical", ["adapter", [1], {"adapter": 1}, None])
-def test_a_list_of_critical_fields_that_is_none_is_refused(critical: Any, edit: Callable[..., Path]) -> None:
+def test_critical_fields_that_are_not_a_list_of_names_are_refused(critical: Any, edit: Callable[..., Path]) -> None:
     with pytest.raises(BundleError, match="critical"):
         read_manifest(edit(critical=critical))
 
