@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 _TEXTS = 64  # of an input file
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_INDENT = 22  # characters before the details of a check
+_NARROWEST = 30
+_wrap = partial(wrap, break_long_words=False, break_on_hyphens=False)
 _COLOURS = {"pass": "green", "fail": "red", "skipped": None}
 
 
@@ -86,11 +92,12 @@ def _texts(source: str, form: str) -> tuple[str, ...]:
 
 
 def _say(result: CheckResult) -> None:
-    """Print a line of progress for a check that ended."""
+    """Print a check that ended, its details in the lines below each other and no wider than the terminal."""
     click.secho(f"{result.status:<8}", fg=_COLOURS[result.status], nl=False, err=True)
-    click.echo(f"{result.name:<14}{result.detail}", err=True)
-    for line in (result.hint or "").splitlines():
-        click.echo(f"{'':<22}{line}", err=True)
+    width = shutil.get_terminal_size().columns - _INDENT  # 80 where stdout is not a terminal
+    texts = [result.detail, *(result.hint or "").splitlines()]
+    lines = [line for text in texts for line in _wrap(text, max(width, _NARROWEST))]
+    click.echo(f"{result.name:<14}" + f"\n{'':<{_INDENT}}".join(lines), err=True)
 
 
 def _write(report: SelftestReport, out: Path) -> None:
