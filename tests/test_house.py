@@ -38,7 +38,7 @@ MAY_IMPORT = {
 }
 # The runtime's packages from the lowest: each may import the tiers before its own, and its own without a cycle.
 TIERS = (
-    ("errors",),
+    ("errors", "version"),
     ("base",),
     ("bundle", "machine", "text", "decoding"),
     ("backends",),
@@ -108,6 +108,7 @@ MAY_BE_SHORT = {
     "edgener_runtime.services.secret_file": "shared by the server and the bridge",
     "edgener_runtime.text.cut": "shared with the build side",
     "edgener_runtime.text.windows": "a pure algorithm with property tests",
+    "edgener_runtime.version": "the one place of the version, below everything that compares with it",
 }
 HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "numpy", "rich", "matplotlib", "seqeval", "peft", "optimum"}
 FOREIGN_TO_THE_DEVICE = {"torch", "transformers", "onnx", "optimum", "huggingface_hub", "accelerate", "peft"}
