@@ -6,6 +6,7 @@ import contextlib
 import io
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,9 @@ class OnnxSession:
         if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
             raise ProviderError(_fallback(device.provider, self.provider, log), _install_command(device))
         self._graphs: GraphedRuns | None = None
-        self._runner: Callable[[Feeds], Logits] = self._run if device.provider == CPU else self._run_with_io_binding
+        # a method of this object would keep it, and the model with it, until the garbage collector comes by
+        run = _run if device.provider == CPU else run_with_io_binding
+        self._runner: Callable[[Feeds], Logits] = partial(run, self._session)
         if no_graphs:
             self.notes = (f"no CUDA graph: {no_graphs}",)
         elif GRAPHS in options:
@@ -71,13 +74,6 @@ class OnnxSession:
             return self._runner(feeds)
         except Exception as error:  # onnxruntime raises a class of its own for every status
             raise _run_error(error) from error
-
-    def _run(self, feeds: Feeds) -> Logits:
-        logits: Logits = self._session.run([OUTPUT], feeds)[0]
-        return logits
-
-    def _run_with_io_binding(self, feeds: Feeds) -> Logits:
-        return run_with_io_binding(self._session, feeds)
 
     def _capture(self, onnxruntime: Any, model: Model) -> GraphedRuns:
         try:
@@ -104,6 +100,11 @@ def _run_error(error: Exception) -> EdgenerError:
             f"there is not enough memory for a run: {error}", "Free some memory, or try a smaller variant."
         )
     return DeviceError(f"onnxruntime failed: {error}", "Try another variant or device.")
+
+
+def _run(session: Any, feeds: Feeds) -> Logits:
+    logits: Logits = session.run([OUTPUT], feeds)[0]
+    return logits
 
 
 def _preload(onnxruntime: Any) -> str:
