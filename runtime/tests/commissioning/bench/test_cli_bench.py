@@ -158,7 +158,7 @@ def test_nothing_that_was_measured_is_6(bundle: Path, run: Run, monkeypatch: pyt
     )
     done = run("bench", bundle, *QUICK)
     assert done.code == 6 and "not run: fp32 on cpu, 1 threads: its process ended with code 1: ZeroDiv" in done.out
-    assert "nothing could be measured; the reasons are above" in done.err
+    assert "nothing could be measured: its process ended with code 1: ZeroDiv" in done.err
 
 
 def test_a_path_that_cannot_be_written_is_reported_before_anything_is_measured(
