@@ -27,9 +27,9 @@ def pointers(source: str) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            if found := ELSEWHERE.search(node.value):
-                yield node.lineno, found[0]
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in docstrings else None
+        if isinstance(text, str) and (found := ELSEWHERE.search(text)):
+            yield node.lineno, found[0]
 
 
 def test_no_message_refers_to_what_may_not_be_shown() -> None:
