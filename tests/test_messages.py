@@ -26,10 +26,10 @@ def pointers(source: str) -> Iterator[tuple[int, str]]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     }
-    for node in ast.walk(tree):
-        text = node.value if isinstance(node, ast.Constant) and id(node) not in docstrings else None
-        if isinstance(text, str) and (found := ELSEWHERE.search(text)):
-            yield node.lineno, found[0]
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+    for constant in constants:
+        if isinstance(constant.value, str) and (found := ELSEWHERE.search(constant.value)):
+            yield constant.lineno, found[0]
 
 
 def test_no_message_refers_to_what_may_not_be_shown() -> None:
