@@ -12,10 +12,10 @@ from edgener.cli.tables import narrow_table, print_table
 from edgener.data.calibration import calibration_text
 from edgener.data.read import DataSpec, read_split
 from edgener.parity.budgets import Budget, with_default
-from edgener_exporters.calibrate.calibration import METHODS
 from edgener_exporters.calibrate.measurement_cache import cache_folder
 
 from .budgets import budget_options
+from .calibration import calibration_options
 
 if TYPE_CHECKING:
     from edgener.search import SearchResult, SearchTrial
@@ -33,14 +33,7 @@ if TYPE_CHECKING:
     "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Split to try on."
 )
 @budget_options
-@click.option("--calibration", metavar="SOURCE", help="Text for activation ranges [default: part of the train split].")
-@click.option(
-    "--calibration-method",
-    type=click.Choice(tuple(METHODS)),
-    default="minmax",
-    show_default=True,
-    help="Method for activation ranges.",
-)
+@calibration_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def search(
     checkpoint: Path, out: Path | None, data: DataSpec, split: str, budgets: tuple[Budget, ...],
