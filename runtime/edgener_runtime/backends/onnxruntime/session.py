@@ -89,11 +89,6 @@ class OnnxSession:
             self._graphs.close()
 
 
-def _run(session: Any, feeds: Feeds) -> Logits:
-    logits: Logits = session.run([OUTPUT], feeds)[0]
-    return logits
-
-
 def _run_error(error: Exception) -> EdgenerError:
     if _NO_EMBEDDING in str(error):
         return TextError(
@@ -105,6 +100,11 @@ def _run_error(error: Exception) -> EdgenerError:
             f"there is not enough memory for a run: {error}", "Free some memory, or try a smaller variant."
         )
     return DeviceError(f"onnxruntime failed: {error}", "Try another variant or device.")
+
+
+def _run(session: Any, feeds: Feeds) -> Logits:
+    logits: Logits = session.run([OUTPUT], feeds)[0]
+    return logits
 
 
 def _preload(onnxruntime: Any) -> str:

@@ -70,8 +70,8 @@ class Service:
         broken = [error for error in errors if not isinstance(error, TextError)]
         if broken and len(broken) == len(found):  # not a fault of one text
             raise broken[0]
-        for error in broken:
-            _log.error("a text of %d has no answer: %s", len(found), error.message)
+        if broken:
+            _log.error("%d of %d texts without an answer: %s", len(broken), len(found), broken[0].message)
         self.answered += 1
         return found
 
