@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgener.data.sentences import join_tokens
+from edgener.data.text.joining import join_tokens
 from edgener_runtime.text.cut import split_text
 
 HARD = "Ab1 _-.,#é\u0301\u0300ＡＢ１，。　漏油泵がガ\u3099नी\u094d한ไทยا\u200c\u00a0\u2028\U0001f527\ufe0f\U00020000"
@@ -36,7 +36,7 @@ def test_offsets_cut_the_tokens_out_of_the_joined_text(tokens: list[str]) -> Non
     [
         (["EU", "rejects", "German", "call"], "EU rejects German call"),
         (["我", "在", "上海", "工作", "。"], "我在上海工作。"),
-        (["更换", "3", "号", "泵"], "更换 3 号泵"),
+        (["更换", "3", "号", "泵"], "更换3号泵"),
         (["ポンプ", "が", "漏れる"], "ポンプが漏れる"),
         (["펌프", "누유"], "펌프 누유"),
         ([], ""),

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .records import RecordFormat, entity_list
-
-
-def _has_token_list(record: Any) -> bool:
-    """Whether a record has a list of strings; Prodigy's list of token objects belongs to text-spans."""
-    tokens = record.get("tokens") if isinstance(record, dict) else None
-    return isinstance(tokens, list) and not any(isinstance(token, dict) for token in tokens)
-
+from .records import RecordContent, RecordFormat, entity_list, token_list
 
 FORMAT = RecordFormat(
     "token-spans",
     'objects with "tokens" and "entities" that count tokens',
-    matches=_has_token_list,
-    source=lambda record: record["tokens"],
-    entities=entity_list,
+    matches=lambda record: token_list(record) is not None,
+    content=lambda record, counts: RecordContent(tokens=token_list(record), entities=entity_list(record)),
 )

@@ -148,14 +148,14 @@ def test_io_and_iob1_have_no_strays() -> None:
 def test_the_scheme_is_returned(scheme: str, tags: str) -> None:
     text = "".join(f"w {tag}\n" for tag in tags.split())
     bad = BadLines(Path("file.txt"))
-    sentences, guessed = read_conll(text, bad)
+    sentences, _, guessed, _ = read_conll(text, bad)
     assert (guessed, +bad.counts) == (scheme, {})
     assert {span.label for span in sentences[0].spans} == {"X", "Y"}
 
 
 def test_chinese_full_width_and_combining_characters_keep_exact_offsets() -> None:
     sentence = read("上 B-LOC\n海 I-LOC\n的 O\nＡＢＣ B-EQ\ncafe\u0301 O\n\u00a0 O\n水　泵 O\n")[0][0]
-    assert sentence.text == "上海的 ＡＢＣ cafe\u0301 \u00a0 水　泵"
+    assert sentence.text == "上海的ＡＢＣ cafe\u0301\u00a0水　泵"
     assert sentence.tokens == ["上", "海", "的", "ＡＢＣ", "cafe\u0301", "\u00a0", "水　泵"]
     assert sentence.spans == (Span("LOC", 0, 2), Span("EQ", 3, 4))
 
@@ -244,7 +244,7 @@ def test_iob1_copies_of_conll_2003_are_the_same_annotation(real_data: Path) -> N
         "I-PER": 1156, "O": 38323,
     }  # fmt: skip
     assert read(copy)[0] == sentences and not bad.counts
-    assert read_conll(copy, bad)[1] == "IOB1"
+    assert read_conll(copy, bad).scheme == "IOB1"
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=6)

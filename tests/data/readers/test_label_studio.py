@@ -30,4 +30,3 @@ def test_a_cancelled_annotation_is_passed_over() -> None:
     task = label_studio()
     task["annotations"].insert(0, {"was_cancelled": True, "result": []})
     assert len(read(json.dumps([task]))[0][0].spans) == 2
-    assert read(json.dumps([{"data": {"text": "a"}, "annotations": []}]))[0][0].spans == ()
