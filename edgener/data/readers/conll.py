@@ -162,7 +162,7 @@ def _tag_columns(rows: Sequence[tuple[str, ...]], token: int) -> list[int]:
 def _holds_names(values: Sequence[str]) -> bool:
     """Whether values are few names of labels, with O among them."""
     names = set(values)
-    few = len(names) <= max(2, min(100, len(values) / 2))
+    few = len(names) < min(100, len(values))
     return "O" in names and few and _share(bool(PLAIN.fullmatch(value)) for value in values) >= 0.9
 
 

@@ -53,7 +53,9 @@ def has_header(path: Path, text: str) -> bool:
 def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     """The sentences of a table with a header. Raises UserInputError where no columns are tokens and tags."""
     rows = list(_rows(file.text, bad))
-    header = rows[0].cells if rows else []
+    if not rows:
+        return Reading([], "csv")
+    header = rows[0].cells
     layout = _layout(header, options)
     if layout is None:
         raise _no_columns(file.path, header)

@@ -17,8 +17,17 @@ from edgener.data.types import Sentence
 from edgener_runtime.errors import UserInputError
 
 from .lines import BadLines, Reading
-from .regions import BrokenRecordError, LeftOutError, accepted, answer_of, spans_of_text, spans_of_tokens
+from .regions import (
+    BrokenRecordError,
+    LeftOutError,
+    accepted,
+    answer_of,
+    looks_like_entities,
+    spans_of_text,
+    spans_of_tokens,
+)
 
+_OTHERS = ("tokens", "words", "relations", "predictions")
 _NEXT_ITEM = re.compile(r"[\s,]*(?=[^\s,\]])")
 Rows = Iterable[tuple[int, Any]]
 
@@ -95,8 +104,11 @@ def read_rows(rows: Rows, bad: BadLines, formats: Sequence[RecordFormat], option
 
 
 def entity_list(record: dict[str, Any]) -> Any:
-    """The list under the first known key, or None."""
-    return next((record[key] for key in ("entities", "label", "labels", "spans") if key in record), None)
+    """The list under the first known key, else one of the shape of entities under any key, or None."""
+    known = next((record[key] for key in ("entities", "label", "labels", "spans") if key in record), None)
+    if known is not None:
+        return known
+    return next((value for key, value in record.items() if key not in _OTHERS and looks_like_entities(value)), None)
 
 
 def token_list(record: Any) -> list[Any] | None:

@@ -47,6 +47,17 @@ def is_region(item: Any) -> bool:
     )
 
 
+def looks_like_entities(value: Any) -> bool:
+    """Whether a value is a list of objects with a start, or of triples of start, end and label."""
+    return isinstance(value, list) and bool(value) and all(map(_looks_like_entity, value))
+
+
+def _looks_like_entity(item: Any) -> bool:
+    if isinstance(item, dict):
+        return any(name in item for name in (*_START, "startOffset", "begin", "offset"))
+    return isinstance(item, list) and len(item) == 3 and [type(part) for part in item] == [int, int, str]
+
+
 def accepted(items: Any, counts: Counter[str]) -> list[Any]:
     """The entities of a record without those that an annotator rejected, as Prodigy has them, and left open."""
     if not isinstance(items, list):

@@ -10,11 +10,18 @@ from edgener.data import reasons
 from .records import RecordContent, RecordFormat, entity_list
 from .regions import LeftOutError, is_region
 
+_TIMES = ("created_at", "updated_at")
 _ANNOTATED = ("annotator", "annotation_id", "lead_time")  # keys of a task of JSON-MIN that somebody worked on
 
 
 def _matches(record: Any) -> bool:
-    return isinstance(record, dict) and ("text" in record or (bool(_regions(record)) and _text(record) is not None))
+    if not isinstance(record, dict):
+        return False
+    return "text" in record or ((bool(_regions(record)) or _is_annotated(record)) and _text(record) is not None)
+
+
+def _is_annotated(record: dict[str, Any]) -> bool:
+    return any(key in record for key in _ANNOTATED)
 
 
 def _regions(record: dict[str, Any]) -> list[Any]:
@@ -31,7 +38,7 @@ def text_with(fields: dict[str, Any], regions: list[Any]) -> Any:
     """The one field with the marked texts of regions, or the only text; None where that leaves a choice."""
     marked = [region["text"] for region in regions if isinstance(region.get("text"), str)]
     dialogues = [value for value in fields.values() if _is_dialogue(value)]
-    texts = [value for value in fields.values() if isinstance(value, str)]
+    texts = [value for key, value in fields.items() if isinstance(value, str) and key not in _TIMES]
     fitting = [text for text in texts if marked and all(part in text for part in marked)]
     for found in (dialogues, fitting, texts):
         if len(found) == 1:
@@ -52,7 +59,7 @@ def _content(record: Any, counts: Counter[str]) -> RecordContent:
     if record.get("was_cancelled") is True:
         raise LeftOutError(reasons.CANCELLED)
     entities = _regions(record) or entity_list(record)
-    if entities is None and any(key in record for key in _ANNOTATED):
+    if entities is None and _is_annotated(record):
         entities = []
     return RecordContent(text=_text(record), entities=entities)
 
