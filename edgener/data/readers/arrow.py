@@ -75,22 +75,21 @@ def _table(path: Path) -> pa.Table:
     except ImportError:
         raise UserInputError(f"{path}: pyarrow is not installed", install_line("pyarrow", "edgener")) from None
     try:
-        if path.suffix != ".arrow":
-            return pyarrow.parquet.read_table(path)
-        with pa.memory_map(str(path)) as source:
-            return _arrow(source)
-    except (pa.ArrowException, OSError) as error:
+        table = pyarrow.parquet.read_table(path) if path.suffix != ".arrow" else _arrow(path)
+        table.validate(full=True)  # a damaged file may still be read; its texts need not be UTF-8 then
+        return table
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UserInputError(f"cannot read {path}: {str(error).splitlines()[0][:200]}", "Get the file again.") from None
 
 
-def _arrow(source: Any) -> pa.Table:
+def _arrow(path: Path) -> pa.Table:
+    """An Arrow file, as a stream (so `datasets` writes them) or with a footer."""
     import pyarrow as pa
 
-    try:
-        return pa.ipc.open_stream(source).read_all()
-    except pa.ArrowInvalid:
-        source.seek(0)
-        return pa.ipc.open_file(source).read_all()
+    with path.open("rb") as file:
+        has_footer = file.read(6) == b"ARROW1"
+    with pa.memory_map(str(path)) as source:
+        return (pa.ipc.open_file if has_footer else pa.ipc.open_stream)(source).read_all()
 
 
 def _metadata_names(table: pa.Table) -> dict[str, list[str]]:
