@@ -29,7 +29,7 @@ def test_labels_get_new_names_at_once_and_o_drops_their_entities(tmp_path: Path)
 
 def test_a_label_that_the_data_does_not_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        UserInputError, match="no entity of the data has the label 'PER' .* it has CITY, PERSON"
+        UserInputError, match=r"no entity of the data has the label 'PER' .* it has CITY, PERSON"
     ) as error:
         labels_of(tmp_path, "PER=PERSON")
     assert error.value.hint and "--map-labels CITY=NEW" in error.value.hint

@@ -10,8 +10,9 @@ from edgener.data.read import DataSpec, read_splits
 from edgener_runtime.errors import UserInputError
 
 WRAPPED = (
-    "The lathe stood in the hall for nine years before anybody\nasked why it hummed. Mira Weber, who had come to Basel\n"
-    "in spring, opened the cover and found a nest in the\nhousing of the second motor.\n"
+    "The lathe stood in the hall for nine years before anybody\nasked why it hummed. "
+    "Mira Weber, who had come to Basel\nin spring, opened the cover and found a nest in the\n"
+    "housing of the second motor.\n"
 )
 KINDS = [
     (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),

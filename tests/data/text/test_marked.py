@@ -22,7 +22,8 @@ COUNTS: dict[str, Callable[[str], int]] = {
     "NFD": lambda text: len(unicodedata.normalize("NFD", text)),
     "NFC in UTF-16 units": lambda text: len(unicodedata.normalize("NFC", text).encode("utf-16-le")) // 2,
 }
-PIECES = st.sampled_from(["a", "Bo", " ", "\n", "\r\n", "é", "e\u0301", "한", unicodedata.normalize("NFD", "한"), "漏", "\U0001f527"])  # fmt: skip
+HANGUL = unicodedata.normalize("NFD", "한")
+PIECES = st.sampled_from(["a", "Bo", " ", "\n", "\r\n", "é", "e\u0301", "한", HANGUL, "漏", "\U0001f527"])
 WORDS = st.sampled_from(["Mira", "Zoë", "Zoe\u0308", "泵 \U0001f527", "B\U0001f527", "한글"])
 
 
