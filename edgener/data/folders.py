@@ -10,8 +10,8 @@ from edgener.data.readers.brat import is_brat
 from edgener_runtime.errors import UserInputError
 
 WHOLE = "all"
-_NAMES = {"train": ("train",), "valid": ("valid", "validation", "dev"), "test": ("test",)}
-_PART = re.compile(r"(\w+)-\d+-of-\d+")
+_NAMES = {"train": ("train",), "valid": ("valid", "validation", "dev", "val"), "test": ("test",)}
+_PART = re.compile(r"(\w+)-\d+-of-\d+(?:-[0-9a-f]+)?")
 
 
 def split_paths(folder: Path) -> dict[str, list[Path]]:

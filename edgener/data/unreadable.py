@@ -44,6 +44,7 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 )
 _ELEMENT = re.compile(r"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>[^<>]+</\1\s*>")
 _LINK = re.compile(r"\[[^\[\]]+\](?:\(\w[^()\s]*\)|\{[^{}]*\"entity\")")
+_HEADING = re.compile(r"#{1,6} \S.*\n\s*\n|```")
 _SLASHED = re.compile(r"\S+[/|_](?:O|[BIESLUM]-\S+)")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-ZÀ-Þ])|[。！？]")
 
@@ -119,6 +120,7 @@ KINDS = (
     UnreadableKind("an XML document", _starts("<"), _EXPORT),
     UnreadableKind("text with inline entities such as [Oslo](LOC) (Markdown)", _many(_LINK, 0.2), _EXPORT),
     UnreadableKind("tokens with their tags behind a slash or a bar", _is_slashed, _EXPORT),
+    UnreadableKind("a Markdown document", lambda text: bool(_HEADING.match(text.lstrip("\n"))), _TEXTS),
     UnreadableKind("a list of words without tags", _is_words, _WORDS),
     UnreadableKind("prose", _is_prose, _TEXTS),
 )

@@ -30,6 +30,7 @@ KINDS = [
     (b"version: '3.1'\nnlu:\n- intent: order\n", "YAML"),
     (b"- order from [Mira](PER) in [Basel](LOC)\n", "text with inline entities"),
     (b"Mira/B-PER left/O Basel/B-LOC ./O\n", "tokens with their tags behind a slash"),
+    (b"# Shift log\n\nMira fixed the lathe.\n", "a Markdown document"),
     (WRAPPED.encode(), "prose"),
     (b"Mira left. She took the lathe. Nobody saw her.", "prose"),
     (b"Mira\nleft\nBasel\n", "a list of words without tags"),
@@ -74,3 +75,11 @@ def test_one_text_per_line_is_text_without_labels(tmp_path: Path, text: str) -> 
 def test_prose_is_read_line_by_line_where_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(WRAPPED)
     assert len(read_splits(DataSpec(str(tmp_path / "a.txt"), format="lines"))["all"].sentences) == 4
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.ann"])
+def test_one_of_the_two_files_of_a_document_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text("Mira left Basel.\n")
+    (tmp_path / "a.ann").write_text("T1\tPER 0 4\tMira\n")
+    error = refusal(tmp_path / name)
+    assert "document of BRAT" in error.message and error.hint and f"--data {tmp_path}" in error.hint

@@ -40,6 +40,12 @@ def is_brat(path: Path) -> bool:
         return False
 
 
+def is_part(path: Path) -> bool:
+    """Whether a file is one of the two of a document."""
+    other = {".txt": ".ann", ".ann": ".txt"}.get(path.suffix)
+    return other is not None and path.with_suffix(other).is_file()
+
+
 def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     """The sentences of every document of a folder, in the order of their names."""
     sentences: list[Sentence] = []

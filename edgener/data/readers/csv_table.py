@@ -143,7 +143,7 @@ def _mark(row: TableRow, layout: TableLayout) -> str | None:
 
 
 def _cell(row: TableRow, column: int) -> str:
-    return row.cells[column].strip() if column < len(row.cells) else ""
+    return row.cells[column].strip(" \t\n") if column < len(row.cells) else ""
 
 
 def _has_lists(rows: Sequence[TableRow], layout: TableLayout) -> bool:

@@ -18,6 +18,7 @@ from edgener_runtime.errors import UserInputError
 
 from .lines import BadLines, Reading
 from .regions import (
+    OTHERS,
     BrokenRecordError,
     LeftOutError,
     accepted,
@@ -27,7 +28,6 @@ from .regions import (
     spans_of_tokens,
 )
 
-_OTHERS = ("tokens", "words", "relations", "predictions")
 _NEXT_ITEM = re.compile(r"[\s,]*(?=[^\s,\]])")
 Rows = Iterable[tuple[int, Any]]
 
@@ -108,7 +108,7 @@ def entity_list(record: dict[str, Any]) -> Any:
     known = next((record[key] for key in ("entities", "label", "labels", "spans") if key in record), None)
     if known is not None:
         return known
-    return next((value for key, value in record.items() if key not in _OTHERS and looks_like_entities(value)), None)
+    return next((value for key, value in record.items() if key not in OTHERS and looks_like_entities(value)), None)
 
 
 def token_list(record: Any) -> list[Any] | None:
@@ -130,14 +130,20 @@ def _format_of(record: Any, formats: Sequence[RecordFormat]) -> RecordFormat:
 
 def _content(entry: RecordFormat, record: Any, counts: Counter[str]) -> RecordContent:
     """The content of a record that its annotator accepted; a record accepted without entities has none."""
-    asked = isinstance(record, dict) and (record.get("answer") in (None, "accept", *reasons.ANSWERS))
+    asked = isinstance(record, dict) and "answer" in record and _is_answered(record)
     answer = answer_of(record) if asked else "accept"
     if answer != "accept":
         raise LeftOutError(reasons.records_answered(answer))
     content = entry.content(record, counts)
-    if content.entities is None and asked and "answer" in record:
+    if content.entities is None and asked:
         return RecordContent(content.text, content.tokens, [], content.tags)
     return content
+
+
+def _is_answered(record: dict[str, Any]) -> bool:
+    """Whether an answer is one of Prodigy's, and not the answer to a question in the text."""
+    known = record["answer"] is None or record["answer"] in ("accept", *filter(None, reasons.ANSWERS))
+    return known or "spans" in record or any(key in record for key in ("_task_hash", "_input_hash"))
 
 
 def _sentence(content: RecordContent, line: int, counts: Counter[str]) -> Sentence:
@@ -199,6 +205,9 @@ def _records(text: str, bad: BadLines) -> Iterator[tuple[int, Any]]:
     if _is_array_of_records(text):
         yield from _array_items(text, bad.path)
         return
+    if record := _only_object(text):
+        yield 1 + text[: text.index("{")].count("\n"), record
+        return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
@@ -211,6 +220,18 @@ def _is_array_of_records(text: str) -> bool:
     """Whether the whole file is one array, in contrast to one spaCy pair per line."""
     head = text.lstrip()
     return head.startswith("[") and head[1:].lstrip()[:1] in ("{", "[", "]")
+
+
+def _only_object(text: str) -> dict[str, Any] | None:
+    """The object that is the whole file on several lines, or None."""
+    head = text.lstrip()
+    if not head.startswith("{") or head.split("\n", 1)[0].rstrip().endswith("}"):
+        return None
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _array_items(text: str, path: Path) -> Iterator[tuple[int, Any]]:

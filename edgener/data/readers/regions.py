@@ -14,6 +14,7 @@ from edgener.data.types import Span
 
 _START, _END = ("start", "start_offset"), ("end", "end_offset")
 _LABEL = ("label", "labels", "type", "entity_label", "hypertextlabels", "paragraphlabels")
+OTHERS = ("tokens", "words", "relations", "predictions")  # keys whose lists may look like entities
 _LABEL_LISTS = ("labels", "hypertextlabels", "paragraphlabels")
 
 
@@ -56,6 +57,16 @@ def _looks_like_entity(item: Any) -> bool:
     if isinstance(item, dict):
         return any(name in item for name in (*_START, "startOffset", "begin", "offset"))
     return isinstance(item, list) and len(item) == 3 and [type(part) for part in item] == [int, int, str]
+
+
+def hidden_entities(value: Any, depth: int = 4) -> str:
+    """The keys under which a record has something that looks like entities, joined by dots, or nothing."""
+    if not isinstance(value, dict) or not depth:
+        return ""
+    for key, inside in value.items():
+        if key not in OTHERS and (looks_like_entities(inside) or (below := hidden_entities(inside, depth - 1))):
+            return key if looks_like_entities(inside) else f"{key}.{below}"
+    return ""
 
 
 def accepted(items: Any, counts: Counter[str]) -> list[Any]:
@@ -166,9 +177,8 @@ def _shown(source: str, items: Sequence[dict[str, Any]]) -> tuple[str, list[Any]
     for item in items:
         offsets = item.get("globalOffsets")
         start, end = (offsets.get("start"), offsets.get("end")) if isinstance(offsets, dict) else (None, None)
-        if type(start) is int and type(end) is int:
-            start, end = page.range_of(start, end)
-        placed.append({**item, "start": start, "end": end})
+        found = page.range_of(start, end) if type(start) is int and type(end) is int else None
+        placed.append({**item, "start": found and found[0], "end": found and found[1]})
     return page.text, placed
 
 

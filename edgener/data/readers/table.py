@@ -122,6 +122,11 @@ def choose_reader(name: str, file: DataFile, options: Mapping[str, Any]) -> Read
             return reader
     if file.is_folder:
         raise UserInputError(f"{file.path} is a folder without documents", "Name a file, or a folder with .ann files.")
+    if brat.is_part(file.path):
+        raise UserInputError(
+            f"{file.path} is a document of BRAT or its annotations, which are read together",
+            f"Name their folder: --data {file.path.parent}. For the text alone: --format lines",
+        )
     if kind := binary_kind(file.head):
         raise UserInputError(f"{file.path} is {kind}, which is not read", "Unpack or export it: edgener data formats")
     guesses = [reader for reader in READERS.values() if reader.guess and not reader.stored]

@@ -8,7 +8,7 @@ from typing import Any
 from edgener.data import reasons
 
 from .records import RecordContent, RecordFormat, entity_list
-from .regions import LeftOutError, is_region
+from .regions import BrokenRecordError, LeftOutError, hidden_entities, is_region
 
 _TIMES = ("created_at", "updated_at")
 _ANNOTATED = ("annotator", "annotation_id", "lead_time")  # keys of a task of JSON-MIN that somebody worked on
@@ -61,6 +61,8 @@ def _content(record: Any, counts: Counter[str]) -> RecordContent:
     entities = _regions(record) or entity_list(record)
     if entities is None and _is_annotated(record):
         entities = []
+    if entities is None and (where := hidden_entities(record)):
+        raise BrokenRecordError(f'entities under "entities", "label", "labels" or "spans", not under {where}')
     return RecordContent(text=_text(record), entities=entities)
 
 

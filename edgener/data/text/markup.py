@@ -23,10 +23,10 @@ class PageText:
     text: str
     places: tuple[int, ...]
 
-    def range_of(self, start: int, end: int) -> tuple[int, int]:
-        """A range of the document's text in `text`; one that is outside of it stays outside."""
+    def range_of(self, start: int, end: int) -> tuple[int, int] | None:
+        """A range of the document's text in `text`, or None for one that is outside of it."""
         if not 0 <= start < end <= len(self.places):
-            return start, len(self.text) + end
+            return None
         return self.places[start], self.places[end - 1] + 1
 
 

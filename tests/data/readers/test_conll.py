@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edgener.data.readers.conll import read_conll
 from edgener.data.readers.lines import BadLines
+from edgener.data.sentences import is_invisible
 from edgener.data.types import Sentence, Span
 from edgener_runtime.errors import UserInputError
 
@@ -247,7 +248,8 @@ def test_iob1_copies_of_conll_2003_are_the_same_annotation(real_data: Path) -> N
     assert read_conll(copy, bad).scheme == "IOB1"
 
 
-WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=6)
+CHARACTERS = st.characters(exclude_categories=["Cs", "Cc", "Z"])
+WORDS = st.text(CHARACTERS, min_size=1, max_size=6).filter(lambda word: not all(map(is_invisible, word)))
 
 
 @given(

@@ -38,6 +38,11 @@ def test_every_tool_s_export_is_read_as_array_and_as_lines(tool: str, form: str)
     assert not +bad.counts
 
 
+def test_one_record_may_be_on_several_lines() -> None:
+    (sentence,), _ = read("\n" + json.dumps(RECORDS["label-studio"], indent=1))
+    assert sentence.line == 2 and len(sentence.spans) == 2
+
+
 def test_the_format_of_the_last_record_is_reported() -> None:
     tags = '{"tokens": ["a"], "ner_tags": ["O"]}'
     written = [*map(json.dumps, RECORDS.values()), '{"tokens": [], "entities": []}', tags]

@@ -59,6 +59,8 @@ def test_a_record_with_a_rejected_entity_is_kept_without_it_and_reported() -> No
 def test_an_answer_that_prodigy_does_not_know_is_broken_and_one_of_another_kind_is_none() -> None:
     with pytest.raises(UserInputError, match="an answer that is"):
         read(lines({"text": "Mira left.", "spans": [{**MIRA, "answer": "maybe"}]}))
+    with pytest.raises(UserInputError, match="an answer that is"):
+        read(lines({"text": "Mira left.", "spans": [MIRA], "answer": "REJECT"}))
     question = {"text": "Mira left.", "entities": [MIRA], "answer": "Basel"}
     assert marked(read(lines(question))[0][0]) == [("PER", "Mira")]
 
@@ -76,6 +78,8 @@ def test_json_min_has_its_regions_under_the_name_of_any_tag() -> None:
 def test_entities_under_an_unknown_key_are_not_lost() -> None:
     record = {"text": "Mira left.", "annotations": [{"label": "PER", "start_offset": 0, "end_offset": 4}]}
     assert marked(read(lines(record))[0][0]) == [("PER", "Mira")]
+    with pytest.raises(UserInputError, match=r'"labels" or "spans", not under result\.entities'):
+        read(lines({"text": "Mira left.", "result": {"entities": [MIRA]}}))
     with pytest.raises(UserInputError, match="an entity with a label, not 1"):
         read(lines({"text": "Mira left.", "annotations": [{"label": 1, "start_offset": 0, "end_offset": 4}]}))
 

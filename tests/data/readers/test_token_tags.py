@@ -52,7 +52,13 @@ def test_numbers_without_names_are_refused_even_where_lines_are_skipped() -> Non
         ({"tokens": TOKENS, "ner_tags": [1, 2, 0, 4]}, "tags below 4, as there are 4 names"),
         ({"tokens": TOKENS, "ner_tags": [1, 2, 0, -100]}, "tags below 4"),
         ({"tokens": TOKENS, "ner_tags": [1, 2]}, "a tag for each of 4 tokens, not 2 tags"),
-        ({"tokens": TOKENS, "pos_tags": [1, 2, 3, 4]}, 'tags under ner_tags, tags, labels or ner, not "pos_tags"'),
+        ({"tokens": TOKENS, "ner_tags": []}, "a tag for each of 4 tokens, not 0 tags"),
+        ({"tokens": TOKENS, "ner_tags": "B-PER I-PER O B-LOC"}, "a list of tags under .* not 'B-PER I-PER O B-LOC'"),
+        ({"tokens": TOKENS, "tags": [1.0, 2.0, 0.0, 3.0]}, "tags below 4"),
+        (
+            {"tokens": TOKENS, "pos_tags": [1, 2, 3, 4]},
+            'a list of tags under ner_tags, tags, labels or ner, not "pos_tags"',
+        ),
     ],
 )
 def test_tags_that_do_not_fit_are_broken_records(record: dict[str, Any], expected: str) -> None:

@@ -35,4 +35,4 @@ def test_any_markup_has_a_text_and_a_place_for_each_of_its_characters(html: str,
     page = page_text(html)
     assert list(page.places) == sorted(set(page.places)) and all(0 <= at < len(page.text) for at in page.places)
     found = page.range_of(start, start + size)
-    assert found[0] < found[1] <= len(page.text) or found[1] >= len(page.text)
+    assert found is None or 0 <= found[0] < found[1] <= len(page.text)
