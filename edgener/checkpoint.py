@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgener.data.reasons import corrected, left_out
+from edgener.data.reasons import changed, left_out
 from edgener.data.types import Dataset
 from edgener_runtime.base.serde import load_json
 from edgener_runtime.errors import UserInputError
@@ -23,7 +23,7 @@ _POSITIONS_AFTER_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert",
 
 @dataclass(frozen=True)
 class DataRecord:
-    """The split of the data that was used: its content hash, its size, and what was left out of it and corrected."""
+    """The split of the data that was used: its content hash, its size, and what was left out of it and changed."""
 
     source: str
     split: str
@@ -31,7 +31,7 @@ class DataRecord:
     sentences: int
     entities: int
     left_out: dict[str, int] = field(default_factory=dict)
-    corrected: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
 
 
 def data_record(dataset: Dataset) -> DataRecord:
@@ -39,7 +39,7 @@ def data_record(dataset: Dataset) -> DataRecord:
     name = dataset.source if ":" in dataset.source else Path(dataset.source).name
     entities, counts = sum(dataset.entity_counts.values()), dataset.repairs
     return DataRecord(
-        name, dataset.split, dataset.sha256, len(dataset.sentences), entities, left_out(counts), corrected(counts)
+        name, dataset.split, dataset.sha256, len(dataset.sentences), entities, left_out(counts), changed(counts)
     )
 
 

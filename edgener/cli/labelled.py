@@ -1,4 +1,4 @@
-"""Labelled data for a command, with notes on stderr of what was left out, corrected, or is missing."""
+"""Labelled data for a command, with notes on stderr of what was left out, changed, or is missing."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def read_noted_splits(spec: DataSpec) -> dict[str, Dataset]:
 
 
 def print_notes(datasets: Iterable[Dataset]) -> None:
-    """Print what was left out and corrected, and a warning for labelled data without any entity."""
+    """Print what was left out and changed, and a warning for labelled data without any entity."""
     if os.environ.get("RANK", "0") != "0":  # torchrun: one process prints for all
         return
     for dataset in datasets:
         where = f"{dataset.source} ({dataset.split})"
-        for word, counts in (("left out", reasons.left_out), ("corrected", reasons.corrected)):
+        for word, counts in (("left out", reasons.left_out), ("changed", reasons.changed)):
             if found := reasons.in_words(counts(dataset.repairs)):
                 click.echo(f"note: {where}: {word}: {found}", err=True)
         warn_of_missing_entities(dataset)

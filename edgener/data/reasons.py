@@ -63,9 +63,10 @@ def left_out(counts: Mapping[str, int]) -> dict[str, int]:
     return {reason: count for reason, count in counts.items() if reason.removesuffix(_OF_ALL) in LEFT_OUT}
 
 
-def corrected(counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts of what was corrected and kept."""
-    return {reason: count for reason, count in counts.items() if reason.removesuffix(_OF_ALL) not in LEFT_OUT}
+def changed(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts of what was read otherwise than it is written; comments are not part of the data."""
+    as_written = {*LEFT_OUT, COMMENTS}
+    return {reason: count for reason, count in counts.items() if reason.removesuffix(_OF_ALL) not in as_written}
 
 
 def in_words(counts: Mapping[str, int]) -> str:

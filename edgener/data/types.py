@@ -47,7 +47,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split: its source, its sentences, and the numbers of what was left out and corrected, by reason.
+    """One split: its source, its sentences, and the numbers of what was left out and changed, by reason.
 
     `labelled` is False for text that has no labels at all.
     """

@@ -43,7 +43,7 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "a JPEG picture"),
 )
 _ELEMENT = re.compile(r"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>[^<>]+</\1\s*>")
-_LINK = re.compile(r"\[[^\[\]]+\](?:\(\w[^()\s]*\)|\{[^{}]*\"entity\")")
+_LINK = re.compile(r"\[[^\[\]]+\](?:\(\w[^()\s]*\)|\{[^{}]*\"entity\")|\[[A-Z][A-Z_]+ [^\[\]]+\]")
 _HEADING = re.compile(r"#{1,6} \S.*\n\s*\n|```")
 _SLASHED = re.compile(r"\S+[/|_](?:O|[BIESLUM]-\S+)")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-ZÀ-Þ])|[。！？]")
@@ -87,14 +87,15 @@ def _is_yaml(text: str) -> bool:
 
 
 def _is_prose(text: str) -> bool:
-    """Whether lines are wrapped in mid-sentence, or hold several sentences each."""
+    """Whether sentences end and begin inside of lines that are wrapped, or lines hold several sentences each."""
     return _is_wrapped([line.strip() for line in text.split("\n")]) or _has_paragraphs(_lines(text))
 
 
 def _is_wrapped(lines: Sequence[str]) -> bool:
     pairs = [(one, other) for one, other in pairwise(lines) if one and other]
     wrapped = sum(not re.search(r"[.!?:;。！？][\"')\]]*$", one) and other[0].islower() for one, other in pairs)
-    return wrapped > len(pairs) / 2 and sum(len(line) > 40 for line in lines) > len(pairs) / 2
+    ends = sum(bool(_SENTENCE_END.search(line)) for line in lines)
+    return wrapped > len(pairs) / 2 and sum(len(line) > 40 for line in lines) > len(pairs) / 2 and ends > len(pairs) / 8
 
 
 def _has_paragraphs(lines: Sequence[str]) -> bool:

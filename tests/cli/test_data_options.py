@@ -96,7 +96,7 @@ def test_labels_of_the_data_become_those_of_the_model(trained: Path, conll: Path
     mapped = evaluated(trained, other, "--map-labels", "MACHINE=EQUIPMENT", "--map-labels", "DEFECT=FAULT")
     assert mapped["entities"] == evaluated(trained, conll)["entities"]
     dropped = run("evaluate", trained, "--data", other, "--map-labels", "MACHINE=EQUIPMENT", "--map-labels", "DEFECT=O")
-    assert dropped.exit_code == 0 and "corrected: " in dropped.stderr and "entities mapped to O" in dropped.stderr
+    assert dropped.exit_code == 0 and "changed: " in dropped.stderr and "entities mapped to O" in dropped.stderr
 
 
 @pytest.mark.parametrize("name", ["texts.txt", "texts.jsonl"])
@@ -129,6 +129,13 @@ def answered(test_set: Dataset, tmp_path: Path) -> Path:
         records.append({"text": sentence.text, "spans": spans, "answer": "accept" if number % 4 else "reject"})
     file.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     return file
+
+
+def test_training_records_what_was_left_out_of_each_split(trained: Path) -> None:
+    record = json.loads((trained / "edgener.json").read_text(encoding="utf-8"))
+    assert {split: (data["left_out"], data["changed"]) for split, data in record["data"].items()} == {
+        split: ({}, {}) for split in ("train", "valid", "test")
+    }
 
 
 def test_what_is_left_out_is_printed_and_recorded_by_every_command(

@@ -29,6 +29,7 @@ KINDS = [
     (b"{\\rtf1\\ansi Mira}", "an RTF document"),
     (b"version: '3.1'\nnlu:\n- intent: order\n", "YAML"),
     (b"- order from [Mira](PER) in [Basel](LOC)\n", "text with inline entities"),
+    (b"[PER Mira Weber] left [LOC Basel] .\n", "text with inline entities"),
     (b"Mira/B-PER left/O Basel/B-LOC ./O\n", "tokens with their tags behind a slash"),
     (b"# Shift log\n\nMira fixed the lathe.\n", "a Markdown document"),
     (WRAPPED.encode(), "prose"),
@@ -62,6 +63,7 @@ def test_columns_without_tags_are_named_as_such(tmp_path: Path) -> None:
         "order 4711: pump leaks\n\nvalve stuck, call Otto\n",
         "漏油了，更换三号泵。\n轴承损坏\n",
         "wow <3 this pump\nok\n",
+        "replace hydraulic hose on the boom cylinder and refit guard\ninspect the leaking seal of the third slurry pump\n",
         "The pump leaks. Replaced the seal.\nValve stuck. Called Otto.\n",
     ],
 )
