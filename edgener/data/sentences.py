@@ -68,8 +68,13 @@ def sentence_of_text(text: str, spans: Iterable[Span], line: int, counts: Counte
     return Sentence(text, offsets, tuple(Span(span.label, starts[span.start], ends[span.end]) for span in flat), line)
 
 
-def sentence_of_tokens(tokens: Sequence[str], spans: Iterable[Span], line: int, counts: Counter[str]) -> Sentence:
-    """The sentence of a token list with spans that count tokens; tokens without a visible character open no entity."""
+def sentence_of_tokens(
+    tokens: Sequence[str], spans: Iterable[Span], line: int, counts: Counter[str], unspaced: bool = False
+) -> Sentence:
+    """The sentence of a token list with spans that count tokens; tokens without a visible character open no entity.
+
+    `unspaced` says that the others of its file are in a script without spaces.
+    """
     visible = [not all(map(is_invisible, token)) for token in tokens]
     solid = []
     for span in spans:
@@ -80,7 +85,7 @@ def sentence_of_tokens(tokens: Sequence[str], spans: Iterable[Span], line: int, 
         solid.append(Span(span.label, inside[0], inside[-1] + 1))
         if solid[-1] != span:
             counts[reasons.INVISIBLE_EDGES] += 1
-    text, offsets = join_tokens(tokens)
+    text, offsets = join_tokens(tokens, unspaced)
     return Sentence(text, offsets, flatten(solid, counts), line)
 
 

@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from . import reasons
 from .sentences import sentence_of_tokens
 from .tags import TAG, guess_scheme, spans_of
+from .text.joining import is_mostly_unspaced
 from .types import Sentence
 
 PLAIN = re.compile(r"[^\W\d_][\w/.:&-]*(?: [\w/.:&-]+)*")
@@ -55,10 +57,11 @@ def checked_tags(tagged: Sequence[TaggedTokens], report: Callable[[int, str, str
 def sentences_of_tags(tagged: Sequence[TaggedTokens], scheme: str, counts: Counter[str]) -> tuple[list[Sentence], str]:
     """The sentences of tagged tokens, and their scheme, which `auto` guesses from all of them."""
     scheme = guess_scheme([sentence.tags for sentence in tagged]) if scheme == "auto" else scheme
+    unspaced = is_mostly_unspaced(chain.from_iterable(sentence.tokens for sentence in tagged))
     sentences = []
     for sentence in tagged:
         spans, fixed = spans_of(sentence.tags, scheme)
         if fixed:
             counts[reasons.NO_BEGINNING] += fixed
-        sentences.append(sentence_of_tokens(sentence.tokens, spans, sentence.line, counts))
+        sentences.append(sentence_of_tokens(sentence.tokens, spans, sentence.line, counts, unspaced))
     return sentences, scheme

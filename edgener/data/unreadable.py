@@ -119,7 +119,7 @@ KINDS = (
     UnreadableKind("YAML", _is_yaml, _EXPORT),
     UnreadableKind("text with inline tags such as <PER>...</PER> (inline XML)", _many(_ELEMENT, 0.2), _EXPORT),
     UnreadableKind("an XML document", _starts("<"), _EXPORT),
-    UnreadableKind("text with inline entities such as [Oslo](LOC) (Markdown)", _many(_LINK, 0.2), _EXPORT),
+    UnreadableKind("text with inline entities such as [Oslo](LOC) or [LOC Oslo]", _many(_LINK, 0.2), _EXPORT),
     UnreadableKind("tokens with their tags behind a slash or a bar", _is_slashed, _EXPORT),
     UnreadableKind("a Markdown document", lambda text: bool(_HEADING.match(text.lstrip("\n"))), _TEXTS),
     UnreadableKind("a list of words without tags", _is_words, _WORDS),

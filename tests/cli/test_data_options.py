@@ -7,12 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from edgener.cli.main import main
+from edgener.cli.options import data_options, data_settings
+from edgener.data.read import DataSpec, read_splits
 from edgener.data.types import Dataset
 from edgener_runtime.bundle.manifest import MANIFEST
+from edgener_runtime.cli.options import option_arguments
 
 EXPORT = ("--variant", "fp32", "--threads", 1, "--json")
 
@@ -181,10 +185,19 @@ def test_chinese_tokens_are_one_text_for_the_model_as_for_a_device(tmp_path: Pat
     (tmp_path / "a.conll").write_text(
         "1 B-DATE\n9 I-DATE\n6 I-DATE\n3 I-DATE\n年 I-DATE\n漏 B-FAULT\n油 I-FAULT\n", "utf-8"
     )
-    from edgener.data.read import DataSpec, read_splits
-
     (sentence,) = read_splits(DataSpec(str(tmp_path / "a.conll")))["all"].sentences
     assert sentence.text == "1963年漏油" and [span.label for span in sentence.spans] == ["DATE", "FAULT"]
+
+
+def test_data_options_go_into_a_script_and_back() -> None:
+    spec = DataSpec(
+        "a", label_names=("O", "B-a, b"), map_labels=(("A", "B"), ("C=D", "O")), strict_data=True, cut=(8, 1, 1)
+    )
+    seen = []
+    command = data_options(lambda data: seen.append(data))
+    words = ["--data", "a", *option_arguments(data_settings(spec))]
+    assert CliRunner().invoke(click.command()(command), words).exit_code == 0
+    assert seen == [spec]
 
 
 def test_numbers_are_named_on_the_command_line(tmp_path: Path) -> None:

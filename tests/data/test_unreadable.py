@@ -63,7 +63,7 @@ def test_columns_without_tags_are_named_as_such(tmp_path: Path) -> None:
         "order 4711: pump leaks\n\nvalve stuck, call Otto\n",
         "漏油了，更换三号泵。\n轴承损坏\n",
         "wow <3 this pump\nok\n",
-        "replace hydraulic hose on the boom cylinder and refit guard\ninspect the leaking seal of the third slurry pump\n",
+        "replace hydraulic hose on the boom cylinder and refit it\ninspect the leaking seal of the third slurry pump\n",
         "The pump leaks. Replaced the seal.\nValve stuck. Called Otto.\n",
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from edgener_runtime.text.cut import CJK
 
@@ -18,13 +18,13 @@ def is_unspaced(text: str) -> bool:
     return bool(_LETTER.search(text))
 
 
-def join_tokens(tokens: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+def join_tokens(tokens: Sequence[str], others: bool = False) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The text of a token list as a device sees it, and the (start, end) of each token.
 
     A sentence that is mostly in a script without spaces, as Chinese and Japanese, gets one only between two words of
-    another script: `1 9 6 3 年` is `1963年`.
+    another script: `1 9 6 3 年` is `1963年`. One without any word is like the `others` of its file.
     """
-    unspaced = _is_mostly_unspaced(tokens)
+    unspaced = is_mostly_unspaced(tokens) or (others and not any(map(_has_word, tokens)))
     pieces: list[str] = []
     offsets: list[tuple[int, int]] = []
     position = 0
@@ -51,7 +51,14 @@ def _is_word(token: str) -> bool:
     return len(token) > 1 and any(map(str.isalnum, token)) and not is_unspaced(token)
 
 
-def _is_mostly_unspaced(tokens: Sequence[str]) -> bool:
+def _has_word(token: str) -> bool:
+    return _is_word(token) and any(map(str.isalpha, token))
+
+
+def is_mostly_unspaced(tokens: Iterable[str]) -> bool:
     """Whether letters of unspaced scripts outweigh words of others, of which one says as much as 1.5 letters."""
-    letters = sum(len(_LETTER.findall(token)) for token in tokens)
-    return letters > 1.5 * sum(_is_word(token) and any(map(str.isalpha, token)) for token in tokens)
+    letters, words = 0, 0
+    for token in tokens:
+        letters += len(_LETTER.findall(token))
+        words += _has_word(token)
+    return letters > 1.5 * words

@@ -54,6 +54,13 @@ def test_words_are_joined_by_spaces_and_han_and_kana_are_not(tokens: list[str], 
     assert join_tokens(tokens)[0] == text
 
 
+def test_a_sentence_without_words_is_joined_like_the_others_of_its_file() -> None:
+    tokens = ["2", "0", "2", "6", "/", "1", "1"]
+    assert join_tokens(tokens)[0] == "2 0 2 6 / 1 1"
+    assert join_tokens(tokens, others=True)[0] == "2026/11"
+    assert join_tokens(["call", "me"], others=True)[0] == "call me"
+
+
 @given(text=TEXTS, boundaries=st.lists(st.integers(-1, 45)))
 def test_every_character_but_white_space_is_in_one_token_and_no_token_crosses_a_boundary(
     text: str, boundaries: list[int]
