@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgener.data.labels import names_text, parse_names, parse_pairs
+from edgener.data.labels import tag_names_text, parse_tag_names, parse_pairs
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
 from edgener_runtime.cli.options import RenamedOption, with_options
@@ -51,7 +51,7 @@ _DATA_OPTIONS = (
     click.option(
         "--label-names",
         metavar="O,B-PER,...",
-        callback=lambda *args: parse_names(args[2]) if args[2] else None,
+        callback=lambda *args: parse_tag_names(args[2]) if args[2] else None,
         help="Names of numbered tags, from 0 on, or a file with one name per line.",
     ),
     click.option(
@@ -135,7 +135,7 @@ def data_settings(spec: DataSpec) -> list[tuple[str, Any]]:
     given = {field.name for field in fields(DataSpec) if values.get(field.name) != field.default}
     texts = {
         "cut": "/".join(map(str, spec.cut or ())),
-        "label_names": names_text(spec.label_names or ()),
+        "label_names": tag_names_text(spec.label_names or ()),
         "map_labels": tuple(f"{old}={new}" for old, new in spec.map_labels),
     }
     return [(name, value) for name, value in (values | texts).items() if name in given]

@@ -77,7 +77,7 @@ def _pair(text: str, where: str) -> tuple[str, str]:
     return old.strip(), new.strip()
 
 
-def parse_names(value: str) -> tuple[str, ...]:
+def parse_tag_names(value: str) -> tuple[str, ...]:
     """The names of numbered labels: separated by commas, or a file with one per line or with JSON.
 
     JSON is a list of names, or an object with `id2label` or with the number of each name. Raises UserInputError.
@@ -92,8 +92,8 @@ def parse_names(value: str) -> tuple[str, ...]:
     return _checked([line.strip() for line in text.split("\n") if line.strip()], value)
 
 
-def names_text(names: Sequence[str]) -> str:
-    """Names in a format of parse_names."""
+def tag_names_text(names: Sequence[str]) -> str:
+    """Names in a format of parse_tag_names."""
     simple = len(names) > 1 and not any("," in name or name.startswith("[") for name in names)
     return ",".join(names) if simple else json.dumps(list(names), ensure_ascii=False)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgener.data.labels import names_text, parse_names, parse_pairs
+from edgener.data.labels import tag_names_text, parse_tag_names, parse_pairs
 from edgener.data.read import DataSpec, read_splits
 from edgener_runtime.errors import UserInputError
 
@@ -60,12 +60,12 @@ def test_pairs_that_are_none_are_refused(values: Sequence[str], message: str) ->
 )
 def test_names_may_stand_in_a_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "names").write_text(text)
-    assert parse_names(str(tmp_path / "names")) == ("O", "B-A")
+    assert parse_tag_names(str(tmp_path / "names")) == ("O", "B-A")
 
 
 @pytest.mark.parametrize("names", [("O", "B-A"), ("O", "B-a, b"), ("O",), ("[x", "O")])
 def test_names_go_through_a_command_line_and_back(names: tuple[str, ...]) -> None:
-    assert parse_names(names_text(names)) == names
+    assert parse_tag_names(tag_names_text(names)) == names
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_names_go_through_a_command_line_and_back(names: tuple[str, ...]) -> Non
 def test_names_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "names").write_text(text)
     with pytest.raises(UserInputError):
-        parse_names(str(tmp_path / "names"))
+        parse_tag_names(str(tmp_path / "names"))
