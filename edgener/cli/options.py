@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgener.data.labels import tag_names_text, parse_tag_names, parse_pairs
+from edgener.data.labels import parse_pairs, parse_tag_names, tag_names_text
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
 from edgener_runtime.cli.options import RenamedOption, with_options

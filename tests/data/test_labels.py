@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgener.data.labels import tag_names_text, parse_tag_names, parse_pairs
+from edgener.data.labels import parse_pairs, parse_tag_names, tag_names_text
 from edgener.data.read import DataSpec, read_splits
 from edgener_runtime.errors import UserInputError
 
