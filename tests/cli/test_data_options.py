@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import click
@@ -181,12 +182,46 @@ def test_labelled_data_without_an_entity_is_warned_of(trained: Path, tmp_path: P
         assert "a.conll" in done.stderr and "has no entities: 2 sentences read as conll" in done.stderr
 
 
-def test_chinese_tokens_are_one_text_for_the_model_as_for_a_device(tmp_path: Path) -> None:
-    (tmp_path / "a.conll").write_text(
-        "1 B-DATE\n9 I-DATE\n6 I-DATE\n3 I-DATE\n年 I-DATE\n漏 B-FAULT\n油 I-FAULT\n", "utf-8"
-    )
-    (sentence,) = read_splits(DataSpec(str(tmp_path / "a.conll")))["all"].sentences
-    assert sentence.text == "1963年漏油" and [span.label for span in sentence.spans] == ["DATE", "FAULT"]
+def orders(seed: int, count: int) -> list[list[tuple[str, str]]]:
+    """Chinese orders in parts, each with its label or O."""
+    random = Random(seed)
+    return [
+        [
+            (f"{random.randint(1950, 2029)}年", "DATE"),
+            (random.choice(("水泵", "阀门", "风机", "电机")), "EQ"),
+            (random.choice(("漏油", "过热", "停机", "异响")), "FAULT"),
+            ("。", "O"),
+        ]
+        for _ in range(count)
+    ]
+
+
+def as_characters(parts: list[tuple[str, str]]) -> str:
+    tags = [(char, f"{'I' if at else 'B'}-{label}") for text, label in parts for at, char in enumerate(text)]
+    return "".join(f"{char}\t{'O' if tag == 'B-O' else tag}\n" for char, tag in tags)
+
+
+def as_text(parts: list[tuple[str, str]]) -> str:
+    ends = [sum(len(text) for text, _ in parts[: number + 1]) for number in range(len(parts))]
+    spans = [[end - len(text), end, label] for end, (text, label) in zip(ends, parts, strict=True) if label != "O"]
+    return json.dumps({"text": "".join(text for text, _ in parts), "entities": spans})
+
+
+def test_a_model_that_learnt_chinese_characters_is_as_good_on_the_texts_of_a_device(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    for split, seed, count in (("train", 0, 160), ("valid", 1, 20), ("test", 2, 40)):
+        text = "\n".join(map(as_characters, orders(seed, count)))
+        (tmp_path / f"{split}.conll").write_text(text, encoding="utf-8")
+    (tmp_path / "raw.jsonl").write_text("\n".join(map(as_text, orders(2, 40))), encoding="utf-8")
+    sentences = read_splits(DataSpec(str(tmp_path)))["test"].sentences
+    assert [sentence.text for sentence in sentences] == ["".join(text for text, _ in parts) for parts in orders(2, 40)]
+    settings = ("--model", tiny_encoder, "--epochs", 5, "--learning-rate", "0.003", "--threads", 1)
+    done = run("train", "--data", tmp_path, "--out", tmp_path / "checkpoint", *settings)
+    assert done.exit_code == 0, done.output
+    by_character = evaluated(tmp_path / "checkpoint", tmp_path / "test.conll")["entities"]
+    assert by_character["micro"]["f1"] > 0.9
+    assert evaluated(tmp_path / "checkpoint", tmp_path / "raw.jsonl")["entities"] == by_character
 
 
 def test_data_options_go_into_a_script_and_back() -> None:
