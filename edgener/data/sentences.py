@@ -75,10 +75,9 @@ def sentence_of_tokens(
 
     `unspaced` says that the others of its file are in a script without spaces.
     """
-    visible = [not all(map(is_invisible, token)) for token in tokens]
     solid = []
     for span in spans:
-        inside = [index for index in range(span.start, span.end) if visible[index]]
+        inside = [index for index in range(span.start, span.end) if not all(map(is_invisible, tokens[index]))]
         if not inside:
             counts[_emptiness("".join(tokens[span.start : span.end]))] += 1
             continue

@@ -57,7 +57,7 @@ def checked_tags(tagged: Sequence[TaggedTokens], report: Callable[[int, str, str
 def sentences_of_tags(tagged: Sequence[TaggedTokens], scheme: str, counts: Counter[str]) -> tuple[list[Sentence], str]:
     """The sentences of tagged tokens, and their scheme, which `auto` guesses from all of them."""
     scheme = guess_scheme([sentence.tags for sentence in tagged]) if scheme == "auto" else scheme
-    unspaced = is_mostly_unspaced(chain.from_iterable(sentence.tokens for sentence in tagged))
+    unspaced = is_mostly_unspaced([*chain.from_iterable(sentence.tokens for sentence in tagged)])
     sentences = []
     for sentence in tagged:
         spans, fixed = spans_of(sentence.tags, scheme)

@@ -16,6 +16,7 @@ from edgener_runtime.errors import UserInputError
 from .lines import BadLines, DataFile, Reading
 
 DOCUMENT_START = "-DOCSTART-"
+SAMPLE = 100_000  # characters, by which a format is guessed
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
 
 
 def has_columns(text: str) -> bool:
-    """Whether a column of most lines holds tags, or all lines have the same few columns."""
-    rows = _data_rows(row for block in _blocks(text) for row in block)
+    """Whether a column of most lines holds tags, or all lines have the same few columns, by the first lines."""
+    end = text.find("\n", SAMPLE)
+    rows = _data_rows(row for block in _blocks(text if end < 0 else text[:end]) for row in block)
     if not rows:
         return False
     width, regular = _regular(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from edgener_runtime.text.cut import CJK
 
@@ -41,6 +41,8 @@ def join_tokens(tokens: Sequence[str], others: bool = False) -> tuple[str, tuple
 def _touch(before: str, token: str, unspaced: bool) -> bool:
     """Whether two tokens stand without a space between them."""
     left, right = before[-1], token[0]
+    if left.isascii() and right.isascii() and not unspaced:
+        return False
     if _UNSPACED.match(left) and _UNSPACED.match(right):
         return True
     return unspaced and not (_is_word(before) and _is_word(token))
@@ -55,10 +57,8 @@ def _has_word(token: str) -> bool:
     return _is_word(token) and any(map(str.isalpha, token))
 
 
-def is_mostly_unspaced(tokens: Iterable[str]) -> bool:
+def is_mostly_unspaced(tokens: Sequence[str]) -> bool:
     """Whether letters of unspaced scripts outweigh words of others, of which one says as much as 1.5 letters."""
-    letters, words = 0, 0
-    for token in tokens:
-        letters += len(_LETTER.findall(token))
-        words += _has_word(token)
-    return letters > 1.5 * words
+    text = "".join(tokens)
+    letters = 0 if text.isascii() else len(_LETTER.findall(text))
+    return letters > 0 and letters > 1.5 * sum(map(_has_word, tokens))
