@@ -15,6 +15,7 @@ from .text.joining import is_mostly_unspaced
 from .types import Sentence
 
 PLAIN = re.compile(r"[^\W\d_][\w/.:&-]*(?: [\w/.:&-]+)*")
+_PREFIXED = re.compile(r"[BIEMSLU](?:[-_:/.| ].+)?|.+[-_][BIEMSLU]")
 EXPECTED = "tags such as B-LABEL or O"
 
 
@@ -28,9 +29,9 @@ class TaggedTokens:
 
 
 def is_plain(tags: Iterable[str]) -> bool:
-    """Whether tags are names of labels without a prefix: `PER`, `O`."""
+    """Whether tags are names of labels without a prefix: `PER`, `O`; not `B_PER`, and not `B` and `I` alone."""
     names = set(tags) - {"O"}
-    return bool(names) and not any(TAG.fullmatch(tag) for tag in names)
+    return bool(names) and not any(map(_PREFIXED.fullmatch, names))
 
 
 def with_prefix(tag: str) -> str:

@@ -59,7 +59,16 @@ def _rows(tables: Sequence[pa.Table], names: Mapping[str, Sequence[str]]) -> Ite
         for batch in table.to_batches(max_chunksize=1000):
             for record in batch.to_pylist():
                 number += 1
-                yield number, {key: _named(value, names.get(key)) for key, value in record.items()}
+                yield number, {key: _named(_listed(value), names.get(key)) for key, value in record.items()}
+
+
+def _listed(value: Any) -> Any:
+    """Objects that `datasets` keeps as one object of lists, as objects again."""
+    if not isinstance(value, dict) or not value or not all(isinstance(part, list) for part in value.values()):
+        return value
+    if len({len(part) for part in value.values()}) > 1:
+        return value
+    return [dict(zip(value, parts, strict=True)) for parts in zip(*value.values(), strict=True)]
 
 
 def _named(value: Any, names: Sequence[str] | None) -> Any:

@@ -165,7 +165,7 @@ def _holds_names(values: Sequence[str]) -> bool:
     """Whether values are few names of labels, with O among them."""
     names = set(values)
     few = len(names) < min(100, len(values))
-    return "O" in names and few and _share(bool(PLAIN.fullmatch(value)) for value in values) >= 0.9
+    return "O" in names and few and is_plain(names) and _share(bool(PLAIN.fullmatch(value)) for value in values) >= 0.9
 
 
 def _sentences(block: Sequence[ConllRow], layout: ColumnLayout, bad: BadLines) -> Iterator[TaggedTokens]:
@@ -189,7 +189,7 @@ def _sentences(block: Sequence[ConllRow], layout: ColumnLayout, bad: BadLines) -
 def _cell(row: ConllRow, layout: ColumnLayout, bad: BadLines) -> tuple[str, str] | None:
     """Token and tag of a line, or None for a comment or a skipped broken line."""
     columns, last = row.columns, max(layout.token, layout.tag or 0)
-    tag = "O" if layout.tag is None else columns[layout.tag] if len(columns) > last else ""
+    tag = "O" if layout.tag is None else columns[layout.tag].strip() if len(columns) > last else ""
     token = columns[layout.token].strip(" ") if len(columns) > last else ""
     if token and _is_tag(tag, layout.plain) and (layout.tag is not None or len(columns) == 1):
         return token, with_prefix(tag) if layout.plain else tag

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgener.data import reasons
-from edgener.data.text.marked import MarkedText, locate
+from edgener.data.text.marked import MarkedText, locate, same_text
 from edgener.data.text.markup import page_text
 from edgener.data.types import Span
 
@@ -124,6 +124,9 @@ def spans_of_tokens(tokens: Sequence[str], items: Sequence[Any]) -> list[Span]:
     for item in items:
         region = _region(item)
         start, end = _checked(region.marked, len(tokens))
+        marked, there = region.marked.text, "".join(tokens[start:end])
+        if marked and not same_text("".join(marked.split()), "".join(there.split())):
+            raise BrokenRecordError(f"the marked text {marked!r} in tokens {start} to {end}, not {there!r}")
         spans += [Span(label, start, end) for label in region.labels]
     return spans
 
@@ -155,12 +158,16 @@ def _region(item: Any) -> Region:
     else:
         raise BrokenRecordError('entities as {"start", "end", "label"} or [start, end, "label"]')
     labels = label if isinstance(label, list) else [label]
-    if not labels or not all(isinstance(label, str) and label.strip() and label.isprintable() for label in labels):
+    if not labels or not all(map(_is_label, labels)):
         raise BrokenRecordError(f"an entity with a label, not {label!r}")
     text = marked if isinstance(marked, str) and marked.strip() else None
     if text and not all(value is None or type(value) is int for value in (start, end)):
         raise BrokenRecordError(f"an entity with a start and an end, not {start!r} to {end!r}")
     return Region(tuple(labels), MarkedText(start, end, text))
+
+
+def _is_label(label: Any) -> bool:
+    return isinstance(label, str) and bool(label.strip()) and label.isprintable() and label != "O"
 
 
 def _is_html(source: str, items: Sequence[dict[str, Any]]) -> bool:

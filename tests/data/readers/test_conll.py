@@ -192,6 +192,24 @@ def test_a_broken_line_is_an_error_with_its_number_or_skipped_and_counted(line: 
     assert bad.counts == {"broken lines skipped": 1}
 
 
+def test_names_of_labels_without_a_prefix_are_the_scheme_io() -> None:
+    reading = read_conll("EU ORG\nOffice ORG\nrejects O\n\nPeter PER\n. O\n", BadLines(Path("file.txt")))
+    assert shown(reading.sentences)[1] == [["B-ORG", "I-ORG", "O"], ["B-PER", "O"]] and reading.scheme == "IO"
+    for tags in (("B_ORG", "I_ORG"), ("B", "I"), ("ORG-B", "ORG-I")):
+        with pytest.raises(UserInputError, match="no column holds tags|a tag such as B-LABEL"):
+            read("EU {}\nOffice {}\nrejects O\nit O\n".format(*tags))
+
+
+@pytest.mark.parametrize("token", ["\u200b", "\ufeff", "\u00ad", "\u2060\u200d", "\u3164", "\u00a0"])
+def test_an_invisible_token_opens_no_entity(token: str) -> None:
+    sentences, bad = read(f"x O\n{token} B-PER\nMira I-PER\nWeber I-PER\n{token} I-PER\nleft O\n")
+    assert sentences[0].spans == (Span("PER", 2, 4),) and sentences[0].tokens[1] == token
+    assert bad.counts == {"entities that began or ended with invisible characters": 1}
+    sentences, bad = read(f"x O\n{token} B-PER\nleft O\n")
+    dropped = "white space" if token.isspace() else "invisible characters"
+    assert sentences[0].spans == () and bad.counts == {f"entities of {dropped} dropped": 1}
+
+
 def test_two_columns_in_a_file_of_tokens_are_a_broken_line() -> None:
     with pytest.raises(UserInputError, match=r"file\.txt:3: found 'c d', expected a token and no other column"):
         read("a\nb\nc d\ne\n")

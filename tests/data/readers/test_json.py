@@ -107,6 +107,7 @@ BROKEN_RECORDS = [
     ('{"text": "abc", "entities": [{"start": 0, "end": 1}]}', "an entity with a label, not None"),
     ('{"text": "abc", "entities": [[0, 1, " "]]}', "an entity with a label, not ' '"),
     ('{"text": "abc", "entities": [[0, 1, "A\\nB"]]}', "an entity with a label"),
+    ('{"text": "abc", "entities": [[0, 1, "O"]]}', "an entity with a label, not 'O'"),
     ('{"text": "abc", "entities": [[0, 1, []]]}', "an entity with a label, not []"),
     ('{"tokens": ["a", "b"], "entities": [{"start": 0, "end": 3, "type": "X"}]}', "0 <= start < end <= 2"),
     ('{"data": {"title": 7}, "annotations": [{"result": []}]}', "a text, or a list of non-empty tokens"),

@@ -66,6 +66,12 @@ def test_texts_with_entities_are_read_as_from_json(tmp_path: Path) -> None:
     assert entities(whole(tmp_path / "a.parquet")) == [[("PER", "Mira")], []]
 
 
+def test_entities_may_be_one_object_of_lists(tmp_path: Path) -> None:
+    spans = [{"start": [0, 10], "end": [4, 15], "label": ["PER", "LOC"]}, {"start": [], "end": [], "label": []}]
+    parquet.write_table(pa.table({"text": ["Mira left Basel.", "Nothing."], "spans": spans}), tmp_path / "a.parquet")
+    assert entities(whole(tmp_path / "a.parquet")) == [[("PER", "Mira"), ("LOC", "Basel")], []]
+
+
 @pytest.mark.parametrize("data", [b"PAR1", b"PAR1 this is not a table PAR1"])
 def test_a_damaged_file_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(data)

@@ -73,6 +73,14 @@ def test_names_of_labels_without_a_prefix_are_the_scheme_io() -> None:
         read({"tokens": TOKENS, "labels": ["B-PER", "I-PER", "O", "LOC"]})
 
 
+@pytest.mark.parametrize(
+    "tags", [["B_PER", "I_PER", "O", "B_LOC"], ["B", "I", "O", "B"], ["PER-B", "PER-I", "O", "LOC-B"]]
+)
+def test_prefixes_of_another_kind_are_not_taken_for_labels(tags: list[str]) -> None:
+    with pytest.raises(UserInputError, match="expected tags such as B-LABEL or O"):
+        read({"tokens": TOKENS, "tags": tags})
+
+
 def test_the_scheme_is_that_of_all_records() -> None:
     reading = read(
         {"tokens": ["Mira"], "tags": ["S-PER"]}, {"tokens": TOKENS, "tags": ["B-PER", "E-PER", "O", "S-LOC"]}
