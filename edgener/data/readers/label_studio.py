@@ -19,6 +19,9 @@ def _content(record: Any, counts: Counter[str]) -> RecordContent:
     annotation = _annotation(record, counts)
     results = _objects(annotation.get("result") or [], "a result")
     regions = [value for value in map(_region, results) if value]
+    sources = {str(result.get("to_name")) for result in results if _region(result)}
+    if len(sources) > 1:
+        raise BrokenRecordError(f"regions of one text, not of {', '.join(sorted(sources))}")
     if bare := sum(map(_is_bare, results)):
         counts[reasons.WITHOUT_LABEL] += bare
     data = record["data"]

@@ -192,11 +192,30 @@ def test_a_broken_line_is_an_error_with_its_number_or_skipped_and_counted(line: 
     assert bad.counts == {"broken lines skipped": 1}
 
 
+@pytest.mark.parametrize(
+    ("scheme", "tags"),
+    [
+        ("IO", "I-PER I-PER O I-ORG I-ORG I-ORG O I-LOC"),
+        ("IOB2", "B-PER I-PER O B-ORG I-ORG I-ORG O B-LOC"),
+        ("BIOES", "B-PER E-PER O B-ORG I-ORG E-ORG O S-LOC"),
+        ("BILOU", "B-PER L-PER O B-ORG I-ORG L-ORG O U-LOC"),
+        ("BMES", "B-PER E-PER O B-ORG M-ORG E-ORG O S-LOC"),
+        ("IO", "PER PER O ORG ORG ORG O LOC"),
+    ],
+)
+def test_one_text_has_the_same_entities_in_every_scheme(scheme: str, tags: str) -> None:
+    words = "Mira Weber joins Otto Lathe Works in Basel".split()
+    text = "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags.split(), strict=True))
+    reading = read_conll(text, BadLines(Path("file.txt")))
+    assert reading.scheme == scheme
+    assert reading.sentences[0].spans == (Span("PER", 0, 2), Span("ORG", 3, 6), Span("LOC", 7, 8))
+
+
 def test_names_of_labels_without_a_prefix_are_the_scheme_io() -> None:
     reading = read_conll("EU ORG\nOffice ORG\nrejects O\n\nPeter PER\n. O\n", BadLines(Path("file.txt")))
     assert shown(reading.sentences)[1] == [["B-ORG", "I-ORG", "O"], ["B-PER", "O"]] and reading.scheme == "IO"
     for tags in (("B_ORG", "I_ORG"), ("B", "I"), ("ORG-B", "ORG-I")):
-        with pytest.raises(UserInputError, match="no column holds tags|a tag such as B-LABEL"):
+        with pytest.raises(UserInputError, match=r"no column holds tags|a tag such as B-LABEL"):
             read("EU {}\nOffice {}\nrejects O\nit O\n".format(*tags))
 
 

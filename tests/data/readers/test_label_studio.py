@@ -146,6 +146,12 @@ def test_regions_of_pictures_are_refused_by_name() -> None:
         found(task("x", done(picture)))
 
 
+def test_regions_of_two_texts_are_refused() -> None:
+    regions = [{**MIRA, "to_name": "title"}, {**MIRA, "to_name": "body"}]
+    with pytest.raises(UserInputError, match="regions of one text, not of body, title"):
+        found({"data": {"title": "Mira left.", "text": "Mira came."}, "annotations": [done(*regions)]})
+
+
 def test_a_region_without_a_label_is_counted() -> None:
     bare = {"type": "text", "value": {"start": 0, "end": 4, "text": "Mira"}}
     empty = {"type": "labels", "value": {"start": 0, "end": 4, "text": "Mira", "labels": []}}
