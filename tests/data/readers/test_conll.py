@@ -204,7 +204,7 @@ def test_a_broken_line_is_an_error_with_its_number_or_skipped_and_counted(line: 
     ],
 )
 def test_one_text_has_the_same_entities_in_every_scheme(scheme: str, tags: str) -> None:
-    words = "Mira Weber joins Otto Lathe Works in Basel".split()
+    words = ["Mira", "Weber", "joins", "Otto", "Lathe", "Works", "in", "Basel"]
     text = "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags.split(), strict=True))
     reading = read_conll(text, BadLines(Path("file.txt")))
     assert reading.scheme == scheme
