@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener.cli.labelled import read_noted_split
 from edgener.cli.options import data_options, data_settings, threads_option
 from edgener.cli.tables import narrow_table, print_table, stacked
 from edgener.data.calibration import calibration_text, search_text
-from edgener.data.read import SPLITS, DataSpec, read_split
+from edgener.data.read import SPLITS, DataSpec
 from edgener.parity.budgets import Budget, with_default
 from edgener_exporters.calibrate.measurement_cache import cache_folder
 from edgener_exporters.variants import DEFAULT, SETS, select_variants
@@ -86,7 +87,7 @@ def export(
     chosen = select_variants(variants)
     if plan and not any(variant.planned for variant in chosen):
         raise click.UsageError(f"--plan is for the variant mixed, --variant names {variants}")
-    dataset = read_split(data, split)
+    dataset = read_noted_split(data, split)
     calibrated = any(variant.calibrated for variant in chosen)
     text = calibration_text(data, calibration, dataset) if calibrated else None
     budgets = with_default(budgets, bool(dataset.labels))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener.cli.labelled import read_noted_split
 from edgener.cli.options import data_options
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.calibration import calibration_text
-from edgener.data.read import DataSpec, read_split
+from edgener.data.read import DataSpec
 from edgener.parity.budgets import Budget, with_default
 from edgener_exporters.calibrate.measurement_cache import cache_folder
 
@@ -53,7 +54,7 @@ def search(
       edgener search out/checkpoint --data builtin:factory --max-churn 0.02 --out out/search.json
       edgener export out/checkpoint --out out/bundle --data builtin:factory --variant mixed,fp32 --plan out/search.json
     """
-    dataset = read_split(data, split)
+    dataset = read_noted_split(data, split)
     text = calibration_text(data, calibration, dataset)
     budgets = with_default(budgets, bool(dataset.labels))
 
