@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgener.cli.options import data_options
+from edgener.cli.options import data_options, label_options
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.calibration import calibration_text
 from edgener.data.read import DataSpec, read_split
@@ -18,6 +18,7 @@ from edgener_exporters.calibrate.measurement_cache import cache_folder
 from .budgets import budget_options
 
 if TYPE_CHECKING:
+    from edgener.labels import LabelChoice
     from edgener.search import SearchResult, SearchTrial
 
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Split to try on."
 )
+@label_options
 @budget_options
 @click.option("--calibration", metavar="SOURCE", help="Text for activation ranges [default: part of the train split].")
 @click.option(
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def search(
-    checkpoint: Path, out: Path | None, data: DataSpec, split: str, budgets: tuple[Budget, ...],
+    checkpoint: Path, out: Path | None, data: DataSpec, split: str, labels: LabelChoice, budgets: tuple[Budget, ...],
     calibration: str | None, calibration_method: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Find the fastest mix of precisions within the budgets.
@@ -72,7 +74,7 @@ def search(
     from edgener_runtime.base.serde import to_json
     from edgener_runtime.errors import ParityError
 
-    spec = SearchSpec(dataset, text, budgets, calibration_method, cache=cache_folder())
+    spec = SearchSpec(dataset, text, budgets, calibration_method, cache=cache_folder(), labels=labels)
     with tracked() as track:
         result = search_precision(checkpoint, spec, track)
     if out:

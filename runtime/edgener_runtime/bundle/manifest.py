@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener_runtime.base.serde import SchemaError, from_json, to_json
+from edgener_runtime.decoding.schemes import SCHEMES, LabelSet
 from edgener_runtime.errors import BundleError, UserInputError
 
 MANIFEST = "manifest.json"
@@ -117,7 +118,11 @@ class VariantEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a device must know to run and verify a bundle; `files` lists all but the manifest and the models."""
+    """What a device must know to run and verify a bundle; `files` lists all but the manifest and the models.
+
+    `scheme` is how `labels` mark entities (see edgener_runtime.decoding.schemes), `outside` the label of what is none;
+    `ignored_labels` mark special tokens and are outside too.
+    """
 
     edgener_version: str
     name: str
@@ -127,6 +132,14 @@ class Manifest:
     files: tuple[FileEntry, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    scheme: str = "IOB2"
+    outside: str = "O"
+    ignored_labels: tuple[str, ...] = ()
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The labels with their scheme."""
+        return LabelSet(self.labels, self.scheme, self.outside, self.ignored_labels)
 
     def variant(self, name: str) -> VariantEntry:
         """The variant called `name`. Raises UserInputError with the known names."""
@@ -162,6 +175,12 @@ def read_manifest(bundle: Path) -> Manifest:
             "Update edgener-runtime, or export the bundle again.",
         )
     try:
-        return from_json(Manifest, text, str(path))
+        manifest = from_json(Manifest, text, str(path))
     except SchemaError as error:
         raise BundleError(error.message, "Copy the bundle again, or export it again.") from None
+    if manifest.scheme not in SCHEMES:
+        raise BundleError(
+            f"{path} has the label scheme {manifest.scheme!r}; this edgener-runtime knows {', '.join(SCHEMES)}",
+            "Update edgener-runtime, or export the bundle again.",
+        )
+    return manifest
