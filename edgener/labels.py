@@ -76,7 +76,8 @@ def names_of(config: dict[str, Any], file: Path, choice: LabelChoice) -> tuple[s
     for number, name in sorted(named.items()):
         if not isinstance(name, str) or not name.strip() or name != name.strip():
             raise UserInputError(
-                f"{file}: id2label names label {number} {name!r}, expected a text without blanks around it", "Correct it."
+                f"{file}: id2label names label {number} {name!r}, expected a text without blanks around it",
+                "Correct it.",
             )
     names = _distinct([named[number] for number in numbers], f"{file}: id2label")
     if all(_NO_NAME.fullmatch(name) for name in names):
@@ -217,7 +218,9 @@ def _with_letters(letters: set[str]) -> list[str]:
 
 def _can_begin(scheme: str, letters: set[str]) -> bool:
     rules = SCHEMES[scheme]
-    return any(role in rules.opens for letter, role in zip(rules.letters, rules.roles, strict=True) if letter in letters)
+    return any(
+        role in rules.opens for letter, role in zip(rules.letters, rules.roles, strict=True) if letter in letters
+    )
 
 
 def _given(scheme: str, entities: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
 from edgener.labels import AUTO, LabelChoice, parse_names
 from edgener_runtime.cli.options import RenamedOption, with_options
+from edgener_runtime.decoding.schemes import SCHEMES as MODEL_SCHEMES
 from edgener_runtime.text.inputs import FORMATS as TEXT_FORMATS
 
 _SOURCE = "A file, a folder with train, valid and test files, or builtin:factory."
@@ -75,7 +76,7 @@ _LABEL_OPTIONS = (
         help="Names of the model's labels by number, with commas or one per line of a file [default: its config.json].",
     ),
     click.option(
-        "--model-scheme", type=click.Choice((AUTO, *SCHEMES)), default=AUTO, show_default=True,
+        "--model-scheme", type=click.Choice((AUTO, *MODEL_SCHEMES)), default=AUTO, show_default=True,
         help="Scheme of the model's labels; auto derives it from them, or from the predictions.",
     ),
     click.option("--outside-label", metavar="LABEL", help="The model's label outside of all entities [default: O]."),

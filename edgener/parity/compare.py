@@ -129,7 +129,8 @@ def _report(
     estimates, logits = measure(counts, masks), logit_figures(sentences, pytorch, answers)
     found = tuple(changes(sentences, pytorch, answers))
     scores, scores_pytorch = (
-        entity_scores(gold, side.tags, pytorch.label_set.scheme) if reference.dataset.labels else None for side in (answers, pytorch)
+        entity_scores(gold, side.tags, pytorch.label_set.scheme) if reference.dataset.labels else None
+        for side in (answers, pytorch)
     )
     return ParityReport(
         variant=variant,

@@ -63,9 +63,7 @@ def count_sentences(sentences: Sequence[Sentence], pytorch: Answers, variant: An
     )
 
 
-def count_entities(
-    labels: Sequence[str], gold: Tags, pytorch: Tags, variant: Tags, scheme: str = DEFAULT
-) -> Floats:
+def count_entities(labels: Sequence[str], gold: Tags, pytorch: Tags, variant: Tags, scheme: str = DEFAULT) -> Floats:
     """(sentences, labels, counts) of three tag sequences per sentence: gold in IOB2, the others in `scheme`."""
     import numpy as np
 

@@ -148,7 +148,7 @@ class Decoder:
         return np.union1d(np.flatnonzero(~ignored), _firsts_of_words(scored))
 
     def _within(self, scored: Scored, decoding: Decoding) -> Sequence[bool]:
-        """Whether each subword continues a word, where subwords are labelled and those of a word may repeat its label."""
+        """Whether each subword continues a word, where the subwords of a word may repeat its label."""
         return scored.continues() if self._repeats and decoding.aggregation not in _WORD_SCORES else ()
 
     def _pieces_inside(self, scored: Scored, decoding: Decoding) -> Iterator[_Piece]:
