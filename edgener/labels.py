@@ -59,34 +59,15 @@ def names_of(config: dict[str, Any], file: Path, choice: LabelChoice) -> tuple[s
             f"{file}: id2label is {str(known)[:60]}, expected an object of numbers and names",
             'Write it so: "id2label": {"0": "O", "1": "B-PER", "2": "I-PER"}',
         )
-    numbers = _numbers(known, file)
-    if choice.names:
-        if len(choice.names) != len(numbers):
-            raise UserInputError(
-                f"--model-labels has {len(choice.names)} names; {file} has {len(numbers)} labels",
-                "Give one name per label, in the order of their numbers.",
-            )
-        return _distinct(choice.names, "--model-labels")
-    if numbers[0] != 0:
+    by_number = _by_number(known, file)
+    if not choice.names:
+        return _own_names(by_number, config, file)
+    if len(choice.names) != len(by_number):
         raise UserInputError(
-            f"{file}: id2label counts from {numbers[0]} to {numbers[-1]}, expected 0 to {len(numbers) - 1}",
-            f"Correct the numbers, or give the names in their order: --model-labels {_listed(known[key] for key in sorted(known, key=int))}",
+            f"{len(choice.names)} names of labels are given; {file} has {len(by_number)} labels",
+            "Give one name per label, in the order of their numbers.",
         )
-    named = {int(number): name for number, name in known.items()}
-    for number, name in sorted(named.items()):
-        if not isinstance(name, str) or not name.strip() or name != name.strip():
-            raise UserInputError(
-                f"{file}: id2label names label {number} {name!r}, expected a text without blanks around it",
-                "Correct it.",
-            )
-    names = _distinct([named[number] for number in numbers], f"{file}: id2label")
-    if all(_NO_NAME.fullmatch(name) for name in names):
-        raise UserInputError(
-            f"{file} numbers its labels and does not name them: {', '.join(names[:3])} ...",
-            f"Give their {len(names)} names in order, or a file with one per line: "
-            f"--model-labels {_listed(_names_elsewhere(config, len(names)) or ['O', 'B-PER', 'I-PER', '...'])}",
-        )
-    return names
+    return _distinct(choice.names, "--model-labels")
 
 
 def label_set_of(names: Sequence[str], file: Path, choice: LabelChoice) -> tuple[LabelSet, bool]:
@@ -136,19 +117,43 @@ def describe(label_set: LabelSet) -> str:
     return "; ".join(parts)
 
 
-def _numbers(known: dict[Any, Any], file: Path) -> list[int]:
-    """The numbers of id2label, in order. Raises UserInputError for a hole, and for what is not a number."""
+def _by_number(known: dict[Any, Any], file: Path) -> dict[int, Any]:
+    """The names of id2label in order. Raises UserInputError for a hole, and for what is not a number."""
     if wrong := [key for key in known if not str(key).isdecimal()]:
         raise UserInputError(f"{file}: id2label has the number {wrong[0]!r}", "Number the labels 0, 1, 2 ...")
-    numbers = sorted(int(key) for key in known)
-    holes = sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
-    if holes:
+    found = {int(key): known[key] for key in sorted(known, key=int)}
+    first, last = min(found), max(found)
+    if holes := sorted(set(range(first, last)) - set(found)):
         raise UserInputError(
-            f"{file}: id2label has {len(numbers)} labels from {numbers[0]} to {numbers[-1]}, but none for "
+            f"{file}: id2label has {len(found)} labels from {first} to {last}, but none for "
             f"{', '.join(map(str, holes[:5]))}",
             f'Add it to id2label: "{holes[0]}": "NAME"',
         )
-    return numbers
+    return found
+
+
+def _own_names(by_number: dict[int, Any], config: dict[str, Any], file: Path) -> tuple[str, ...]:
+    """The names that a configuration has. Raises UserInputError for numbers from 1 on, and for what is not a name."""
+    first, last, count = min(by_number), max(by_number), len(by_number)
+    if first:
+        raise UserInputError(
+            f"{file}: id2label counts from {first} to {last}, expected 0 to {count - 1}",
+            f"Correct the numbers, or give the names in order: --model-labels {_listed(by_number.values())}",
+        )
+    for number, name in by_number.items():
+        if not isinstance(name, str) or not name or name != name.strip():
+            raise UserInputError(
+                f"{file}: id2label names label {number} {name!r}, expected a text without blanks around it",
+                "Correct it.",
+            )
+    names = _distinct(list(by_number.values()), f"{file}: id2label")
+    if all(_NO_NAME.fullmatch(name) for name in names):
+        example = _names_elsewhere(config, count) or ["O", "B-PER", "I-PER", "..."]
+        raise UserInputError(
+            f"{file} numbers its labels and does not name them: {', '.join(names[:3])} ...",
+            f"Give {count} names in order, or a file with one per line: --model-labels {_listed(example)}",
+        )
+    return names
 
 
 def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class ExportSpec:
     drawn: bool = False
     timings: Path | None = None
     threads: int | None = None
-    labels: LabelChoice = LabelChoice()
+    labels: LabelChoice | None = None
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class SearchSpec:
     method: str = "minmax"
     exporter: str = "torch"
     cache: Path | None = None
-    labels: LabelChoice = LabelChoice()
+    labels: LabelChoice | None = None
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def spread(tag: str) -> list[str]:
 def tags_of(spans: Iterable[Span], length: int, scheme: str = DEFAULT) -> list[str]:
     """The tags (role and type) in a scheme of flat spans, in order, over `length` tokens."""
     rules, tags = RULES[scheme], [OUTSIDE] * length
-    first, inner, last, only = rules.pattern
+    first, inner, last, only = tuple(rules.pattern)
     for span in spans:
         size = span.end - span.start
         roles = only if size == 1 else first + inner * (size - 2) + last

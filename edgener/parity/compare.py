@@ -35,8 +35,8 @@ MASKED_TEXTS = 32
 class ParityReport:
     """The comparison of one variant with PyTorch.
 
-    `scheme` is that of PyTorch's labels; `figures` are those of the manifest, `estimates` have their intervals and more figures; scores are None without gold
-    entities. The gate adds judgements and verdict.
+    `figures` are those of the manifest, `estimates` have their intervals and more figures; scores are None without gold
+    entities. The gate adds judgements and verdict. `scheme` is that of the labels.
     """
 
     variant: str

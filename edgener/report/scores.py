@@ -32,7 +32,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The model, its labels, the data and the scores; `confusion` has a row per gold tag in the order of `tokens.tags`."""
+    """The model, its labels, the data and the scores; `confusion` has a row per gold tag in the order of `tokens`."""
 
     model: str
     runs: str
@@ -60,7 +60,10 @@ def evaluate(
     """
     with _open(path, variant, threads, choice) as (model, runs):
         check_labels(model.label_set.types, dataset)
-        found = (reference_answers if isinstance(model, PyTorchModel) else answer)(model, dataset.sentences, step)
+        if isinstance(model, PyTorchModel):
+            found = reference_answers(model, dataset.sentences, step)
+        else:
+            found = answer(model, dataset.sentences, step)
     labels = found.label_set
     entities = entity_scores([sentence.tags() for sentence in dataset.sentences], found.tags, labels.scheme)
     gold = [tags_of(sentence.spans, len(sentence.offsets), labels.scheme) for sentence in dataset.sentences]

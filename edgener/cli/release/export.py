@@ -75,9 +75,9 @@ if TYPE_CHECKING:
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
-    checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, labels: LabelChoice, budgets: tuple[Budget, ...],
-    exporter: str, calibration: str | None, calibration_method: str, plan: Path | None, timings: Path | None,
-    threads: int | None, as_json: bool,
+    checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, labels: LabelChoice,
+    budgets: tuple[Budget, ...], exporter: str, calibration: str | None, calibration_method: str,
+    plan: Path | None, timings: Path | None, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Export, quantise and verify a checkpoint as a bundle.
 
