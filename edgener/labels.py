@@ -22,7 +22,8 @@ _SPECIAL = re.compile(r"\[.+\]|<.+>|X|PAD|CLS|SEP")
 _SPECIAL_WORD = re.compile(r"pad|cls|sep|unk|mask|bos|eos|start|stop|end|x", re.IGNORECASE)
 _NO_NAME = re.compile(r"(LABEL_)?\d+")
 _OTHER_STYLE = re.compile(
-    r"(begin|beg|start|inside|inner|in|middle|mid|end|last|single|unit)[-_:.].+|(.+[-_:.])?[BIMESLU]", re.IGNORECASE
+    r"(begin|beg|start|inside|inner|in|middle|mid|end|last|single|unit)[-_:.].+|(.+[-_:.])?[BIMESLU][-_:.]?",
+    re.IGNORECASE,
 )
 _LIKE_OUTSIDE = {"o", "other", "others", "outside", "out", "none", "null", "nan", "0", "_", "-", "no", "non-entity"}
 _RENAME = "Or rename the labels: --model-labels {}; a name in brackets, such as [MISC], is ignored."
