@@ -1,4 +1,4 @@
-"""Checkpoints without training: a BERT that gives each subword the label written down for it, whatever stands around."""
+"""Checkpoints without training: a BERT that gives each subword the label written down for it."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def test_labels_without_names_are_refused_until_they_are_given(config: dict[str,
         names(config)
     assert raised.value.hint and "Give 3 names" in raised.value.hint and "--model-labels" in raised.value.hint
     assert names(config, "O", "B-X", "I-X") == ("O", "B-X", "I-X")
-    with pytest.raises(UserInputError, match="2 names of labels are given; .* has 3 labels"):
+    with pytest.raises(UserInputError, match=r"2 names of labels are given; .* has 3 labels"):
         names(config, "O", "B-X")
     with pytest.raises(UserInputError, match="--model-labels has 'O' for 0 and 2"):
         names(config, "O", "B-X", "O")
