@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.lookup import edit_config, lookup_checkpoint
 
 from edgener.bench.pytorch import MODES, PyTorchSystem, pytorch_targets
 from edgener.bench.texts import labelled_texts
@@ -25,6 +24,8 @@ from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.inference.words import Words
 from edgener_runtime.machine.cpu import usable_cores
+
+from ..lookup import edit_config, lookup_checkpoint
 
 pytestmark = pytest.mark.compat
 

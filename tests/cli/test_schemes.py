@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.lookup import edit_config, lookup_checkpoint
 
 from edgener.cli.main import main
 from edgener_runtime import Decoding, TokenClassifier
 from edgener_runtime.bundle.manifest import read_manifest
+
+from ..lookup import edit_config, lookup_checkpoint
 
 # The labels of the first, an inner, the last and the only token of an entity.
 STYLES = {
