@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,11 +21,9 @@ _STRAY = 9  # of ten entities in IOB1 at least nine begin with I-; a weak model 
 # Labels of special tokens and of later subwords. A word in place of brackets is one only where entities have prefixes.
 _SPECIAL = re.compile(r"\[.+\]|<.+>|X|PAD|CLS|SEP")
 _SPECIAL_WORD = re.compile(r"pad|cls|sep|unk|mask|bos|eos|start|stop|end|x", re.IGNORECASE)
-_NO_NAME = re.compile(r"(LABEL_)?\d+")
-_OTHER_STYLE = re.compile(
-    r"(begin|beg|start|inside|inner|in|middle|mid|end|last|single|unit)[-_:.].+|(.+[-_:.])?[BIMESLU][-_:.]?",
-    re.IGNORECASE,
-)
+_NO_NAME = re.compile(r"LABEL_\d+")
+_PART = r"(begin|beg|start|inside|inner|in|middle|mid|end|last|single|unit|[BIMESLU])\d*"
+_OTHER_STYLE = re.compile(rf"{_PART}[\W_]+\S.*|(.+[\W_])?{_PART}[\W_]?", re.IGNORECASE)
 _LIKE_OUTSIDE = {"o", "other", "others", "outside", "out", "none", "null", "nan", "0", "_", "-", "no", "non-entity"}
 _RENAME = "Or rename the labels: --model-labels {}; a name in brackets, such as [MISC], is ignored."
 
@@ -148,7 +147,7 @@ def _own_names(by_number: dict[int, Any], config: dict[str, Any], file: Path) ->
                 "Correct it.",
             )
     names = _distinct(list(by_number.values()), f"{file}: id2label")
-    if all(_NO_NAME.fullmatch(name) for name in names):
+    if any(_NO_NAME.fullmatch(name) for name in names) or all(name.isdecimal() for name in names):
         example = _names_elsewhere(config, count) or ["O", "B-PER", "I-PER", "..."]
         raise UserInputError(
             f"{file} numbers its labels and does not name them: {', '.join(names[:3])} ...",
@@ -172,7 +171,7 @@ def _names_elsewhere(config: dict[str, Any], count: int) -> list[str]:
     if not isinstance(known, dict) or sorted(map(str, known.values())) != sorted(map(str, range(count))):
         return []
     names = sorted(known, key=lambda name: int(known[name]))
-    return [] if all(_NO_NAME.fullmatch(name) for name in names) else names
+    return [] if any(_NO_NAME.fullmatch(name) for name in names) else names
 
 
 def _listed(names: Iterable[Any]) -> str:
@@ -194,7 +193,7 @@ def _outside(names: Sequence[str], file: Path, choice: LabelChoice) -> str:
 def _schemes(entities: Sequence[str], file: Path) -> list[str]:
     """The schemes that the labels of entities may follow: one, or IOB2 and IOB1."""
     letters = {prefix_of(name) for name in entities}
-    if letters == {""} and all(_OTHER_STYLE.fullmatch(name) for name in entities):
+    if letters == {""} and all(_OTHER_STYLE.fullmatch(unicodedata.normalize("NFKC", name)) for name in entities):
         raise _unread(f"{file} marks the parts of entities in a way that is not read", entities)
     found = _with_letters(letters - {""})
     if "" in letters:

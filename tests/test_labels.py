@@ -119,6 +119,11 @@ def test_an_outside_label_that_there_is_not_is_refused() -> None:
         ("O PER-B PER-I", "in a way that is not read: PER-B, PER-I"),
         ("O B I", "in a way that is not read: B, I"),
         ("O BEGIN-PER INSIDE-PER", "in a way that is not read: BEGIN-PER"),
+        ("O B/PER I/PER", "in a way that is not read: B/PER, I/PER"),
+        ("O Ｂ-人名 Ｉ-人名", "in a way that is not read: Ｂ-人名"),
+        ("O B–PER I–PER", "in a way that is not read: B–PER"),
+        ("O B1-PER I1-PER", "in a way that is not read: B1-PER"),
+        ("O PER_B PER_I PER_E", "in a way that is not read: PER_B"),
         ("O B- I-", "in a way that is not read: B-, I-"),
         ("O B-PER I-PER MISC", "others without: MISC"),
         ("O S-Bahn U-Bahn", "with the prefixes S, U"),
@@ -203,6 +208,7 @@ def test_what_is_wrong_in_id2label_is_named(id2label: Any, words: str) -> None:
     [
         {"id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}},
         {"id2label": {"0": "0", "1": "1", "2": "2"}},
+        {"id2label": {"0": "O", "1": "LABEL_1", "2": "LABEL_2"}},
         {"num_labels": 3},
     ],
 )

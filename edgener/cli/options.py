@@ -12,7 +12,7 @@ import click
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
 from edgener.labels import AUTO, LabelChoice, parse_names
-from edgener_runtime.cli.options import RenamedOption, with_options
+from edgener_runtime.cli.options import RenamedOption, ThreadCount, with_options
 from edgener_runtime.decoding.schemes import SCHEMES as MODEL_SCHEMES
 from edgener_runtime.text.inputs import FORMATS as TEXT_FORMATS
 
@@ -84,7 +84,7 @@ _LABEL_OPTIONS = (
 
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="Threads on the CPU [default: by the load of the machine]."
+    "--threads", type=ThreadCount(), help="Threads on the CPU [default: by the load of the machine]."
 )
 
 
