@@ -23,7 +23,7 @@ _SPECIAL = re.compile(r"\[.+\]|<.+>|X|PAD|CLS|SEP")
 _SPECIAL_WORD = re.compile(r"pad|cls|sep|unk|mask|bos|eos|start|stop|end|x", re.IGNORECASE)
 _NO_NAME = re.compile(r"LABEL_\d+")
 _PART = r"(begin|beg|start|inside|inner|in|middle|mid|end|last|single|unit|[BIMESLU])\d*"
-_OTHER_STYLE = re.compile(rf"{_PART}[\W_]+\S.*|(.+[\W_])?{_PART}[\W_]?", re.IGNORECASE)
+_OTHER_STYLE = re.compile(rf"{_PART}[\W_]+\S.*|.+[\W_]{_PART}|[BIMESLU][\W_]?", re.IGNORECASE)
 _LIKE_OUTSIDE = {"o", "other", "others", "outside", "out", "none", "null", "nan", "0", "_", "-", "no", "non-entity"}
 _RENAME = "Or rename the labels: --model-labels {}; a name in brackets, such as [MISC], is ignored."
 
