@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -48,6 +49,13 @@ def parse_names(text: str) -> tuple[str, ...]:
         raise UserInputError(f"cannot read the labels {text[:60]}: {error}", "Write one label per line.") from None
 
 
+def names_text(names: Sequence[str]) -> str:
+    """Names in the format of parse_names."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()
+
+
 def names_of(config: dict[str, Any], file: Path, choice: LabelChoice) -> tuple[str, ...]:
     """The names of a model's labels by number, from its configuration or as given.
 
@@ -77,7 +85,7 @@ def label_set_of(names: Sequence[str], file: Path, choice: LabelChoice) -> tuple
     """
     outside = _outside(names, file, choice)
     others = [name for name in names if name != outside]
-    has_prefixes = any(prefix_of(name) for name in others)
+    has_prefixes = choice.scheme != "PLAIN" and bool(_with_letters({prefix_of(name) for name in others} - {""}))
     special = {name for name in others if _SPECIAL.fullmatch(name) or (has_prefixes and _SPECIAL_WORD.fullmatch(name))}
     entities = [name for name in others if name not in special]
     if not entities:

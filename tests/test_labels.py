@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgener.labels import LabelChoice, decided, describe, label_set_of, name_of, names_of, parse_names
+from edgener.labels import LabelChoice, decided, describe, label_set_of, name_of, names_of, names_text, parse_names
 from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
@@ -93,6 +93,8 @@ def test_labels_of_special_tokens_are_ignored(names: str, ignored: str) -> None:
 
 def test_a_plain_label_named_as_a_special_token_is_a_type() -> None:
     assert read("O START END")[0].types == ("END", "START")
+    assert read("O START E-MAIL")[0].types == ("E-MAIL", "START")
+    assert read("O START B-MAIL", scheme="PLAIN")[0].types == ("B-MAIL", "START")
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,7 @@ def test_names_are_a_list_or_a_file(tmp_path: Path) -> None:
     file.write_text("O\n B-人名 \nI-A, B\n\n", encoding="utf-8-sig")
     assert parse_names(str(file)) == ("O", "B-人名", "I-A, B")
     assert parse_names("O, B-X,I-X") == ("O", "B-X", "I-X")
-    assert parse_names('O,"B-A, B"') == ("O", "B-A, B")
+    assert parse_names(names_text(("O", "B-A, B", 'B-"C"'))) == ("O", "B-A, B", 'B-"C"')
     file.write_bytes(b"O\n\xff\n")
     with pytest.raises(UserInputError, match="cannot read the labels"):
         parse_names(str(file))

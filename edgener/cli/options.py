@@ -11,7 +11,7 @@ import click
 
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
-from edgener.labels import AUTO, LabelChoice, parse_names
+from edgener.labels import AUTO, LabelChoice, names_text, parse_names
 from edgener_runtime.cli.options import RenamedOption, ThreadCount, with_options
 from edgener_runtime.decoding.schemes import SCHEMES as MODEL_SCHEMES
 from edgener_runtime.text.inputs import FORMATS as TEXT_FORMATS
@@ -112,7 +112,7 @@ def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def label_settings(labels: LabelChoice) -> list[tuple[str, Any]]:
     """The options that read a model's labels in the same way; those at their defaults are left out."""
     return [
-        ("model_labels", ",".join(labels.names) or None),
+        ("model_labels", names_text(labels.names) if labels.names else None),
         ("model_scheme", None if labels.scheme == AUTO else labels.scheme),
         ("outside_label", labels.outside),
     ]

@@ -181,6 +181,17 @@ def test_subwords_of_a_word_may_all_have_its_label(
         assert answer[1] == [("HUMAN-NAME", "Keller")] * 2
 
 
+def test_chinese_characters_in_bmes(tmp_path: Path) -> None:
+    said = {"张": "B-人名", "小": "M-人名", "三": "E-人名", "泵": "S-设备", "修": "O", "好": "O"}
+    labels = ("O", *(f"{prefix}-{kind}" for kind in ("人名", "设备") for prefix in "BMES"))
+    model, file = lookup_checkpoint(tmp_path / "model", labels, said), tmp_path / "data.conll"
+    file.write_text("张 B-人名\n小 M-人名\n三 E-人名\n修 O\n好 O\n泵 S-设备\n泵 S-设备\n", encoding="utf-8")
+    assert f1(model, "--data", file) == 1
+    bundle = exported(model, "--data", file)
+    for answer in predicted(bundle, *EVERY_WAY, texts=["张小三修好泵泵"]):
+        assert answer == [[("人名", "张小三"), ("设备", "泵"), ("设备", "泵")]]
+
+
 # --- the outside label, names, ignored labels
 
 
