@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -36,24 +34,6 @@ class LabelChoice:
     names: tuple[str, ...] = ()
     scheme: str = AUTO
     outside: str | None = None
-
-
-def parse_names(text: str) -> tuple[str, ...]:
-    """Names of labels from a file with one per line, or from a list with commas. Raises UserInputError."""
-    file = Path(text)
-    try:
-        if not file.is_file():
-            return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))
-        return tuple(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip())
-    except (OSError, ValueError) as error:  # no permission, not UTF-8, a list that is too long for a path
-        raise UserInputError(f"cannot read the labels {text[:60]}: {error}", "Write one label per line.") from None
-
-
-def names_text(names: Sequence[str]) -> str:
-    """Names in the format of parse_names."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(names)
-    return line.getvalue()
 
 
 def names_of(config: dict[str, Any], file: Path, choice: LabelChoice) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgener.labels import LabelChoice, decided, describe, label_set_of, name_of, names_of, names_text, parse_names
+from edgener.labels import LabelChoice, decided, describe, label_set_of, name_of, names_of
 from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
@@ -234,14 +234,3 @@ def test_the_hint_has_the_names_of_label2id() -> None:
 
 def test_numbers_from_1_are_no_matter_where_names_are_given() -> None:
     assert names({"id2label": {"1": "O", "2": "B-X"}}, "O", "B-Y") == ("O", "B-Y")
-
-
-def test_names_are_a_list_or_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "labels.txt"
-    file.write_text("O\n B-人名 \nI-A, B\n\n", encoding="utf-8-sig")
-    assert parse_names(str(file)) == ("O", "B-人名", "I-A, B")
-    assert parse_names("O, B-X,I-X") == ("O", "B-X", "I-X")
-    assert parse_names(names_text(("O", "B-A, B", 'B-"C"'))) == ("O", "B-A, B", 'B-"C"')
-    file.write_bytes(b"O\n\xff\n")
-    with pytest.raises(UserInputError, match="cannot read the labels"):
-        parse_names(str(file))
