@@ -88,7 +88,7 @@ _DATA_OR_TEXTS_OPTIONS = (
 _LABEL_OPTIONS = (
     click.option(
         "--model-labels", metavar="NAMES|FILE",
-        help="Names of the model's labels by number, with commas or one per line of a file [default: its config.json].",
+        help="Names of the model's labels, from number 0 on, or a file with one per line [default: its config.json].",
     ),
     click.option(
         "--model-scheme", type=click.Choice((AUTO, *MODEL_SCHEMES)), default=AUTO, show_default=True,
