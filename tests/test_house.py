@@ -38,7 +38,7 @@ MAY_IMPORT = {
 }
 # The runtime's packages from the lowest: each may import the tiers before its own, and its own without a cycle.
 TIERS = (
-    ("errors",),
+    ("errors", "version"),
     ("base",),
     ("bundle", "machine", "text", "decoding"),
     ("backends",),
@@ -80,10 +80,9 @@ SHORT = 40
 MAY_BE_SHORT = {
     "edgener.bench.texts": "the one step from labelled data to a benchmark's texts",
     "edgener.cli.doctor": "one command a file",
+    "edgener.cli.release.calibration": "the options that export and search share",
     "edgener.data.align": "the one alignment of words and subwords, for training and parity",
-    "edgener.data.readers.label_studio": "one reader a file",
     "edgener.data.readers.spacy": "one reader a file",
-    "edgener.data.readers.text_spans": "one reader a file",
     "edgener.data.readers.token_spans": "one reader a file",
     "edgener.progress": "shared by the pipeline, the search and the commands",
     "edgener_exporters.distance": "the one distance of logits, rounded in one place",
@@ -109,6 +108,7 @@ MAY_BE_SHORT = {
     "edgener_runtime.services.systemd": "shared by the server and the bridge",
     "edgener_runtime.text.cut": "shared with the build side",
     "edgener_runtime.text.windows": "a pure algorithm with property tests",
+    "edgener_runtime.version": "the one place of the version, below everything that compares with it",
 }
 HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "numpy", "rich", "matplotlib", "seqeval", "peft", "optimum"}
 FOREIGN_TO_THE_DEVICE = {"torch", "transformers", "onnx", "optimum", "huggingface_hub", "accelerate", "peft"}
