@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from edgener.data.types import Dataset
+from edgener.encoding import check_token_ids, load_tokenizer
+from edgener_exporters.checkpoint.adapter import ADAPTER, tokenizer_folder
+from edgener_exporters.checkpoint.load import load_config, load_reference
+from edgener_exporters.checkpoint.positions import longest_input
 from edgener_runtime.base.serde import load_json
 from edgener_runtime.errors import UserInputError
 
 RECORD = "edgener.json"
 PACKAGE = "package:"
 SCHEMA_VERSION = 1
-
-# Their position numbers start after the padding token's, so the first pad_token_id + 1 rows are never used.
-_POSITIONS_AFTER_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer"}
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,10 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint folder without loading its weights.
+    """Read a checkpoint folder and check it as a whole: labels, weights, tokenizer and the longest input.
 
-    Raises UserInputError with the missing part where it is not a token-classification checkpoint, or where its record
-    is damaged.
+    The weights are loaded for this and released. Raises UserInputError with the missing part where it is not a
+    token-classification checkpoint, where its parts do not belong together, or where its record is damaged.
     """
     config = _read_config(path)
     labels = config.get("id2label")
@@ -91,27 +92,25 @@ def open_checkpoint(path: Path) -> Checkpoint:
             f"{path}/config.json names no entity tags: found id2label {str(labels)[:80]}, expected B-/I- tags and O",
             "Fine-tune the model first: edgener train",
         )
-    if not (path / "tokenizer.json").is_file():
-        raise UserInputError(
-            f"{path} has no tokenizer.json",
-            "Save a fast tokenizer there: AutoTokenizer.from_pretrained(BASE).save_pretrained(FOLDER)",
-        )
     if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
         raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
     names = tuple(labels[str(index)] for index in range(len(labels)))
-    return Checkpoint(path, names, max_length(config), record)
+    return Checkpoint(path, names, _checked_length(path), record)
 
 
-def max_length(config: dict[str, Any]) -> int:
-    """The longest input of a model, in subwords with special tokens, from its config.json."""
-    positions = int(config.get("max_position_embeddings", 512))
-    return (
-        positions - config.get("pad_token_id", 1) - 1 if config.get("model_type") in _POSITIONS_AFTER_PAD else positions
-    )
+def _checked_length(path: Path) -> int:
+    """The longest input, after loading the model and the tokenizer and comparing their sizes."""
+    model = load_reference(path)
+    check_token_ids(load_tokenizer(str(tokenizer_folder(path))), model, path)
+    return longest_input(model)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    """config.json, or for an adapter the configuration of its base with the adapter's labels."""
+    if (path / ADAPTER).is_file():
+        settings: dict[str, Any] = json.loads(load_config(path).to_json_string(use_diff=False))
+        return settings
     file = path / "config.json"
     if not file.is_file():
         raise UserInputError(f"{path} is not a checkpoint: it has no config.json", "Make one with: edgener train")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgener_runtime.errors import UserInputError
@@ -61,22 +63,61 @@ class TextEncoder:
 
 
 def load_tokenizer(source: str) -> Any:
-    """A fast tokenizer without the truncation and padding of some tokenizer.json files.
+    """A fast tokenizer without the truncation and padding of some tokenizer.json files; code of `source` is never run.
 
-    Raises UserInputError where `source` has no tokenizer that can be loaded.
+    Raises UserInputError where `source` has no tokenizer that can be loaded, an empty one, or one that is not fast.
     """
     from transformers import AutoTokenizer
 
+    _refuse_own_code(source)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
             f"cannot load a tokenizer from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
             "Name a model folder, package:NAME/FOLDER or a hub id.",
         ) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserInputError(
+            f"the tokenizer of {source}, {type(tokenizer).__name__}, has no fast form (tokenizer.json): only fast "
+            "ones give the characters of each subword, and run on devices",
+            "Fine-tune an encoder with a fast tokenizer.",
+        )
+    if len(tokenizer.get_vocab()) <= len(tokenizer.get_added_vocab()):
+        raise UserInputError(
+            f"{source} has no vocabulary: its tokenizer knows {len(tokenizer.get_vocab())} special tokens and no subword",
+            "Copy the tokenizer's files there: tokenizer.json, or vocab.txt.",
+        )
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     return tokenizer
+
+
+def check_token_ids(tokenizer: Any, model: Any, source: Path | str) -> None:
+    """Refuse a tokenizer with ids for which the model has no embedding. Raises UserInputError with both counts."""
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    if outside := sorted((index, token) for token, index in vocabulary.items() if index >= rows):
+        named = ", ".join(repr(token) for _, token in outside[:3]) + (" ..." if len(outside) > 3 else "")
+        raise UserInputError(
+            f"{source}: the tokenizer has {outside[-1][0] + 1:,} token ids, the model's embeddings have {rows:,} rows: "
+            f"none for {named}",
+            "Before training: model.resize_token_embeddings(len(tokenizer)). A trained model needs its own tokenizer.",
+        )
+
+
+def _refuse_own_code(source: str) -> None:
+    """Refuse a tokenizer whose class is code in its folder: transformers' class may split in another way."""
+    file = Path(source) / "tokenizer_config.json"
+    try:
+        code = json.loads(file.read_text(encoding="utf-8")).get("auto_map")
+    except (OSError, ValueError, AttributeError):  # a hub id, no such file, or one that the loader reports
+        return
+    if code and "AutoTokenizer" in code:
+        raise UserInputError(
+            f"{file} names code of its own for the tokenizer (auto_map: {code['AutoTokenizer']}), which is never run",
+            "If the tokenizer is one of transformers' own, remove auto_map from tokenizer_config.json.",
+        )
 
 
 def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:

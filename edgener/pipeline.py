@@ -11,16 +11,14 @@ from typing import Any
 from edgener.bundle.build import (
     REPRODUCE,
     SEARCH,
-    TOKENIZER,
     draft_manifest,
     model_file,
     prove,
     reproduce_script,
-    tokenizer_settings,
     write_manifest,
-    write_tokenizer,
 )
 from edgener.bundle.provenance import library_versions, provenance
+from edgener.bundle.tokenizer import TOKENIZER, tokenizer_settings, write_tokenizer
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
 from edgener.parity.budgets import DEFAULT_BUDGET, Budget, check_budgets

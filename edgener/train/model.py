@@ -28,11 +28,14 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
             num_labels=len(labels),
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
+            trust_remote_code=False,
         )
+        settings.auto_map = None  # code of the encoder's folder, which is not run and not part of what is trained
         _set_dropout(settings, config.dropout)
         model, loading = AutoModelForTokenClassification.from_pretrained(
-            source, config=settings, dtype="float32", output_loading_info=True, ignore_mismatched_sizes=True
-        )
+            source, config=settings, dtype="float32", trust_remote_code=False, output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )  # fmt: skip
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
             f"cannot load an encoder from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
