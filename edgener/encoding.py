@@ -13,6 +13,8 @@ from edgener_runtime.text.casing import case_classes
 from edgener_runtime.text.tokenize import without_surrogates
 from edgener_runtime.text.windows import Window, plan
 
+_SETTINGS = "tokenizer_config.json"
+
 
 @dataclass(frozen=True)
 class EncodedText:
@@ -71,7 +73,7 @@ def load_tokenizer(source: str) -> Any:
 
     _refuse_own_code(source)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False, **_special(source))
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
             f"cannot load a tokenizer from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
@@ -108,16 +110,32 @@ def check_token_ids(tokenizer: Any, model: Any, source: Path | str) -> None:
 
 def _refuse_own_code(source: str) -> None:
     """Refuse a tokenizer whose class is code in its folder: transformers' class may split in another way."""
-    file = Path(source) / "tokenizer_config.json"
-    try:
-        code = json.loads(file.read_text(encoding="utf-8")).get("auto_map")
-    except (OSError, ValueError, AttributeError):  # a hub id, no such file, or one that the loader reports
-        return
+    code = _settings(source).get("auto_map")
     if code and "AutoTokenizer" in code:
         raise UserInputError(
-            f"{file} names code of its own for the tokenizer (auto_map: {code['AutoTokenizer']}), which is never run",
-            "If the tokenizer is one of transformers' own, remove auto_map from tokenizer_config.json.",
+            f"{source}/{_SETTINGS} names code of its own for the tokenizer (auto_map: {code['AutoTokenizer']}), which is "
+            "never run",
+            f"If the tokenizer is one of transformers' own, remove auto_map from {_SETTINGS}.",
         )
+
+
+def _special(source: str) -> dict[str, Any]:
+    """How transformers 4.57 reads further special tokens that 5 saved: as a list, of another name in 4.57."""
+    import transformers
+
+    tokens = _settings(source).get("extra_special_tokens")
+    if not isinstance(tokens, list) or int(transformers.__version__.split(".")[0]) >= 5:
+        return {}
+    return {"additional_special_tokens": tokens, "extra_special_tokens": {}}
+
+
+def _settings(source: str) -> dict[str, Any]:
+    """The file of the tokenizer's settings; empty for a hub id, and where the loader reports what is wrong with it."""
+    try:
+        found = json.loads((Path(source) / _SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
