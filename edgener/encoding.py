@@ -87,7 +87,7 @@ def load_tokenizer(source: str) -> Any:
         )
     if len(tokenizer.get_vocab()) <= len(tokenizer.get_added_vocab()):
         raise UserInputError(
-            f"{source} has no vocabulary: its tokenizer knows {len(tokenizer.get_vocab())} special tokens and no subword",
+            f"{source} has no vocabulary: its tokenizer has no subwords, only special tokens",
             "Copy the tokenizer's files there: tokenizer.json, or vocab.txt.",
         )
     tokenizer.backend_tokenizer.no_truncation()
@@ -113,8 +113,7 @@ def _refuse_own_code(source: str) -> None:
     code = _settings(source).get("auto_map")
     if code and "AutoTokenizer" in code:
         raise UserInputError(
-            f"{source}/{_SETTINGS} names code of its own for the tokenizer (auto_map: {code['AutoTokenizer']}), which is "
-            "never run",
+            f"{source}/{_SETTINGS} names code of its own (auto_map: {code['AutoTokenizer']}), which is never run",
             f"If the tokenizer is one of transformers' own, remove auto_map from {_SETTINGS}.",
         )
 

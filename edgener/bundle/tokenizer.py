@@ -1,4 +1,4 @@
-"""The tokenizer of a bundle: as transformers resolves the checkpoint's files, and compared with it on Unicode samples."""
+"""The tokenizer of a bundle: as transformers resolves the checkpoint's files, and compared with it on samples."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tokenizer_settings(checkpoint: Checkpoint, graph: Path) -> TokenizerSettings
 def _resolved(tokenizer: Any, checkpoint: Path) -> str:
     try:
         settings = json.loads(tokenizer.backend_tokenizer.to_str())
-    except Exception as error:  # the library raises no narrower class for a step that is code
+    except Exception as error:  # noqa: BLE001 - the library raises no narrower class for a step that is code
         raise UserInputError(
             f"the tokenizer of {checkpoint} cannot be written as {TOKENIZER}: {type(tokenizer).__name__}: {error}",
             "Fine-tune with a tokenizer whose steps are all those of the tokenizers library.",
@@ -80,7 +80,7 @@ def _other_split(tokenizer: Any, expected: EncodedText, found: Subwords) -> Pari
     return ParityError(
         f"the runtime splits {expected.text[:60]!r} in another way than transformers: "
         + ("the same subwords at other characters" if same else differs),
-        f"{type(tokenizer).__name__} does more than a {TOKENIZER} can say; check tokenizer_config.json for such options.",
+        f"{type(tokenizer).__name__} does more than {TOKENIZER} can say: see the options in tokenizer_config.json.",
     )
 
 

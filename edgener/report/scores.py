@@ -17,6 +17,7 @@ from edgener.parity.measures.metrics import EntityScores, TagReport, entity_scor
 from edgener.parity.measures.tagging import Tagger, tag
 from edgener.parity.reference import PyTorchModel
 from edgener.threads import limit_pytorch
+from edgener_exporters.checkpoint.adapter import ADAPTER
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.bundle.manifest import MANIFEST
 from edgener_runtime.errors import UserInputError
@@ -87,7 +88,7 @@ def _open(path: Path, variant: str, threads: int | None) -> Iterator[tuple[Tagge
     if (path / MANIFEST).is_file():
         with TokenClassifier.load(path, "cpu", variant, threads) as classifier:
             yield classifier, f"{classifier.variant.name} on {classifier.provider}"
-    elif (path / "config.json").is_file():
+    elif (path / "config.json").is_file() or (path / ADAPTER).is_file():
         limit_pytorch(threads)
         with PyTorchModel.open(open_checkpoint(path)) as model:
             yield model, "PyTorch"

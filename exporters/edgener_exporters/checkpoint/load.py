@@ -19,8 +19,8 @@ _HEAD_CLASS = "AutoModelForTokenClassification"
 def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
     """The PyTorch model in FP32 without dropout; `attention` names an implementation of transformers, None its default.
 
-    An adapter is merged with its base. Code of the checkpoint is never run. Raises UserInputError where the model cannot
-    be loaded, or where a weight would be left out, is missing or has another shape than config.json says.
+    An adapter is merged with its base. Code of the checkpoint is never run. Raises UserInputError where the model
+    cannot be loaded, or where a weight would be left out, is missing or has another shape than config.json says.
     """
     silence_libraries()
     config, base = load_config(checkpoint), base_folder(checkpoint)
@@ -73,7 +73,7 @@ def _refuse_own_code(folder: Path) -> None:
     code = settings.get("auto_map") if isinstance(settings, dict) else None
     if isinstance(code, dict) and _HEAD_CLASS in code:
         raise UserInputError(
-            f"{folder / CONFIG} names code of its own for the model (auto_map: {code[_HEAD_CLASS]}), which is never run",
+            f"{folder / CONFIG} names code of its own (auto_map: {code[_HEAD_CLASS]}), which is never run",
             f"If the model is transformers' own {settings.get('model_type')}, remove auto_map from {CONFIG}.",
         )
 

@@ -15,8 +15,8 @@ _NAMED = 6  # weights that a message names; it counts the others
 def check_weights(model: Any, loading: dict[str, Any], source: Path | str) -> None:
     """Refuse a model that is not the one in the files; `loading` is what transformers' loader returned beside it.
 
-    Poolers and heads for pretraining may be left out: token classification does not use them. Raises UserInputError with
-    the names of the weights.
+    Poolers and heads for pretraining may be left out: token classification does not use them. Raises UserInputError
+    with the names of the weights.
     """
     missing, dropped = sorted(loading["missing_keys"]), dropped_weights(model, loading)
     if problems := [*_problems(model, reshaped_weights(loading), missing, dropped)]:
@@ -32,7 +32,9 @@ def dropped_weights(model: Any, loading: dict[str, Any]) -> list[str]:
 def reshaped_weights(loading: dict[str, Any]) -> dict[str, tuple[int, ...] | None]:
     """The weights whose shape is not that of config.json, with the shape in the files where transformers tells it."""
     found: dict[str, tuple[int, ...] | None] = {}
-    for key in loading["mismatched_keys"]:  # transformers 4.57 lists names, 5 lists (name, in the files, by config.json)
+    for key in loading[
+        "mismatched_keys"
+    ]:  # transformers 4.57 lists names, 5 lists (name, in the files, by config.json)
         name, *shapes = (key,) if isinstance(key, str) else key
         found[name] = tuple(shapes[0]) if shapes else None
     return found
@@ -71,7 +73,7 @@ def _never_used(model: Any) -> set[str]:
         try:
             with torch.device("meta"):  # names alone, no memory
                 other = kind.from_config(copy.deepcopy(model.config))
-        except Exception:  # noqa: BLE001, S112 - there is no such class for this model: it gives no names
+        except Exception:  # noqa: BLE001 - there is no such class for this model: it gives no names
             continue
         found = {*other.state_dict(), *(name for name, _ in other.named_buffers())}
         names |= found | {prefix + name for name in found if kind is AutoModel}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,7 @@ def window_lengths(shortest: int, longest: int) -> list[int]:
     return sorted({*range(shortest, min(longest, _EVERY) + 1), *(n for n in beyond if shortest <= n <= longest)})
 
 
-def check_lengths(
-    file: Path, tokenizer: TextTokenizer, text: str, start: Callable[[int], Callable[[], None]]
-) -> None:
+def check_lengths(file: Path, tokenizer: TextTokenizer, text: str, start: Callable[[int], Callable[[], None]]) -> None:
     """Run the first subwords of `text`, repeated as needed, in a window of every length.
 
     What depends on the length are positions, masks and shapes. Products with weights do not, and take most of the time:
