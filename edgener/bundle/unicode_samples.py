@@ -41,7 +41,8 @@ _SAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "emoji": (
         "🔧", "Pump 🔧 leaks", "👍🏽 ok", "👩\u200d🔧 works", "👨\u200d👩\u200d👧\u200d👦 family", "🇨🇭 🇺🇸",
-        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "❤\ufe0f ❤ ❤\ufe0e", "1\ufe0f⃣ #\ufe0f⃣", "☎\ufe0f☎",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "❤\ufe0f ❤ ❤\ufe0e",
+        "1\ufe0f⃣ #\ufe0f⃣", "☎\ufe0f☎",
         "🤷\u200d♀\ufe0f", "😀😀😀", "a😀b", "\U0001faf7\U0001fae8", "™ © ®\ufe0f",
     ),
     "invisible": (

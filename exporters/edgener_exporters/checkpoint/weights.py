@@ -19,8 +19,8 @@ def check_weights(model: Any, loading: dict[str, Any], source: Path | str) -> No
     with the names of the weights.
     """
     missing, dropped = sorted(loading["missing_keys"]), dropped_weights(model, loading)
-    if problems := [*_problems(model, reshaped_weights(loading), missing, dropped)]:
-        raise UserInputError(f"{source} has {'; and '.join(problems)}", _hint(missing, dropped))
+    if faults := [*_faults(model, reshaped_weights(loading), missing, dropped)]:
+        raise UserInputError(f"{source} has {'; and '.join(faults)}", _hint(missing, dropped))
 
 
 def dropped_weights(model: Any, loading: dict[str, Any]) -> list[str]:
@@ -30,17 +30,16 @@ def dropped_weights(model: Any, loading: dict[str, Any]) -> list[str]:
 
 
 def reshaped_weights(loading: dict[str, Any]) -> dict[str, tuple[int, ...] | None]:
-    """The weights whose shape is not that of config.json, with the shape in the files where transformers tells it."""
+    """The weights whose shape is not that of config.json, with the shape in the files where transformers gives it."""
     found: dict[str, tuple[int, ...] | None] = {}
-    for key in loading[
-        "mismatched_keys"
-    ]:  # transformers 4.57 lists names, 5 lists (name, in the files, by config.json)
+    # transformers 4.57 lists names, 5 lists (name, shape in the files, shape by config.json)
+    for key in loading["mismatched_keys"]:
         name, *shapes = (key,) if isinstance(key, str) else key
         found[name] = tuple(shapes[0]) if shapes else None
     return found
 
 
-def _problems(
+def _faults(
     model: Any, reshaped: dict[str, tuple[int, ...] | None], missing: Sequence[str], dropped: Sequence[str]
 ) -> Iterator[str]:
     if reshaped:
