@@ -69,11 +69,10 @@ def load_tokenizer(source: str) -> Any:
 
     Raises UserInputError where `source` has no tokenizer that can be loaded, an empty one, or one that is not fast.
     """
-    from transformers import AutoTokenizer
-
     _refuse_own_code(source)
+    loader, options = _loader(source)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False, **_special(source))
+        tokenizer = loader.from_pretrained(source, use_fast=True, trust_remote_code=False, **options)
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
             f"cannot load a tokenizer from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
@@ -118,14 +117,18 @@ def _refuse_own_code(source: str) -> None:
         )
 
 
-def _special(source: str) -> dict[str, Any]:
-    """How transformers 4.57 reads further special tokens that 5 saved: as a list, of another name in 4.57."""
+def _loader(source: str) -> tuple[Any, dict[str, Any]]:
+    """The class that loads a tokenizer, and options with which transformers 4.57 reads what 5 saved."""
     import transformers
 
-    tokens = _settings(source).get("extra_special_tokens")
-    if not isinstance(tokens, list) or int(transformers.__version__.split(".")[0]) >= 5:
-        return {}
-    return {"additional_special_tokens": tokens, "extra_special_tokens": {}}
+    saved = _settings(source)
+    options: dict[str, Any] = {}
+    if int(transformers.__version__.split(".")[0]) >= 5:
+        return transformers.AutoTokenizer, options
+    if isinstance(tokens := saved.get("extra_special_tokens"), list):
+        options = {"additional_special_tokens": tokens, "extra_special_tokens": {}}
+    renamed = saved.get("tokenizer_class") == "TokenizersBackend"
+    return transformers.PreTrainedTokenizerFast if renamed else transformers.AutoTokenizer, options
 
 
 def _settings(source: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from .weights import check_weights
 
 CONFIG = "config.json"
 _HEAD_CLASS = "AutoModelForTokenClassification"
+_COPY = "Copy the checkpoint again, or train it again: edgener train"
+_KNOWN = "Only models that the installed transformers has itself are loaded: code of a checkpoint is never run."
 
 
 def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
@@ -44,7 +46,7 @@ def load_config(checkpoint: Path) -> Any:
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the file and the reason
-        raise _cannot_load(f"the configuration in {source}", error) from error
+        raise _cannot_load(f"the configuration in {source}", error, _KNOWN) from error
     rows = head_rows(checkpoint, config) if base else None
     if rows and rows != config.num_labels:
         config.num_labels = rows
@@ -78,9 +80,6 @@ def _refuse_own_code(folder: Path) -> None:
         )
 
 
-def _cannot_load(what: str, error: Exception) -> UserInputError:
+def _cannot_load(what: str, error: Exception, hint: str = _COPY) -> UserInputError:
     reason = str(error).splitlines()[0] if str(error) else ""
-    return UserInputError(
-        f"{what} cannot be loaded: {type(error).__name__}: {reason}",
-        "Copy the checkpoint again, or train it again: edgener train",
-    )
+    return UserInputError(f"{what} cannot be loaded: {type(error).__name__}: {reason}", hint)
