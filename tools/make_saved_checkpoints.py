@@ -22,10 +22,12 @@ from edgener.data.factory import factory_splits
 
 NAMES = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
 VOCABULARY = 160
-CASES = {  # the configuration, the tokenizer, and its special tokens as (unknown, padding, first, last, mask)
-    "xlm-roberta": ("XLMRobertaConfig", "XLMRobertaTokenizerFast", ("<unk>", "<pad>", "<s>", "</s>", "<mask>")),
-    "camembert": ("CamembertConfig", "CamembertTokenizerFast", ("<unk>", "<pad>", "<s>", "</s>", "<mask>")),
-    "albert": ("AlbertConfig", "AlbertTokenizerFast", ("<unk>", "<pad>", "[CLS]", "[SEP]", "[MASK]")),
+ROLES = {"<s>": "cls_token", "</s>": "sep_token", "<unk>": "unk_token", "<pad>": "pad_token", "<mask>": "mask_token",
+         "[CLS]": "cls_token", "[SEP]": "sep_token", "[MASK]": "mask_token"}  # fmt: skip
+CASES = {  # the configuration, the tokenizer, and its special tokens in the order of their ids, the mask's last
+    "xlm-roberta": ("XLMRobertaConfig", "XLMRobertaTokenizerFast", ("<s>", "<pad>", "</s>", "<unk>", "<mask>")),
+    "camembert": ("CamembertConfig", "CamembertTokenizerFast", ("<s>", "<pad>", "</s>", "<unk>", "<mask>")),
+    "albert": ("AlbertConfig", "AlbertTokenizerFast", ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")),
 }
 
 
@@ -33,15 +35,14 @@ def make(name: str, out: Path) -> None:
     """A model with random weights that names every label now and then, and its tokenizer."""
     config_class, tokenizer_class, special = CASES[name]
     tokenizer = getattr(transformers, tokenizer_class)(
-        tokenizer_object=_unigram(special), keep_accents=True,
-        **dict(zip(("unk_token", "pad_token", "cls_token", "sep_token", "mask_token"), special, strict=True)),
-        bos_token=special[2], eos_token=special[3],
+        tokenizer_object=_unigram(special), keep_accents=True, bos_token=_role(special, "cls_token"),
+        eos_token=_role(special, "sep_token"), **{ROLES[token]: token for token in special},
     )  # fmt: skip
     labels = {"id2label": dict(enumerate(NAMES)), "label2id": {label: index for index, label in enumerate(NAMES)}}
     settings: dict[str, Any] = {
         "vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "intermediate_size": 16, "embedding_size": 16, "max_position_embeddings": 42, "pad_token_id": 1,
-        "type_vocab_size": 1,
+        "intermediate_size": 16, "embedding_size": 16, "max_position_embeddings": 42,
+        "pad_token_id": special.index("<pad>"), "type_vocab_size": 1,
     }  # fmt: skip
     torch.manual_seed(0)
     config = getattr(transformers, config_class)(**settings, **labels)
@@ -60,18 +61,27 @@ def _unigram(special: tuple[str, ...]) -> Tokenizer:
     words = Counter(word for text in texts for word in re.findall(r"\S+", text))
     characters = sorted({character for text in texts for character in text} - {" "})
     common = sorted(words, key=lambda word: (-words[word], word))
-    pieces = dict.fromkeys([special[2], special[1], special[3], special[0], "▁", *characters])
+    pieces = dict.fromkeys([*special[:4], "▁", *characters])
     pieces |= dict.fromkeys(f"▁{word}" for word in common[: VOCABULARY - len(pieces)])
     scored = [(piece, -0.1 * number) for number, piece in enumerate(pieces)]
-    tokenizer = Tokenizer(models.Unigram([*scored, (special[4], 0.0)], unk_id=3, byte_fallback=False))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Strip(left=False), normalizers.Replace(Regex(" {2,}"), "▁")])
+    tokenizer = Tokenizer(
+        models.Unigram([*scored, (special[4], 0.0)], unk_id=special.index("<unk>"), byte_fallback=False)
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Strip(left=False), normalizers.Replace(Regex(" {2,}"), "▁")]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
-    ends = [(token, tokenizer.token_to_id(token)) for token in (special[2], special[3])]
+    first, last = _role(special, "cls_token"), _role(special, "sep_token")
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{special[2]} $A {special[3]}", pair=f"{special[2]} $A {special[3]} $B {special[3]}", special_tokens=ends
-    )
+        single=f"{first} $A {last}", pair=f"{first} $A {last} $B {last}",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (first, last)],
+    )  # fmt: skip
     return tokenizer
+
+
+def _role(special: tuple[str, ...], role: str) -> str:
+    return next(token for token in special if ROLES[token] == role)
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

@@ -34,7 +34,8 @@ def longest_input(model: Any) -> int:
         model.train(training)
         for hook in hooks:
             hook.remove()
-    return min(lengths, default=getattr(model.config, "max_position_embeddings", None) or _DEFAULT)
+    named = getattr(model.config, "max_position_embeddings", None) or 0  # XLNet says -1
+    return min(lengths, default=named if named > 0 else _DEFAULT)
 
 
 def _probe(model: Any) -> Any:
