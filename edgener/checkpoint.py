@@ -10,7 +10,7 @@ from typing import Any
 
 from edgener.data.types import Dataset
 from edgener.encoding import check_token_ids, load_tokenizer
-from edgener_exporters.checkpoint.adapter import ADAPTER, tokenizer_folder
+from edgener_exporters.checkpoint.adapter import ADAPTER
 from edgener_exporters.checkpoint.load import load_config, load_reference
 from edgener_exporters.checkpoint.positions import longest_input
 from edgener_runtime.base.serde import load_json
@@ -102,7 +102,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
 def _checked_length(path: Path) -> int:
     """The longest input, after loading the model and the tokenizer and comparing their sizes."""
     model = load_reference(path)
-    check_token_ids(load_tokenizer(str(tokenizer_folder(path))), model, path)
+    check_token_ids(load_tokenizer(str(path)), model, path)
     return longest_input(model)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgener_exporters.checkpoint.adapter import tokenizer_folder
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.casing import case_classes
 from edgener_runtime.text.tokenize import without_surrogates
@@ -67,8 +68,10 @@ class TextEncoder:
 def load_tokenizer(source: str) -> Any:
     """A fast tokenizer without the truncation and padding of some tokenizer.json files; code of `source` is never run.
 
+    An adapter without a tokenizer has its base's.
     Raises UserInputError where `source` has no tokenizer that can be loaded, an empty one, or one that is not fast.
     """
+    source = str(tokenizer_folder(Path(source)))
     _refuse_own_code(source)
     loader, options = _loader(source)
     try:

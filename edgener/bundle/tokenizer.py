@@ -9,7 +9,6 @@ from typing import Any
 
 from edgener.checkpoint import Checkpoint
 from edgener.encoding import EncodedText, TextEncoder, load_tokenizer
-from edgener_exporters.checkpoint.adapter import tokenizer_folder
 from edgener_runtime.bundle.manifest import TokenizerSettings
 from edgener_runtime.errors import ParityError, UserInputError
 from edgener_runtime.text.tokenize import Subwords, TextTokenizer
@@ -26,14 +25,14 @@ def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
     which may disagree with the checkpoint's own tokenizer.json. Raises UserInputError where the tokenizer cannot be
     written as a file, ParityError where the runtime splits a sample in another way.
     """
-    tokenizer = load_tokenizer(str(tokenizer_folder(checkpoint.path)))
+    tokenizer = load_tokenizer(str(checkpoint.path))
     (folder / TOKENIZER).write_text(_resolved(tokenizer, checkpoint.path), encoding="utf-8")
     _check_same_splits(checkpoint, tokenizer, folder / TOKENIZER)
 
 
 def tokenizer_settings(checkpoint: Checkpoint, graph: Path) -> TokenizerSettings:
     """The settings that turn text into the inputs of a checkpoint's graph."""
-    return _settings(checkpoint, load_tokenizer(str(tokenizer_folder(checkpoint.path))), _inputs(graph))
+    return _settings(checkpoint, load_tokenizer(str(checkpoint.path)), _inputs(graph))
 
 
 def _resolved(tokenizer: Any, checkpoint: Path) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from edgener.checkpoint import Checkpoint
 from edgener.encoding import EncodedText, TextEncoder, load_tokenizer
-from edgener_exporters.checkpoint.adapter import tokenizer_folder
 from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.graph.onnx import input_names
 from edgener_runtime.pipeline import TokenLogits
@@ -40,7 +39,7 @@ class PyTorchModel:
         Raises UserInputError where its weights cannot be loaded.
         """
         model = load_reference(checkpoint.path, attention)
-        tokenizer = load_tokenizer(str(tokenizer_folder(checkpoint.path)))
+        tokenizer = load_tokenizer(str(checkpoint.path))
         token_types = "token_type_ids" in input_names(model)
         encoder = TextEncoder(tokenizer, checkpoint.max_length, checkpoint.stride, checkpoint.case_channel, token_types)
         return cls(model, encoder, checkpoint.labels)

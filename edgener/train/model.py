@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from edgener_exporters.checkpoint.adapter import base_folder
 from edgener_exporters.checkpoint.weights import dropped_weights, reshaped_weights
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.casing import CASE_CLASSES
@@ -23,6 +25,8 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
 
+    if base := base_folder(Path(source)):
+        raise UserInputError(f"{source} is an adapter; training starts from a whole model", f"Name its base: {base}")
     try:
         settings = AutoConfig.from_pretrained(
             source,

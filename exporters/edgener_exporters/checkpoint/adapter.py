@@ -75,14 +75,18 @@ def merge_adapter(model: Any, loading: dict[str, Any], checkpoint: Path) -> tupl
     """
     from peft import PeftModel, get_peft_model_state_dict
 
-    brought = {_bare(name) for name in _tensors(checkpoint)}
+    tensors = {_bare(name): tensor for name, tensor in _tensors(checkpoint).items()}
+    brought, embeddings = set(tensors), _embeddings(model)
     remaining = loading | {
         "missing_keys": set(loading["missing_keys"]) - brought,
         "mismatched_keys": [key for key in reshaped_weights(loading) if key not in brought],
     }
     try:
+        if embeddings in tensors:  # peft saves them where the author added tokens
+            model.resize_token_embeddings(len(tensors[embeddings]))
         wrapped = PeftModel.from_pretrained(model, str(checkpoint), local_files_only=True)
-        differ = set(get_peft_model_state_dict(wrapped)) ^ set(_tensors(checkpoint))
+        state = get_peft_model_state_dict(wrapped, save_embedding_layers=embeddings in tensors)
+        differ = {_bare(name) for name in state} ^ brought
         merged = wrapped.merge_and_unload()
     except Exception as error:  # peft raises exceptions of many kinds; the message has the folder and the reason
         reason = str(error).splitlines()[0]
@@ -97,6 +101,12 @@ def merge_adapter(model: Any, loading: dict[str, Any], checkpoint: Path) -> tupl
             f"Check base_model_name_or_path in {checkpoint / ADAPTER}.",
         )
     return merged, remaining
+
+
+def _embeddings(model: Any) -> str:
+    """The name of the embeddings of token ids."""
+    wanted = model.get_input_embeddings().weight
+    return next(str(name) for name, weight in model.named_parameters() if weight is wanted)
 
 
 def _settings(checkpoint: Path) -> dict[str, Any]:
