@@ -12,14 +12,17 @@ from edgener_runtime.errors import ExportError
 from edgener_runtime.machine.devices import CPU
 from edgener_runtime.text.tokenize import TextTokenizer
 
-_EVERY = 512  # every length up to here; attention over thousands of subwords takes seconds and gigabytes each
+_EVERY = 512  # every length up to here, as attention over thousands of subwords takes seconds and gigabytes
+_MOST = 4096  # the longest of all; models with more have no table of positions that could end
 
 
 def window_lengths(shortest: int, longest: int) -> list[int]:
-    """Every length up to 512; of longer windows the powers of two with both neighbours, and the longest."""
-    powers = [2**exponent for exponent in range(_EVERY.bit_length(), longest.bit_length())]
-    beyond = {length for power in powers for length in (power - 1, power, power + 1)} | {longest}
-    return sorted({*range(shortest, min(longest, _EVERY) + 1), *(n for n in beyond if shortest <= n <= longest)})
+    """Every length up to 512; beyond it the powers of two, one subword less than these, and the longest up to 4,096."""
+    last = min(longest, _MOST)
+    beyond = {last, *(2**exponent - less for exponent in range(10, 13) for less in (0, 1))}
+    return sorted(
+        {*range(shortest, min(last, _EVERY) + 1), *(length for length in beyond if shortest <= length <= last)}
+    )
 
 
 def check_lengths(file: Path, tokenizer: TextTokenizer, text: str, start: Callable[[int], Callable[[], None]]) -> None:
