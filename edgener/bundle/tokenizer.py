@@ -48,8 +48,8 @@ def _resolved(tokenizer: Any, checkpoint: Path) -> str:
 
 def _check_same_splits(checkpoint: Checkpoint, tokenizer: Any, file: Path) -> None:
     """Compare ids and offsets of the samples, and of texts with each added token, between transformers and runtime."""
-    ours = TextTokenizer(file, _settings(checkpoint, tokenizer, ()))
     theirs = TextEncoder(tokenizer, checkpoint.max_length, checkpoint.stride, checkpoint.case_channel, False)
+    ours = TextTokenizer(file, _settings(checkpoint, tokenizer, ()))
     if (ours.prefix, ours.suffix) != (theirs.prefix, theirs.suffix):
         raise ParityError(
             f"the runtime puts the special tokens {ours.prefix} and {ours.suffix} around a text, "

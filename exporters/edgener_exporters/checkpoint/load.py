@@ -14,6 +14,7 @@ from .weights import check_weights
 
 CONFIG = "config.json"
 _HEAD_CLASS = "AutoModelForTokenClassification"
+_WHOLE_TEXTS = ("ForSequenceClassification", "ForMultipleChoice")
 _COPY = "Copy the checkpoint again, or train it again: edgener train"
 _KNOWN = "Only models that the installed transformers has itself are loaded: code of a checkpoint is never run."
 
@@ -29,6 +30,8 @@ def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
     model, loading = _load(base or checkpoint, config, attention)
     if base:
         model, loading = merge_adapter(model, loading, checkpoint)
+    else:
+        _refuse_whole_texts(checkpoint, config)
     check_weights(model, loading, checkpoint)
     return model.eval()
 
@@ -78,6 +81,16 @@ def _refuse_own_code(folder: Path) -> None:
             f"{folder / CONFIG} names code of its own (auto_map: {code[_HEAD_CLASS]}), which is never run",
             f"If the model is transformers' own {settings.get('model_type')}, remove auto_map from {CONFIG}.",
         )
+
+
+def _refuse_whole_texts(folder: Path, config: Any) -> None:
+    """Refuse a classifier of whole texts: its head can have the names and shapes of one of tokens."""
+    for name in config.architectures or ():
+        if name.endswith(_WHOLE_TEXTS):
+            raise UserInputError(
+                f"{folder} is a {name}, which labels whole texts, not their tokens",
+                "Fine-tune a model for token classification: edgener train",
+            )
 
 
 def _cannot_load(what: str, error: Exception, hint: str = _COPY) -> UserInputError:

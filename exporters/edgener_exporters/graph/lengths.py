@@ -13,7 +13,7 @@ from edgener_runtime.machine.devices import CPU
 from edgener_runtime.text.tokenize import TextTokenizer
 
 _EVERY = 512  # every length up to here, as attention over thousands of subwords takes seconds and gigabytes
-_MOST = 4096  # the longest of all; models with more have no table of positions that could end
+_MOST = 4096  # the longest of all: beyond it positions are rotary, or the end of their table is known
 
 
 def window_lengths(shortest: int, longest: int) -> list[int]:

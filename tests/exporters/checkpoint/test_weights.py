@@ -164,6 +164,14 @@ def test_heads_of_pretraining_of_other_models_are_known(
         load_reference(changed(folder, plus(crf__transitions=torch.randn(5, 5))))
 
 
+def test_a_classifier_of_whole_texts_is_refused_although_its_head_fits(folder: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    AutoModelForSequenceClassification.from_pretrained(folder).save_pretrained(folder)
+    with pytest.raises(UserInputError, match="is a BertForSequenceClassification, which labels whole texts"):
+        load_reference(folder)
+
+
 def test_code_of_the_checkpoint_is_refused_and_never_run(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "modeling_own.py").write_text("raise SystemExit('it ran')\n", encoding="utf-8")
     own = {"AutoConfig": "modeling_own.OwnConfig", "AutoModelForTokenClassification": "modeling_own.OwnModel"}
