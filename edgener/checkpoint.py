@@ -56,12 +56,13 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A token-classification model folder whose weights are not loaded."""
+    """A token-classification model folder whose weights are not loaded; `embeddings` are those of subword ids."""
 
     path: Path
     labels: tuple[str, ...]
     max_length: int
     record: TrainingRecord | None
+    embeddings: int | None = None
 
     @property
     def entity_labels(self) -> tuple[str, ...]:
@@ -85,7 +86,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     The weights are loaded for this and released. Raises UserInputError with the missing part where it is not a
     token-classification checkpoint, where its parts do not belong together, or where its record is damaged.
     """
-    config = _read_config(path)
+    config = read_config(path)
     labels = config.get("id2label")
     if not isinstance(labels, dict) or not any(str(name).startswith(("B-", "I-")) for name in labels.values()):
         raise UserInputError(
@@ -96,17 +97,17 @@ def open_checkpoint(path: Path) -> Checkpoint:
         raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
     names = tuple(labels[str(index)] for index in range(len(labels)))
-    return Checkpoint(path, names, _checked_length(path), record)
+    longest, embeddings = _checked_sizes(path)
+    return Checkpoint(path, names, longest, record, embeddings)
 
 
-def _checked_length(path: Path) -> int:
-    """The longest input, after loading the model and the tokenizer and comparing their sizes."""
+def _checked_sizes(path: Path) -> tuple[int, int]:
+    """The longest input and the number of embeddings, after loading the model and the tokenizer."""
     model = load_reference(path)
-    check_token_ids(load_tokenizer(str(path)), model, path)
-    return longest_input(model)
+    return longest_input(model), check_token_ids(load_tokenizer(str(path)), model, path)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
     """config.json, or for an adapter the configuration of its base with the adapter's labels."""
     if (path / ADAPTER).is_file():
         settings: dict[str, Any] = json.loads(load_config(path).to_json_string(use_diff=False))

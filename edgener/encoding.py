@@ -97,8 +97,8 @@ def load_tokenizer(source: str) -> Any:
     return tokenizer
 
 
-def check_token_ids(tokenizer: Any, model: Any, source: Path | str) -> None:
-    """Refuse a tokenizer with ids for which the model has no embedding. Raises UserInputError with both counts."""
+def check_token_ids(tokenizer: Any, model: Any, source: Path | str) -> int:
+    """The number of embeddings for token ids. Raises UserInputError where the tokenizer has ids beyond them."""
     rows = int(model.get_input_embeddings().weight.shape[0])
     vocabulary: dict[str, int] = tokenizer.get_vocab()
     if outside := sorted((index, token) for token, index in vocabulary.items() if index >= rows):
@@ -108,6 +108,7 @@ def check_token_ids(tokenizer: Any, model: Any, source: Path | str) -> None:
             f"none for {named}",
             "Before training: model.resize_token_embeddings(len(tokenizer)). A trained model needs its own tokenizer.",
         )
+    return rows
 
 
 def _hint(source: str) -> str:

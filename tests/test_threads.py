@@ -107,7 +107,7 @@ def run(*arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("asked", [1, 2])
+@pytest.mark.parametrize("asked", sorted({1, usable_cores()}))
 def test_evaluate_scores_with_the_threads_asked_for(asked: int, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("pump B-COMPONENT\nleaks O\n")
     run("evaluate", trained, "--data", tmp_path / "some.txt", "--threads", asked)
@@ -136,13 +136,14 @@ def test_a_bundle_is_evaluated_with_the_threads_asked_for(
 def test_export_writes_them_into_the_script_that_makes_the_bundle_again(
     trained: Path, small_data: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "bundle"
-    run("export", trained, "--data", small_data, "--out", out, "--variants", "fp32", "--threads", 2)
-    assert " --threads 2 " in (out / "reproduce.sh").read_text()
+    out, cores = tmp_path / "bundle", usable_cores()
+    run("export", trained, "--data", small_data, "--out", out, "--variants", "fp32", "--threads", cores)
+    assert f" --threads {cores} " in (out / "reproduce.sh").read_text()
 
 
+@pytest.mark.parametrize("count", [0, usable_cores() + 1])
 @pytest.mark.parametrize("command", ["train", "evaluate", "export"])
-def test_no_threads_are_a_wrong_call(command: str, tmp_path: Path) -> None:
-    words = [command, *([] if command == "train" else ["x"]), "--data", "builtin:factory", "--threads", "0"]
+def test_no_threads_or_more_than_cores_are_a_wrong_call(command: str, count: int, tmp_path: Path) -> None:
+    words = [command, *([] if command == "train" else ["x"]), "--data", "builtin:factory", "--threads", str(count)]
     done = CliRunner().invoke(main, [*words, *([] if command == "evaluate" else ["--out", str(tmp_path / "out")])])
     assert done.exit_code == 2 and "threads" in done.stderr

@@ -91,6 +91,7 @@ def _settings(checkpoint: Checkpoint, tokenizer: Any, inputs: tuple[str, ...]) -
         pad_id=tokenizer.pad_token_id or 0,
         inputs=inputs,
         case_channel=checkpoint.case_channel,
+        embeddings=checkpoint.embeddings,
     )
 
 

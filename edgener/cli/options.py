@@ -11,7 +11,7 @@ import click
 
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
-from edgener_runtime.cli.options import RenamedOption, with_options
+from edgener_runtime.cli.options import RenamedOption, ThreadCount, with_options
 from edgener_runtime.text.inputs import FORMATS as TEXT_FORMATS
 
 _SOURCE = "A file, a folder with train, valid and test files, or builtin:factory."
@@ -65,7 +65,7 @@ _DATA_OR_TEXTS_OPTIONS = (
 
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="Threads on the CPU [default: by the load of the machine]."
+    "--threads", type=ThreadCount(), help="Threads on the CPU [default: by the load of the machine]."
 )
 
 

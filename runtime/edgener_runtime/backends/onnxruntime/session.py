@@ -6,12 +6,13 @@ import contextlib
 import io
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.base.memory import require_memory
-from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError
+from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, TextError
 from edgener_runtime.machine.devices import CPU, Device
 
 from .cuda_graphs import REFUSED, GraphedRuns
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _ERRORS_ONLY, _NOTHING = 3, 4  # of onnxruntime's log
 _COPIES = 2  # of a model in memory while it is loaded: the file's, and the one prepared for this CPU
+_NO_EMBEDDING = "indices element out of data bounds"  # what its Gather says of an index beyond the table
 _NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
 # The classes that onnxruntime raises for a faulty file; others are faults of the provider.
 _FILE_ERRORS = {"InvalidProtobuf", "InvalidGraph", "NoModel", "NoSuchFile"}
@@ -48,7 +50,9 @@ class OnnxSession:
         if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
             raise ProviderError(_fallback(device.provider, self.provider, log), _install_command(device))
         self._graphs: GraphedRuns | None = None
-        self._runner: Callable[[Feeds], Logits] = self._run if device.provider == CPU else self._run_with_io_binding
+        # a method of this object would keep it, and the model with it, until the garbage collector comes by
+        run = _run if device.provider == CPU else run_with_io_binding
+        self._runner: Callable[[Feeds], Logits] = partial(run, self._session)
         if no_graphs:
             self.notes = (f"no CUDA graph: {no_graphs}",)
         elif GRAPHS in options:
@@ -62,20 +66,14 @@ class OnnxSession:
         return str(self._session.get_providers()[0])
 
     def run(self, feeds: Feeds) -> Logits:
-        """The logits (batch, subwords, labels). Raises DeviceError where the run fails."""
+        """The logits (batch, subwords, labels).
+
+        Raises DeviceError where the run fails, TextError where the model has no embedding for a subword or position.
+        """
         try:
             return self._runner(feeds)
         except Exception as error:  # onnxruntime raises a class of its own for every status
-            raise DeviceError(
-                f"onnxruntime failed: {error}", "Free some memory, or try another variant or device."
-            ) from error
-
-    def _run(self, feeds: Feeds) -> Logits:
-        logits: Logits = self._session.run([OUTPUT], feeds)[0]
-        return logits
-
-    def _run_with_io_binding(self, feeds: Feeds) -> Logits:
-        return run_with_io_binding(self._session, feeds)
+            raise _run_error(error) from error
 
     def _capture(self, onnxruntime: Any, model: Model) -> GraphedRuns:
         try:
@@ -89,6 +87,24 @@ class OnnxSession:
         """Free the graphs; onnxruntime frees the session when its last run has ended and nothing refers to it."""
         if self._graphs:
             self._graphs.close()
+
+
+def _run_error(error: Exception) -> EdgenerError:
+    if _NO_EMBEDDING in str(error):
+        return TextError(
+            f"the model has no embedding for a subword of the text, or for its length: {error}",
+            "Export the bundle again from a checkpoint whose embeddings fit its tokenizer and maximum length.",
+        )
+    if isinstance(error, MemoryError) or any(text in str(error) for text in _NO_MEMORY):
+        return DeviceError(
+            f"there is not enough memory for a run: {error}", "Free some memory, or try a smaller variant."
+        )
+    return DeviceError(f"onnxruntime failed: {error}", "Try another variant or device.")
+
+
+def _run(session: Any, feeds: Feeds) -> Logits:
+    logits: Logits = session.run([OUTPUT], feeds)[0]
+    return logits
 
 
 def _preload(onnxruntime: Any) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edgener_runtime.cli.console import INTERRUPTED, write_line
-from edgener_runtime.errors import DeviceError
+from edgener_runtime.errors import DeviceError, StorageError
 
 from .bench_options import bench_options, input_options, own_texts
 
@@ -74,14 +75,18 @@ def measure(
 ) -> None:
     """Run a benchmark, show its progress and print the result; `more` are targets with other workers."""
     from edgener_runtime.base.serde import to_json
+    from edgener_runtime.cli.results import check_result_file, write_result
     from edgener_runtime.commissioning.bench.results.table import table
     from edgener_runtime.commissioning.bench.run import run
 
     if out and out.is_dir():
         raise click.UsageError(f"--out names a file, {out} is a folder")
+    if out:
+        check_result_file(out)
     with _PROGRESS[progress](spec.seconds) as report:
         result = run(spec, report, lambda known: _keep(known, out), more)
-    _keep(result, out)
+    if out:
+        write_result(out, to_json(result))
     width = shutil.get_terminal_size().columns  # 80 where stdout is not a terminal
     write_line(to_json(result).rstrip("\n") if as_json else table(result, width))
     _warn(result, out)
@@ -95,12 +100,13 @@ def _exit_code(result: BenchResult) -> int:
 
 
 def _keep(result: BenchResult, out: Path | None) -> None:
-    """Write the result so far: after a power cut that of the turn before is left."""
+    """Write the result so far, which a power cut leaves; a disk that fills is reported at the end."""
     from edgener_runtime.base.files import write_atomic
     from edgener_runtime.base.serde import to_json
 
     if out:
-        write_atomic(out, to_json(result))
+        with suppress(StorageError):
+            write_atomic(out, to_json(result))
 
 
 @contextmanager
@@ -136,9 +142,15 @@ def _warn(result: BenchResult, out: Path | None) -> None:
     """Warn on stderr of doubtful figures, of a run without figures, and of an interrupted run."""
     if result.busy:
         click.secho("warning: ", fg="yellow", nl=False, err=True)
-        click.echo("rows are marked: their figures are doubtful, for the reasons below the table", err=True)
+        click.echo(
+            f"rows are marked, as their figures are doubtful: {_each(row.marks for row in result.rows)}", err=True
+        )
     if not result.measured and not result.partial:
-        click.echo("nothing could be measured; the reasons are above", err=True)
+        click.echo(f"nothing could be measured: {_each([row.reason] for row in result.rows)}", err=True)
     if result.partial:
-        kept = f"what was measured is in {out}, marked partial" if out else "what was measured is above"
+        kept = f"what was measured is in {out}, marked partial" if out else "what was measured is on stdout"
         click.echo(f"interrupted; {kept}", err=True)
+
+
+def _each(sentences: Iterable[Iterable[str]]) -> str:
+    return "; ".join(dict.fromkeys(chain.from_iterable(sentences)))
