@@ -105,8 +105,8 @@ def merge_adapter(model: Any, loading: dict[str, Any], checkpoint: Path) -> tupl
 
 def _embeddings(model: Any) -> str:
     """The name of the embeddings of token ids."""
-    wanted = model.get_input_embeddings().weight
-    return next(str(name) for name, weight in model.named_parameters() if weight is wanted)
+    embeddings = model.get_input_embeddings().weight
+    return next(str(name) for name, weight in model.named_parameters() if weight is embeddings)
 
 
 def _settings(checkpoint: Path) -> dict[str, Any]:
