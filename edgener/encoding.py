@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener_exporters.checkpoint.adapter import tokenizer_folder
+from edgener_exporters.libraries import reason_of
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.casing import case_classes
 from edgener_runtime.text.tokenize import without_surrogates
@@ -77,10 +78,7 @@ def load_tokenizer(source: str) -> Any:
     try:
         tokenizer = loader.from_pretrained(source, use_fast=True, trust_remote_code=False, **options)
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
-        raise UserInputError(
-            f"cannot load a tokenizer from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
-            _hint(source),
-        ) from error
+        raise UserInputError(f"cannot load a tokenizer from {source}: {reason_of(error)}", _hint(source)) from error
     if not getattr(tokenizer, "is_fast", False):
         raise UserInputError(
             f"the tokenizer of {source}, {type(tokenizer).__name__}, has no fast form (tokenizer.json): only fast "
@@ -120,10 +118,10 @@ def _hint(source: str) -> str:
 
 def _refuse_own_code(source: str) -> None:
     """Refuse a tokenizer whose class is code in its folder: transformers' class may split in another way."""
-    code = _settings(source).get("auto_map")
-    if code and "AutoTokenizer" in code:
+    named = _settings(source).get("auto_map")
+    if code := named.get("AutoTokenizer") if isinstance(named, dict) else named:  # a list in old files
         raise UserInputError(
-            f"{source}/{_SETTINGS} names code of its own (auto_map: {code['AutoTokenizer']}), which is never run",
+            f"{source}/{_SETTINGS} names code of its own (auto_map: {code}), which is never run",
             f"If the tokenizer is one of transformers' own, remove auto_map from {_SETTINGS}.",
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgener_exporters.checkpoint.adapter import base_folder
 from edgener_exporters.checkpoint.weights import dropped_weights, reshaped_weights
+from edgener_exporters.libraries import reason_of
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.casing import CASE_CLASSES
 
@@ -45,7 +46,7 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
         )  # fmt: skip
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
-            f"cannot load an encoder from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
+            f"cannot load an encoder from {source}: {reason_of(error)}",
             "Name a model folder, package:NAME/FOLDER or a hub id.",
         ) from error
     _refuse_parts(model, loading, source)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from edgener_exporters.libraries import reason_of
 from edgener_runtime.errors import UserInputError
 
 from .weights import reshaped_weights
@@ -89,9 +90,8 @@ def merge_adapter(model: Any, loading: dict[str, Any], checkpoint: Path) -> tupl
         differ = {_bare(name) for name in state} ^ brought
         merged = wrapped.merge_and_unload()
     except Exception as error:  # peft raises exceptions of many kinds; the message has the folder and the reason
-        reason = str(error).splitlines()[0]
         raise UserInputError(
-            f"the adapter {checkpoint} cannot be merged with its base: {type(error).__name__}: {reason}",
+            f"the adapter {checkpoint} cannot be merged with its base: {reason_of(error)}",
             "Merge it yourself: PeftModel.from_pretrained(...).merge_and_unload().save_pretrained(FOLDER)",
         ) from error
     if differ:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgener_exporters.libraries import silence_libraries
+from edgener_exporters.libraries import reason_of, silence_libraries
 from edgener_runtime.errors import UserInputError
 
 from .adapter import base_folder, head_rows, merge_adapter
@@ -94,5 +94,4 @@ def _refuse_whole_texts(folder: Path, config: Any) -> None:
 
 
 def _cannot_load(what: str, error: Exception, hint: str = _COPY) -> UserInputError:
-    reason = str(error).splitlines()[0] if str(error) else ""
-    return UserInputError(f"{what} cannot be loaded: {type(error).__name__}: {reason}", hint)
+    return UserInputError(f"{what} cannot be loaded: {reason_of(error)}", hint)
