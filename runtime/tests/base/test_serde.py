@@ -73,7 +73,7 @@ GOOD = '{"name": "press", "count": 1, "running": true, "screws": [], "limits": {
         (GOOD.replace("1", "true") + "}", "here.count: expected a whole number, found true"),
         (GOOD.replace("true", "1") + "}", "here.running: expected true or false, found 1"),
         (GOOD.replace("[]", "{}") + "}", "here.screws: expected a list, found {}"),
-        (GOOD.replace("[]", '[{"length": 1}, {"length": "2"}]') + "}", "here.screws[1].length: expected a number, found"),
+        (GOOD.replace("[]", '[{"length": 1}, {"length": "2"}]') + "}", "here.screws[1].length: expected a number"),
         (GOOD.replace("{}", '{"load": null}') + "}", "here.limits.load: expected a number, found null"),
         (GOOD + ', "spare": {"size": 1}}', "here.spare: unknown field 'size'"),
     ],
