@@ -100,8 +100,9 @@ class Checkpoint:
 def open_checkpoint(path: Path, choice: LabelChoice | None = None) -> Checkpoint:
     """Read a checkpoint folder and check it as a whole: labels, weights, tokenizer and the longest input.
 
-    Its labels are those of `choice` where that names any. The weights are loaded for this and released. Raises UserInputError with the missing part where it is not a
-    token-classification checkpoint, where its parts do not belong together, or where its record is damaged.
+    Its labels are those of `choice` where that names any. The weights are loaded for this and released. Raises
+    UserInputError with the missing part where it is not a token-classification checkpoint, where its parts do not
+    belong together, or where its record is damaged.
     """
     config, choice = read_config(path), choice or LabelChoice()
     names = names_of(config, path / "config.json", choice)
