@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
@@ -36,6 +37,7 @@ def _symbolic_shapes(model: Any) -> dict[str, SymbolicShape]:
     load_onnxruntime()  # before its tools import it
     from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 
+    logging.getLogger(SymbolicShapeInference.__module__).setLevel(logging.ERROR)  # sizes that it cannot compare
     graph = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
     return {
         value.name: [dimension.dim_param or dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
