@@ -38,7 +38,7 @@ MAY_IMPORT = {
 }
 # The runtime's packages from the lowest: each may import the tiers before its own, and its own without a cycle.
 TIERS = (
-    ("errors",),
+    ("errors", "version"),
     ("base",),
     ("bundle", "machine", "text", "decoding"),
     ("backends",),
@@ -68,6 +68,7 @@ SHARED = {
     "machine.probe": "edgener doctor",
     "cli.console": "both commands look and end alike",
     "cli.options": "both commands name options alike",
+    "cli.results": "results of long work are kept alike",
     "commissioning.bench": "edgener bench, compare and report",
     "commissioning.selftest": "edgener report",
     "commissioning.engines": "edgener build-engine",
@@ -104,8 +105,10 @@ MAY_BE_SHORT = {
     "edgener_runtime.decoding.offsets": "a pure conversion with tests of its own",
     "edgener_runtime.machine.probe.reading": "used by most modules of the probe",
     "edgener_runtime.services.http.limits": "read by the command without the server's libraries",
+    "edgener_runtime.services.secret_file": "shared by the server and the bridge",
     "edgener_runtime.text.cut": "shared with the build side",
     "edgener_runtime.text.windows": "a pure algorithm with property tests",
+    "edgener_runtime.version": "the one place of the version, below everything that compares with it",
 }
 HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "numpy", "rich", "matplotlib", "seqeval", "peft", "optimum"}
 FOREIGN_TO_THE_DEVICE = {"torch", "transformers", "onnx", "optimum", "huggingface_hub", "accelerate", "peft"}

@@ -1,25 +1,29 @@
 #!/usr/bin/env python3
-"""Run the stages of continuous integration in order, and print what each took and how many tests it ran.
+"""Run the stages of continuous integration, and print what each took and how many tests it ran.
 
-Each stage is a target of the Makefile. The first stage that fails ends the run with its exit code; the table shows the
-stages so far, and those that did not run.
+Each stage is a target of the Makefile. First come those that use every core, one after the other, then all others, as
+many at a time as there are cores. After a stage that fails no other begins, and its exit code is that of the run; the
+table shows what ran, and what did not.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 # Add a stage here; `make NAME` has to exist.
-STAGES = (
-    "docs", "test", "test-slow", "test-matrix", "test-arm64", "test-nvidia", "test-cluster", "test-optimum",
-    "release-check", "demo",
+ALONE = ("docs", "test")  # test makes the environment of the others
+BESIDE = (  # the longest first, so that no core waits for it at the end
+    "test-matrix", "test-optimum", "test-arm64", "test-slow", "demo", "test-nvidia", "release-check", "test-cluster",
 )  # fmt: skip
+STAGES = ALONE + BESIDE
 
 _SUMMARY = re.compile(r"^=*\s*\d+ (?:passed|failed|skipped|error|deselected)\b.* in \d[\d.]*s")
 _COUNT = re.compile(r"(\d+) (passed|skipped|failed|error)")
@@ -55,21 +59,25 @@ class Stage:
 
 
 def run(stage: Stage, make: Sequence[str]) -> None:
-    """Run a stage, pass its output on as it comes, and note what it took."""
-    started, used = time.monotonic(), _children()
-    words = [*make, stage.name]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as made:
-        for line in made.stdout or ():
-            _say(line)
-            stage.read(line)
-    stage.code, stage.wall, stage.cpu = made.returncode, (time.monotonic() - started) / 60, (_children() - used) / 60
+    """Run a stage, note what it took, and print its output as one piece when it ends."""
+    started = time.monotonic()
+    _say(f"{stage.name} begins\n")
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        process = subprocess.Popen([*make, stage.name], stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)  # the only way to the CPU time of one child beside others
+        process.returncode = stage.code = os.waitstatus_to_exitcode(status)
+        stage.wall, stage.cpu = (time.monotonic() - started) / 60, (usage.ru_utime + usage.ru_stime) / 60
+        output.seek(0)
+        lines = output.readlines()
+    for line in lines:
+        stage.read(line)
+    _say("".join(lines))
 
 
-def table(stages: Sequence[Stage]) -> Iterable[str]:
-    """The stages, their sum, and each reason for a skip once."""
+def table(stages: Sequence[Stage], wall: float) -> Iterable[str]:
+    """The stages, all of them together, which took `wall` minutes, and each reason for a skip once."""
     ran = [stage for stage in stages if stage.code is not None]
-    total = Stage("all", max((stage.code or 0 for stage in ran), default=0))
-    total.wall, total.cpu = (sum(getattr(stage, name) for stage in ran) for name in ("wall", "cpu"))
+    total = Stage("all", _worst(ran), wall, sum(stage.cpu for stage in ran))
     total.counts = {name: sum(stage.counts.get(name, 0) for stage in ran) for name in ("passed", "skipped")}
     rows = [COLUMNS, *(stage.row() for stage in (*stages, total))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -79,15 +87,23 @@ def table(stages: Sequence[Stage]) -> Iterable[str]:
         yield from (f"{stage.name}: {skip}" for skip in dict.fromkeys(stage.skips))
 
 
-def main(names: Sequence[str], make: Sequence[str] = ("make",)) -> int:
-    """Run the stages until one fails; its exit code, or 0."""
-    stages = [Stage(name) for name in names]
-    for stage in stages:
-        run(stage, make)
-        if stage.code:
-            break
-    _say("".join(f"{line}\n" for line in table(stages)))
-    return max(stage.code or 0 for stage in stages)
+def main(alone: Sequence[str], beside: Sequence[str] = (), make: Sequence[str] = ("make",)) -> int:
+    """Run the stages `alone` one by one, then those `beside` each other; the exit code of the one that failed, or 0."""
+    started, stages = time.monotonic(), [Stage(name) for name in (*alone, *beside)]
+
+    def run_unless_one_failed(stage: Stage) -> None:
+        if not _worst(stages):
+            run(stage, make)
+
+    for workers, group in ((1, stages[: len(alone)]), (os.cpu_count() or 1, stages[len(alone) :])):
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(run_unless_one_failed, group))
+    _say("".join(f"{line}\n" for line in table(stages, (time.monotonic() - started) / 60)))
+    return _worst(stages)
+
+
+def _worst(stages: Iterable[Stage]) -> int:
+    return max((abs(stage.code or 0) for stage in stages), default=0)
 
 
 def _say(text: str) -> None:
@@ -95,11 +111,5 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _children() -> float:
-    """CPU seconds of all processes that this one waited for, and of theirs."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or STAGES))
+    sys.exit(main(sys.argv[1:]) if sys.argv[1:] else main(ALONE, BESIDE))

@@ -21,7 +21,7 @@ import tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 # The module that a version stands in, and each package that a distribution carries.
-MODULES = {"edgener": "edgener/__init__.py", "edgener-runtime": "runtime/edgener_runtime/__init__.py"}
+MODULES = {"edgener": "edgener/__init__.py", "edgener-runtime": "runtime/edgener_runtime/version.py"}
 PACKAGES = {"edgener": ("edgener", "edgener_exporters"), "edgener-runtime": ("edgener_runtime",)}
 DOCUMENTS = ("README.md", "runtime/README.md", "docs/**/*.md", "CONTRIBUTING.md", "SECURITY.md")
 INSTALL_PAGE = "docs/**/install.md"

@@ -53,22 +53,23 @@ def sizes(python: Path) -> dict[str, int]:
 
 
 def soak(python: Path, bundle: Path, variant: str, texts: int, loads: int) -> list[dict[str, Any]]:
-    """What soak.py said."""
-    lines = _output(python, PROBES / "soak.py", bundle, variant, texts, loads).splitlines()
-    return [json.loads(line) for line in lines]
+    """What soak.py and reloads.py printed."""
+    printed = _output(python, PROBES / "soak.py", bundle, variant, texts)
+    printed += _output(python, PROBES / "reloads.py", bundle, variant, loads)
+    return [json.loads(line) for line in printed.splitlines()]
 
 
 def growth(said: list[dict[str, Any]]) -> dict[str, float]:
-    """The promises' measures of what soak.py said: memory as a share, threads and files as counts."""
+    """The promises' measures of what `soak` returned: memory as a share, threads and files as counts."""
     [start], [closed] = ([line for line in said if line["at"] == at] for at in ("start", "closed"))
-    texts, loads = ([line for line in said if line["at"] == at] for at in ("texts", "loads"))
+    texts, loads, unloaded = ([line for line in said if line["at"] == at] for at in ("texts", "loads", "unloaded"))
     return {
         "soak_growth": texts[-1]["rss"] / texts[0]["rss"] - 1,
         "threads_left": closed["threads"] - start["threads"],
         "files_left": closed["files"] - start["files"],
         "reload_growth": loads[-1]["rss"] / loads[0]["rss"] - 1,
-        "reload_threads_left": loads[-1]["threads"] - closed["threads"],
-        "reload_files_left": loads[-1]["files"] - closed["files"],
+        "reload_threads_left": unloaded[-1]["threads"] - unloaded[0]["threads"],
+        "reload_files_left": unloaded[-1]["files"] - unloaded[0]["files"],
     }
 
 

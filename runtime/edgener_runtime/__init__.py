@@ -12,8 +12,7 @@ from edgener_runtime.decoding.entity import Decoding, Entity
 from .errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
 from .explain import Explanation
 from .pipeline import TokenClassifier, TokenLogits
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 __all__ = [
     "BundleError",

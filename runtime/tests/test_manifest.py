@@ -38,7 +38,6 @@ def test_a_variant_that_is_not_there_is_reported_with_those_that_are(manifest: M
         ({"schema_version": None}, "has schema version None"),
         ({"schema_version": "1"}, "has schema version '1'"),
         ({"schema_version": True}, "schema_version: expected int, found bool"),
-        ({"signature": "x"}, "unknown field 'signature'"),
         ({"labels": "O"}, "manifest.json.labels: expected list, found str"),
         ({"labels": ["O", 1]}, "manifest.json.labels[1]: expected str, found int"),
         ({"variants": [{}]}, "manifest.json.variants[0]: field 'name' is missing"),

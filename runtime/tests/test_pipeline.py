@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +255,20 @@ def test_an_aggregation_that_there_is_not_is_reported(classifier: TokenClassifie
 def test_a_variant_that_there_is_not_is_reported(bundle: Path) -> None:
     with pytest.raises(UserInputError, match="has no variant 'int4'"):
         TokenClassifier.load(bundle, variant="int4")
+
+
+def test_a_closed_model_is_freed_at_once(bundle: Path) -> None:
+    """Not when the garbage collector comes by, which is after several loads: each would keep a model in memory."""
+    gc.disable()
+    try:
+        classifier = TokenClassifier.load(bundle, "cpu")
+        classifier.predict_batch(["oil leak"] * 64)
+        sessions = [weakref.ref(classifier.engine.session), weakref.ref(classifier.engine._each or classifier)]
+        classifier.close()
+        del classifier
+        assert [session() for session in sessions] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_closed_classifier_is_reported(bundle: Path) -> None:

@@ -46,6 +46,11 @@ def list_file(bundle: Path, **fields: Any) -> None:
     (bundle / "manifest.json").write_text(json.dumps(manifest))
 
 
+def mark_critical(bundle: Path, field: str) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    (bundle / "manifest.json").write_text(json.dumps(manifest | {"critical": [field]}))
+
+
 def forget_tokenizer(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     manifest["files"] = [entry for entry in manifest["files"] if entry["path"] != "tokenizer.json"]
@@ -76,7 +81,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no tokenizer listed": (forget_tokenizer, "lists no tokenizer"),
     "a newer schema": (lambda b: (b / "manifest.json").write_text('{"schema_version": 99}'), "has schema version 99"),
     "half a manifest": (lambda b: (b / "manifest.json").write_text('{"schema_version": 1, "lab'), "is damaged"),
-    "an unknown field": (lambda b: list_file(b, owner="me"), "unknown field 'owner'"),
+    "an unknown critical field": (lambda b: mark_critical(b, "files.owner"), "does not know: files.owner"),
     "no manifest": (lambda b: (b / "manifest.json").unlink(), "is not a bundle"),
 }
 

@@ -22,6 +22,10 @@ good:
 bad:
 	@echo "== 1 failed, 4 passed in 12.00s (0:00:12) =="
 	@exit 7
+first second:
+	@touch $@.here
+	@until test -e first.here -a -e second.here; do sleep 0.05; done
+	@echo "beginning of $@"; sleep 0.2; echo "end of $@"
 busy:
 	@{sys.executable} -c "{BURN}"
 """
@@ -40,15 +44,15 @@ def stages() -> Any:
 @pytest.fixture
 def make(tmp_path: Path) -> Sequence[str]:
     (tmp_path / "Makefile").write_text(MAKEFILE)
-    return ("make", "-s", "-f", str(tmp_path / "Makefile"))
+    return ("make", "-s", "-C", str(tmp_path))
 
 
 @pytest.fixture
 def run(stages: Any, make: Sequence[str], capfd: pytest.CaptureFixture[str]) -> Run:
     """`run("good", "bad")`: the exit code, the table by stage, and all that was printed."""
 
-    def call(*names: str) -> tuple[int, dict[str, list[str]], str]:
-        code, output = stages.main(names, make), capfd.readouterr().out
+    def call(*names: str, beside: Sequence[str] = ()) -> tuple[int, dict[str, list[str]], str]:
+        code, output = stages.main(names, beside, make), capfd.readouterr().out
         rows = [re.split(r"  +", line) for line in output.partition("stage  ")[2].splitlines()[1:]]
         return code, {row[0]: row[1:] for row in rows if len(row) == len(stages.COLUMNS)}, output
 
@@ -67,6 +71,22 @@ def test_a_failing_stage_ends_the_run_with_its_table(run: Run) -> None:
     assert code == 2  # make's own
     assert rows["bad"][2:] == ["4", "0", "failed (2)"] and rows["all"][-1] == "failed (2)"
     assert rows["good"][-1] == "ok" and rows["busy"] == ["-", "-", "-", "-", "not run"]
+
+
+def test_stages_run_beside_each_other_and_their_outputs_are_not_mixed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    code, rows, output = run("good", beside=("first", "second"))
+    assert code == 0 and rows["first"][-1] == rows["second"][-1] == "ok"
+    assert all(f"beginning of {name}\nend of {name}\n" in output for name in ("first", "second"))
+    assert float(rows["all"][0]) < sum(float(rows[name][0]) for name in ("good", "first", "second")) + 0.1
+
+
+def test_after_a_stage_that_failed_no_other_begins(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    code, rows, _ = run("good", beside=("bad", "busy"))
+    assert code == 2 and rows["bad"][-1] == "failed (2)" and rows["busy"][-1] == "not run"
 
 
 def test_a_stage_that_does_not_exist_fails(run: Run) -> None:

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tools" / "release_check.py"
 FILES = (
-    "pyproject.toml", "runtime/pyproject.toml", "edgener/__init__.py", "runtime/edgener_runtime/__init__.py",
+    "pyproject.toml", "runtime/pyproject.toml", "edgener/__init__.py", "runtime/edgener_runtime/version.py",
     "CHANGELOG.md", "README.md", "runtime/README.md",
 )  # fmt: skip
 INSTALL_PAGE = next((ROOT / "docs").rglob("install.md")).relative_to(ROOT)
@@ -78,7 +78,7 @@ def test_this_checkout_is_ready() -> None:
         ("pyproject.toml", "[cpu]==0.1.0", "[cpu]==0.0.9", "expected edgener-runtime[cpu]==0.1.0"),
         ("runtime/pyproject.toml", 'version = "0.1.0"', 'version = "0.2.0"', "edgener-runtime has version 0.2.0"),
         ("edgener/__init__.py", '"0.1.0"', '"0.1.1"', "edgener/__init__.py does not say"),
-        ("runtime/edgener_runtime/__init__.py", '"0.1.0"', '"0.1.1"', "edgener_runtime/__init__.py does not say"),
+        ("runtime/edgener_runtime/version.py", '"0.1.0"', '"0.1.1"', "edgener_runtime/version.py does not say"),
         ("CHANGELOG.md", "## 0.1.0", "## 0.0.9", "does not begin with a section for 0.1.0"),
         ("CHANGELOG.md", "\n- ", "\n", "has no entry for 0.1.0"),
         ("README.md", "# edgener", "# edgener\n\npip install edgener==0.0.9", "README.md:3 names version 0.0.9"),

@@ -1,9 +1,9 @@
-"""Texts one after the other, then close, then load and close again and again.
+"""Texts one after the other, then close.
 
-    python soak.py BUNDLE VARIANT TEXTS LOADS
+    python soak.py BUNDLE VARIANT TEXTS
 
-Prints a JSON object a line: what the process holds (State) and `at` which point, `texts` or `loads` so far. It starts
-with one load and close, as libraries set up threads then that live as long as the process.
+Prints a JSON object per line: what the process holds (State) and `at` which point, and `texts` so far. It starts with
+one load and close, as libraries set up threads then that live as long as the process.
 """
 
 import dataclasses
@@ -39,18 +39,10 @@ def soak(bundle: str, variant: str, count: int) -> None:
             say("texts", end)
 
 
-def reload(bundle: str, variant: str, times: int) -> None:
-    for time in range(times):
-        once(bundle, variant)
-        if time in (times // 10, times - 1):
-            say("loads", time + 1)
-
-
-bundle, variant, texts, loads = sys.argv[1:]
+bundle, variant, texts = sys.argv[1:]
 say("imported")
 once(bundle, variant)
 say("start")
 soak(bundle, variant, int(texts))
 gc.collect()
 say("closed")
-reload(bundle, variant, int(loads))

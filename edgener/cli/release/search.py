@@ -68,15 +68,17 @@ def search(
     from edgener.progress import tracked
     from edgener.report.pictures import draw_search
     from edgener.search import SearchSpec, search_precision
-    from edgener_runtime.base.files import write_atomic
     from edgener_runtime.base.serde import to_json
+    from edgener_runtime.cli.results import check_result_file, write_result
     from edgener_runtime.errors import ParityError
 
+    if out:
+        check_result_file(out)
     spec = SearchSpec(dataset, text, budgets, calibration_method, cache=cache_folder())
     with tracked() as track:
         result = search_precision(checkpoint, spec, track)
     if out:
-        write_atomic(out, to_json(result))
+        write_result(out, to_json(result))
         draw_search(result.trials, result.data, out.with_suffix(".svg"), out.with_suffix(".png"))
     if as_json:
         click.echo(to_json(result), nl=False)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from edgener_runtime.errors import StorageError, UserInputError
 
+from .partial import partial
+
 _STORAGE_ERRNOS = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
     errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG,
@@ -35,19 +37,28 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     the path cannot be written.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     with _storage_errors(path):
         if path.exists() and not (path.is_file() or path.is_dir()):
             path.write_bytes(data)
             return
-        try:
-            temporary.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial(path, Path.touch) as temporary:
             temporary.write_bytes(data)
             _sync(temporary)
             temporary.replace(path)
             _sync(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raises StorageError where a small file cannot be written at `path`, which stays as it is.
+
+    For work that takes long, before it begins.
+    """
+    with _storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial(path, Path.touch) as temporary:
+            temporary.write_bytes(bytes(4096))
+            _sync(temporary)
 
 
 @contextmanager
@@ -58,16 +69,13 @@ def staged_folder(final: Path, marker: str) -> Iterator[Path]:
     that it is ours; otherwise UserInputError. Raises StorageError where the disk is full or the path cannot be written.
     """
     final = final.resolve()
-    staging = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
     with _storage_errors(final):
         check_replaceable(final, marker)
-        try:
-            staging.mkdir(parents=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with partial(final, Path.mkdir) as staging:
             yield staging
             _sync_tree(staging)
             _swap(staging, final)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
 
 
 def check_replaceable(final: Path, marker: str) -> None:

@@ -1,5 +1,8 @@
 """Frozen dataclasses to JSON and back, strictly: a wrong or missing field names itself and what was expected.
 
+A document that outlives its program, such as a bundle's manifest, is read with `ignore_unknown`: what a later version
+added does not concern an older one.
+
 A field is stored under its own name, or under the key of its metadata where the attribute was renamed after
 files were written: `seconds: float = field(metadata={"key": "pace"})`.
 """
@@ -47,8 +50,8 @@ def _key(field: dataclasses.Field[Any]) -> str:
     return str(field.metadata.get("key", field.name))
 
 
-def from_json(cls: type[Record], text: str, where: str) -> Record:
-    """Read a dataclass from JSON; `where` names the document in errors. Unknown fields are refused.
+def from_json(cls: type[Record], text: str, where: str, *, ignore_unknown: bool = False) -> Record:
+    """Read a dataclass from JSON; `where` names the document in errors. Unknown fields are refused, or ignored.
 
     Raises SchemaError with the path of the field, what was found and what was expected.
     """
@@ -58,7 +61,7 @@ def from_json(cls: type[Record], text: str, where: str) -> Record:
         raise SchemaError(f"{where}:{error.lineno}: not JSON: {error.msg}") from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets thousands deep
         raise SchemaError(f"{where}: JSON that cannot be read: {error}") from None
-    return typing.cast(Record, _decode(cls, data, where))
+    return typing.cast(Record, _Decoder(ignore_unknown).decode(cls, data, where))
 
 
 def load_json(cls: type[Record], path: Path) -> Record:
@@ -69,32 +72,55 @@ def load_json(cls: type[Record], path: Path) -> Record:
         raise SchemaError(f"{path}: not UTF-8 at byte {error.start}") from None
 
 
-def _decode(expected: Any, value: Any, where: str) -> Any:
+def has_field(cls: type, path: str) -> bool:
+    """Whether a dataclass has the field of a dotted path of keys; a list or mapping stands for what it holds."""
+    key, dot, rest = path.partition(".")
+    field = _fields(cls).get(key)
+    if field is None or not dot:
+        return field is not None
+    inner = _record_in(field.type)
+    return inner is not None and has_field(inner, rest)
+
+
+def _record_in(expected: Any) -> type | None:
+    """The dataclass that a type is, or that its lists, mappings or unions hold."""
     if dataclasses.is_dataclass(expected):
-        return _decode_record(typing.cast(type, expected), value, where)
-    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
-    if origin is tuple:
-        items = _typed(value, list, where)
-        return tuple(_decode(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
-    if origin is dict:
-        entries = _typed(value, dict, where)
-        return {key: _decode(arguments[1], item, f"{where}.{key}") for key, item in entries.items()}
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _decode(arguments[0], value, where)
-    if expected is Any:
-        return value
-    return _typed(value, expected, where)
+        return typing.cast(type, expected)
+    return next(filter(None, map(_record_in, typing.get_args(expected))), None)
 
 
-def _decode_record(cls: type, value: Any, where: str) -> Any:
-    found = _typed(value, dict, where)
-    fields = _fields(cls)
-    if unknown := sorted(set(found) - set(fields)):
-        raise SchemaError(f"{where}: unknown field {unknown[0]!r}; expected {', '.join(fields)}")
-    missing = [key for key, field in fields.items() if field.required and key not in found]
-    if missing:
-        raise SchemaError(f"{where}: field {missing[0]!r} is missing")
-    return cls(**{fields[key].name: _decode(fields[key].type, item, f"{where}.{key}") for key, item in found.items()})
+@dataclasses.dataclass(frozen=True)
+class _Decoder:
+    ignore_unknown: bool
+
+    def decode(self, expected: Any, value: Any, where: str) -> Any:
+        if dataclasses.is_dataclass(expected):
+            return self._record(typing.cast(type, expected), value, where)
+        origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+        if origin is tuple:
+            items = _typed(value, list, where)
+            return tuple(self.decode(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
+        if origin is dict:
+            entries = _typed(value, dict, where)
+            return {key: self.decode(arguments[1], item, f"{where}.{key}") for key, item in entries.items()}
+        if origin in (typing.Union, types.UnionType):
+            return None if value is None else self.decode(arguments[0], value, where)
+        if expected is Any:
+            return value
+        return _typed(value, expected, where)
+
+    def _record(self, cls: type, value: Any, where: str) -> Any:
+        found = _typed(value, dict, where)
+        fields = _fields(cls)
+        if not self.ignore_unknown and (unknown := sorted(set(found) - set(fields))):
+            raise SchemaError(f"{where}: unknown field {unknown[0]!r}; expected {', '.join(fields)}")
+        missing = [key for key, field in fields.items() if field.required and key not in found]
+        if missing:
+            raise SchemaError(f"{where}: field {missing[0]!r} is missing")
+        known = {key: item for key, item in found.items() if key in fields}
+        return cls(
+            **{fields[key].name: self.decode(fields[key].type, item, f"{where}.{key}") for key, item in known.items()}
+        )
 
 
 class _RecordField(typing.NamedTuple):

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgener_runtime.base.serde import SchemaError, from_json, to_json
+from edgener_runtime.base.serde import SchemaError, from_json, has_field, to_json
 from edgener_runtime.errors import BundleError, UserInputError
 
+from .schema import MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable
+
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,13 @@ class VariantEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a device must know to run and verify a bundle; `files` lists all but the manifest and the models."""
+    """What a device must know to run and verify a bundle; `files` lists all but the manifest and the models.
+
+    `scheme` is how `labels` mark entities, and `outside` the label of what is none; `architecture` is the encoder's
+    `model_type`, and `untested` says that no test of the project covers it. `data_left_out` counts, by reason, what
+    was left out of the data that the variants were judged on. `critical` lists the fields, as dotted paths, that a
+    runtime must know to run the bundle right; it ignores all others that it does not know.
+    """
 
     edgener_version: str
     name: str
@@ -127,6 +134,13 @@ class Manifest:
     files: tuple[FileEntry, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    minimum_runtime: str = MINIMUM_RUNTIME
+    critical: tuple[str, ...] = ()
+    scheme: str = "IOB2"
+    outside: str = "O"
+    architecture: str | None = None
+    untested: bool = False
+    data_left_out: dict[str, int] = field(default_factory=dict)
 
     def variant(self, name: str) -> VariantEntry:
         """The variant called `name`. Raises UserInputError with the known names."""
@@ -144,24 +158,22 @@ class Manifest:
 def read_manifest(bundle: Path) -> Manifest:
     """The manifest of a bundle folder, its fields checked but not its files (see `verify`).
 
-    Raises BundleError where it is missing, damaged, or of a schema that this version does not read.
+    Raises BundleError where it is missing, damaged, of a schema that this version does not read, or needs a later one.
     """
     path = bundle / MANIFEST
     try:
         text = path.read_text(encoding="utf-8")
-        version = json.loads(text).get("schema_version")
+        fields = dict(json.loads(text).items())
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
     except (ValueError, RecursionError, AttributeError) as error:
         raise BundleError(f"{path} is damaged: {error}", "Copy the bundle again.") from None
-    if version != SCHEMA_VERSION:
-        raise BundleError(
-            f"{path} has schema version {version!r}; this edgener-runtime reads {SCHEMA_VERSION}",
-            "Update edgener-runtime, or export the bundle again.",
-        )
+    require_readable(path, fields)
     try:
-        return from_json(Manifest, text, str(path))
+        manifest = from_json(Manifest, text, str(path), ignore_unknown=True)
     except SchemaError as error:
         raise BundleError(error.message, "Copy the bundle again, or export it again.") from None
+    require_known(path, [name for name in manifest.critical if not has_field(Manifest, name)])
+    return manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 from edgener_runtime.machine.devices import DEVICES
 
+_log = logging.getLogger(__name__)
 GOALS = ("latency", "throughput", "power")
 
 
@@ -64,8 +66,8 @@ def tuning_for(
 ) -> tuple[Tuning, str]:
     """The tuning of a variant, and why: as requested, as tuned on this machine, or all usable cores.
 
-    Records are for CPUs; a GPU uses the subwords of the table of devices. Raises UserInputError where `threads` is
-    below 1, or the record cannot be read.
+    Records are for CPUs; a GPU uses the subwords of the table of devices. A start does not depend on a record: one that
+    cannot be read is set aside with a warning. Raises UserInputError where `threads` is below 1.
     """
     if threads is not None and threads < 1:
         raise UserInputError(f"threads is {threads}, expected at least 1")
@@ -78,7 +80,10 @@ def tuning_for(
     file = tuning_file(bundle)
     if not file.is_file():
         return default, "threads: the cores this process may use (edgener-runtime tune finds better)"
-    record = read_tuning(file)
+    try:
+        record = read_tuning(file)
+    except UserInputError as error:
+        return default, f"threads: the cores this process may use; {_set_aside(file, error.message)}"
     if record.fingerprint != fingerprint(variant):
         return default, f"threads: the cores this process may use; {file.name} is for another machine or variant"
     return record.best, f"tuned for {record.goal} on this machine: {file.name}"
@@ -88,11 +93,35 @@ def read_tuning(file: Path) -> TuningRecord:
     """The record in a file. Raises UserInputError where it cannot be read."""
     hint = f"Remove {file}, or tune again: edgener-runtime tune"
     try:
-        return from_json(TuningRecord, file.read_text(encoding="utf-8"), str(file))
+        record = from_json(TuningRecord, file.read_text(encoding="utf-8"), str(file))
+        _check(record.best, record.fingerprint.cores)
+        return record
     except OSError as error:
         raise UserInputError(f"cannot read {file}: {error.strerror}", hint) from None
-    except (SchemaError, UnicodeDecodeError) as error:
+    except (SchemaError, ValueError, RecursionError) as error:
         raise UserInputError(f"{file} is damaged: {error}", hint) from None
+
+
+def _check(tuning: Tuning, cores: int) -> None:
+    """Raises ValueError where a tuning is none that could have been found on a machine of so many cores."""
+    for name in ("threads", "workers", "threads_each"):
+        if not 1 <= (found := getattr(tuning, name)) <= cores:
+            raise ValueError(f"{name} is {found}, expected 1 to {cores}")
+    if tuning.batch_subwords < 1:
+        raise ValueError(f"batch_subwords is {tuning.batch_subwords}, expected at least 1")
+
+
+def _set_aside(file: Path, reason: str) -> str:
+    """Rename a record that cannot be read, so that it is reported once; what was done."""
+    aside = file.with_name(f"{file.name}.damaged")
+    try:
+        file.replace(aside)
+    except OSError:  # a read-only disk, or another process that was faster
+        done = "it is ignored"
+    else:
+        done = f"it is now {aside.name}"
+    _log.warning("%s; %s; tune again: edgener-runtime tune", reason, done)
+    return f"{file.name} cannot be read, {done}"
 
 
 def _onnxruntime_version() -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgener_runtime.base.serde import SchemaError, from_json, load_json, to_dict, to_json
+from edgener_runtime.base.serde import SchemaError, from_json, has_field, load_json, to_dict, to_json
 
 pytestmark = pytest.mark.compat
 
@@ -82,6 +82,29 @@ def test_a_wrong_document_is_reported_with_the_field(text: str, expected: str) -
     with pytest.raises(SchemaError) as raised:
         from_json(Machine, text, "here")
     assert raised.value.message.startswith(expected)
+
+
+def test_unknown_fields_are_ignored_at_any_depth_where_that_is_asked() -> None:
+    text = GOOD.replace("[]", '[{"length": 1, "thread": "M4"}]') + ', "colour": 1, "spare": {"length": 2, "size": {}}}'
+    machine = from_json(Machine, text, "here", ignore_unknown=True)
+    assert (machine.screws, machine.spare) == ((Screw(1.0),), Screw(2.0))
+    with pytest.raises(SchemaError, match=r"here\.screws\[0\]\.length: expected float"):
+        from_json(Machine, text.replace('"length": 1', '"length": "1"'), "here", ignore_unknown=True)
+
+
+@pytest.mark.parametrize("path", ["name", "screws", "screws.length", "spare.name", "limits", "anything", "old"])
+def test_a_field_is_found_by_its_path(path: str) -> None:
+    assert has_field(Machine, path)
+
+
+@pytest.mark.parametrize("path", ["", "colour", "name.x", "screws.size", "spare.", ".name", "limits.load", "old.x"])
+def test_a_field_that_is_not_there_is_not_found(path: str) -> None:
+    assert not has_field(Machine, path)
+
+
+def test_a_field_is_found_by_its_key() -> None:
+    assert has_field(Motor, "screws.length") and has_field(Motor, "pace")
+    assert not has_field(Motor, "parts")
 
 
 @dataclass(frozen=True)

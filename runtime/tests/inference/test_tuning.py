@@ -83,12 +83,41 @@ def test_what_was_found_on_another_machine_is_not_taken(
     assert "is for another machine or variant" in why
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1", '{"goal": 3}', "\udcff"])
-def test_a_damaged_record_is_reported_with_what_to_do(content: str, copy: Path, variant: VariantEntry) -> None:
-    tuning_file(copy).write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(UserInputError, match="is damaged") as raised:
-        tuning_for(copy, variant)
-    assert raised.value.hint and "edgener-runtime tune" in raised.value.hint
+DAMAGED = ["", "{}", "[1", '{"goal": 3}', "\udcff", "[" * 100_000]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_record_is_set_aside_and_reported_once(
+    content: str, copy: Path, variant: VariantEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tuning_file(copy)
+    file.write_bytes(content.encode("utf-8", "surrogateescape"))
+    found, why = tuning_for(copy, variant)
+    aside = file.with_name(f"{file.name}.damaged")
+    assert found == Tuning() and f"cannot be read, it is now {aside.name}" in why
+    assert aside.read_bytes() == content.encode("utf-8", "surrogateescape") and not file.exists()
+    assert "is damaged" in caplog.text and "tune again: edgener-runtime tune" in caplog.text
+    assert "tune finds better" in tuning_for(copy, variant)[1]
+
+
+def test_a_damaged_record_on_a_read_only_disk_is_ignored(
+    copy: Path, variant: VariantEntry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    tuning_file(copy).write_text("{")
+    monkeypatch.setattr(Path, "replace", refuse)
+    found, why = tuning_for(copy, variant)
+    assert found == Tuning() and why.endswith("cannot be read, it is ignored") and "is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("best", [Tuning(0, 1, 256), Tuning(10**6, 1, 256), Tuning(1, 10**6, 256), Tuning(1, 1, 0)])
+def test_a_record_that_no_search_can_have_written_is_damaged(best: Tuning, tuned: Path, variant: VariantEntry) -> None:
+    record = read_tuning(tuning_file(tuned))
+    tuning_file(tuned).write_text(to_json(replace(record, best=best)), encoding="utf-8")
+    assert tuning_for(tuned, variant)[0] == Tuning()
+    assert not tuning_file(tuned).exists()
 
 
 def test_a_classifier_runs_as_tuned_and_says_so(tuned: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,9 @@ class OnnxSession:
         if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
             raise ProviderError(_fallback(device.provider, self.provider, log), _install_command(device))
         self._graphs: GraphedRuns | None = None
-        self._runner: Callable[[Feeds], Logits] = self._run if device.provider == CPU else self._run_with_io_binding
+        # a method of this object would keep it, and the model with it, until the garbage collector comes by
+        run = _run if device.provider == CPU else run_with_io_binding
+        self._runner: Callable[[Feeds], Logits] = partial(run, self._session)
         if no_graphs:
             self.notes = (f"no CUDA graph: {no_graphs}",)
         elif GRAPHS in options:
@@ -70,13 +73,6 @@ class OnnxSession:
                 f"onnxruntime failed: {error}", "Free some memory, or try another variant or device."
             ) from error
 
-    def _run(self, feeds: Feeds) -> Logits:
-        logits: Logits = self._session.run([OUTPUT], feeds)[0]
-        return logits
-
-    def _run_with_io_binding(self, feeds: Feeds) -> Logits:
-        return run_with_io_binding(self._session, feeds)
-
     def _capture(self, onnxruntime: Any, model: Model) -> GraphedRuns:
         try:
             return GraphedRuns(onnxruntime, self._session, model.inputs, model.max_length)
@@ -89,6 +85,11 @@ class OnnxSession:
         """Free the graphs; onnxruntime frees the session when its last run has ended and nothing refers to it."""
         if self._graphs:
             self._graphs.close()
+
+
+def _run(session: Any, feeds: Feeds) -> Logits:
+    logits: Logits = session.run([OUTPUT], feeds)[0]
+    return logits
 
 
 def _preload(onnxruntime: Any) -> str:

@@ -11,6 +11,7 @@ from edgener_runtime.base.files import sha256_of
 from edgener_runtime.base.serde import SchemaError, from_json
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.errors import BundleError, ProviderError
+from edgener_runtime.version import version_numbers
 
 from .options import EngineOptions
 from .paths import engine_file, sidecar_file
@@ -136,7 +137,7 @@ def _runs_with(sidecar: Sidecar, version: str) -> bool:
     """The same version; a version-compatible engine also runs with later versions of the same major."""
     if not sidecar.options.version_compatible or sidecar.version == version:
         return sidecar.version == version
-    built, found = _numbers(sidecar.version), _numbers(version)
+    built, found = version_numbers(sidecar.version), version_numbers(version)
     return built[:1] == found[:1] and built <= found
 
 
@@ -144,10 +145,6 @@ def _runs_on(sidecar: Sidecar, target: EngineTarget) -> bool:
     """The same GPU, one of the compute capabilities it was cross-built for, or what compatibility allows."""
     level = sidecar.options.hardware_compatibility
     if level == "ampere-plus":
-        return _numbers(target.compute_capability) >= _AMPERE
+        return version_numbers(target.compute_capability) >= _AMPERE
     same_capability = target.compute_capability in sidecar.compute_capabilities
     return same_capability and (sidecar.gpu in (None, target.gpu) or level == "same-compute-capability")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener_runtime.cli.console import INTERRUPTED, write_line
-from edgener_runtime.errors import DeviceError
+from edgener_runtime.errors import DeviceError, StorageError
 
 from .bench_options import bench_options, input_options, own_texts
 
@@ -74,14 +74,18 @@ def measure(
 ) -> None:
     """Run a benchmark, show its progress and print the result; `more` are targets with other workers."""
     from edgener_runtime.base.serde import to_json
+    from edgener_runtime.cli.results import check_result_file, write_result
     from edgener_runtime.commissioning.bench.results.table import table
     from edgener_runtime.commissioning.bench.run import run
 
     if out and out.is_dir():
         raise click.UsageError(f"--out names a file, {out} is a folder")
+    if out:
+        check_result_file(out)
     with _PROGRESS[progress](spec.seconds) as report:
         result = run(spec, report, lambda known: _keep(known, out), more)
-    _keep(result, out)
+    if out:
+        write_result(out, to_json(result))
     width = shutil.get_terminal_size().columns  # 80 where stdout is not a terminal
     write_line(to_json(result).rstrip("\n") if as_json else table(result, width))
     _warn(result, out)
@@ -95,12 +99,13 @@ def _exit_code(result: BenchResult) -> int:
 
 
 def _keep(result: BenchResult, out: Path | None) -> None:
-    """Write the result so far: after a power cut that of the turn before is left."""
+    """Write the result so far, which a power cut leaves; a disk that fills is reported at the end."""
     from edgener_runtime.base.files import write_atomic
     from edgener_runtime.base.serde import to_json
 
     if out:
-        write_atomic(out, to_json(result))
+        with suppress(StorageError):
+            write_atomic(out, to_json(result))
 
 
 @contextmanager

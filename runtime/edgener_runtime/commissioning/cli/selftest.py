@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 _TEXTS = 64  # of an input file
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_INDENT = 22  # characters before the details of a check
+_NARROWEST = 30
+_wrap = partial(wrap, break_long_words=False, break_on_hyphens=False)
 _COLOURS = {"pass": "green", "fail": "red", "skipped": None}
 
 
@@ -59,12 +65,15 @@ def selftest(
       edgener-runtime selftest out/bundle --out report.json
       edgener-runtime selftest out/bundle --device cuda --against laptop.json
     """
+    from edgener_runtime.cli.results import check_result_file
     from edgener_runtime.commissioning.selftest.context import SelftestRequest
     from edgener_runtime.commissioning.selftest.report import read_report
     from edgener_runtime.commissioning.selftest.run import run_selftest, summary
 
     if out and out.suffix == ".html":
         raise click.UsageError("--out is the report, such as report.json; the page is written beside it")
+    if out:
+        check_result_file(out)
     texts = _texts(source, form) if source else None
     known = read_report(against) if against else None
     request = SelftestRequest(bundle, device, variant, threads, texts, known, emulated_by, seconds, name)
@@ -83,16 +92,17 @@ def _texts(source: str, form: str) -> tuple[str, ...]:
 
 
 def _say(result: CheckResult) -> None:
-    """Print a line of progress for a check that ended."""
+    """Print a check that ended, its details in the lines below each other and no wider than the terminal."""
     click.secho(f"{result.status:<8}", fg=_COLOURS[result.status], nl=False, err=True)
-    click.echo(f"{result.name:<14}{result.detail}", err=True)
-    for line in (result.hint or "").splitlines():
-        click.echo(f"{'':<22}{line}", err=True)
+    width = shutil.get_terminal_size().columns - _INDENT  # 80 where stdout is not a terminal
+    texts = [result.detail, *(result.hint or "").splitlines()]
+    lines = [line for text in texts for line in _wrap(text, max(width, _NARROWEST))]
+    click.echo(f"{result.name:<14}" + f"\n{'':<{_INDENT}}".join(lines), err=True)
 
 
 def _write(report: SelftestReport, out: Path) -> None:
-    from edgener_runtime.base.files import write_atomic
+    from edgener_runtime.cli.results import write_result
     from edgener_runtime.commissioning.selftest.page import page
 
-    write_atomic(out, to_json(report))
-    write_atomic(out.with_suffix(".html"), page(report))
+    write_result(out, to_json(report))
+    write_result(out.with_suffix(".html"), page(report))

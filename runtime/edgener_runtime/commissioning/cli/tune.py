@@ -41,12 +41,13 @@ def tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str,
       edgener-runtime tune out/bundle
       edgener-runtime tune out/bundle --goal throughput --input orders.txt
     """
-    from edgener_runtime.base.files import write_atomic
+    from edgener_runtime.cli.results import check_result_file, write_result
     from edgener_runtime.inference.tuning import tuning_file
 
-    record = _tune(bundle, goal, seconds, source, form, variant)
     file = tuning_file(bundle)
-    write_atomic(file, to_json(record))
+    check_result_file(file)
+    record = _tune(bundle, goal, seconds, source, form, variant)
+    write_result(file, to_json(record))
     if as_json:
         write_line(to_json(record).rstrip("\n"))
         return

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.services.secret_file import check_secret_file
 
 from .error_responses import RequestError
 from .service import Service
@@ -32,6 +33,8 @@ def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -
     """The bearer token in a file, else in EDGENER_TOKEN, else None. Raises UserInputError for an invalid token."""
     if file is None and TOKEN_VARIABLE not in environment:
         return None
+    if file:
+        check_secret_file(file)
     try:
         token = (environment[TOKEN_VARIABLE] if file is None else file.read_text(encoding="utf-8")).strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.services.secret_file import check_secret_file
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def open_listener(host: str, port: int, token: str | None, tls: TlsFiles | None 
 
 def _tls_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    check_secret_file(files.key)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(files.certificate, files.key, password="")  # otherwise OpenSSL prompts on the terminal

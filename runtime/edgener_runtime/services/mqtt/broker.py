@@ -9,6 +9,7 @@ from pathlib import Path
 from paho.mqtt.client import topic_matches_sub
 
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.services.secret_file import check_secret_file
 
 PROTOCOLS = ("5", "3.1.1")
 _LONGEST_TOPIC = 65535  # bytes of UTF-8
@@ -99,6 +100,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 def read_password(file: Path) -> str:
     """The password in a file, without its final newline. Raises UserInputError where the file has none."""
+    check_secret_file(file)
     try:
         password = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

@@ -170,7 +170,7 @@ def test_a_path_that_cannot_be_written_is_reported_before_anything_is_measured(
     assert done.code == 1 and "cannot write" in done.err and time.monotonic() - start < 20
 
 
-def test_a_disk_that_fills_leaves_the_result_of_the_turn_before(
+def test_a_disk_that_fills_does_not_lose_what_was_measured(
     bundle: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, write, count = tmp_path / "bench.json", Path.write_bytes, 0
@@ -178,18 +178,21 @@ def test_a_disk_that_fills_leaves_the_result_of_the_turn_before(
     def fill(path: Path, data: bytes) -> int:
         nonlocal count
         count += 1
-        if count > 2:
+        if count > 3:  # the trial before the first turn, the start, and the first turn
             write(path, data[:100])
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", fill)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     done = run("bench", bundle, *QUICK[2:], "--seconds", "12", "--out", out)
     assert done.code == 1
     assert f"error: cannot write {out}: No space left on device" in done.err and "Traceback" not in done.err
-    kept = read_result(out)
-    assert kept.partial and len(kept.rows[0].rounds) == 1
-    assert [file.name for file in tmp_path.iterdir()] == ["bench.json"]
+    rescued = next((tmp_path / "tmp").glob("bench-*.json"))
+    assert f"Nothing is lost: the result is in {rescued}." in done.err
+    assert not read_result(rescued).partial and len(read_result(rescued).rows[0].rounds) > 1
+    assert read_result(out).partial and sorted(file.name for file in tmp_path.iterdir()) == ["bench.json", "tmp"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")

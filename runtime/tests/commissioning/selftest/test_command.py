@@ -24,6 +24,9 @@ def test_a_report_and_a_page_are_written(bundle: Path, tmp_path: Path, run: Run)
     assert done.code == 0
     assert done.out.startswith("pass: int8-dynamic of tiny-factory on CPUExecutionProvider, My board: ")
     assert "pass    bundle        8 files, all as in the manifest\n" in done.err
+    assert (
+        max(map(len, done.err.splitlines())) <= 80 and f"\n{'':<22}" in done.err
+    )  # long details go on below each other
     assert read_report(out).machine.name == "My board"
     assert "My board" in out.with_suffix(".html").read_text(encoding="utf-8")
     assert sorted(file.name for file in out.parent.iterdir()) == ["board.html", "board.json"]
