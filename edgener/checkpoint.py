@@ -84,7 +84,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     Raises UserInputError with the missing part where it is not a token-classification checkpoint, or where its record
     is damaged.
     """
-    config = _read_config(path)
+    config = read_config(path)
     labels = config.get("id2label")
     if not isinstance(labels, dict) or not any(str(name).startswith(("B-", "I-")) for name in labels.values()):
         raise UserInputError(
@@ -111,7 +111,8 @@ def max_length(config: dict[str, Any]) -> int:
     )
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """The config.json of a checkpoint folder. Raises UserInputError where it is missing or damaged."""
     file = path / "config.json"
     if not file.is_file():
         raise UserInputError(f"{path} is not a checkpoint: it has no config.json", "Make one with: edgener train")

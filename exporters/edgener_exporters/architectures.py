@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import Any
 
 from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.errors import UserInputError
@@ -41,7 +40,7 @@ class Architecture:
 _FULL_ATTENTION = RequiredSetting(
     "attention_type",
     "original_full",
-    "Up to 704 subwords block_sparse models compute full attention too; for those write original_full there.",
+    "Up to 704 subwords block_sparse models compute full attention as well: write original_full into config.json.",
 )
 
 _QUANTISED = ("int8-dynamic", "mixed", "int8-rowwise", "int8-static", "int8-weight-only", "int8-qdq")
@@ -88,12 +87,11 @@ def takes_whole_mask(name: str) -> bool:
     return name in ARCHITECTURES and ARCHITECTURES[name].whole_mask
 
 
-def find_architecture(checkpoint: Path, untested: bool = False) -> Architecture:
-    """The row of a checkpoint's architecture; with `untested` also of what the table does not have.
+def find_architecture(config: Mapping[str, Any], untested: bool = False) -> Architecture:
+    """The row of a model by its config.json; with `untested` also of one that the table does not have.
 
     Raises UserInputError with the supported ones.
     """
-    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     name = str(config.get("model_type"))
     row = ARCHITECTURES.get(name, Architecture(name, name, whole_mask=False, tested=False))
     other = row.setting if row.setting and config.get(row.setting.name) != row.setting.value else None
@@ -101,14 +99,13 @@ def find_architecture(checkpoint: Path, untested: bool = False) -> Architecture:
         return replace(row, tested=row.tested and not other)
     if other:
         raise UserInputError(
-            f"{checkpoint}/config.json has {other.name} {config.get(other.name)!r}; {row.title} is supported with "
-            f"{other.value!r}",
-            f"{other.advice} Or try the export as it is: --untested",
+            f"the model has {other.name} {config.get(other.name)!r}: {row.title} is supported with {other.value!r}",
+            f"{other.advice} Or try the export as it is: edgener export --untested",
         )
     if not row.tested:
         raise UserInputError(
-            f"{checkpoint} is of the architecture {name!r}, which is not supported",
-            f"Supported are: {', '.join(sorted(ARCHITECTURES))}. To try the export anyway: --untested",
+            f"models of the architecture {name!r} (model_type in config.json) are not supported",
+            f"Supported are: {', '.join(sorted(ARCHITECTURES))}. To try it anyway: edgener export --untested",
         )
     return row
 

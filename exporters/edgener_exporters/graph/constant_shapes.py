@@ -38,7 +38,10 @@ def _symbolic_shapes(model: Any) -> dict[str, SymbolicShape]:
     from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 
     logging.getLogger(SymbolicShapeInference.__module__).setLevel(logging.ERROR)  # sizes that it cannot compare
-    graph = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
+    try:
+        graph = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
+    except Exception:  # noqa: BLE001 - it raises exceptions of many kinds on branches; then it knows nothing
+        return {}
     return {
         value.name: [dimension.dim_param or dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.value_info, *graph.output)
