@@ -24,14 +24,16 @@ class Architecture:
     """An encoder of transformers: its `model_type`, the name that people know, and what an export must know.
 
     Models with `whole_mask` use a mask of four dimensions unchanged, which saves forty nodes of a graph; the others get
-    the plain mask. `buckets` is the function (module:name) that puts relative positions into buckets. `refused` has the
-    reason for every variant that cannot be built.
+    the plain mask. `buckets` is the function (module:name) that puts relative positions into buckets. `reads_padding`
+    matches the names of the modules whose outputs are read beyond the end of a text. `refused` has the reason for every
+    variant that cannot be built.
     """
 
     name: str
     title: str
     whole_mask: bool = True
     buckets: str | None = None
+    reads_padding: str | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
     setting: RequiredSetting | None = None
     tested: bool = True
@@ -67,10 +69,14 @@ ARCHITECTURES = {
             buckets="transformers.models.deberta_v2.modeling_deberta_v2:make_log_bucket_position",
         ),
         Architecture("modernbert", "ModernBERT", whole_mask=False),
-        Architecture("mobilebert", "MobileBERT"),
+        Architecture("mobilebert", "MobileBERT", reads_padding=r"mobilebert\.embeddings\.word_embeddings"),
         Architecture("deberta", "DeBERTa v1", whole_mask=False),
         Architecture("ernie", "ERNIE"),
-        Architecture("convbert", "ConvBERT"),
+        Architecture(
+            "convbert",
+            "ConvBERT",
+            reads_padding=r"convbert\.(embeddings(_project)?|encoder\.layer\.\d+(\.attention\.self\.conv_out_layer)?)",
+        ),
         Architecture("rembert", "RemBERT"),
         Architecture("roformer", "RoFormer"),
         Architecture("megatron-bert", "Megatron-BERT"),

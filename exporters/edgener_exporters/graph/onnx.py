@@ -14,6 +14,7 @@ from edgener_runtime.errors import ExportError, UserInputError
 
 from .checks import check_graph
 from .constant_shapes import use_constant_shapes
+from .padding import ignore_padding
 from .positions import tabulated_buckets
 from .tidy import tidy
 
@@ -68,7 +69,7 @@ def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
             f"{checkpoint} has {len(missing)} of the model's weights missing: {', '.join(missing[:3])}",
             "Copy the checkpoint again, or fine-tune the model first: edgener train",
         )
-    return model.eval()
+    return ignore_padding(model.eval())
 
 
 def input_names(model: Any) -> tuple[str, ...]:
