@@ -16,6 +16,7 @@ LONGEST = (
     "tests/e2e/test_spine.py",
     "tests/test_search.py",
     "tests/test_pipeline.py",
+    "tests/exporters/test_architectures.py",
 )
 _SEEN = pytest.StashKey[dict[int, tuple[BaseException, str]]]()
 BuildOnce = Callable[[str, Callable[[Path], object]], Path]

@@ -113,6 +113,7 @@ class RefusedVariantsError(ParityError):
         self.exit_code = EXIT_CODES[verdict]
 
 
+_NOT_BUILT = "{} cannot be built"
 _FIXES = {
     Verdict.FAIL: "Nothing was written. Leave the variant out, or raise its budget.",
     Verdict.INCONCLUSIVE: "Nothing was written. Judge on more text, leave the variant out, or raise its budget.",
@@ -250,7 +251,7 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
             if variant.exact or not spec.keep_passing:
                 raise
             model_file(folder, variant).unlink(missing_ok=True)
-            spec = spec.without({variant.name: error.message})
+            spec = spec.without({variant.name: error.message.removeprefix(_NOT_BUILT.format(variant.name) + ": ")})
         step()
     if VARIANTS["fp32"] not in spec.variants:
         fp32.unlink()
@@ -261,7 +262,7 @@ def _build_variant(
     variant: Variant, fp32: Path, out: Path, calibration: Calibration, search: SearchResult | None
 ) -> None:
     """Build one variant from the FP32 graph. Raises ExportError or UserInputError with the reason where it cannot."""
-    with export_errors(f"{variant.name} cannot be built"):
+    with export_errors(_NOT_BUILT.format(variant.name)):
         if variant.planned and search:
             build_mixed(fp32, out, calibration, search.plan)
         elif variant.build:

@@ -202,7 +202,7 @@ def _left_out(result: ExportResult) -> Iterator[str]:
     """The variants that are not in the bundle, with the reasons, and whether the architecture is supported."""
     from edgener.parity.gate import Verdict, explain
 
-    yield from (f"left out (cannot be built): {name}: {reason}" for name, reason in result.not_built.items())
+    yield from (f"left out (not built): {name}: {reason}" for name, reason in result.not_built.items())
     if result.manifest.untested:
         yield f"untested: no test of edgener covers {result.manifest.architecture} models; the manifest says so"
     included = {entry.name for entry in result.manifest.variants}
