@@ -135,6 +135,8 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         spec = _build_variants(checkpoint, spec, staging, track)
         origin = provenance(checkpoint, spec.dataset, spec.exporter)
         origin["calibration"] = dataclasses.asdict(data_record(spec.calibration)) if spec.calibration else None
+        if spec.not_built:
+            origin["not_built"] = dict(spec.not_built)
         manifest = draft_manifest(checkpoint, spec.variants, staging, origin)
         manifest = replace(manifest, architecture=architecture.name, untested=not architecture.tested)
         manifest = _timed(spec, staging, manifest, track)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -116,13 +116,14 @@ def find_architecture(config: Mapping[str, Any], untested: bool = False) -> Arch
     return row
 
 
-def architectures_page() -> str:
-    """The table as Markdown, for the documents."""
-    rows = [(row.title, f"`{row.name}`", _support(row)) for row in ARCHITECTURES.values()]
+def architectures_table(variants: Collection[str]) -> str:
+    """The table as Markdown, for the documents, with the names of those variants that can be built."""
+    rows = [(row.title, f"`{row.name}`", _support(row, variants)) for row in ARCHITECTURES.values()]
     return markdown_table(("Architecture", "`model_type`", "Variants"), rows).rstrip("\n")
 
 
-def _support(row: Architecture) -> str:
-    refused = [f"not {variant}: {reason}" for variant, reason in row.refused.items()]
-    only = [f"with `{row.setting.name}` {row.setting.value}"] if row.setting else []
-    return "; ".join(["every variant" if not refused else "the others", *refused, *only])
+def _support(row: Architecture, variants: Collection[str]) -> str:
+    built = ", ".join(name for name in variants if name not in row.refused) if row.refused else "every variant"
+    reasons = f"; not the others: {', '.join(dict.fromkeys(row.refused.values()))}" if row.refused else ""
+    only = f"; with `{row.setting.name}` {row.setting.value}" if row.setting else ""
+    return built + reasons + only

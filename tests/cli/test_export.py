@@ -223,7 +223,9 @@ def test_of_a_set_what_cannot_be_built_is_left_out_with_its_reason(
     done = run(*arguments)
     assert done.exit_code == 0, done.output
     assert "left out (not built): broken: RuntimeError: planted" in " ".join(done.stdout.split())
-    assert [entry.name for entry in verify_bundle(tmp_path / "out").variants] == ["same"]
+    manifest = verify_bundle(tmp_path / "out")
+    assert [entry.name for entry in manifest.variants] == ["same"]
+    assert manifest.provenance["not_built"] == {"broken": "RuntimeError: planted"}
     assert [file.name for file in (tmp_path / "out" / "variants").iterdir()] == ["same.onnx"]
     assert json.loads(run(*arguments, "--json").stdout)["not_built"] == {"broken": "RuntimeError: planted"}
 

@@ -122,3 +122,17 @@ def test_random_weights_keep_their_labels_in_dynamic_int8(
         equal.append(found[-1].argmax(-1) == expected[-1].argmax(-1))
     assert np.concatenate(equal).mean() > 0.9
     assert 0 < relative_distance(np.concatenate(found), np.concatenate(expected)) < 0.1
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_in_any_other_variant(architecture: str, taught: Path, tmp_path: Path) -> None:
+    """All but mixed, which needs a search; those for GPUs are rounded to FP16 as there."""
+    variants = tuple(variant for variant in VARIANTS.values() if not variant.planned)
+    text = dataset([*range(1, LONGEST - 4, 4)])
+    spec = ExportSpec(variants, text, NOTHING_LOST[:2], calibration=dataset([9] * 40, 7, "train"), keep_passing=True)
+    refused = ARCHITECTURES[architecture].refused
+    result = export_bundle(taught, tmp_path / "bundle", spec)
+    assert set(result.not_built) == {variant.name for variant in variants} & set(refused)
+    assert {report.variant: report.verdict for report in result.reports} == {
+        variant.name: "pass" for variant in variants if variant.name not in refused
+    }

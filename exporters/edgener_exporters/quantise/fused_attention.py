@@ -38,7 +38,7 @@ def find_attentions(model: Any) -> Iterator[Attention]:
     """The layers with plain attention: softmax(query key / sqrt(size of a head) + mask of the padding) value.
 
     Anything between, such as rotary or relative positions, or a mask that differs by query, is not in QAttention, and
-    such a layer is left out; so is one whose products lack a bias, or whose number of heads is not constant.
+    such a layer is left out; so is one with a product without bias, or with a number of heads that is not constant.
     """
     products = {product.output: product for product in find_products(model)}
     graph = _GraphIndex(model)
