@@ -113,7 +113,10 @@ def _checked_sizes(path: Path) -> tuple[int, int]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """config.json, or for an adapter the configuration of its base with the adapter's labels."""
+    """The config.json of a checkpoint folder; for an adapter its base's, with the adapter's number of labels.
+
+    Raises UserInputError where it is missing or damaged.
+    """
     if (path / ADAPTER).is_file():
         settings: dict[str, Any] = json.loads(load_config(path).to_json_string(use_diff=False))
         return settings
