@@ -103,7 +103,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
     names = tuple(labels[str(index)] for index in range(len(labels)))
     longest, embeddings = _checked_sizes(path)
-    return Checkpoint(path, names, longest, record, embeddings)
+    return Checkpoint(path, names, longest, record, embeddings=embeddings)
 
 
 def _checked_sizes(path: Path) -> tuple[int, int]:
