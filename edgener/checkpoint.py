@@ -107,9 +107,9 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 
 def _checked_sizes(path: Path) -> tuple[int, int]:
-    """The longest input and the number of embeddings, after loading the model and the tokenizer."""
-    model = load_reference(path)
-    return longest_input(model), check_token_ids(load_tokenizer(str(path)), model, path)
+    """The longest input and the number of embeddings, after loading the tokenizer and the model."""
+    tokenizer, model = load_tokenizer(str(path)), load_reference(path)
+    return longest_input(model), check_token_ids(tokenizer, model, path)
 
 
 def read_config(path: Path) -> dict[str, Any]:

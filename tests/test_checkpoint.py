@@ -107,6 +107,19 @@ def test_tokenizers_without_a_fast_form_are_refused_everywhere(folder: Path, com
     check_refused(commands(folder), "tokenizer")
 
 
+def test_a_model_of_characters_is_refused_for_its_tokenizer(commands: Commands, tmp_path: Path) -> None:
+    import transformers
+
+    names = {"id2label": {0: "O", 1: "B-PART", 2: "I-PART"}, "label2id": {"O": 0, "B-PART": 1, "I-PART": 2}}
+    config = transformers.CanineConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, num_hash_buckets=64, **names
+    )
+    folder = tmp_path / "canine"
+    transformers.CanineForTokenClassification(config).save_pretrained(folder)
+    transformers.CanineTokenizer().save_pretrained(folder)
+    check_refused(commands(folder), "CanineTokenizer, has no fast form")
+
+
 def test_a_folder_without_a_tokenizer_is_refused_everywhere(folder: Path, commands: Commands) -> None:
     for file in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"):
         (folder / file).unlink(missing_ok=True)

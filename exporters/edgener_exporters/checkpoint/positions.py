@@ -20,9 +20,10 @@ def longest_input(model: Any) -> int:
     lengths: list[int] = []
 
     def watch(table: Any, inputs: tuple[Any, ...]) -> None:
-        rows = inputs[0].flatten().tolist() if inputs and isinstance(inputs[0], torch.Tensor) else []
-        if rows and rows == list(range(rows[0], rows[0] + _PROBE)):
-            lengths.append(table.num_embeddings - rows[0])
+        if inputs and isinstance(inputs[0], torch.Tensor) and inputs[0].numel() == inputs[0].shape[-1]:  # one row
+            rows = inputs[0].flatten().tolist()[:_PROBE]  # Longformer's has padding behind
+            if rows == list(range(rows[0], rows[0] + _PROBE)):
+                lengths.append(table.num_embeddings - rows[0])
 
     tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
     hooks = [table.register_forward_pre_hook(watch) for table in tables]
@@ -43,4 +44,6 @@ def _probe(model: Any) -> Any:
     import torch
 
     padding = getattr(model.config, "pad_token_id", None) or 0
-    return torch.full((1, _PROBE), padding + 1 if padding + 1 < model.config.vocab_size else 0, device=model.device)
+    return torch.full(
+        (1, _PROBE), padding + 1 if padding + 1 < getattr(model.config, "vocab_size", 2) else 0, device=model.device
+    )
