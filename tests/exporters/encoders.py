@@ -9,8 +9,6 @@ from typing import Any
 
 from edgener.data.types import Dataset, Sentence, Span
 
-from ..conftest import bpe
-
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
 PARTS = ("pump", "valve", "seal", "motor", "bearing", "shaft", "filter", "hose", "gauge", "rotor")
 OTHERS = ("the", "of", "at", "near", "was", "is", "today", "hot", "old", "again", "behind", "checked", "and", "new")
@@ -106,7 +104,7 @@ def save_taught(architecture: str, folder: Path, **settings: Any) -> None:
 
     torch.set_num_threads(1)
     model = random_model(architecture, 0.1, **settings).train()
-    tokenizer = bpe([" ".join((*PARTS, *OTHERS))] * 3)
+    tokenizer = _tokenizer()
     rows = [_labelled(sentence, tokenizer) for sentence in sentences([8] * 200, 3)]
     steps, batch = 60, 16
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
@@ -121,6 +119,23 @@ def save_taught(architecture: str, folder: Path, **settings: Any) -> None:
         schedule.step()
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def _tokenizer() -> Any:
+    """One subword for each word, and RoBERTa's special tokens: the padding has the id 1."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *PARTS, *OTHERS]
+    model = models.WordPiece({word: index for index, word in enumerate(vocabulary)}, unk_token="<unk>")
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="<unk>", cls_token="<s>", sep_token="</s>", pad_token="<pad>",
+        bos_token="<s>", eos_token="</s>", mask_token="<mask>",
+    )  # fmt: skip
 
 
 def _labelled(sentence: Sentence, tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -50,7 +50,7 @@ def architecture(request: pytest.FixtureRequest) -> str:
 def taught(architecture: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small checkpoint that gets every entity right, so that no variant may lose one."""
     folder = tmp_path_factory.mktemp("checkpoints") / architecture
-    save_taught(architecture, folder, vocab_size=400, max_position_embeddings=LONGEST)
+    save_taught(architecture, folder, max_position_embeddings=LONGEST)
     return folder
 
 
