@@ -15,7 +15,10 @@ from edgener_exporters.checkpoint.adapter import ADAPTER
 from edgener_exporters.checkpoint.load import load_config, load_reference
 from edgener_exporters.checkpoint.positions import longest_input
 from edgener_runtime.base.serde import load_json
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
+
+from .labels import LabelChoice, label_set_of, names_of
 
 RECORD = "edgener.json"
 PACKAGE = "package:"
@@ -61,18 +64,27 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A token-classification model folder whose weights are not loaded; `embeddings` are those of subword ids."""
+    """A token-classification model folder whose weights are not loaded; `embeddings` are those of subword ids.
+
+    `undecided`: its labels may be in IOB1 or IOB2, and its predictions must show which.
+    """
 
     path: Path
-    labels: tuple[str, ...]
+    label_set: LabelSet
     max_length: int
     record: TrainingRecord | None
+    undecided: bool = False
     embeddings: int | None = None
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the labels, by number."""
+        return self.label_set.names
+
+    @property
     def entity_labels(self) -> tuple[str, ...]:
-        """The labels without their B- and I-, sorted."""
-        return tuple(sorted({label[2:] for label in self.labels if label != "O"}))
+        """The types of entities, sorted."""
+        return self.label_set.types
 
     @property
     def stride(self) -> int:
@@ -85,25 +97,23 @@ class Checkpoint:
         return self.record is not None and self.record.case_channel
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path, choice: LabelChoice | None = None) -> Checkpoint:
     """Read a checkpoint folder and check it as a whole: labels, weights, tokenizer and the longest input.
+
+    Its labels are those of `choice` where that names any.
 
     The weights are loaded for this and released. Raises UserInputError with the missing part where it is not a
     token-classification checkpoint, where its parts do not belong together, or where its record is damaged.
     """
-    config = read_config(path)
-    labels = config.get("id2label")
-    if not isinstance(labels, dict) or not any(str(name).startswith(("B-", "I-")) for name in labels.values()):
-        raise UserInputError(
-            f"{path}/config.json names no entity tags: found id2label {str(labels)[:80]}, expected B-/I- tags and O",
-            "Fine-tune the model first: edgener train",
-        )
+    config, choice = read_config(path), choice or LabelChoice()
+    names = names_of(config, path / "config.json", choice)
+    label_set, undecided = label_set_of(names, path / "config.json", choice)
     if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
         raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
-    names = tuple(labels[str(index)] for index in range(len(labels)))
     longest, embeddings = _checked_sizes(path)
-    return Checkpoint(path, names, longest, record, embeddings=embeddings)
+    undecided = undecided and record is None  # ours are in IOB2
+    return Checkpoint(path, label_set, longest, record, undecided, embeddings)
 
 
 def _checked_sizes(path: Path) -> tuple[int, int]:

@@ -46,6 +46,7 @@ from edgener_runtime.machine.devices import CPU, DEVICES
 from edgener_runtime.text.tokenize import TextTokenizer
 
 from .checkpoint import Checkpoint, data_record, open_checkpoint, read_config
+from .labels import LabelChoice
 from .progress import Track, untracked
 from .search import SearchResult
 
@@ -60,7 +61,7 @@ class ExportSpec:
     and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures.
     Variants are judged with this number of `threads`; None is the runtime's default. `untested` also exports an
     architecture without a row in architectures.ARCHITECTURES. `not_built` has the reason for every variant that was
-    requested and cannot be built.
+    requested and cannot be built. `labels` is what the user says of the model's labels.
     """
 
     variants: tuple[Variant, ...]
@@ -79,6 +80,7 @@ class ExportSpec:
     threads: int | None = None
     untested: bool = False
     not_built: Mapping[str, str] = field(default_factory=dict)
+    labels: LabelChoice | None = None
 
     def without(self, reasons: Mapping[str, str]) -> ExportSpec:
         """The spec without the variants that cannot be built, by name, with the reasons."""
@@ -129,7 +131,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
     """
     architecture = find_architecture(read_config(path), spec.untested)
     spec = buildable(spec, architecture)
-    checkpoint = open_checkpoint(path)
+    checkpoint = open_checkpoint(path, spec.labels)
     _check(spec, checkpoint)
     with staged_folder(out, marker=MANIFEST) as staging:
         write_tokenizer(checkpoint, staging)
@@ -143,6 +145,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         manifest = _timed(spec, staging, manifest, track)
 
         reference = _run_pytorch(checkpoint, spec.dataset, track)
+        manifest = replace(manifest, scheme=reference.answers.label_set.scheme)
         by_name = {variant.name: variant for variant in spec.variants}
         reports = tuple(
             judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track, spec.threads)
