@@ -45,6 +45,7 @@ from edgener_runtime.machine.devices import CPU, DEVICES
 from edgener_runtime.text.tokenize import TextTokenizer
 
 from .checkpoint import Checkpoint, data_record, open_checkpoint, read_config
+from .labels import LabelChoice
 from .progress import Track, untracked
 from .search import SearchResult
 
@@ -57,9 +58,9 @@ class ExportSpec:
     of cached measurements, `search` the plan of the variant mixed. With `keep_passing`, variants that do not pass are
     left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
     and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures.
-    Variants are judged with this number of `threads`; None is the runtime's default. `untested` also exports an
-    architecture without a row in architectures.ARCHITECTURES. `not_built` has the reason for every variant that was
-    requested and cannot be built.
+    Variants are judged with this number of `threads`; None is the runtime's default. `labels` is what the user says of
+    the model's labels. `untested` also exports an architecture without a row in architectures.ARCHITECTURES.
+    `not_built` has the reason for every variant that was requested and cannot be built.
     """
 
     variants: tuple[Variant, ...]
@@ -76,6 +77,7 @@ class ExportSpec:
     drawn: bool = False
     timings: Path | None = None
     threads: int | None = None
+    labels: LabelChoice | None = None
     untested: bool = False
     not_built: Mapping[str, str] = field(default_factory=dict)
 
@@ -128,7 +130,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
     """
     architecture = find_architecture(read_config(path), spec.untested)
     spec = buildable(spec, architecture)
-    checkpoint = open_checkpoint(path)
+    checkpoint = open_checkpoint(path, spec.labels)
     _check(spec, checkpoint)
     with staged_folder(out, marker=MANIFEST) as staging:
         write_tokenizer(checkpoint, staging)
@@ -142,6 +144,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         manifest = _timed(spec, staging, manifest, track)
 
         reference = _run_pytorch(checkpoint, spec.dataset, track)
+        manifest = replace(manifest, scheme=reference.answers.label_set.scheme)
         by_name = {variant.name: variant for variant in spec.variants}
         reports = tuple(
             judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track, spec.threads)

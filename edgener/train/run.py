@@ -13,7 +13,7 @@ from typing import Any
 
 import edgener
 from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length, resolve_model
-from edgener.data.read import check_labels
+from edgener.data.read import check_labelled, check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
@@ -23,6 +23,7 @@ from edgener.threads import limit_pytorch
 from edgener_exporters.libraries import silence_libraries
 from edgener_runtime.base.files import check_replaceable, staged_folder, write_atomic
 from edgener_runtime.base.serde import to_json
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
 from .config import TrainConfig
@@ -90,6 +91,7 @@ def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
             "Name a folder with train, valid and test files, or split one file: --cut 80/10/10",
         )
     for dataset in splits.values():
+        check_labelled(dataset)
         if not dataset.labels:
             raise UserInputError(
                 f"{dataset.source} ({dataset.split}) has no entities",
@@ -163,7 +165,7 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
 def _score(trainer: Any, judged: _ScoredSplit) -> EntityScores:
     """Entity scores of the current model, computed as `edgener evaluate` does."""
     whole = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # in FP32, without autocast
-    model = PyTorchModel(without_wrapper(whole), judged.encoder, judged.labels)
+    model = PyTorchModel(without_wrapper(whole), judged.encoder, LabelSet(judged.labels))
     gold = [sentence.tags() for sentence in judged.dataset.sentences]
     return entity_scores(gold, tag(model, judged.dataset.sentences))
 

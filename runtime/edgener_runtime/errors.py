@@ -23,6 +23,10 @@ class UserInputError(EdgenerError):
     exit_code = 2
 
 
+class TextError(UserInputError):
+    """A text that the model cannot answer; it answers others."""
+
+
 class StorageError(EdgenerError):
     """A disk that is full, or a path that cannot be written."""
 
@@ -51,3 +55,9 @@ class DeviceError(EdgenerError):
 
 class ProviderError(DeviceError):
     """An execution provider that was requested and is not available."""
+
+
+class StalledError(EdgenerError):
+    """A model's run that does not return; the process cannot stop it, and ends."""
+
+    exit_code = 7

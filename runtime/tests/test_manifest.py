@@ -37,9 +37,9 @@ def test_a_variant_that_is_not_there_is_reported_with_those_that_are(manifest: M
         ({"schema_version": 0}, "has schema version 0"),
         ({"schema_version": None}, "has schema version None"),
         ({"schema_version": "1"}, "has schema version '1'"),
-        ({"schema_version": True}, "schema_version: expected int, found bool"),
-        ({"labels": "O"}, "manifest.json.labels: expected list, found str"),
-        ({"labels": ["O", 1]}, "manifest.json.labels[1]: expected str, found int"),
+        ({"schema_version": True}, "schema_version: expected a whole number, found true"),
+        ({"labels": "O"}, 'manifest.json.labels: expected a list, found "O"'),
+        ({"labels": ["O", 1]}, "manifest.json.labels[1]: expected a text, found 1"),
         ({"variants": [{}]}, "manifest.json.variants[0]: field 'name' is missing"),
     ],
 )  # fmt: skip
@@ -54,7 +54,7 @@ def test_a_field_that_is_not_as_expected_is_reported(
 
 def test_a_field_inside_is_checked_too(edit: Callable[..., Path]) -> None:
     with pytest.raises(
-        BundleError, match=r"manifest\.json\.variants\[1\]\.file\.size: expected int, found float '1\.5'"
+        BundleError, match=r"manifest\.json\.variants\[1\]\.file\.size: expected a whole number, found 1\.5"
     ):
         read_manifest(edit("variants", 1, "file", size=1.5))
 
@@ -96,4 +96,17 @@ def test_a_manifest_that_cannot_be_read_is_reported(copy: Path) -> None:
     (copy / "manifest.json").unlink()
     (copy / "manifest.json").mkdir()
     with pytest.raises(BundleError, match="cannot read "):
+        read_manifest(copy)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize("levels", [*range(950, 1000, 5), 20_000])
+@pytest.mark.parametrize("field", ["schema_version", "labels", "tokenizer", "name", "unknown"])
+def test_a_manifest_nested_about_as_deep_as_python_reads_is_reported(
+    field: str, levels: int, opening: str, closing: str, copy: Path
+) -> None:
+    file = copy / "manifest.json"
+    record = {**json.loads(file.read_text(encoding="utf-8")), field: "deep"}
+    file.write_text(json.dumps(record).replace('"deep"', opening * levels + "1" + closing * levels))
+    with pytest.raises(BundleError):
         read_manifest(copy)

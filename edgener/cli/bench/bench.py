@@ -65,8 +65,10 @@ def bench(
         return measure(context, spec, out, as_json, progress)
 
     from edgener.bench.pytorch import pytorch_targets
+    from edgener_runtime.bundle.manifest import read_manifest
 
-    return measure(context, spec, out, as_json, progress, pytorch_targets(checkpoint, spec.threads))
+    labels = read_manifest(Path(spec.bundle)).label_set
+    return measure(context, spec, out, as_json, progress, pytorch_targets(checkpoint, spec.threads, label_set=labels))
 
 
 def _on_hosts(
@@ -86,6 +88,6 @@ def _texts(data: DataSpec | None, texts: tuple[str, str] | None) -> dict[str, An
         return own_texts(*texts) if texts else {}
 
     from edgener.bench.texts import labelled_texts
-    from edgener.data.read import read_split
+    from edgener.cli.labelled import read_noted_split
 
-    return labelled_texts(read_split(data, "test"))
+    return labelled_texts(read_noted_split(data, "test"))

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any
 
 from edgener_runtime import __version__
-from edgener_runtime.decoding.decode import OUTSIDE
 from edgener_runtime.decoding.entity import AGGREGATIONS
 from edgener_runtime.decoding.offsets import OFFSETS
 
@@ -52,7 +51,8 @@ def _probes() -> Record:
 
 def _predict() -> Record:
     body = {"application/json": {"schema": _ref("Request")}}
-    answer = {"oneOf": [_ref("Result"), _object({"results": {"type": "array", "items": _ref("Result")}})]}
+    each = {"oneOf": [_ref("Result"), _ref("Problem")]}
+    answer = {"oneOf": [_ref("Result"), _object({"results": {"type": "array", "items": each}})]}
     return {"/predict": {"post": _operation("Entities of one text or several", answer, body)}}
 
 
@@ -81,12 +81,11 @@ def _protocol(model: str) -> Record:
 def _schemas(service: Service) -> Record:
     limits = service.limits
     text = {"type": "string", "maxLength": limits.text}
-    labels = [label for label in service.classifier.classifier.labels if label != OUTSIDE]
-    kinds = sorted({label.partition("-")[2] or label for label in labels})
+    types = service.classifier.classifier.label_set.types
     options = {
         "aggregation": {"enum": list(AGGREGATIONS), "default": "simple"},
         "strict": {"type": "boolean", "default": False},
-        "thresholds": _object(dict.fromkeys(kinds, _SCORE), ()),
+        "thresholds": _object(dict.fromkeys(types, _SCORE), ()),
         "offsets": {"enum": list(OFFSETS), "default": "characters"},
     }
     texts = {"type": "array", "items": _ref("Text"), "maxItems": limits.queue}
