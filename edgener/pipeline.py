@@ -59,9 +59,9 @@ class ExportSpec:
     of cached measurements, `search` the plan of the variant mixed. With `keep_passing`, variants that do not pass are
     left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
     and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures.
-    Variants are judged with this number of `threads`; None is the runtime's default. `untested` also exports an
-    architecture without a row in architectures.ARCHITECTURES. `not_built` has the reason for every variant that was
-    requested and cannot be built. `labels` is what the user says of the model's labels.
+    Variants are judged with this number of `threads`; None is the runtime's default. `labels` is what the user says of
+    the model's labels. `untested` also exports an architecture without a row in architectures.ARCHITECTURES.
+    `not_built` has the reason for every variant that was requested and cannot be built.
     """
 
     variants: tuple[Variant, ...]
@@ -78,9 +78,9 @@ class ExportSpec:
     drawn: bool = False
     timings: Path | None = None
     threads: int | None = None
+    labels: LabelChoice | None = None
     untested: bool = False
     not_built: Mapping[str, str] = field(default_factory=dict)
-    labels: LabelChoice | None = None
 
     def without(self, reasons: Mapping[str, str]) -> ExportSpec:
         """The spec without the variants that cannot be built, by name, with the reasons."""

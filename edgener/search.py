@@ -53,8 +53,8 @@ SCHEMA_VERSION = 1
 class SearchSpec:
     """The text to try plans on, which the gate must not use later, the calibration text and the budgets.
 
-    Without `cache`, an interrupted search starts again. `untested` also searches an architecture that the table of
-    architectures does not have. `labels` is what the user says of the model's labels.
+    Without `cache`, an interrupted search starts again. `labels` is what the user says of the model's labels.
+    `untested` also searches an architecture that the table of architectures does not have.
     """
 
     dataset: Dataset
@@ -63,8 +63,8 @@ class SearchSpec:
     method: str = "minmax"
     exporter: str = "torch"
     cache: Path | None = None
-    untested: bool = False
     labels: LabelChoice | None = None
+    untested: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,14 @@ class BatchRecord:
     failed: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class RunningBatch:
+    """The batch that runs: texts in it, and characters of them."""
+
+    texts: int
+    characters: int
+
+
 @dataclass
 class _Call:
     """A text that waits for a batch."""
@@ -47,6 +55,7 @@ class AsyncTokenClassifier:
         self.max_wait = max_wait
         self.max_characters = max_characters
         self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for metrics
+        self.running: RunningBatch | None = None  # for a watchdog
         self._waiting: deque[_Call] = deque()
         self._running: list[_Call] = []
         self._arrived = asyncio.Event()
@@ -182,10 +191,12 @@ class AsyncTokenClassifier:
         run = partial(self.classifier.predict_batch, texts, batch[0].decoding, return_errors=True)
         alone: list[_Call] = []
         found: Sequence[Answer | Exception]
+        self.running = RunningBatch(len(texts), sum(map(len, texts)))
         try:
             found = await loop.run_in_executor(self._thread, run)
         except Exception as error:  # noqa: BLE001 - the caller gets it
             found, alone = [error], batch if len(batch) > 1 else []
+        self.running = None
         failed = any(isinstance(answer, Exception) for answer in found)
         self.batches.append(BatchRecord(len(batch), sum(map(len, texts)), failed))
         if not alone:

@@ -252,7 +252,7 @@ def of_another_architecture(trained: Path, folder: Path, name: str | None) -> Pa
 def test_an_unsupported_architecture_is_rejected_by_name_before_anything_runs(
     name: str | None, trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "open_checkpoint", lambda path: pytest.fail("the checkpoint was opened"))
+    monkeypatch.setattr(pipeline, "open_checkpoint", lambda path, labels: pytest.fail("the checkpoint was opened"))
     checkpoint = of_another_architecture(trained, tmp_path / "checkpoint", name)
     for variants in ("fp32", "all", "auto"):
         done = run(checkpoint, "--out", tmp_path / "out", "--data", data, "--variant", variants)

@@ -105,8 +105,8 @@ def save_taught(architecture: str, folder: Path, **settings: Any) -> None:
     torch.set_num_threads(1)
     model = random_model(architecture, 0.1, **settings).train()
     tokenizer = _tokenizer()
-    rows = [_labelled(sentence, tokenizer) for sentence in sentences([8] * 200, 3)]
-    steps, batch = 60, 16
+    rows = [_labelled(sentence, tokenizer) for sentence in sentences([60] * 64, 3)]  # every position is used
+    steps, batch = 60, 8
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
     for step in range(steps):

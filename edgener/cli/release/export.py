@@ -109,13 +109,12 @@ def export(
         ("variant", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
         ("calibration", data_record(text).source if text and calibration else None),
         ("calibration_method", calibration_method if text else None), *data_settings(data),
-        ("untested", untested), *label_settings(labels), ("threads", limit_pytorch(threads)),
+        *label_settings(labels), ("untested", untested), ("threads", limit_pytorch(threads)),
     ))  # fmt: skip
     spec = ExportSpec(
         chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache_folder(),
         keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings, threads=threads,
-        untested=untested,
-        labels=labels,
+        labels=labels, untested=untested,
     )  # fmt: skip
     try:
         with tracked() as track:
@@ -143,8 +142,8 @@ def _with_plan(spec: ExportSpec, plan: Path | None, checkpoint: Path, data: Data
         return spec
     text = search_text(data, spec.dataset)
     search = SearchSpec(
-        text, spec.calibration, spec.budgets, spec.calibration_method, spec.exporter, spec.cache, spec.untested,
-        spec.labels,
+        text, spec.calibration, spec.budgets, spec.calibration_method, spec.exporter, spec.cache,
+        spec.labels, spec.untested,
     )  # fmt: skip
     try:
         return replace(spec, search=search_precision(checkpoint, search, track))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 import types
 import typing
 from functools import cache
@@ -150,5 +151,10 @@ def _typed(value: Any, expected: type, where: str) -> Any:
     if expected is float and type(value) is int:
         return float(value)
     if type(value) is not expected:
-        raise SchemaError(f"{where}: expected {_JSON[expected]}, found {json.dumps(value, ensure_ascii=False)[:40]}")
+        raise SchemaError(f"{where}: expected {_JSON[expected]}, found {_shown(value)[:40]}")
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, as JSON unless it may be nested too deeply for that."""
+    return reprlib.repr(value) if value and isinstance(value, (list, dict)) else json.dumps(value, ensure_ascii=False)

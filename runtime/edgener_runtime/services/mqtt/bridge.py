@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.services.systemd import READY, notify
 
 from .answers import Answerer, PublishRefusedError
 from .broker import Broker
-from .connection import Connection, ConnectionLostError
-from .messages import IncomingMessage, OutgoingMessage
+from .connection import Connection, ConnectionLostError, taken_over
+from .messages import OutgoingMessage
+from .pump import Pump
+from .suspects import Suspects
 
-_Computing = tuple[IncomingMessage, "asyncio.Task[OutgoingMessage]"]
-_Confirming = tuple[IncomingMessage, OutgoingMessage, "asyncio.Future[None]"]
+_SUSPICIOUS = 3  # connections in a row that the broker soon ended without a reason, until the session is checked
+_SOON = 2  # times the longest delay between attempts: two bridges that take turns do not last longer
 
 
 @dataclass
@@ -49,121 +53,111 @@ class Bridge:
     answerer: Answerer
     report: Callable[[str], None]
     backoff: Backoff = field(default_factory=Backoff)
+    _pump: Pump | None = None
+    _overdue: bool = False
+    _suspects: Suspects | None = field(default_factory=Suspects.of_environment)
+    _hung_up: int = 0  # connections in a row that the broker soon ended without a reason, each at another message
+    _blamed: str | None = None  # the key of the message whose answer the last of them did not confirm
+
+    def in_progress(self) -> str:
+        """The number of messages that are received and not acknowledged, in words."""
+        count = self._pump.connection.held if self._pump else 0
+        return f"{count} message{'s' * (count != 1)} in progress"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Answer until `stop` is set, then finish the messages in progress.
 
-        Raises UserInputError where the broker refuses the bridge for good, EdgenerError where the model fails on every
-        text.
+        Raises UserInputError where the broker refuses the bridge for good or another client has its session,
+        EdgenerError where the model fails on every text.
         """
         await self.answerer.probe()
+        notify(READY)
         while not stop.is_set():
             began = asyncio.get_running_loop().time()
             try:
                 await self._serve(stop)
             except ConnectionLostError as lost:
-                if asyncio.get_running_loop().time() - began > self.backoff.longest:
+                lasted = asyncio.get_running_loop().time() - began
+                self._hung_up = self._hung_up + 1 if lost.hung_up and lasted < _SOON * self.backoff.longest else 0
+                if lasted > self.backoff.longest:
                     self.backoff.reset()
                 delay = self.backoff.delay() if lost.wait else 0
                 self.report(f"{lost}; trying again in {delay:.1f} s" if lost.wait else str(lost))
                 await _wait(stop, delay)
+                if self._hung_up >= _SUSPICIOUS and not stop.is_set():
+                    await self._check_session()
+
+    def set_overdue(self, overdue: bool) -> None:
+        """Publish whether the model's batch is overdue."""
+        self._overdue = overdue
+        if self._pump:
+            self._pump.add(self._publish_status(self._pump.connection))
+
+    async def give_up(self) -> None:
+        """Publish the dead letter of a message whose text alone holds the model, so that no restart meets it again."""
+        if self._pump:
+            await self._pump.give_up()
+
+    async def _check_session(self) -> None:
+        """Raise UserInputError where another client has the session: the status says so while this one is away.
+
+        Only MQTT 5 has a reason for it, and mosquitto 2.0 does not send it.
+        """
+        name = f"{self.broker.client_id[:14]}-{secrets.token_hex(4)}"
+        looking = Connection(replace(self.broker, client_id=name, keeps_session=False), self._status("offline"))
+        try:
+            await looking.connect()
+            status = await looking.read_retained(self.answerer.topics.status)
+        except (ConnectionLostError, UserInputError):  # a broker may not know clients by another name
+            status = None
+        finally:
+            looking.drop()
+        if status in (b"online", b"overdue"):
+            raise taken_over(self.broker)
+        self.report(
+            f"the broker ended {self._hung_up} connections in a row without a reason; "
+            f"does another client connect as {self.broker.client_id}?"
+        )
 
     async def _serve(self, stop: asyncio.Event) -> None:
         """Answer over one connection. Raises ConnectionLostError where it ends before `stop` is set."""
-        connection = Connection(self.broker, self._status("offline"))
+        connection = Connection(self.broker, self._status("offline"), self.answerer.max_bytes)
         await connection.connect()
         try:
             await connection.subscribe(self.answerer.topics.requests)
-            await self._publish_online(connection)
+            await self._publish_status(connection)
             session = (
                 "the session was kept"
                 if connection.session_present
                 else "a new session, with nothing that was published before"
             )
             self.report(f"connected to {self.broker} as {self.broker.client_id}: {session}")
-            pump = Pump(connection, self.answerer)
+            self._pump = pump = Pump(connection, self.answerer, self._suspects)
+            self._suspects = None  # what is repeated on the next connection was in progress in this process
             try:
                 await pump.run(stop)
-            except ConnectionLostError:
+            except ConnectionLostError as lost:
                 if pump.unconfirmed:
                     self.answerer.lost_with(pump.unconfirmed)
+                    lost.hung_up = lost.hung_up and pump.unconfirmed.key != self._blamed
+                    self._blamed = pump.unconfirmed.key
                 raise
         finally:
+            self._pump = None
             await connection.close(self._status("offline"))
 
-    async def _publish_online(self, connection: Connection) -> None:
+    async def _publish_status(self, connection: Connection) -> None:
         try:
-            await connection.publish_confirmed(self._status("online"))
+            await connection.publish_confirmed(self._status())
         except PublishRefusedError as refused:
             topic = self.answerer.topics.status
             raise UserInputError(
                 f"the broker takes nothing on {topic}: {refused}", "Let the bridge's user write there."
             ) from None
 
-    def _status(self, word: str) -> OutgoingMessage:
+    def _status(self, word: str | None = None) -> OutgoingMessage:
+        word = word or ("overdue" if self._overdue else "online")
         return OutgoingMessage(self.answerer.topics.status, word.encode(), retain=True)
-
-
-class Pump:
-    """Answers a connection's messages: concurrently computed, then published and acknowledged in order of arrival.
-
-    MQTT requires that order of acknowledgements [MQTT-4.6.0-2]. A message is acknowledged after the broker has
-    confirmed its answer, so that the broker always holds one of the two.
-    """
-
-    def __init__(self, connection: Connection, answerer: Answerer) -> None:
-        self.connection = connection
-        self.answerer = answerer
-        self.unconfirmed: IncomingMessage | None = None
-        self._computing: asyncio.Queue[_Computing] = asyncio.Queue()  # the broker's `window` bounds every queue
-        self._confirming: asyncio.Queue[_Confirming] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[OutgoingMessage]] = set()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Answer until `stop` is set and nothing is in progress. Raises ConnectionLostError."""
-        stages = [asyncio.create_task(stage()) for stage in (self._compute, self._publish, self._confirm)]
-        stopped = asyncio.create_task(self._until(stop))
-        try:
-            done, _ = await asyncio.wait({*stages, stopped, self.connection.lost}, return_when=asyncio.FIRST_COMPLETED)
-            for ended in done:
-                ended.result()
-        finally:
-            for task in (*stages, stopped, *self._tasks):
-                task.cancel()
-            await asyncio.gather(*stages, stopped, *self._tasks, return_exceptions=True)
-
-    async def _until(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        await self.connection.drain()
-
-    async def _compute(self) -> None:
-        while True:
-            arrival = await self.connection.arrivals.get()
-            task = asyncio.create_task(self.answerer.reply(arrival))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            self._computing.put_nowait((arrival, task))
-
-    async def _publish(self) -> None:
-        while True:
-            arrival, task = await self._computing.get()
-            message = await task
-            self._confirming.put_nowait((arrival, message, await self.connection.publish(message)))
-
-    async def _confirm(self) -> None:
-        while True:
-            arrival, message, confirmation = await self._confirming.get()
-            self.unconfirmed = arrival
-            while True:
-                try:
-                    await confirmation
-                    break
-                except PublishRefusedError as refused:
-                    message = self.answerer.replacement(arrival, message, refused)
-                    confirmation = await self.connection.publish(message)
-            self.unconfirmed = None
-            self.answerer.confirmed()
-            self.connection.acknowledge(arrival)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
