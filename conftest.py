@@ -16,6 +16,7 @@ LONGEST = (
     "tests/e2e/test_spine.py",
     "tests/test_search.py",
     "tests/test_pipeline.py",
+    "tests/exporters/test_architectures.py",
 )
 _RERUNS, _RERUN_DELAY = 2, 1  # of tests that measure time; seconds between them
 _SEEN = pytest.StashKey[dict[int, tuple[BaseException, str]]]()

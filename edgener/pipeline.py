@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,22 @@ from edgener.parity.gate import EXIT_CODES, Verdict, explain, overall
 from edgener.parity.reference import PyTorchModel
 from edgener.parity.report import write_reports
 from edgener.report.export_page import write_html
+from edgener_exporters.architectures import Architecture, find_architecture
 from edgener_exporters.calibrate.calibration import Calibration
 from edgener_exporters.graph.lengths import check_lengths
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.optimise import optimise_for_cpu
+from edgener_exporters.libraries import export_errors
 from edgener_exporters.search.mixed import build_mixed
 from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.base.files import staged_folder
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest
-from edgener_runtime.errors import ParityError, UserInputError
+from edgener_runtime.errors import ExportError, ParityError, UserInputError
 from edgener_runtime.machine.devices import CPU, DEVICES
 from edgener_runtime.text.tokenize import TextTokenizer
 
-from .checkpoint import Checkpoint, data_record, open_checkpoint
+from .checkpoint import Checkpoint, data_record, open_checkpoint, read_config
 from .labels import LabelChoice
 from .progress import Track, untracked
 from .search import SearchResult
@@ -58,7 +60,8 @@ class ExportSpec:
     left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
     and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures.
     Variants are judged with this number of `threads`; None is the runtime's default. `labels` is what the user says of
-    the model's labels.
+    the model's labels. `untested` also exports an architecture without a row in architectures.ARCHITECTURES.
+    `not_built` has the reason for every variant that was requested and cannot be built.
     """
 
     variants: tuple[Variant, ...]
@@ -76,15 +79,25 @@ class ExportSpec:
     timings: Path | None = None
     threads: int | None = None
     labels: LabelChoice | None = None
+    untested: bool = False
+    not_built: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, reasons: Mapping[str, str]) -> ExportSpec:
+        """The spec without the variants that cannot be built, by name, with the reasons."""
+        variants = tuple(variant for variant in self.variants if variant.name not in reasons)
+        return replace(self, variants=variants, not_built={**self.not_built, **reasons})
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's manifest, and the parity report of every variant, including those left out."""
+    """The bundle's manifest, the parity report of every variant that was built, including those left out, and the
+    reason for every variant that could not be built.
+    """
 
     bundle: str
     manifest: Manifest
     reports: tuple[ParityReport, ...]
+    not_built: Mapping[str, str] = field(default_factory=dict)
 
 
 class RefusedVariantsError(ParityError):
@@ -103,6 +116,7 @@ class RefusedVariantsError(ParityError):
         self.exit_code = EXIT_CODES[verdict]
 
 
+_NOT_BUILT = "{} cannot be built"
 _FIXES = {
     Verdict.FAIL: "Nothing was written. Leave the variant out, or raise its budget.",
     Verdict.INCONCLUSIVE: "Nothing was written. Judge on more text, leave the variant out, or raise its budget.",
@@ -113,16 +127,22 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
     """Export a checkpoint as a bundle at `out`; every variant is compared with PyTorch through the runtime.
 
     Raises RefusedVariantsError where a variant fails or the text is too short for a verdict; an earlier bundle at `out`
-    then stays unchanged. Raises UserInputError (checkpoint, data), ExportError, StorageError.
+    then stays unchanged. Raises UserInputError (architecture, checkpoint, data), ExportError, StorageError.
     """
+    architecture = find_architecture(read_config(path), spec.untested)
+    spec = buildable(spec, architecture)
     checkpoint = open_checkpoint(path, spec.labels)
     _check(spec, checkpoint)
     with staged_folder(out, marker=MANIFEST) as staging:
         write_tokenizer(checkpoint, staging)
-        _build_variants(checkpoint, spec, staging, track)
+        spec = _build_variants(checkpoint, spec, staging, track)
         origin = provenance(checkpoint, spec.dataset, spec.exporter)
         origin["calibration"] = dataclasses.asdict(data_record(spec.calibration)) if spec.calibration else None
-        manifest = _timed(spec, staging, draft_manifest(checkpoint, spec.variants, staging, origin), track)
+        if spec.not_built:
+            origin["not_built"] = dict(spec.not_built)
+        manifest = draft_manifest(checkpoint, spec.variants, staging, origin)
+        manifest = replace(manifest, architecture=architecture.name, untested=not architecture.tested)
+        manifest = _timed(spec, staging, manifest, track)
 
         reference = _run_pytorch(checkpoint, spec.dataset, track)
         manifest = replace(manifest, scheme=reference.answers.label_set.scheme)
@@ -131,7 +151,8 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
             judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track, spec.threads)
             for entry in manifest.variants
         )
-        built, manifest = manifest, _passing(spec, staging, ExportResult(str(out), manifest, reports))
+        result = ExportResult(str(out), manifest, reports, spec.not_built)
+        built, manifest = manifest, _passing(spec, staging, result)
 
         write_reports(reports, staging)
         _write_search(spec, staging)
@@ -140,7 +161,20 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _bundled(spec))
         (staging / REPRODUCE).write_text(script, encoding="utf-8")
         manifest = write_manifest(prove(manifest, reports, DEVICES[DEVICE].provider, origin["versions"]), staging)
-    return ExportResult(str(out), manifest, reports)
+    return replace(result, manifest=manifest)
+
+
+def buildable(spec: ExportSpec, architecture: Architecture) -> ExportSpec:
+    """The spec without the variants of a set that the architecture refuses.
+
+    Raises UserInputError where one was named that it refuses.
+    """
+    refused = {name: reason for name, reason in architecture.refused.items() if VARIANTS[name] in spec.variants}
+    if refused and not spec.keep_passing:
+        name, reason = next(iter(refused.items()))
+        possible = ", ".join(name for name in VARIANTS if name not in architecture.refused)
+        raise UserInputError(f"{name} cannot be built from {architecture.title}: {reason}", f"Possible are: {possible}")
+    return spec.without(refused)
 
 
 def _timed(spec: ExportSpec, folder: Path, manifest: Manifest, track: Track) -> Manifest:
@@ -202,8 +236,12 @@ def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
         raise UserInputError("a variant requires calibration text, and none was given", "Give --calibration SOURCE.")
 
 
-def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, track: Track) -> None:
-    """Build every variant from the FP32 graph, which is removed where it was not requested."""
+def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, track: Track) -> ExportSpec:
+    """Build every variant from the FP32 graph, which is removed where it was not requested.
+
+    Where variants that do not pass are left out, those that cannot be built are as well: the spec that is returned has
+    the others.
+    """
     step = track("export", 1 + len(spec.variants))
     fp32 = model_file(folder, VARIANTS["fp32"])
     fp32.parent.mkdir()
@@ -214,15 +252,30 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
     texts = [sentence.text for sentence in spec.calibration.sentences] if spec.calibration else []
     calibration = Calibration(texts, tokenizer, spec.calibration_method, spec.cache, track)
     for variant in spec.variants:
-        if variant.planned and spec.search:
-            build_mixed(fp32, model_file(folder, variant), calibration, spec.search.plan)
-        elif variant.build:
-            variant.build(fp32, model_file(folder, variant), calibration)
-        if variant.requirements.providers == (CPU,):
-            optimise_for_cpu(model_file(folder, variant), variant.disabled_optimizers)
+        try:
+            _build_variant(variant, fp32, model_file(folder, variant), calibration, spec.search)
+        except (ExportError, UserInputError) as error:
+            if variant.exact or not spec.keep_passing:
+                raise
+            model_file(folder, variant).unlink(missing_ok=True)
+            spec = spec.without({variant.name: error.message.removeprefix(_NOT_BUILT.format(variant.name) + ": ")})
         step()
     if VARIANTS["fp32"] not in spec.variants:
         fp32.unlink()
+    return spec
+
+
+def _build_variant(
+    variant: Variant, fp32: Path, out: Path, calibration: Calibration, search: SearchResult | None
+) -> None:
+    """Build one variant from the FP32 graph. Raises ExportError or UserInputError with the reason where it cannot."""
+    with export_errors(_NOT_BUILT.format(variant.name)):
+        if variant.planned and search:
+            build_mixed(fp32, out, calibration, search.plan)
+        elif variant.build:
+            variant.build(fp32, out, calibration)
+        if variant.requirements.providers == (CPU,):
+            optimise_for_cpu(out, variant.disabled_optimizers)
 
 
 def _run_pytorch(checkpoint: Checkpoint, dataset: Dataset, track: Track) -> Reference:

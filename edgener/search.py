@@ -23,6 +23,7 @@ from edgener.parity.measures.counts import count_sentences
 from edgener.parity.measures.tagging import Answers, answer
 from edgener.parity.reference import PyTorchModel, reference_answers
 from edgener.parity.speed import ROUNDS, measure_speed
+from edgener_exporters.architectures import find_architecture
 from edgener_exporters.calibrate.calibration import Calibration
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.search.measurements import ProductMeasurements
@@ -38,7 +39,7 @@ from edgener_runtime.machine.cpu import isa
 from edgener_runtime.pipeline import TokenClassifier
 from edgener_runtime.text.tokenize import TextTokenizer
 
-from .checkpoint import Checkpoint, data_record, open_checkpoint
+from .checkpoint import Checkpoint, data_record, open_checkpoint, read_config
 from .labels import LabelChoice
 from .progress import Track, untracked
 
@@ -53,6 +54,7 @@ class SearchSpec:
     """The text to try plans on, which the gate must not use later, the calibration text and the budgets.
 
     Without `cache`, an interrupted search starts again. `labels` is what the user says of the model's labels.
+    `untested` also searches an architecture that the table of architectures does not have.
     """
 
     dataset: Dataset
@@ -62,6 +64,7 @@ class SearchSpec:
     exporter: str = "torch"
     cache: Path | None = None
     labels: LabelChoice | None = None
+    untested: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,11 @@ def search_precision(path: Path, spec: SearchSpec, track: Track = untracked) -> 
     Bare figures decide where the text is too short for a pass even of FP32; where no mix is within the budgets,
     everything except the embeddings stays in FP32. The verdict of the chosen trial says which case it is. The default
     budget of churn is 1 %. A budget for the batch effect excludes dynamic quantisation, the only kernel with one.
-    Raises UserInputError (checkpoint, data).
+    Raises UserInputError (architecture, checkpoint, data).
     """
+    architecture = find_architecture(read_config(path), spec.untested)
+    if reason := architecture.refused.get("mixed"):
+        raise UserInputError(f"{architecture.title} has nothing to choose kernels for: {reason}", "Export fp32.")
     checkpoint = open_checkpoint(path, spec.labels)
     check_labels(checkpoint.entity_labels, spec.dataset)
     name = f"{data_record(spec.dataset).source} ({spec.dataset.split})"

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from edgener import pipeline
 from edgener.cli.main import main
 from edgener.data.types import Dataset, Sentence
+from edgener_exporters.architectures import ARCHITECTURES
 from edgener_exporters.graph.graph import save_graph
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.variants import SETS, VARIANTS, Variant
@@ -41,7 +42,13 @@ def silent(fp32: Path, out: Path, calibration: object) -> None:
     save_graph(model, out)
 
 
-PLANTED = {"same": same, "silent": silent}
+def broken(fp32: Path, out: Path, calibration: object) -> None:
+    """A form that another library fails to build, half of it written."""
+    out.write_bytes(b"half")
+    raise RuntimeError("planted")
+
+
+PLANTED = {"same": same, "silent": silent, "broken": broken}
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +213,97 @@ def test_of_a_set_what_is_left_out_is_listed_with_its_reason(
     assert [entry.name for entry in verify_bundle(tmp_path / "out").variants] == ["same"]
     printed = " ".join(done.stdout.split())
     assert "left out (fail): silent changed 50.00% of the entities" in printed and "left out (pass)" not in printed
+
+
+def test_of_a_set_what_cannot_be_built_is_left_out_with_its_reason(
+    trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SETS, "all", ("same", "broken"))
+    arguments = [trained, "--out", tmp_path / "out", "--data", data, "--variant", "all", "--max-f1-drop", 0]
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    assert "left out (not built): broken: RuntimeError: planted" in " ".join(done.stdout.split())
+    manifest = verify_bundle(tmp_path / "out")
+    assert [entry.name for entry in manifest.variants] == ["same"]
+    assert manifest.provenance["not_built"] == {"broken": "RuntimeError: planted"}
+    assert [file.name for file in (tmp_path / "out" / "variants").iterdir()] == ["same.onnx"]
+    assert json.loads(run(*arguments, "--json").stdout)["not_built"] == {"broken": "RuntimeError: planted"}
+
+
+def test_a_named_variant_that_cannot_be_built_refuses_the_bundle(trained: Path, data: Path, tmp_path: Path) -> None:
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "same,broken", "--max-churn", 0)
+    assert done.exit_code == 1
+    assert "broken cannot be built: RuntimeError: planted" in done.stderr
+    check_nothing_written(tmp_path, done)
+
+
+# --- architectures
+
+
+def of_another_architecture(trained: Path, folder: Path, name: str | None) -> Path:
+    shutil.copytree(trained, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["model_type"] = name
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["longformer", "fnet", "of-my-own", None])
+def test_an_unsupported_architecture_is_rejected_by_name_before_anything_runs(
+    name: str | None, trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "open_checkpoint", lambda path, labels: pytest.fail("the checkpoint was opened"))
+    checkpoint = of_another_architecture(trained, tmp_path / "checkpoint", name)
+    for variants in ("fp32", "all", "auto"):
+        done = run(checkpoint, "--out", tmp_path / "out", "--data", data, "--variant", variants)
+        assert done.exit_code == 2, done.output
+        assert f"architecture {name or 'None'!r}" in done.stderr and "--untested" in done.stderr
+        assert all(row in done.stderr for row in ARCHITECTURES)
+        check_nothing_written(tmp_path, done)
+
+
+def test_untested_tries_it_and_the_bundle_says_so(
+    trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(ARCHITECTURES, "bert")
+    arguments = [trained, "--out", tmp_path / "out", "--data", data, "--variant", "fp32"]
+    assert run(*arguments).exit_code == 2
+    done = run(*arguments, "--untested")
+    assert done.exit_code == 0, done.output
+    assert "untested: no test of edgener covers bert models" in " ".join(done.stdout.split())
+    manifest = verify_bundle(tmp_path / "out")
+    assert (manifest.architecture, manifest.untested) == ("bert", True)
+    assert " --untested" in (tmp_path / "out" / "reproduce.sh").read_text()
+
+
+def test_untested_changes_nothing_for_a_supported_one(trained: Path, data: Path, tmp_path: Path) -> None:
+    done = run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "fp32", "--untested")
+    assert done.exit_code == 0, done.output
+    manifest = verify_bundle(tmp_path / "out")
+    assert (manifest.architecture, manifest.untested) == ("bert", False)
+
+
+def test_a_setting_that_makes_another_model_is_rejected_with_advice(trained: Path, data: Path, tmp_path: Path) -> None:
+    checkpoint = of_another_architecture(trained, tmp_path / "checkpoint", "big_bird")  # block_sparse by default
+    done = run(checkpoint, "--out", tmp_path / "out", "--data", data, "--variant", "fp32")
+    assert done.exit_code == 2
+    assert "attention_type" in done.stderr and "original_full" in done.stderr
+
+
+def test_a_variant_that_the_architecture_refuses_is_bad_input_by_name_and_left_out_of_a_set(
+    trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = replace(ARCHITECTURES["bert"], refused={"silent": "a planted reason"})
+    monkeypatch.setitem(ARCHITECTURES, "bert", row)
+    arguments = [trained, "--out", tmp_path / "out", "--data", data, "--max-f1-drop", 0, "--variant"]
+    done = run(*arguments, "same,silent")
+    assert done.exit_code == 2
+    assert "silent cannot be built from BERT: a planted reason" in done.stderr
+    check_nothing_written(tmp_path, done)
+    monkeypatch.setitem(SETS, "all", ("same", "silent"))
+    done = run(*arguments, "all")
+    assert done.exit_code == 0, done.output
+    assert "left out (not built): silent: a planted reason" in " ".join(done.stdout.split())
 
 
 # --- exit 4

@@ -1,4 +1,4 @@
-"""Small models with random weights, of the architectures that people fine-tune for named entities."""
+"""Small models with random weights, their graphs, and text for them."""
 
 from __future__ import annotations
 
@@ -14,45 +14,18 @@ from edgener.data.types import Dataset
 from edgener_exporters.calibrate.calibration import Calibration
 from edgener_runtime.text.tokenize import TextTokenizer
 
+from .encoders import random_model
+
 BuildOnce = Callable[[str, Callable[[Path], object]], Path]
-LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
-_BERT = {
-    "vocab_size": 120,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "max_position_embeddings": 140,
-}
-# Configuration class of transformers, and its settings: the layout of bert-base-cased and its relatives, only small.
-ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
-    "bert": ("BertConfig", _BERT),
-    "roberta": ("RobertaConfig", _BERT | {"type_vocab_size": 1, "pad_token_id": 1}),
-    "distilbert": (
-        "DistilBertConfig",
-        {"vocab_size": 120, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 140},
-    ),
-    "electra": ("ElectraConfig", _BERT | {"embedding_size": 16}),
-}
 
 
 @pytest.fixture(scope="session")
 def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`make_checkpoint("bert")` is the folder of such a model; settings of its configuration can be overridden."""
-    import torch
-    import transformers
 
     def make(architecture: str, **settings: Any) -> Path:
-        name, defaults = ARCHITECTURES[architecture]
-        labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)}}
-        config = getattr(transformers, name)(**(defaults | labels | settings))
-        torch.manual_seed(0)
-        model = transformers.AutoModelForTokenClassification.from_config(config)
-        with torch.no_grad():  # a fresh model answers nearly the same to everything: too weak a test
-            for parameter in model.parameters():
-                parameter += 0.2 * torch.randn_like(parameter)
         folder = tmp_path_factory.mktemp(architecture)
-        model.save_pretrained(folder)
+        random_model(architecture, **settings).save_pretrained(folder)
         return folder
 
     return make

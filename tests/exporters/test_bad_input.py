@@ -114,9 +114,9 @@ def fused(made: Encoder, out: Path) -> None:
 
 
 INPUTS: list[tuple[Maker, str]] = [
-    (perceptron, r"not an encoder of BERT's family"),
-    (perceptron_with_softmax, r"not an encoder of BERT's family"),
-    (residual_network, r"not an encoder of BERT's family"),
+    (perceptron, "not an encoder: it has no attention"),
+    (perceptron_with_softmax, "not an encoder: it has no attention"),
+    (residual_network, "not an encoder: it has no attention"),
     (unknown_operator, "Flux"),
     (foreign_operator, r"not ONNX's own: ai\.example\.SoftmaxOne"),
     (external_data, r"bad\.onnx has \d+ weights in other files"),

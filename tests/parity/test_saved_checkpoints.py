@@ -13,6 +13,7 @@ import pytest
 from edgener.checkpoint import open_checkpoint
 from edgener.data.sentences import sentence_of_text
 from edgener.data.types import Dataset
+from edgener.parity.budgets import Budget
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime import TokenClassifier
@@ -21,6 +22,7 @@ from edgener_runtime.decoding.entity import AGGREGATIONS
 pytestmark = pytest.mark.compat
 
 SAVED = Path(__file__).parents[1] / "saved"
+VARIANTS_OF_BUNDLE = (VARIANTS["int8-dynamic"], VARIANTS["fp32"])
 STRANGE = (
     "Größe 42 µm,Ø 8",
     "泵 P-101 漏油",
@@ -51,10 +53,10 @@ def texts(small_factory: dict[str, Dataset]) -> list[str]:
 def pair(
     request: pytest.FixtureRequest, texts: list[str], equality: ModuleType, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Any, TokenClassifier]]:
-    """transformers' pipeline and the FP32 bundle of one saved checkpoint."""
+    """transformers' pipeline, and the bundle of one saved checkpoint in FP32 and INT8, opened in FP32."""
     bundle = tmp_path_factory.mktemp("saved") / "bundle"
     data = Dataset("plain", "test", tuple(sentence_of_text(text, [], 1, Counter()) for text in texts), "json")
-    export_bundle(SAVED / request.param, bundle, ExportSpec((VARIANTS["fp32"],), data))
+    export_bundle(SAVED / request.param, bundle, ExportSpec(VARIANTS_OF_BUNDLE, data, (Budget("churn", 1),)))
     with TokenClassifier.load(bundle, variant="fp32") as classifier:
         yield equality.open_pipeline(open_checkpoint(SAVED / request.param)), classifier
 

@@ -113,6 +113,14 @@ def rounds() -> str:
         return python("benchmarks/gate_budget.py", "--out", f"{folder}/budget.json")
 
 
+def encoders() -> str:
+    """The table of architectures."""
+    from edgener_exporters.architectures import architectures_table
+    from edgener_exporters.variants import VARIANTS
+
+    return architectures_table(VARIANTS)
+
+
 def selftests() -> str:
     """What was run where."""
     files = sorted(map(str, (ROOT / "benchmarks" / "devices").glob("*.json")))
@@ -133,6 +141,7 @@ QUOTED: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
         lambda: python("-m", "edgener.bench.schema"),
     ),
     ("docs/reference/devices.md", "<!-- platforms -->", "<!-- /platforms -->", platforms),
+    ("docs/reference/supported.md", "<!-- encoders: begin -->", "<!-- encoders: end -->", encoders),
     ("docs/reference/supported.md", "<!-- proven where: begin -->", "<!-- proven where: end -->", selftests),
 )  # fmt: skip
 THIS_MACHINE = (("docs/reference/devices.md", "$ edgener-runtime devices", "```", printed_devices),)

@@ -20,6 +20,7 @@ from edgener_exporters.calibrate.measurement_cache import cache_folder
 from edgener_exporters.variants import DEFAULT, SETS, select_variants
 from edgener_runtime.base.serde import to_dict
 from edgener_runtime.cli.options import RenamedOption, option_arguments
+from edgener_runtime.errors import ExportError
 
 from .budgets import budget_options, budget_settings
 from .calibration import calibration_options
@@ -62,12 +63,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Copy speeds from this bundle [default: measure them now].",
 )
+@click.option("--untested", is_flag=True, help="Try an architecture that is not supported, and label the bundle so.")
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
     checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, labels: LabelChoice,
     budgets: tuple[Budget, ...], exporter: str, calibration: str | None, calibration_method: str,
-    plan: Path | None, timings: Path | None, threads: int | None, as_json: bool,
+    plan: Path | None, timings: Path | None, untested: bool, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Export, quantise and verify a checkpoint as a bundle.
 
@@ -79,7 +81,10 @@ def export(
     on this text. Text without entities is judged by --max-churn and --max-batch-effect. FP32 must not change any label.
 
     --variant all tries every variant; auto tries FP32 and the fastest mix of precisions (edgener search). Variants of
-    these two sets that do not pass are left out of the bundle, and the report gives the reason.
+    these two sets that do not pass or cannot be built are left out of the bundle, and the reason is printed.
+
+    The table of encoders in docs/reference/supported.md lists the architectures that are supported. --untested tries
+    others, and the bundle's manifest says so.
 
     \b
     Example:
@@ -104,12 +109,12 @@ def export(
         ("variant", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
         ("calibration", data_record(text).source if text and calibration else None),
         ("calibration_method", calibration_method if text else None), *data_settings(data),
-        *label_settings(labels), ("threads", limit_pytorch(threads)),
+        *label_settings(labels), ("untested", untested), ("threads", limit_pytorch(threads)),
     ))  # fmt: skip
     spec = ExportSpec(
         chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache_folder(),
         keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings, threads=threads,
-        labels=labels,
+        labels=labels, untested=untested,
     )  # fmt: skip
     try:
         with tracked() as track:
@@ -121,9 +126,16 @@ def export(
 
 
 def _with_plan(spec: ExportSpec, plan: Path | None, checkpoint: Path, data: DataSpec, track: Track) -> ExportSpec:
-    """The spec with the plan of the variant mixed: from its file, or searched now where a variant is planned."""
-    from edgener.search import SearchSpec, read_search, search_precision
+    """The spec with the plan of the variant mixed: from its file, or searched now where a variant is planned.
 
+    A set of variants goes without mixed where no plan can be found.
+    """
+    from edgener.checkpoint import read_config
+    from edgener.pipeline import buildable
+    from edgener.search import SearchSpec, read_search, search_precision
+    from edgener_exporters.architectures import find_architecture
+
+    spec = buildable(spec, find_architecture(read_config(checkpoint), spec.untested))
     if plan:
         return replace(spec, search=read_search(plan))
     if not spec.calibration or not any(variant.planned for variant in spec.variants):
@@ -131,9 +143,14 @@ def _with_plan(spec: ExportSpec, plan: Path | None, checkpoint: Path, data: Data
     text = search_text(data, spec.dataset)
     search = SearchSpec(
         text, spec.calibration, spec.budgets, spec.calibration_method, spec.exporter, spec.cache,
-        spec.labels,
+        spec.labels, spec.untested,
     )  # fmt: skip
-    return replace(spec, search=search_precision(checkpoint, search, track))
+    try:
+        return replace(spec, search=search_precision(checkpoint, search, track))
+    except ExportError as error:
+        if not spec.keep_passing:
+            raise
+        return spec.without({variant.name: error.message for variant in spec.variants if variant.planned})
 
 
 def _render(result: ExportResult, as_json: bool, written: bool) -> None:
@@ -143,6 +160,7 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
             "labels": to_dict(result.manifest.label_set),
             "variants": [to_dict(variant) for variant in result.manifest.variants] if written else [],
             "parity": [report.record() for report in result.reports],
+            "not_built": dict(result.not_built),
         }
         click.echo(json.dumps(record, indent=2))
         return
@@ -178,9 +196,12 @@ def _figures(report: ParityReport) -> tuple[str, ...]:
 
 
 def _left_out(result: ExportResult) -> Iterator[str]:
-    """The variants that are not in the bundle, with the reasons."""
+    """The variants that are not in the bundle, with the reasons, and whether the architecture is supported."""
     from edgener.parity.gate import Verdict, explain
 
+    yield from (f"left out (not built): {name}: {reason}" for name, reason in result.not_built.items())
+    if result.manifest.untested:
+        yield f"untested: no test of edgener covers {result.manifest.architecture} models; the manifest says so"
     included = {entry.name for entry in result.manifest.variants}
     for report in result.reports:
         if report.variant not in included:

@@ -10,6 +10,7 @@ from edgener_exporters.libraries import reason_of, silence_libraries
 from edgener_runtime.errors import UserInputError
 
 from .adapter import base_folder, head_rows, merge_adapter
+from .padding import ignore_padding
 from .weights import check_weights
 
 CONFIG = "config.json"
@@ -33,7 +34,7 @@ def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
     else:
         _refuse_whole_texts(checkpoint, config)
     check_weights(model, loading, checkpoint)
-    return model.eval()
+    return ignore_padding(model.eval())
 
 
 def load_config(checkpoint: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
@@ -36,7 +37,11 @@ def _symbolic_shapes(model: Any) -> dict[str, SymbolicShape]:
     load_onnxruntime()  # before its tools import it
     from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 
-    graph = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
+    logging.getLogger(SymbolicShapeInference.__module__).setLevel(logging.ERROR)  # sizes that it cannot compare
+    try:
+        graph = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
+    except Exception:  # noqa: BLE001 - it raises exceptions of many kinds on branches; then it knows nothing
+        return {}
     return {
         value.name: [dimension.dim_param or dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.value_info, *graph.output)

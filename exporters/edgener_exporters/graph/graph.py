@@ -111,13 +111,21 @@ def drop_unused(graph: Any) -> None:
     graph.initializer.extend(used)
 
 
+def _replace(field: Any, values: list[Any]) -> None:
+    del field[:]
+    field.extend(values)
+
+
 def _unused(graph: Any) -> list[Any]:
     read = _read(graph)
     return [node for node in graph.node if not read & set(node.output)]
 
 
 def _read(graph: Any) -> set[str]:
-    return {value.name for value in graph.output} | {name for node in graph.node for name in node.input}
+    """The tensors that a graph or a branch of it reads or returns."""
+    found = {value.name for value in graph.output} | {name for node in graph.node for name in node.input}
+    branches = (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
+    return found.union(*map(_read, branches))
 
 
 class Rewriting:
@@ -155,11 +163,10 @@ class Rewriting:
     def replace_graph(self, model: Any) -> None:
         """Replace the model's graph; weights that no node reads are removed."""
         graph = model.graph
-        used = {name for node in self.nodes for name in node.input} | {value.name for value in graph.output}
-        read = [tensor for tensor in (*graph.initializer, *self.weights.values()) if tensor.name in used]
-        for field, values in ((graph.node, self.nodes), (graph.initializer, read)):
-            del field[:]
-            field.extend(values)
+        _replace(graph.node, self.nodes)
+        read = _read(graph)
+        weights = [tensor for tensor in (*graph.initializer, *self.weights.values()) if tensor.name in read]
+        _replace(graph.initializer, weights)
         del graph.value_info[:]  # names of tensors that may no longer exist
         for domain in {node.domain for node in self.nodes} - {entry.domain for entry in model.opset_import} - {""}:
             model.opset_import.add(domain=domain, version=1)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edgener_exporters.architectures import takes_whole_mask
 from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.libraries import export_errors
 from edgener_runtime.base.install import BUILD_SIDE, install_line
@@ -14,6 +15,8 @@ from edgener_runtime.errors import ExportError
 
 from .checks import check_graph
 from .constant_shapes import use_constant_shapes
+from .positions import tabulated_buckets
+from .tidy import tidy
 
 OPSET = 19  # the first with FP16 scales of INT8; TensorRT reads up to 20
 LARGEST = 2_000_000_000  # bytes of weights; protobuf ends at 2 GiB, including the nodes
@@ -31,9 +34,10 @@ def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
 
     model = load_reference(checkpoint)
     _refuse_large(model)
-    with export_errors(f"{exporter} cannot export {checkpoint}"):
+    with export_errors(f"{exporter} cannot export {checkpoint}"), tabulated_buckets(model):
         EXPORTERS[exporter](model, checkpoint, out)
         graph = onnx.load(out)
+        tidy(graph.graph)
         use_constant_shapes(graph)
         onnx.save(graph, out)
     check_graph(out, model, input_names(model))
@@ -82,8 +86,8 @@ def _logits_module(model: Any, names: tuple[str, ...]) -> Any:
     import torch
     import transformers
 
-    # transformers 5 adds forty nodes for a mask of two dimensions, and uses one of four dimensions unchanged
-    takes_whole_mask = int(transformers.__version__.split(".")[0]) >= 5
+    # transformers 5 adds forty nodes for a mask of two dimensions; most models use one of four dimensions unchanged
+    whole_mask = int(transformers.__version__.split(".")[0]) >= 5 and takes_whole_mask(model.config.model_type)
 
     class Logits(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -92,7 +96,7 @@ def _logits_module(model: Any, names: tuple[str, ...]) -> Any:
 
         def forward(self, *values: Any) -> Any:
             inputs = dict(zip(names, values, strict=True))
-            if takes_whole_mask:
+            if whole_mask:
                 seen = inputs["attention_mask"][:, None, None, :] != 0
                 inputs["attention_mask"] = torch.where(seen, 0.0, torch.finfo(torch.float32).min)
             return self.model(**inputs).logits

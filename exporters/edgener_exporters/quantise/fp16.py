@@ -58,10 +58,11 @@ def to_fp16(model: Any, calibration: Calibration) -> None:
     floats = _float_tensors(model)
     seen = calibration.ranges(model, floats, "minmax")
     large = {name for name in floats if seen[name].size * _HEADROOM > LARGEST} | _large_weights(model)
+    positions = _positions(model)
     full = {
         node.output[0]
         for node in model.graph.node
-        if node.op_type in _FP32_OPERATORS or large & {*node.input, *node.output}
+        if node.op_type in _FP32_OPERATORS or (large | positions) & {*node.input, *node.output}
     }
     _cast_to_fp16(model, set(floats), full)
 
@@ -136,6 +137,27 @@ def _large_weights(model: Any) -> set[str]:
 
     floats = (tensor for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT)
     return {tensor.name for tensor in floats if np.abs(numpy_helper.to_array(tensor)).max(initial=0) > LARGEST}
+
+
+def _positions(model: Any) -> set[str]:
+    """The tensors that whole numbers or angles are made of: positions, exact in half precision up to 2048."""
+    from onnx import TensorProto
+
+    whole = {TensorProto.INT32, TensorProto.INT64}
+    writers = {output: node for node in model.graph.node for output in node.output}
+    waiting = [
+        name
+        for node in model.graph.node
+        if node.op_type in ("Cos", "Sin") or (node.op_type == "Cast" and node.attribute[0].i in whole)
+        for name in node.input
+    ]
+    found = set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in writers and name not in found and writers[name].op_type != "Shape":
+            found.add(name)
+            waiting.extend(writers[name].input)
+    return found
 
 
 def _constants(model: Any) -> Iterator[Any]:

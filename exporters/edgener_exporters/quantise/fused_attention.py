@@ -6,15 +6,22 @@ computes the same as the products and the attention that it replaces.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgener_exporters.graph.graph import Emit, Rewriting
+from edgener_exporters.graph.graph import Emit, Rewriting, weights_of
 from edgener_exporters.graph.roles import Product, find_products
 from edgener_exporters.graph.weights import quantized, safe_column_scales
 
 MASK = "attention_mask"
+_SPLIT, _MERGED = 4, 3  # axes of an activation with heads, and without
+# What makes a mask of scores out of the attention mask; comparisons of positions are not among it.
+_OF_A_MASK = {
+    "Cast", "Concat", "Constant", "ConstantOfShape", "Equal", "Expand", "Gather", "Mul", "Not", "Reshape", "Shape",
+    "Slice", "Sub", "Unsqueeze", "Where",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,23 +35,35 @@ class Attention:
 
 
 def find_attentions(model: Any) -> Iterator[Attention]:
-    """The layers with plain attention: each product has a bias, and the heads have a constant size.
+    """The layers with plain attention: softmax(query key / sqrt(size of a head) + mask of the padding) value.
 
-    There are none where attention is more than scores and weighted values, such as relative positions: QAttention does
-    not support that.
+    Anything between, such as rotary or relative positions, or a mask that differs by query, is not in QAttention, and
+    such a layer is left out; so is one with a product without bias, or with a number of heads that is not constant.
     """
-    products = {product.role: product for product in find_products(model)}
-    layers = sum(role.endswith(".query") for role in products)
-    if _products_of_activations(model) != 2 * layers:
-        return
-    biases, heads = dict(_biases(model)), dict(_heads(model))
-    for layer in range(layers):
-        three = [products[f"layer.{layer}.{part}"] for part in ("query", "key", "value")]
-        added = [biases[product.output] for product in three if product.output in biases]
-        counts = [heads[total] for _, total in added if total in heads]
-        if len(counts) == len(three) and len(set(counts)) == 1:
-            names = tuple(vector for vector, _ in added)
-            yield Attention(tuple(three), names, products[f"layer.{layer}.attention_output"].input, counts[0])
+    products = {product.output: product for product in find_products(model)}
+    graph = _GraphIndex(model)
+    for node in model.graph.node:
+        if node.op_type == "Softmax" and (found := _attention_of(graph, node, products)):
+            yield found
+
+
+def _attention_of(graph: _GraphIndex, softmax: Any, products: Mapping[str, Product]) -> Attention | None:
+    """The plain attention around a softmax, or None."""
+    scores, scale = graph.unscaled(graph.without_mask(softmax.input[0]))
+    context = graph.only_reader(softmax.output[0], "MatMul")
+    if scores is None or scores.op_type != "MatMul" or context is None or context.input[0] != softmax.output[0]:
+        return None
+    split = [graph.split_heads(name) for name in (*scores.input, context.input[1])]
+    parts = [part for part in split if part is not None and part.product in products]
+    merged = graph.merged_heads(context.output[0])
+    if merged is None or len(parts) < len(split) or len({(part.heads, part.size) for part in parts}) > 1:
+        return None
+    three = tuple(products[part.product] for part in parts)
+    scale *= math.prod(part.scale for part in parts[:2])
+    plain = math.isclose(scale, 1 / math.sqrt(parts[0].size), rel_tol=1e-4) and parts[2].scale == 1
+    if not plain or len({product.input for product in three}) > 1:
+        return None
+    return Attention(three, tuple(part.bias for part in parts), merged, parts[0].heads)
 
 
 def fused(attention: Attention, weights: dict[str, Any]) -> Emit:
@@ -58,15 +77,16 @@ def fused(attention: Attention, weights: dict[str, Any]) -> Emit:
         arrays = [numpy_helper.to_array(weights[product.weight]) for product in attention.products]
         matrix = np.concatenate(arrays, axis=1)
         scales = safe_column_scales(matrix)
+        weight = "+".join(product.weight for product in attention.products)  # shared by the layers of some encoders
         bias = np.concatenate([numpy_helper.to_array(weights[name]) for name in attention.biases])
         scale, zero = f"{at}/scale", f"{at}/zero_point"
         rows = changed.wide_node("DynamicQuantizeLinear", [at], [f"{at}/uint8", scale, zero])
         inputs = [
             rows,
-            changed.weight(f"{to}/weight/int8", lambda: quantized(matrix, scales)),
-            changed.weight(f"{to}/weight/bias", lambda: bias),
+            changed.weight(f"{weight}/int8", lambda: quantized(matrix, scales)),
+            changed.weight(f"{weight}/bias", lambda: bias),
             scale,
-            changed.weight(f"{to}/weight/scale", lambda: scales),
+            changed.weight(f"{weight}/scale", lambda: scales),
             changed.node("Cast", [MASK], f"{MASK}/int32", to=TensorProto.INT32),
             zero,
             changed.weight("int8/zero", lambda: np.array(0, dtype=np.int8)),
@@ -76,31 +96,99 @@ def fused(attention: Attention, weights: dict[str, Any]) -> Emit:
     return emit
 
 
-def _products_of_activations(model: Any) -> int:
-    weights = {tensor.name for tensor in model.graph.initializer}
-    return sum(
-        node.op_type == "Einsum" or (node.op_type == "MatMul" and not weights & set(node.input))
-        for node in model.graph.node
-    )
+@dataclass(frozen=True)
+class _Heads:
+    """A biased product that is split into heads: the product's output, the bias, heads and their size, and a factor."""
+
+    product: str
+    bias: str
+    heads: int
+    size: int
+    scale: float
 
 
-def _biases(model: Any) -> Iterator[tuple[str, tuple[str, str]]]:
-    """By the value with a bias: the vector of weights, and the sum."""
-    vectors = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 1}
-    for node in model.graph.node:
-        if node.op_type == "Add":
-            for value, vector in (node.input, reversed(node.input)):
-                if vector in vectors:
-                    yield value, (vector, node.output[0])
+class _GraphIndex:
+    """The nodes around a softmax, found by what they write and read."""
 
+    def __init__(self, model: Any) -> None:
+        self._weights = weights_of(model)
+        self._writers = {output: node for node in model.graph.node for output in node.output}
+        self._readers: dict[str, list[Any]] = {}
+        for node in model.graph.node:
+            for name in node.input:
+                self._readers.setdefault(name, []).append(node)
 
-def _heads(model: Any) -> Iterator[tuple[str, int]]:
-    """By the value that a Reshape splits into heads: their number, where its target is a constant of four."""
-    from onnx import numpy_helper
+    def only_reader(self, name: str, operator: str) -> Any | None:
+        """The one node that reads a tensor, where it is of this operator."""
+        readers = self._readers.get(name, [])
+        return readers[0] if len(readers) == 1 and readers[0].op_type == operator else None
 
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Reshape" and node.input[1] in tensors:
-            target = numpy_helper.to_array(tensors[node.input[1]])
-            if len(target) == 4:
-                yield node.input[0], int(target[2])
+    def merged_heads(self, name: str) -> str | None:
+        """The value whose heads stand side by side again, where nothing else reads the value with heads."""
+        node = self.only_reader(name, "Transpose")
+        node = node and self.only_reader(node.output[0], "Reshape")
+        return str(node.output[0]) if node and len(self.constant(node.input[1])) == _MERGED else None
+
+    def constant(self, name: str) -> list[float]:
+        """The numbers of a constant vector or of a single number; empty for what is computed, or is a matrix."""
+        from onnx import numpy_helper
+
+        node = self._writers.get(name)
+        tensor = node.attribute[0].t if node is not None and node.op_type == "Constant" else self._weights.get(name)
+        if tensor is None or len(tensor.dims) > 1:
+            return []
+        numbers: list[float] = numpy_helper.to_array(tensor).ravel().tolist()
+        return numbers
+
+    def without_mask(self, name: str) -> str:
+        """The scores before the mask of the padding was added or filled in."""
+        node = self._writers.get(name)
+        if node is not None and node.op_type == "Add":
+            for scores, mask in (node.input, reversed(node.input)):
+                if self._hides_padding(mask):
+                    return str(scores)
+        if node is not None and node.op_type == "Where" and self._hides_padding(node.input[0]):
+            return str(next((name for name in node.input[1:] if not self.constant(name)), ""))
+        return ""
+
+    def _hides_padding(self, name: str) -> bool:
+        """Whether a tensor depends on the attention mask alone, and on the same position for every query."""
+        seen, waiting, leaves = set(), [name], set()
+        while waiting:
+            name = waiting.pop()
+            node = self._writers.get(name)
+            if node is None and name not in self._weights:
+                leaves.add(name)
+            elif node is None and len(self._weights[name].dims) > 1:
+                return False
+            elif node is not None and name not in seen:
+                if node.op_type not in _OF_A_MASK:
+                    return False
+                seen.add(name)
+                waiting += [] if node.op_type == "Shape" else node.input
+        return leaves == {MASK}
+
+    def unscaled(self, name: str) -> tuple[Any | None, float]:
+        """The node before multiplications with single numbers, and their product."""
+        node, scale = self._writers.get(name), 1.0
+        while node is not None and node.op_type in ("Mul", "Div") and len(self.constant(node.input[1])) == 1:
+            (factor,) = self.constant(node.input[1])
+            scale *= factor if node.op_type == "Mul" else 1 / factor
+            node = self._writers.get(node.input[0])
+        return node, scale
+
+    def split_heads(self, name: str) -> _Heads | None:
+        """The product behind transposes, the split into heads and the bias, or None where anything else is between."""
+        target: list[float] = []
+        node, scale = self.unscaled(name)
+        while node is not None and node.op_type in ("Transpose", "Reshape"):
+            if node.op_type == "Reshape":
+                target = self.constant(node.input[1])
+            node, factor = self.unscaled(node.input[0])
+            scale *= factor
+        if node is None or node.op_type != "Add" or len(target) != _SPLIT or min(target[2:]) < 1:
+            return None
+        for product, bias in (node.input, reversed(node.input)):
+            if bias in self._weights and len(self._weights[bias].dims) == 1:
+                return _Heads(product, bias, int(target[2]), int(target[3]), scale)
+        return None

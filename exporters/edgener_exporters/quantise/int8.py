@@ -46,6 +46,8 @@ def encoder_products(model: Any, keep: Collection[str] = ()) -> list[Product]:
     products = find_products(model)
     if strange := sorted(set(keep) - {product.role for product in products}):
         raise UserInputError(f"there is no product {', '.join(strange)}", f"Such as: {products[0].role}")
+    if all(product.is_head for product in products):
+        raise UserInputError("the encoder has no products of activations with weights", "Leave this variant out.")
     return [product for product in products if not product.is_head and product.role not in keep]
 
 

@@ -91,8 +91,8 @@ def _values(model: Any) -> Mapping[str, list[str]]:
     found = {}
     for role, product in products.items():
         if role.endswith("attention_output"):
-            value = products[role.replace("attention_output", "value")]
-            if bias := _bias(model, value.output):
+            value = products.get(role.replace("attention_output", "value"))
+            if value and (bias := _bias(model, value.output)):
                 found[product.input] = [value.weight, bias]
     return found
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.roles import find_embeddings, find_products
 from edgener_exporters.quantise.int8 import encoder_products
 from edgener_runtime.errors import UserInputError
@@ -73,7 +75,50 @@ def test_a_role_that_there_is_not_is_refused(cased: Encoder) -> None:
         encoder_products(onnx.load(cased.fp32), {"layer.7.query"})
 
 
-# --- graphs that are no BERT
+# --- layers that are not BERT's
+
+
+@pytest.fixture(scope="module")
+def roles_of(
+    make_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., list[str]]:
+    """The roles in the graph of an architecture with random weights."""
+
+    def find(architecture: str, **settings: object) -> list[str]:
+        file = tmp_path_factory.mktemp("roles") / "fp32.onnx"
+        export_onnx(make_checkpoint(architecture, **settings), file)
+        return [product.role for product in find_products(onnx.load(file))]
+
+    return find
+
+
+def test_shared_layers_have_roles_of_their_own(roles_of: Callable[..., list[str]]) -> None:
+    assert roles_of("albert", num_hidden_layers=3) == [
+        "projection", *(f"layer.{layer}.{part}" for layer in range(3) for part in PARTS), "classifier",
+    ]  # fmt: skip
+
+
+def test_one_product_may_be_query_key_and_value(roles_of: Callable[..., list[str]]) -> None:
+    parts = ["query_key_value", *PARTS[3:]]
+    layers = [f"layer.{layer}.{part}" for layer in range(2) for part in parts]
+    assert roles_of("deberta") == [*layers, "classifier"]
+    assert roles_of("modernbert", num_hidden_layers=2) == [*layers, "head.1", "classifier"]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_products_of_constants_have_no_role(roles_of: Callable[..., list[str]], shared: bool) -> None:
+    """DeBERTa multiplies the table of relative positions by weights, in each layer."""
+    assert roles_of("deberta-v2", share_att_key=shared) == [*LAYERS, "classifier"]
+
+
+@pytest.mark.parametrize(("architecture", "count"), [("mobilebert", 23), ("convbert", 17)])
+def test_products_of_other_layers_are_numbered(
+    architecture: str, count: int, roles_of: Callable[..., list[str]]
+) -> None:
+    assert roles_of(architecture) == [*(f"product.{number}" for number in range(count)), "classifier"]
+
+
+# --- graphs that are not encoders
 
 
 def graph_of(*nodes: onnx.NodeProto) -> onnx.ModelProto:
@@ -84,19 +129,19 @@ def graph_of(*nodes: onnx.NodeProto) -> onnx.ModelProto:
     return model
 
 
-def test_a_network_without_attention_is_not_bert() -> None:
+def test_a_network_without_attention_is_not_an_encoder() -> None:
     layer = [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("MatMul", ["h", "b"], ["logits"])]
     with pytest.raises(UserInputError, match="no attention"):
         find_products(graph_of(*layer))
 
 
-def test_a_classifier_with_a_softmax_is_not_bert() -> None:
+def test_a_classifier_with_a_softmax_is_not_an_encoder() -> None:
     nodes = [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("Softmax", ["h"], ["logits"])]
-    with pytest.raises(UserInputError, match="0 products lead to logits"):
+    with pytest.raises(UserInputError, match="no attention"):
         find_products(graph_of(*nodes))
 
 
-def test_attention_without_a_feed_forward_layer_is_not_bert() -> None:
+def test_attention_without_a_feed_forward_layer_is_numbered() -> None:
     nodes = [
         *(helper.make_node("MatMul", ["x", weight], [name]) for weight, name in zip("abc", "qkv", strict=True)),
         helper.make_node("Transpose", ["k"], ["kt"], perm=[1, 0]),
@@ -105,5 +150,5 @@ def test_attention_without_a_feed_forward_layer_is_not_bert() -> None:
         helper.make_node("MatMul", ["shares", "v"], ["context"]),
         helper.make_node("MatMul", ["context", "a"], ["logits"]),
     ]
-    with pytest.raises(UserInputError, match="after attention 0 come 1 products that are not a feed-forward"):
-        find_products(graph_of(*nodes))
+    roles = [product.role for product in find_products(graph_of(*nodes))]
+    assert roles == ["product.0", "product.1", "product.2", "classifier"]

@@ -56,7 +56,8 @@ def products_of(fp32: Path) -> dict[str, Product]:
 def matrices_of(fp32: Path) -> dict[str, list[str]]:
     """The weights that each INT8 matrix stands for, by its name: query, key and value stand side by side."""
     model = onnx.load(fp32)
-    merged = {f"{layer.output}/weight": [one.weight for one in layer.products] for layer in find_attentions(model)}
+    layers = [[product.weight for product in layer.products] for layer in find_attentions(model)]
+    merged = {"+".join(weights): weights for weights in layers}
     inside = {weight for weights in merged.values() for weight in weights}
     rest = [product.weight for product in find_products(model) if not product.is_head]
     return merged | {weight: [weight] for weight in rest if weight not in inside}
