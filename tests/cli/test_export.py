@@ -20,6 +20,7 @@ from edgener_exporters.graph.graph import save_graph
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.variants import SETS, VARIANTS, Variant
 from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.errors import ExportError
 
 LABELLED = 60  # sentences
 
@@ -235,6 +236,21 @@ def test_a_named_variant_that_cannot_be_built_refuses_the_bundle(trained: Path, 
     assert done.exit_code == 1
     assert "broken cannot be built: RuntimeError: planted" in done.stderr
     check_nothing_written(tmp_path, done)
+
+
+def test_a_set_goes_without_mixed_where_the_search_cannot_build_a_kernel(
+    trained: Path, small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise ExportError("planted")
+
+    monkeypatch.setattr("edgener.search.search_precision", fail)
+    arguments = [trained, "--out", tmp_path / "out", "--data", small_data, "--variant"]
+    done = run(*arguments, "auto")
+    assert done.exit_code == 0, done.output
+    assert "left out (not built): mixed: planted" in " ".join(done.stdout.split())
+    assert [entry.name for entry in verify_bundle(tmp_path / "out").variants] == ["fp32"]
+    assert run(*arguments, "mixed,fp32").exit_code == 1
 
 
 # --- architectures
