@@ -26,7 +26,7 @@ from edgener.checkpoint import Checkpoint, data_record, open_checkpoint
 from edgener.cli.options import data_options
 from edgener.data.read import SPLITS, DataSpec, read_split
 from edgener.encoding import load_tokenizer
-from edgener_exporters.graph.onnx import load_reference
+from edgener_exporters.checkpoint.load import load_reference
 from edgener_runtime import TokenClassifier
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding, Entity

@@ -14,9 +14,10 @@ from edgener.parity.budgets import Budget
 from edgener.parity.reference import PyTorchModel
 from edgener.pipeline import ExportSpec, export_bundle
 from edgener_exporters.architectures import ARCHITECTURES
+from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.distance import relative_distance
 from edgener_exporters.graph.checks import TOLERANCE, cases
-from edgener_exporters.graph.onnx import export_onnx, input_names, load_reference
+from edgener_exporters.graph.onnx import export_onnx, input_names
 from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime import TokenClassifier

@@ -11,9 +11,10 @@ import pytest
 from onnx import numpy_helper
 
 from edgener_exporters.calibrate.calibration import METHODS, Calibration
+from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.graph.checks import NEWEST_IR, cases, check_declaration
 from edgener_exporters.graph.graph import weights_of
-from edgener_exporters.graph.onnx import OPSET, input_names, load_reference
+from edgener_exporters.graph.onnx import OPSET, input_names
 from edgener_exporters.graph.roles import find_products
 from edgener_exporters.quantise.int8_static import quantize_static
 from edgener_exporters.variants import VARIANTS

@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 
 from edgener import pipeline
+from edgener.bundle import tokenizer
 from edgener.data.factory import factory_splits
 from edgener.data.types import Dataset, Sentence
 from edgener.parity.budgets import Budget
 from edgener.parity.compare import ParityReport
 from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
-from edgener_exporters.graph.onnx import export_onnx, load_reference
+from edgener_exporters.checkpoint.load import load_reference
+from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.quantise import fp16_emulation as halves_module
 from edgener_exporters.variants import VARIANTS, Builder, Variant
 from edgener_runtime.errors import ParityError
@@ -249,17 +251,47 @@ def flip_tokenizer(checkpoint: Path) -> None:
 
 
 @pytest.mark.parametrize("flip", [flip_configuration, flip_tokenizer])
-def test_a_flipped_lower_casing_is_caught_on_text_and_not_on_lower_case_text_nor_ids(
+def test_where_a_checkpoint_s_files_disagree_the_bundle_splits_as_pytorch_does(
     trained: Path, text: Dataset, tmp_path: Path, flip: Callable[[Path], None]
 ) -> None:
     checkpoint = shutil.copytree(trained, tmp_path / "checkpoint")
     flip(checkpoint)
+    passed(checkpoint, tmp_path / "out", ExportSpec((VARIANTS["fp32"],), text))
+
+
+def flipped(resolved: Callable[..., str]) -> Callable[..., str]:
+    """A tokenizer that is written in another way than it was resolved."""
+
+    def flip(*arguments: Any) -> str:
+        settings = json.loads(resolved(*arguments))
+        settings["normalizer"]["lowercase"] = False
+        return json.dumps(settings)
+
+    return flip
+
+
+def test_a_tokenizer_that_changes_on_its_way_is_caught_before_anything_is_built(
+    trained: Path, text: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenizer, "_resolved", flipped(tokenizer._resolved))
+    monkeypatch.setattr("edgener.pipeline._build_variants", None)
+    with pytest.raises(ParityError, match="in another way than transformers"):
+        export_bundle(trained, tmp_path / "out", ExportSpec((VARIANTS["fp32"],), in_lower_case(text)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_the_samples_miss_it_it_is_caught_on_text_and_not_on_lower_case_text_nor_ids(
+    trained: Path, text: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenizer, "_resolved", flipped(tokenizer._resolved))
+    monkeypatch.setattr(tokenizer, "unicode_samples", lambda: iter(("oil leak",)))
+    monkeypatch.setattr(tokenizer, "_with_added_tokens", lambda tokenizer: iter(()))
     spec = ExportSpec((VARIANTS["fp32"],), text)
     with pytest.raises(ParityError, match="other subwords") as caught:
-        export_bundle(checkpoint, tmp_path / "out", spec)  # its graph is right on random ids: that was checked before
+        export_bundle(trained, tmp_path / "out", spec)  # its graph is right on random ids: that was checked before
     assert caught.value.exit_code == 3
-    assert list(tmp_path.iterdir()) == [checkpoint]
-    passed(checkpoint, tmp_path / "out", replace(spec, dataset=in_lower_case(text)))
+    assert not list(tmp_path.iterdir())
+    passed(trained, tmp_path / "out", replace(spec, dataset=in_lower_case(text)))
 
 
 def in_lower_case(text: Dataset) -> Dataset:

@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.graph.checks import cases, check_declaration, check_graph
-from edgener_exporters.graph.onnx import load_reference
 from edgener_runtime.errors import ExportError
 
 LABELS = 5

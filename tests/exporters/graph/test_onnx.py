@@ -12,8 +12,9 @@ from pathlib import Path
 import onnx
 import pytest
 
+from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.graph import onnx as exporters
-from edgener_exporters.graph.onnx import export_onnx, load_reference
+from edgener_exporters.graph.onnx import export_onnx
 from edgener_runtime.errors import ExportError, UserInputError
 
 pytestmark = pytest.mark.compat

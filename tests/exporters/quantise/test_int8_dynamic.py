@@ -13,9 +13,10 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
+from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.graph.checks import cases, check_declaration
 from edgener_exporters.graph.graph import weights_of
-from edgener_exporters.graph.onnx import export_onnx, load_reference
+from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.roles import Product, find_embeddings, find_products
 from edgener_exporters.graph.weights import safe_column_scales
 from edgener_exporters.quantise.fused_attention import find_attentions

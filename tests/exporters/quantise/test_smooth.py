@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.graph.checks import cases
 from edgener_exporters.graph.graph import open_graph, weights_of
-from edgener_exporters.graph.onnx import load_reference
 from edgener_exporters.quantise.int8 import encoder_products
 from edgener_exporters.quantise.int8_dynamic import dynamic_product
 from edgener_exporters.quantise.smooth import smooth, smoothable
