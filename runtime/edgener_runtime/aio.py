@@ -23,6 +23,14 @@ class BatchRecord:
     failed: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class RunningBatch:
+    """The batch that runs: texts in it, and characters of them."""
+
+    texts: int
+    characters: int
+
+
 @dataclass
 class _Call:
     """A text that waits for a batch."""
@@ -45,6 +53,7 @@ class AsyncTokenClassifier:
         self.max_wait = max_wait
         self.max_characters = max_characters
         self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for metrics
+        self.running: RunningBatch | None = None  # for a watchdog
         self._waiting: deque[_Call] = deque()
         self._running: list[_Call] = []
         self._arrived = asyncio.Event()
@@ -162,6 +171,7 @@ class AsyncTokenClassifier:
         loop = asyncio.get_running_loop()
         texts = [call.text for call in batch]
         failed = False
+        self.running = RunningBatch(len(texts), sum(map(len, texts)))
         try:
             found = await loop.run_in_executor(self._thread, self.classifier.predict_batch, texts, batch[0].decoding)
         except Exception as error:  # noqa: BLE001 - the caller gets it
@@ -170,6 +180,7 @@ class AsyncTokenClassifier:
                 batch[0].answer.set_exception(error)
         else:
             _answer(batch, found)
+        self.running = None
         self.batches.append(BatchRecord(len(batch), sum(map(len, texts)), failed))
         if failed and len(batch) > 1:
             for call in batch:

@@ -51,3 +51,9 @@ class DeviceError(EdgenerError):
 
 class ProviderError(DeviceError):
     """An execution provider that was requested and is not available."""
+
+
+class StalledError(EdgenerError):
+    """A model's run that does not return; the process cannot stop it, and ends."""
+
+    exit_code = 7
