@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,14 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"
     "--dead-letters", default="edgener/dead-letters", show_default=True, help="Topic of messages without an answer."
 )
 @click.option(
-    "--status", default="edgener/status", show_default=True, help="Topic of the retained status, online or offline."
-)
-@click.option("--client-id", default="edgener", show_default=True, help="Name of the session that the broker keeps.")
+    "--status", default="edgener/status", show_default=True,
+    help="Topic of the retained status: online, overdue, offline.",
+)  # fmt: skip
+@click.option(
+    "--response-topics", multiple=True, metavar="FILTER",
+    help="Allowed response topics; repeatable [default: all but the bridge's own].",
+)  # fmt: skip
+@click.option("--client-id", help="Name of the session that the broker keeps [default: by host and bundle].")
 @click.option("--protocol", type=click.Choice(["5", "3.1.1"]), default="5", show_default=True, help="MQTT version.")
 @click.option("--username", help=f"User name; the password is in --password-file or ${PASSWORD}.")
 @click.option("--password-file", type=click.Path(path_type=Path), help="File with the password.")
@@ -45,18 +50,27 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"
     "--window", type=click.IntRange(1, 65535), default=256, show_default=True, help="Most unacknowledged messages."
 )
 @click.option("--max-bytes", type=click.IntRange(1), default=65536, show_default=True, help="Longest accepted message.")
+@click.option(
+    "--overdue", type=click.FloatRange(0.1), default=60, show_default=True,
+    help="Seconds for a batch; after twice as many the bridge ends, exit code 7.",
+)  # fmt: skip
+@click.option(
+    "--stop-within", type=click.FloatRange(0), default=30, show_default=True,
+    help="Most seconds for messages in progress after SIGTERM.",
+)  # fmt: skip
 @decoding_options
 @loading_options
 def mqtt(
     bundle: Path, host: str, port: int | None, requests: str, answers: str, dead_letters: str, status: str,
-    client_id: str, protocol: str, username: str | None, password_file: Path | None, tls: bool, ca_file: Path | None,
-    window: int, max_bytes: int, decoding: Decoding, load: Callable[[Path], TokenClassifier],
+    response_topics: tuple[str, ...], client_id: str | None, protocol: str, username: str | None,
+    password_file: Path | None, tls: bool, ca_file: Path | None, window: int, max_bytes: int, overdue: float,
+    stop_within: float, decoding: Decoding, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Answer texts of an MQTT topic on another topic.
 
     A request is a JSON object with a string `text`; its answer has the same fields and `entities`. A message without an
     answer goes to the dead letters with the reason. A message is acknowledged after the broker has confirmed its
-    answer. SIGTERM and Ctrl-C end the bridge after the messages in progress.
+    answer. SIGTERM and Ctrl-C end the bridge after the messages in progress, a second signal at once.
 
     \b
     Examples:
@@ -67,34 +81,51 @@ def mqtt(
         raise DeviceError("the MQTT client paho-mqtt is not installed", install_line("mqtt"))
     import asyncio
 
-    from edgener_runtime.services.mqtt.broker import Broker, Topics, tls_context
+    from edgener_runtime.services.mqtt.broker import Broker, Topics, default_client_id, tls_context
 
-    topics = Topics(requests, answers, dead_letters, status)
+    topics = Topics(requests, answers, dead_letters, status, response_topics)
     if ca_file and not tls:
         raise UserInputError("--ca-file without --tls would not be used", "Give --tls.")
+    name = default_client_id(bundle) if client_id is None else client_id
     broker = Broker(
-        host, port or (8883 if tls else 1883), client_id, protocol, username, _password(password_file),
+        host, port or (8883 if tls else 1883), name, protocol, username, _password(password_file),
         tls_context(ca_file) if tls else None, window,
     )  # fmt: skip
-    asyncio.run(_answer(load(bundle), broker, topics, decoding, max_bytes))
+    classifier = load(bundle)
+    asyncio.run(_Service(classifier, broker, topics, decoding, max_bytes, overdue, stop_within).run())
 
 
-async def _answer(
-    classifier: TokenClassifier, broker: Broker, topics: Topics, decoding: Decoding, max_bytes: int
-) -> None:
-    import asyncio
+@dataclass(frozen=True)
+class _Service:
+    """What runs: the bridge, with a watchdog for its classifier."""
 
-    from edgener_runtime.aio import AsyncTokenClassifier
-    from edgener_runtime.services.mqtt.answers import Answerer
-    from edgener_runtime.services.mqtt.bridge import Bridge
+    classifier: TokenClassifier
+    broker: Broker
+    topics: Topics
+    decoding: Decoding
+    max_bytes: int
+    overdue: float
+    stop_within: float
 
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with AsyncTokenClassifier(classifier) as waiting:
-        answerer = Answerer(waiting, topics, decoding, max_bytes)
-        await Bridge(broker, answerer, _report).run(stop)
-    _report("stopped: messages in progress are answered, the rest waits with the broker")
+    async def run(self) -> None:
+        """Answer until a signal comes."""
+        import asyncio
+
+        from edgener_runtime.aio import AsyncTokenClassifier
+        from edgener_runtime.services.mqtt.answers import Answerer
+        from edgener_runtime.services.mqtt.bridge import Bridge
+        from edgener_runtime.services.stop_signals import StopSignals
+        from edgener_runtime.services.watchdog import Watchdog
+
+        stop = asyncio.Event()
+        async with AsyncTokenClassifier(self.classifier) as waiting:
+            bridge = Bridge(self.broker, Answerer(waiting, self.topics, self.decoding, self.max_bytes), _report)
+            StopSignals(stop, self.stop_within, bridge.in_progress, _report).install()
+            watchdog = Watchdog(waiting, _report, self.overdue, bridge.set_overdue, bridge.give_up)
+            watching = asyncio.create_task(watchdog.run())
+            await bridge.run(stop)
+        watching.cancel()
+        _report("stopped: messages in progress are answered, the rest waits with the broker")
 
 
 def _password(file: Path | None) -> str | None:

@@ -8,7 +8,7 @@ from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.decoding.entity import PLAIN, Decoding
 from edgener_runtime.errors import UserInputError
 
-from .broker import Topics, is_topic
+from .broker import Topics
 from .messages import IncomingMessage, OutgoingMessage, PoisonMessageError, answer, dead_letter, read_request
 
 GIVE_UP = 5  # lost connections on the same message before the bridge stops answering it
@@ -32,6 +32,10 @@ class Answerer:
     decoding: Decoding = PLAIN
     max_bytes: int = 65536
     _losses: dict[str, int] = field(default_factory=dict)
+
+    def give_up(self, arrival: IncomingMessage) -> OutgoingMessage:
+        """The dead letter of a message whose text the model does not return from."""
+        return self._dead(arrival, PoisonMessageError("model-hangs", "the model does not return from this text"))
 
     async def probe(self) -> None:
         """Answer one text to test the classifier. Raises EdgenerError where it fails on every text."""
@@ -81,20 +85,18 @@ class Answerer:
         )
 
     async def _answer(self, arrival: IncomingMessage) -> OutgoingMessage:
-        request = read_request(arrival.payload, self.max_bytes)
+        text = read_request(arrival, self.max_bytes)
         self._check(arrival.response_topic)
         try:
-            entities = await self.classifier.predict(request.text, self.decoding)
+            entities = await self.classifier.predict(text, self.decoding)
         except Exception as error:  # noqa: BLE001 - the model may raise anything on one text and answer the next
             await self.probe()
             raise PoisonMessageError("model-failed", f"the model fails on this text: {error}") from None
-        return answer(arrival, self.topics.answers, request, entities)
+        return answer(arrival, self.topics.answers, entities)
 
     def _check(self, response_topic: str | None) -> None:
-        if response_topic is None:
-            return
-        if not is_topic(response_topic) or self.topics.are_requests(response_topic):
-            raise PoisonMessageError("response-topic", f"no answer can go to the response topic {response_topic!r}")
+        if response_topic is not None and (why := self.topics.refusal(response_topic)):
+            raise PoisonMessageError("response-topic", f"no answer can go to {response_topic!r}: {why}")
 
     def _dead(self, arrival: IncomingMessage, poison: PoisonMessageError) -> OutgoingMessage:
         return dead_letter(arrival, self.topics.dead_letters, poison, self.max_bytes)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+import socket
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +17,17 @@ from edgener_runtime.services.secret_file import check_secret_file
 
 PROTOCOLS = ("5", "3.1.1")
 _LONGEST_TOPIC = 65535  # bytes of UTF-8
+_DEEPEST_TOPIC = 200  # slashes; mosquitto ends connections that publish deeper
+# wildcards, control characters, surrogates and noncharacters: MQTT lets brokers end connections that send them
+_UNFIT = re.compile("[+#\0-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]")
 
 
 @dataclass(frozen=True)
 class Broker:
     """A broker's address, the client id that names the session there, and the credentials.
 
-    `window` is the largest number of unacknowledged messages. Raises UserInputError for a password without a user
+    `window` is the largest number of unacknowledged messages; a client whose session the broker does not keep has no
+    will either. Raises UserInputError for a password without a user
     name, an empty client id or an unknown protocol.
     """
 
@@ -31,6 +39,7 @@ class Broker:
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     window: int = 256
+    keeps_session: bool = True
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
@@ -48,6 +57,7 @@ class Broker:
 class Topics:
     """Requests (a filter, wildcards and `$share` allowed), answers, dead letters, and the bridge's status.
 
+    `responses` are filters of the response topics that requests may name; without any, all but the bridge's own.
     Raises UserInputError for an invalid topic, and where the bridge would read its own messages.
     """
 
@@ -55,10 +65,12 @@ class Topics:
     answers: str = "edgener/answers"
     dead_letters: str = "edgener/dead-letters"
     status: str = "edgener/status"
+    responses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _is_filter(self.requests):
-            raise UserInputError(f"{self.requests!r} is not a topic to subscribe to")
+        for topics in (self.requests, *self.responses):
+            if not _is_filter(topics):
+                raise UserInputError(f"{topics!r} is not a topic to subscribe to")
         for name in ("answers", "dead_letters", "status"):
             topic = getattr(self, name)
             if not is_topic(topic):
@@ -74,10 +86,24 @@ class Topics:
         shared = self.requests.startswith("$share/")
         return topic_matches_sub(self.requests.split("/", 2)[-1] if shared else self.requests, topic)
 
+    def refusal(self, response_topic: str) -> str | None:
+        """Why no answer may go to a response topic, or None where it may."""
+        if not is_topic(response_topic):
+            return "it is not a topic to publish on"
+        if response_topic.startswith("$"):
+            return "topics with $ are the broker's own"
+        if response_topic in (self.dead_letters, self.status) or self.are_requests(response_topic):
+            return "the bridge uses it itself"
+        if self.responses and not any(topic_matches_sub(allowed, response_topic) for allowed in self.responses):
+            return f"only {', '.join(self.responses)} are allowed"
+        return None
+
 
 def is_topic(name: str) -> bool:
-    """Whether messages can be published on a name: no wildcard, not empty, not too long."""
-    return 0 < len(name.encode("utf-8", "replace")) <= _LONGEST_TOPIC and not set(name) & set("+#\0")
+    """Whether brokers let clients publish on a name: no wildcard or control character, not empty, long or deep."""
+    if _UNFIT.search(name) or any(ord(letter) & 0xFFFE == 0xFFFE for letter in name):
+        return False
+    return 0 < len(name.encode()) <= _LONGEST_TOPIC and name.count("/") <= _DEEPEST_TOPIC
 
 
 def _is_filter(name: str) -> bool:
@@ -85,6 +111,17 @@ def _is_filter(name: str) -> bool:
     levels = name.split("/")
     plain = [level for level in levels if level not in ("+", "#")]
     return name != "" and "#" not in levels[:-1] and all(is_topic(level) for level in plain if level)
+
+
+def default_client_id(bundle: Path, root: Path = Path("/")) -> str:
+    """A client id for this host and the bundle's path, the same after each restart; 23 letters, which any broker takes.
+
+    Hosts are told apart by name, machine id and a board's serial number. `root` holds /etc and /proc.
+    """
+    marks = [socket.gethostname().encode(), os.fsencode(bundle.absolute())]
+    for file in (root / "etc" / "machine-id", root / "proc" / "device-tree" / "serial-number"):
+        marks.append(file.read_bytes() if os.access(file, os.R_OK) else b"")
+    return f"edgener-{hashlib.sha256(bytes(1).join(marks)).hexdigest()[:15]}"
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:

@@ -10,8 +10,7 @@ import contextlib
 import ssl
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -21,13 +20,14 @@ from edgener_runtime.errors import UserInputError
 
 from .answers import PublishRefusedError
 from .broker import Broker
+from .client import BoundedClient
 from .client_loop import ClientLoop
 from .messages import IncomingMessage, OutgoingMessage
 
-KEEP_ALIVE = 30  # seconds of silence before a ping; without an answer the connection is lost
 ANSWER_WITHIN = 10.0  # seconds for an answer of the broker
-_NEVER = 0xFFFFFFFF  # seconds until a session expires
+_RETAINED_WITHIN = 2.0  # seconds for a retained message
 _TAKEN_OVER = 0x8E
+_KEEP_ALIVE_TIMEOUT = 0x8D
 _NOT_AUTHORIZED = 0x87
 _FIXES = {
     0x84: "Try the other one: --protocol.",
@@ -38,15 +38,26 @@ _FIXES = {
     0x9C: "Connect to the other server.",
     0x9D: "Connect to the other server.",
 }  # permanent reasons for a refusal, and the fix for each
-_PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
 class ConnectionLostError(Exception):
-    """A connection that failed or ended; `wait` says whether to wait before the next attempt."""
+    """A connection that failed or ended; `wait` says whether to wait before the next attempt.
 
-    def __init__(self, message: str, wait: bool = True) -> None:
+    `hung_up` says that the broker ended it without a reason, as it does where another client takes the session over.
+    """
+
+    def __init__(self, message: str, wait: bool = True, hung_up: bool = False) -> None:
         super().__init__(message)
         self.wait = wait
+        self.hung_up = hung_up
+
+
+def taken_over(broker: Broker) -> UserInputError:
+    """The error of a bridge whose session another client has."""
+    return UserInputError(
+        f"another client connected to {broker} as {broker.client_id} and took the session over",
+        "Give each bridge a --client-id of its own.",
+    )
 
 
 class Connection:
@@ -54,10 +65,10 @@ class Connection:
 
     At most `broker.window` messages are in progress. Further messages stay unacknowledged; the connection ends after
     the last answer so that the broker sends them again. MQTT 5 limits their number (Receive Maximum), 3.1.1 does not,
-    and mosquitto 2.0.11 exceeds the limit.
+    and mosquitto 2.0.11 exceeds the limit. Of a longer payload, the first `most` bytes are kept.
     """
 
-    def __init__(self, broker: Broker, will: OutgoingMessage) -> None:
+    def __init__(self, broker: Broker, will: OutgoingMessage, most: int = 65536) -> None:
         self.broker = broker
         self.arrivals: asyncio.Queue[IncomingMessage] = asyncio.Queue()
         self.session_present = False
@@ -68,12 +79,12 @@ class Connection:
         self._confirmations: dict[int, asyncio.Future[None]] = {}
         self._room = asyncio.Semaphore(broker.window)
         self._largest: int | None = None
-        self._held = 0
+        self.held = 0  # messages in progress
         self._left_out = False
         self._accepting = True
         self._drained = asyncio.Event()
         self._drained.set()
-        self._client = self._new_client(will)
+        self._client = self._new_client(will, most)
         self._client_loop = ClientLoop(
             self._client, lambda error: self._end(ConnectionLostError(f"the connection to {broker} broke: {error!r}"))
         )
@@ -81,7 +92,7 @@ class Connection:
     async def connect(self) -> None:
         """Open the connection. Raises ConnectionLostError, or UserInputError where a retry is useless."""
         try:
-            await self._loop.run_in_executor(None, self._connect)
+            await self._loop.run_in_executor(None, self._client.connect_to, self.broker)
         except ssl.SSLCertVerificationError as error:
             raise UserInputError(
                 f"{self.broker} shows a certificate that is not trusted: {error.verify_message}", "Check --ca-file."
@@ -92,20 +103,35 @@ class Connection:
         try:
             await self._within(self._answered)
         except BaseException:
-            self._drop()
+            self.drop()
             raise
 
     async def subscribe(self, topics: str) -> None:
         """Subscribe with QoS 1. Raises UserInputError where the broker does not grant it, ConnectionLostError."""
-        if self.broker.protocol == "5":  # an existing subscription must not repeat the retained messages
-            self._client.subscribe(topics, options=SubscribeOptions(qos=1, retainHandling=1))
-        else:
-            self._client.subscribe(topics, qos=1)
-        [granted] = await self._within(self._subscribed)
+        granted = await self._subscribe(topics, 1)
         if granted.is_failure or granted.value != 1:
             raise UserInputError(
                 f"the broker grants no QoS 1 on {topics}: {granted}", "Let the bridge's user read there."
             )
+
+    async def _subscribe(self, topics: str, qos: int) -> ReasonCode:
+        self._subscribed = self._loop.create_future()
+        if self.broker.protocol == "5" and qos:  # an existing subscription must not repeat the retained messages
+            self._client.subscribe(topics, options=SubscribeOptions(qos=qos, retainHandling=1))
+        else:
+            self._client.subscribe(topics, qos=qos)
+        granted: list[ReasonCode] = await self._within(self._subscribed)
+        return granted[0]
+
+    async def read_retained(self, topic: str) -> bytes | None:
+        """The retained message on a topic; None without one, or where it may not be read. Raises ConnectionLostError.
+
+        For a connection that is not subscribed to anything else.
+        """
+        await self._subscribe(topic, 0)
+        waiting = asyncio.ensure_future(self.arrivals.get())
+        await asyncio.wait({waiting}, timeout=_RETAINED_WITHIN)
+        return waiting.result().payload if not waiting.cancel() else None
 
     async def publish(self, message: OutgoingMessage) -> asyncio.Future[None]:
         """Send a message when the broker has room.
@@ -131,16 +157,20 @@ class Connection:
     def acknowledge(self, arrival: IncomingMessage) -> None:
         """Acknowledge a message: the broker does not send it again."""
         self._client.ack(arrival.mid, arrival.qos)
-        self._held -= 1
-        if self._held == 0:
+        self.held -= 1
+        if self.held == 0:
             self._drained.set()
             if self._left_out and self._accepting:
-                self._client.loop_write()  # sends the acknowledgement before the connection ends
+                self.flush()
                 self._end(
                     ConnectionLostError(
                         f"the broker sent more than {self.broker.window} at once; asking for the rest", False
                     )
                 )
+
+    def flush(self) -> None:
+        """Send what waits to be sent, such as acknowledgements, before the connection ends."""
+        self._client.loop_write()
 
     async def drain(self) -> None:
         """Accept no more messages and wait until those in progress are acknowledged; the broker keeps the others."""
@@ -153,47 +183,21 @@ class Connection:
             with contextlib.suppress(ConnectionLostError, PublishRefusedError):
                 await self.publish_confirmed(farewell)
                 self._client.disconnect()
-                self._client.loop_write()
-        self._drop()
+                self.flush()
+        self.drop()
 
     # --- paho's client
 
-    def _new_client(self, will: OutgoingMessage) -> Client:
-        modern = self.broker.protocol == "5"
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            self.broker.client_id,
-            clean_session=None if modern else False,
-            protocol=_PROTOCOLS[self.broker.protocol],
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.max_inflight_messages_set(0)  # `_room` counts them
-        client.will_set(will.topic, will.payload, 1, will.retain)
-        if self.broker.username is not None:
-            client.username_pw_set(self.broker.username, self.broker.password)
-        if self.broker.tls:
-            client.tls_set_context(self.broker.tls)
+    def _new_client(self, will: OutgoingMessage, most: int) -> BoundedClient:
+        client = BoundedClient(self.broker, will, most, self._on_message)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = lambda _client, _data, _mid, codes, _properties: _settle(self._subscribed, codes)
         client.on_publish = self._on_publish
-        client.on_message = self._on_message
         return client
 
-    def _connect(self) -> None:
-        """Look up the host, connect and shake hands; each step blocks."""
-        host, port = self.broker.host, self.broker.port
-        if self.broker.protocol == "5":
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = _NEVER
-            properties.ReceiveMaximum = self.broker.window
-            self._client.connect(host, port, KEEP_ALIVE, clean_start=False, properties=properties)
-        else:
-            self._client.connect(host, port, KEEP_ALIVE)
-
-    def _drop(self) -> None:
-        """Close the socket and cancel pending confirmations."""
+    def drop(self) -> None:
+        """Close the socket without a farewell, and cancel pending confirmations."""
         self._client_loop.stop()
         self._end(ConnectionLostError("the connection was closed"))
         for confirmation in self._confirmations.values():
@@ -243,17 +247,15 @@ class Connection:
         self, _client: Client, _data: Any, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
         if flags.is_disconnect_packet_from_server and code.value == _TAKEN_OVER:
-            self._end(UserInputError(
-                f"another client connected to {self.broker} as {self.broker.client_id} and took the session over",
-                "Give each bridge a --client-id of its own.",
-            ))  # fmt: skip
+            self._end(taken_over(self.broker))
         elif not self._answered.done():
             hint = "; does it speak MQTT 3.1.1 alone (--protocol 3.1.1)?" if self.broker.protocol == "5" else ""
             self._end(ConnectionLostError(f"{self.broker} hung up before it answered{hint}"))
         elif flags.is_disconnect_packet_from_server:
             self._end(ConnectionLostError(f"the broker at {self.broker} ended the connection: {code}"))
         else:
-            self._end(ConnectionLostError(f"lost the broker at {self.broker}"))
+            hung_up = code.value != _KEEP_ALIVE_TIMEOUT
+            self._end(ConnectionLostError(f"lost the broker at {self.broker}", hung_up=hung_up))
 
     def _on_publish(
         self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Properties | None
@@ -266,19 +268,15 @@ class Connection:
         else:
             confirmation.set_result(None)
 
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+    def _on_message(self, message: IncomingMessage) -> None:
         if not self._accepting:
             return
-        if self._held >= self.broker.window:
+        if self.held >= self.broker.window:
             self._left_out = self._left_out or message.qos > 0
             return
-        self._held += 1
+        self.held += 1
         self._drained.clear()
-        properties = message.properties
-        self.arrivals.put_nowait(IncomingMessage(
-            message.topic, bytes(message.payload), message.mid, message.qos,
-            getattr(properties, "ResponseTopic", None), getattr(properties, "CorrelationData", None),
-        ))  # fmt: skip
+        self.arrivals.put_nowait(message)
 
 
 def _size(message: OutgoingMessage) -> int:

@@ -7,17 +7,22 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from edgener_runtime.decoding.entity import Entity
 
 RESERVED = ("entities", "key")  # fields that an answer adds to those of its request
+_WHITESPACE = b" \t\r\n"  # of JSON
 
 
 @dataclass(frozen=True)
 class IncomingMessage:
-    """A message as received; `mid` identifies the packet to acknowledge."""
+    """A message as received; `mid` identifies the packet to acknowledge.
+
+    `cut` is the number of bytes of a long payload that were not kept, `fault` says what is wrong with the packet, and
+    `repeated` that the broker has sent it before.
+    """
 
     topic: str
     payload: bytes
@@ -25,10 +30,18 @@ class IncomingMessage:
     qos: int = 1
     response_topic: str | None = None
     correlation: bytes | None = None
+    cut: int = 0
+    fault: str | None = None
+    repeated: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of the payload that was sent."""
+        return len(self.payload) + self.cut
 
     @property
     def key(self) -> str:
-        """SHA-256 of topic, correlation data and payload: equal for every delivery of a message."""
+        """SHA-256 of topic, correlation data and kept payload: equal for every delivery of a message."""
         correlation = (self.correlation or b"").hex().encode()
         return hashlib.sha256(b"\0".join([self.topic.encode(), correlation, self.payload])).hexdigest()
 
@@ -43,14 +56,6 @@ class OutgoingMessage:
     retain: bool = False
 
 
-@dataclass(frozen=True)
-class TextRequest:
-    """The text to answer, and all fields of its JSON object, including the text."""
-
-    text: str
-    fields: dict[str, Any] = field(repr=False)
-
-
 class PoisonMessageError(Exception):
     """A message without a possible answer: `reason` is one word for programs, the message is for people."""
 
@@ -59,41 +64,49 @@ class PoisonMessageError(Exception):
         self.reason = reason
 
 
-def read_request(payload: bytes, max_bytes: int) -> TextRequest:
-    """The request in a payload: a JSON object with a string `text`. Raises PoisonMessageError for anything else."""
-    if len(payload) > max_bytes:
-        raise PoisonMessageError("too-long", f"{len(payload)} bytes, at most {max_bytes} are taken")
+def read_request(arrival: IncomingMessage, max_bytes: int) -> str:
+    """The `text` of a message's JSON object. Raises PoisonMessageError for anything else."""
+    if arrival.fault:
+        raise PoisonMessageError("malformed", arrival.fault)
+    if arrival.size > max_bytes:
+        raise PoisonMessageError("too-long", f"{arrival.size} bytes, at most {max_bytes} are taken")
     try:
-        found = json.loads(payload.decode("utf-8"), parse_float=_finite, parse_constant=_no_number)
+        found = json.loads(
+            arrival.payload.decode("utf-8"),
+            parse_float=_finite,
+            parse_constant=_no_number,
+            object_pairs_hook=_once_each,
+        )
     except UnicodeDecodeError as error:
         raise PoisonMessageError("not-utf-8", f"no UTF-8 at byte {error.start}") from None
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # not JSON, a number of thousands of digits, or brackets thousands deep
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, brackets thousands deep
         raise PoisonMessageError("not-json", f"not JSON: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
         raise PoisonMessageError("no-text", "expected a JSON object with a string in its field text")
     if taken := [name for name in RESERVED if name in found]:
         raise PoisonMessageError("reserved-field", f"the field {taken[0]} is the answer's own")
-    return TextRequest(found["text"], found)
+    return str(found["text"])
 
 
-def answer(arrival: IncomingMessage, topic: str, request: TextRequest, entities: Sequence[Entity]) -> OutgoingMessage:
-    """A request's fields unchanged, with its entities and key; to its response topic, else to `topic`."""
-    rows = [asdict(entity) for entity in entities]
-    payload = _json({**request.fields, "entities": rows, "key": arrival.key})
+def answer(arrival: IncomingMessage, topic: str, entities: Sequence[Entity]) -> OutgoingMessage:
+    """A request with its entities and key; to its response topic, else to `topic`.
+
+    The fields of the request, at least `text`, are the bytes that came: they may be nested deeper than Python can
+    write JSON, and keep their numbers digit by digit.
+    """
+    added = _json({"entities": [asdict(entity) for entity in entities], "key": arrival.key})
+    payload = arrival.payload.rstrip(_WHITESPACE).removesuffix(b"}").rstrip(_WHITESPACE) + b", " + added[1:]
     return OutgoingMessage(arrival.response_topic or topic, payload, arrival.correlation)
 
 
 def dead_letter(arrival: IncomingMessage, topic: str, poison: PoisonMessageError, most: int) -> OutgoingMessage:
-    """The reason why a message has no answer, its topic, key and length, and its first `most` bytes."""
+    """The reason why a message has no answer, its topic, key and length, and its first `most` bytes as a string."""
     record: dict[str, Any] = {
         "reason": poison.reason,
         "message": str(poison),
         "topic": arrival.topic,
         "key": arrival.key,
-        "bytes": len(arrival.payload),
+        "bytes": arrival.size,
     }
     payload = arrival.payload[:most]
     try:
@@ -111,6 +124,13 @@ def _json(record: dict[str, Any]) -> bytes:
 def _finite(digits: str) -> float:
     number = float(digits)
     return number if math.isfinite(number) else _no_number(digits)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("an object has a name twice")
+    return record
 
 
 def _no_number(name: str) -> NoReturn:

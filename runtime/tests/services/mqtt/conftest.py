@@ -266,7 +266,7 @@ def bridge(classifier: TokenClassifier) -> Iterator[Callable[..., RunningBridge]
         where = Broker(**{"host": "127.0.0.1", "port": broker.port, "client_id": "bridge", "protocol": broker.protocol,
                           **names})  # fmt: skip
         running.append(RunningBridge())
-        topics = Topics("in/#", "out/entities", "out/dead", "out/status")
+        topics = Topics("in/#", "out/entities", "out/dead", "out/status", settings.pop("responses", ()))
         running[-1].begin(using or classifier, where, topics, **settings)
         running[-1].first_report()
         return running[-1]

@@ -84,6 +84,7 @@ def test_credentials_come_from_a_file_or_the_environment(
     users = tmp_path / "users"
     subprocess.run(["mosquitto_passwd", "-b", "-c", users, "plant7", "hunter2"], check=True)
     (tmp_path / "password").write_text("hunter2\n")
+    (tmp_path / "password").chmod(0o600)
     broker = mosquitto("allow_anonymous false", f"password_file {users}")
     for options, environment in (
         (("--password-file", tmp_path / "password"), {}),
