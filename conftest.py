@@ -17,6 +17,7 @@ LONGEST = (
     "tests/test_search.py",
     "tests/test_pipeline.py",
 )
+_RERUNS, _RERUN_DELAY = 2, 1  # of tests that measure time; seconds between them
 _SEEN = pytest.StashKey[dict[int, tuple[BaseException, str]]]()
 BuildOnce = Callable[[str, Callable[[Path], object]], Path]
 
@@ -26,7 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker is left alone with it at the end: xdist keeps the order given."""
+    """The longest first, so that no worker is left alone with it at the end: xdist keeps the order given.
+
+    A test that measures time runs again where it fails: other processes may have taken the cores for a while. A fault
+    fails every time, and the summary names what ran again.
+    """
+    if config.pluginmanager.has_plugin("rerunfailures"):
+        for item in items:
+            if item.get_closest_marker("timing"):
+                item.add_marker(pytest.mark.flaky(reruns=_RERUNS, reruns_delay=_RERUN_DELAY))
     longest = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: longest.get(group_of(config.rootpath, item.nodeid), len(longest)))
 

@@ -58,6 +58,17 @@ def test_notes_when_it_runs(n):
             file.write("{mark} " + os.environ["PYTEST_XDIST_WORKER"] + " " + step + "\\n")
         time.sleep(0.3)
 """
+FAILING = """
+import pathlib
+import pytest
+
+@pytest.mark.{mark}
+def test_passes_at_last() -> None:
+    count = pathlib.Path({count!r})
+    with count.open("a") as file:
+        file.write("x")
+    assert len(count.read_text()) == {passes}
+"""
 
 
 def run(folder: Path, **files: str) -> subprocess.CompletedProcess[str]:
@@ -68,6 +79,8 @@ def run(folder: Path, **files: str) -> subprocess.CompletedProcess[str]:
     words = [
         "-p",
         "xdist",
+        "-p",
+        "rerunfailures",
         "-n",
         "2",
         "--dist",
@@ -101,6 +114,18 @@ def test_what_measures_time_runs_in_one_worker_one_after_the_other(tmp_path: Pat
     assert [step for _, step in steps] == ["begin", "end"] * 4
     workers = {worker for worker, _ in steps}
     assert len(workers) == 1 and {worker for mark, worker, _ in lines if mark == "compat"}.isdisjoint(workers)
+
+
+def test_what_measures_time_runs_again_where_it_fails(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    done = run(tmp_path, test_timed=FAILING.format(count=str(count), mark="timing", passes=2))
+    assert done.returncode == 0 and "1 passed" in done.stdout and "1 rerun" in done.stdout, done.stdout
+    (tmp_path / "test_timed.py").unlink()
+    done = run(tmp_path, test_faulty=FAILING.format(count=str(count), mark="timing", passes=99))
+    assert done.returncode == 1 and "1 failed" in done.stdout and "2 rerun" in done.stdout, done.stdout
+    (tmp_path / "test_faulty.py").unlink()
+    done = run(tmp_path, test_plain=FAILING.format(count=str(count), mark="compat", passes=99))
+    assert done.returncode == 1 and "rerun in" not in done.stdout, done.stdout
 
 
 def test_two_workers_build_once(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from edgener_runtime.bundle.manifest import MANIFEST, FileEntry, Manifest, Proof
 from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.machine.cpu import isa
 
+CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 REPRODUCE = "reproduce.sh"
 SEARCH = "search.json"
@@ -45,7 +46,14 @@ def tokenizer_settings(checkpoint: Checkpoint, graph: Path) -> TokenizerSettings
         pad_id=tokenizer.pad_token_id or 0,
         inputs=_inputs(graph),
         case_channel=checkpoint.case_channel,
+        embeddings=_embeddings(checkpoint),
     )
+
+
+def _embeddings(checkpoint: Checkpoint) -> int | None:
+    """How many subword ids the model has embeddings for."""
+    found: int | None = json.loads((checkpoint.path / CONFIG).read_text(encoding="utf-8")).get("vocab_size")
+    return found
 
 
 def draft_manifest(

@@ -9,7 +9,7 @@ with TokenClassifier.load("bundle") as classifier:
 
 from edgener_runtime.decoding.entity import Decoding, Entity
 
-from .errors import BundleError, DeviceError, EdgenerError, ProviderError, UserInputError
+from .errors import BundleError, DeviceError, EdgenerError, ProviderError, TextError, UserInputError
 from .explain import Explanation
 from .pipeline import TokenClassifier, TokenLogits
 from .version import __version__ as __version__
@@ -22,6 +22,7 @@ __all__ = [
     "Entity",
     "Explanation",
     "ProviderError",
+    "TextError",
     "TokenClassifier",
     "TokenLogits",
     "UserInputError",

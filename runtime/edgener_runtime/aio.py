@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, overload
 
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
 
 from .errors import EdgenerError
-from .pipeline import TokenClassifier
+from .pipeline import OF_ONE_TEXT, Answer, TokenClassifier
 
 
 @dataclass(frozen=True)
 class BatchRecord:
-    """One batch that ran: texts in it, characters of them, and whether it failed."""
+    """One batch that ran: texts in it, characters of them, and whether it failed or one of its texts did."""
 
     texts: int
     characters: int
@@ -70,9 +72,25 @@ class AsyncTokenClassifier:
         """The entities of one text, which runs in a batch with other texts. Raises what the classifier raises."""
         return await self._accept(text, decoding)
 
-    async def predict_batch(self, texts: Iterable[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
-        """The entities of each text, in the texts' order; all texts are accepted before anything else runs."""
-        return list(await asyncio.gather(*[self._accept(text, decoding) for text in texts]))
+    @overload
+    async def predict_batch(
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, return_errors: Literal[False] = False
+    ) -> list[list[Entity]]: ...
+
+    @overload
+    async def predict_batch(
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, *, return_errors: bool
+    ) -> list[Answer]: ...
+
+    async def predict_batch(
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, return_errors: bool = False
+    ) -> list[list[Entity]] | list[Answer]:
+        """The entities of each text, in the texts' order; all texts are accepted before anything else runs.
+
+        With `return_errors`, a text that fails has its error in place of entities; otherwise that is raised.
+        """
+        answers = [self._accept(text, decoding) for text in texts]
+        return list(await asyncio.gather(*[_or_error(answer) if return_errors else answer for answer in answers]))
 
     async def stream(
         self, texts: AsyncIterable[str], decoding: Decoding = PLAIN, look_ahead: int = 64
@@ -165,29 +183,40 @@ class AsyncTokenClassifier:
         return batch
 
     async def _run(self, batch: list[_Call]) -> None:
-        """Answer a batch; where it fails, run each of its texts alone, so that one does not fail the others."""
+        """Answer a batch; where it fails as a whole, run each text alone, so that one does not fail the others."""
         if not batch:
             return
         loop = asyncio.get_running_loop()
         texts = [call.text for call in batch]
-        failed = False
+        run = partial(self.classifier.predict_batch, texts, batch[0].decoding, return_errors=True)
+        alone: list[_Call] = []
+        found: Sequence[Answer | Exception]
         self.running = RunningBatch(len(texts), sum(map(len, texts)))
         try:
-            found = await loop.run_in_executor(self._thread, self.classifier.predict_batch, texts, batch[0].decoding)
+            found = await loop.run_in_executor(self._thread, run)
         except Exception as error:  # noqa: BLE001 - the caller gets it
-            failed = True
-            if len(batch) == 1 and not batch[0].answer.done():
-                batch[0].answer.set_exception(error)
-        else:
-            _answer(batch, found)
+            found, alone = [error], batch if len(batch) > 1 else []
         self.running = None
+        failed = any(isinstance(answer, Exception) for answer in found)
         self.batches.append(BatchRecord(len(batch), sum(map(len, texts)), failed))
-        if failed and len(batch) > 1:
-            for call in batch:
-                await self._run([call])
+        if not alone:
+            _answer(batch, found)
+        for call in alone:
+            await self._run([call])
 
 
-def _answer(batch: list[_Call], found: list[list[Entity]]) -> None:
-    for call, entities in zip(batch, found, strict=True):
-        if not call.answer.done():  # a caller that cancelled does not wait
-            call.answer.set_result(entities)
+async def _or_error(answer: asyncio.Future[list[Entity]]) -> Answer:
+    try:
+        return await answer
+    except OF_ONE_TEXT as error:
+        return error
+
+
+def _answer(batch: list[_Call], found: Sequence[Answer | Exception]) -> None:
+    for call, answer in zip(batch, found, strict=True):
+        if call.answer.done():  # a caller that cancelled does not wait
+            continue
+        if isinstance(answer, Exception):
+            call.answer.set_exception(answer)
+        else:
+            call.answer.set_result(answer)

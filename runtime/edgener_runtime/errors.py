@@ -23,6 +23,10 @@ class UserInputError(EdgenerError):
     exit_code = 2
 
 
+class TextError(UserInputError):
+    """A text that the model cannot answer; it answers others."""
+
+
 class StorageError(EdgenerError):
     """A disk that is full, or a path that cannot be written."""
 

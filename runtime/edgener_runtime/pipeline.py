@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.choose import pick_device
@@ -25,7 +25,7 @@ from edgener_runtime.machine.cpu import isa
 from edgener_runtime.machine.devices import DEVICES, NOT_RUN
 from edgener_runtime.text.tokenize import TextTokenizer
 
-from .errors import BundleError, ProviderError, UserInputError
+from .errors import BundleError, DeviceError, EdgenerError, ParityError, ProviderError, TextError, UserInputError
 from .explain import Explanation
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 LOOK_AHEAD = 512  # texts; half of them are tokenised and sorted by length at once
 _LOOK_AHEAD_OF_A_BATCH = 2048  # more texts of similar length mean less padding
 OF_WORDS = Decoding("first")
+OF_ONE_TEXT = (TextError, DeviceError, ParityError)  # errors of a run that other texts may not have
+Answer: TypeAlias = "list[Entity] | EdgenerError"
+"""The entities of a text, or the error of a text without an answer."""
 _CHARACTERS_AHEAD = 250_000  # at most so many characters at once, or one text
 
 
@@ -141,31 +144,89 @@ class TokenClassifier:
         """The entities of one text, in order."""
         return self.predict_batch([text], decoding)[0]
 
-    def predict_batch(self, texts: Iterable[str], decoding: Decoding = PLAIN) -> list[list[Entity]]:
-        """The entities of each text, in the texts' order; texts of similar length run in one batch."""
-        return list(self.stream(texts, decoding, _LOOK_AHEAD_OF_A_BATCH))
+    @overload
+    def predict_batch(
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, return_errors: Literal[False] = False
+    ) -> list[list[Entity]]: ...
+
+    @overload
+    def predict_batch(
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, *, return_errors: bool
+    ) -> list[Answer]: ...
+
+    def predict_batch(
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, return_errors: bool = False
+    ) -> list[list[Entity]] | list[Answer]:
+        """The entities of each text, in the texts' order; texts of similar length run in one batch.
+
+        With `return_errors`, a text that fails has its error in place of entities, and the others are answered.
+        Otherwise its error is raised.
+        """
+        return list(self.stream(texts, decoding, _LOOK_AHEAD_OF_A_BATCH, return_errors=return_errors))
+
+    @overload
+    def stream(
+        self,
+        texts: Iterable[str],
+        decoding: Decoding = PLAIN,
+        look_ahead: int = LOOK_AHEAD,
+        return_errors: Literal[False] = False,
+    ) -> Iterator[list[Entity]]: ...
+
+    @overload
+    def stream(
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, look_ahead: int = LOOK_AHEAD, *, return_errors: bool
+    ) -> Iterator[Answer]: ...
 
     def stream(
-        self, texts: Iterable[str], decoding: Decoding = PLAIN, look_ahead: int = LOOK_AHEAD
-    ) -> Iterator[list[Entity]]:
+        self,
+        texts: Iterable[str],
+        decoding: Decoding = PLAIN,
+        look_ahead: int = LOOK_AHEAD,
+        return_errors: bool = False,
+    ) -> Iterator[list[Entity]] | Iterator[Answer]:
         """The entities of each text as they become available, in the texts' order.
 
         At most `look_ahead` texts are read before their answers are taken; with 1 each is answered before the next is
-        read. Raises UserInputError for fewer.
+        read. `return_errors` is that of `predict_batch`. Raises UserInputError for a smaller `look_ahead`.
         """
         if look_ahead < 1:
             raise UserInputError(f"look_ahead is {look_ahead}, expected at least 1")
         at_once = max(1, look_ahead // 2)  # one half runs while the other is tokenised and decoded
-        pending: deque[tuple[list[str], PendingBatch]] = deque()
+        pending: deque[tuple[list[str], PendingBatch | EdgenerError]] = deque()
         for chunk in _chunks(texts, at_once):
-            pending.append((chunk, self._start(chunk)))
+            pending.append((chunk, self._try_start(chunk)))
             if len(pending) == look_ahead // at_once:
-                yield from self._entities(*pending.popleft(), decoding)
+                yield from self._answers(*pending.popleft(), decoding, return_errors)
         while pending:
-            yield from self._entities(*pending.popleft(), decoding)
+            yield from self._answers(*pending.popleft(), decoding, return_errors)
 
-    def _entities(self, texts: list[str], pending: PendingBatch, decoding: Decoding) -> list[list[Entity]]:
-        return self._decoder.entities(texts, pending.result(), decoding)
+    def _answers(
+        self, texts: list[str], pending: PendingBatch | EdgenerError, decoding: Decoding, return_errors: bool
+    ) -> list[Answer]:
+        """The answers of texts that run; where the run fails, each half runs again, down to the texts that fail alone.
+
+        Errors of the call itself, such as a threshold of an unknown label, are raised.
+        """
+        try:
+            if isinstance(pending, EdgenerError):
+                raise pending
+            scored = pending.result()
+        except OF_ONE_TEXT as error:
+            if not return_errors:
+                raise
+            if len(texts) == 1:
+                return [error]
+            halves = texts[: len(texts) // 2], texts[len(texts) // 2 :]
+            return [found for half in halves for found in self._answers(half, self._try_start(half), decoding, True)]
+        return [*self._decoder.entities(texts, scored, decoding)]
+
+    def _try_start(self, texts: list[str]) -> PendingBatch | EdgenerError:
+        """Start texts; an error that stops them is raised in their place in the order, or isolated there."""
+        try:
+            return self._start(texts)
+        except OF_ONE_TEXT as error:
+            return error
 
     def tag(self, words: Sequence[str], decoding: Decoding = OF_WORDS) -> list[str]:
         """One label per word of a pre-tokenised sentence; O where a word has no subwords."""

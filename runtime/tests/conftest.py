@@ -10,15 +10,17 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from tokenizers import Tokenizer
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle.manifest import Manifest, read_manifest
+from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.cli.main import main
 
 HERE = Path(__file__).parent
@@ -77,6 +79,24 @@ def edit(copy: Path) -> Callable[..., Path]:
         return copy
 
     return change
+
+
+@pytest.fixture(scope="session", params=["the manifest says how many", "the manifest does not say"])
+def short_of_embeddings(request: pytest.FixtureRequest, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle with a subword more in its tokenizer, ZX-9, than the model has embeddings for. Not to be changed."""
+    folder = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("short") / "bundle"))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    rows = tokenizer.get_vocab_size()
+    tokenizer.add_tokens(["ZX-9"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    record = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    record["files"] = [
+        asdict(file_entry(folder, folder / "tokenizer.json")) if entry["path"] == "tokenizer.json" else entry
+        for entry in record["files"]
+    ]
+    record["tokenizer"]["embeddings"] = rows if request.param == "the manifest says how many" else None
+    (folder / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pytest
 from edgener_runtime import Decoding, Entity, TokenClassifier
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.errors import EdgenerError
+from edgener_runtime.pipeline import Answer
 
 pytestmark = pytest.mark.compat
 
@@ -29,7 +30,7 @@ class Stub:
         self.may_go.set()
         self.closed = False
 
-    def predict_batch(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
+    def predict_batch(self, texts: Sequence[str], decoding: Decoding, return_errors: bool) -> Sequence[Answer]:
         self.runs.append(list(texts))
         self.may_go.wait(600)
         if "broken" in texts:

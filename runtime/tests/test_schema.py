@@ -44,7 +44,9 @@ def test_a_bundle_of_schema_1_has_the_defaults_of_what_was_added(manifest: Manif
     old = read_manifest(FIXTURES[1])
     assert (old.scheme, old.outside, old.architecture, old.untested) == ("IOB2", "O", None, False)
     assert (old.critical, old.data_left_out, old.minimum_runtime) == ((), {}, MINIMUM_RUNTIME)
-    assert replace(old, schema_version=2, architecture="bert") == manifest
+    assert old.tokenizer.embeddings is None
+    tokenizer = replace(old.tokenizer, embeddings=407)
+    assert replace(old, schema_version=2, architecture="bert", tokenizer=tokenizer) == manifest
 
 
 @pytest.mark.parametrize("below", [(), ("tokenizer",), ("variants", 0), ("variants", 1, "parity"), ("files", 0)])

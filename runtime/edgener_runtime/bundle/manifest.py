@@ -30,6 +30,7 @@ class TokenizerSettings:
 
     `max_length` counts subwords with the special tokens; `stride` is the overlap of two windows of a long text, in
     subwords; `inputs` are the graph's input names in order; `case_channel` puts case classes into token_type_ids.
+    The model has embeddings for the subword ids below `embeddings`; None where that was not recorded.
     """
 
     file: str
@@ -38,6 +39,7 @@ class TokenizerSettings:
     pad_id: int
     inputs: tuple[str, ...]
     case_channel: bool = False
+    embeddings: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgener_runtime.decoding.entity import Decoding
-from edgener_runtime.errors import UserInputError
+from edgener_runtime.errors import EdgenerError, TextError, UserInputError
 from edgener_runtime.text.inputs import FORMATS, STDIN, read_records
 
 from .console import write_line
 from .options import decoding_options, loading_options
 
 if TYPE_CHECKING:
-    from edgener_runtime.pipeline import TokenClassifier
+    from edgener_runtime.pipeline import Answer, TokenClassifier
 
 ON_ERROR = ("stop", "skip")
+_PROBE = "probe"  # any text will do
 _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered one by one
 
 
@@ -55,36 +56,68 @@ def predict(
       tail -f alarms.jsonl | edgener-runtime predict out/bundle --input - --format jsonl
 
     \b
+    A text that the model cannot answer has "error" in place of "entities"; the
+    others are answered, and the exit code is that of the error.
+
+    \b
     With --on-error skip, each line that cannot be read is reported on stderr, the
     other lines are answered, and the exit code is 2.
     """
     if texts and source:
         raise click.UsageError("give TEXTS or --input, not both")
-    skipped = _Skipped()
+    losses = _Losses()
     records: Iterator[dict[str, Any]] = (
         iter([{"text": text} for text in texts])
         if texts
-        else read_records(source or STDIN, form, skipped if on_error == "skip" else None)
+        else read_records(source or STDIN, form, losses.skip if on_error == "skip" else None)
     )
     at_once = 1 if not texts and source in (None, STDIN) else _RECORDS_AT_ONCE
     with load(bundle) as classifier:
         while chunk := list(islice(records, at_once)):
-            found = classifier.predict_batch([record["text"] for record in chunk], decoding)
-            for record, entities in zip(chunk, found, strict=True):
-                rows = [dataclasses.asdict(entity) for entity in entities]
-                write_line(json.dumps({**record, "entities": rows}, ensure_ascii=False))
-    if skipped.count:
-        raise UserInputError(
-            f"{skipped.count} of the lines could not be read and were skipped", "They are listed above."
-        )
+            found = classifier.predict_batch([record["text"] for record in chunk], decoding, return_errors=True)
+            _require_answers(classifier, decoding, found)
+            for record, answer in zip(chunk, found, strict=True):
+                losses.count(answer)
+                write_line(json.dumps(_with_answer(record, answer), ensure_ascii=False))
+    losses.report()
 
 
-class _Skipped:
-    """Reports each line that cannot be read on stderr, and counts them."""
+def _require_answers(classifier: TokenClassifier, decoding: Decoding, found: list[Answer]) -> None:
+    """Raise the error of a run where no text was answered and no other is: the device fails, not the texts."""
+    if not any(isinstance(answer, (list, TextError)) for answer in found):
+        classifier.predict(_PROBE, decoding)
+
+
+def _with_answer(record: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    """A record with the entities of its text, or with its error and no entities."""
+    if isinstance(answer, EdgenerError):
+        kept = {name: value for name, value in record.items() if name != "entities"}
+        return {**kept, "error": answer.message} | ({"hint": answer.hint} if answer.hint else {})
+    return {**record, "entities": [dataclasses.asdict(entity) for entity in answer]}
+
+
+class _Losses:
+    """Counts lines that cannot be read, each of which it reports on stderr, and texts without an answer."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.skipped = self.texts = self.failed = 0
+        self.first: EdgenerError | None = None
 
-    def __call__(self, error: UserInputError) -> None:
-        self.count += 1
+    def skip(self, error: UserInputError) -> None:
+        self.skipped += 1
         click.echo(f"skipped {error.message}", err=True)
+
+    def count(self, answer: Answer) -> None:
+        self.texts += 1
+        if isinstance(answer, EdgenerError):
+            self.failed += 1
+            self.first = self.first or answer
+
+    def report(self) -> None:
+        """Raise an error of the first one's class where something has no answer."""
+        skipped = f"{self.skipped} of the lines could not be read and were skipped"
+        if self.first:
+            message = f"{self.failed} of {self.texts} texts without an answer: {self.first.message}"
+            raise type(self.first)(f"{skipped}; {message}" if self.skipped else message, self.first.hint)
+        if self.skipped:
+            raise UserInputError(skipped, "They are listed above.")

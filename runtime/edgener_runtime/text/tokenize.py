@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from edgener_runtime.base.memory import require_memory
 from edgener_runtime.bundle.manifest import TokenizerSettings
-from edgener_runtime.errors import BundleError
+from edgener_runtime.errors import BundleError, TextError
 
 from .casing import case_classes
 from .windows import Window, plan
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _SURROGATES = re.compile("[\ud800-\udfff]")  # no UTF-8 has them; U+FFFD keeps the offsets
 _BYTES_PER_CHARACTER = 250  # that the tokenizers library uses meanwhile, measured on words; without them it aborts
 _MANY_CHARACTERS = 50_000  # with fewer, the memory left is not checked
+NO_EMBEDDING = "Resize the model's embeddings to its tokenizer, fine-tune it, and export the bundle again."
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,14 @@ class TextTokenizer:
         self._tokenizer = _load(file)
         self._word_aware = bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
         self._unknown = _unknown_id(self._tokenizer)
+        self._embeddings = sys.maxsize if settings.embeddings is None else settings.embeddings
         self.prefix, self.suffix = _special_tokens(self._tokenizer)
+        if max([*self.prefix, *self.suffix], default=0) >= self._embeddings:
+            raise BundleError(
+                f"the special tokens of {file} have the ids {[*self.prefix, *self.suffix]}, and the model has "
+                f"embeddings for the ids 0 to {self._embeddings - 1}",
+                NO_EMBEDDING,
+            )
         self.size = settings.max_length - len(self.prefix) - len(self.suffix)
         if self.size < 1 or settings.stride < 0:
             raise BundleError(
@@ -60,7 +69,8 @@ class TextTokenizer:
     def encode(self, texts: Sequence[str]) -> list[Subwords]:
         """Subwords of each text, without truncation; a lone surrogate is read as U+FFFD.
 
-        Raises DeviceError where there is known to be too little memory for texts of this length.
+        Raises DeviceError where there is known to be too little memory for texts of this length, TextError where the
+        model has no embedding for a subword.
         """
         characters = sum(map(len, texts))
         if characters > _MANY_CHARACTERS:
@@ -70,9 +80,18 @@ class TextTokenizer:
         return [self._subwords(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
 
     def _subwords(self, text: str, encoding: Encoding) -> Subwords:
-        offsets = encoding.offsets  # the library makes a new list at each access
-        return Subwords(
-            text, encoding.ids, offsets, self._classes(text, offsets), partial(self._continues, text, encoding)
+        ids, offsets = encoding.ids, encoding.offsets  # the library makes a new list at each access
+        if max(ids, default=0) >= self._embeddings:
+            raise self._without_embedding(text, ids, offsets)
+        return Subwords(text, ids, offsets, self._classes(text, offsets), partial(self._continues, text, encoding))
+
+    def _without_embedding(self, text: str, ids: list[int], offsets: list[tuple[int, int]]) -> TextError:
+        at = next(index for index, number in enumerate(ids) if number >= self._embeddings)
+        start, end = offsets[at]
+        return TextError(
+            f"the subword {text[start:end]!r} at characters {start} to {end} has id {ids[at]}, "
+            f"and the model has embeddings for the ids 0 to {self._embeddings - 1}",
+            NO_EMBEDDING,
         )
 
     def _encodings(self, texts: list[str]) -> list[Encoding]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.base.memory import require_memory
-from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError
+from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, TextError
 from edgener_runtime.machine.devices import CPU, Device
 
 from .cuda_graphs import REFUSED, GraphedRuns
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _ERRORS_ONLY, _NOTHING = 3, 4  # of onnxruntime's log
 _COPIES = 2  # of a model in memory while it is loaded: the file's, and the one prepared for this CPU
+_NO_EMBEDDING = "indices element out of data bounds"  # what its Gather says of an index beyond the table
 _NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
 # The classes that onnxruntime raises for a faulty file; others are faults of the provider.
 _FILE_ERRORS = {"InvalidProtobuf", "InvalidGraph", "NoModel", "NoSuchFile"}
@@ -65,13 +66,14 @@ class OnnxSession:
         return str(self._session.get_providers()[0])
 
     def run(self, feeds: Feeds) -> Logits:
-        """The logits (batch, subwords, labels). Raises DeviceError where the run fails."""
+        """The logits (batch, subwords, labels).
+
+        Raises DeviceError where the run fails, TextError where the model has no embedding for a subword or position.
+        """
         try:
             return self._runner(feeds)
         except Exception as error:  # onnxruntime raises a class of its own for every status
-            raise DeviceError(
-                f"onnxruntime failed: {error}", "Free some memory, or try another variant or device."
-            ) from error
+            raise _run_error(error) from error
 
     def _capture(self, onnxruntime: Any, model: Model) -> GraphedRuns:
         try:
@@ -90,6 +92,19 @@ class OnnxSession:
 def _run(session: Any, feeds: Feeds) -> Logits:
     logits: Logits = session.run([OUTPUT], feeds)[0]
     return logits
+
+
+def _run_error(error: Exception) -> EdgenerError:
+    if _NO_EMBEDDING in str(error):
+        return TextError(
+            f"the model has no embedding for a subword of the text, or for its length: {error}",
+            "Export the bundle again from a checkpoint whose embeddings fit its tokenizer and maximum length.",
+        )
+    if isinstance(error, MemoryError) or any(text in str(error) for text in _NO_MEMORY):
+        return DeviceError(
+            f"there is not enough memory for a run: {error}", "Free some memory, or try a smaller variant."
+        )
+    return DeviceError(f"onnxruntime failed: {error}", "Try another variant or device.")
 
 
 def _preload(onnxruntime: Any) -> str:

@@ -30,8 +30,12 @@ class RequestError(Exception):
 
     def response(self) -> Response:
         """The response to the client."""
-        record = {"error": self.message} | ({"hint": self.hint} if self.hint else {})
-        return json_response(record, self.status, self.headers)
+        return json_response(error_record(self), self.status, self.headers)
+
+
+def error_record(error: RequestError | EdgenerError) -> dict[str, str]:
+    """An error for the client."""
+    return {"error": error.message} | ({"hint": error.hint} if error.hint else {})
 
 
 def json_response(record: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

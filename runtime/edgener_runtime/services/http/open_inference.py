@@ -1,6 +1,7 @@
 """The Open Inference Protocol (V2): metadata of server and model, readiness, and inference.
 
-Input "text" and output "entities" are BYTES tensors of one shape, with a JSON list of entities for each text.
+Input "text" and output "entities" are BYTES tensors of one shape, with a JSON list of entities for each text, or an
+object with its error for a text that fails.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgener_runtime import __version__
-from edgener_runtime.decoding.entity import Decoding, Entity
+from edgener_runtime.decoding.entity import Decoding
+from edgener_runtime.pipeline import Answer
 
 from .error_responses import RequestError, json_response, to_json
 from .limits import Limits
-from .predict import rows
+from .predict import result_record
 from .request_body import read_body
 from .request_fields import array, decoding_of, few_enough, refuse_unknown, text_of
 from .service import Service
@@ -133,8 +135,9 @@ def _decoding(parameters: dict[str, Any]) -> Decoding:
     return decoding_of({**rest, "thresholds": thresholds})
 
 
-def _response(record: dict[str, Any], shape: list[int], found: Sequence[list[Entity]], binary: bool) -> Response:
-    elements = [to_json(rows(entities)["entities"]) for entities in found]
+def _response(record: dict[str, Any], shape: list[int], found: Sequence[Answer], binary: bool) -> Response:
+    results = [result_record(answer) for answer in found]
+    elements = [to_json(result.get("entities", result)) for result in results]
     tensor: dict[str, Any] = {"name": OUTPUT, "datatype": "BYTES", "shape": shape}
     if not binary:
         return json_response(record | {"outputs": [tensor | {"data": [element.decode() for element in elements]}]})

@@ -52,7 +52,8 @@ def _probes() -> Record:
 
 def _predict() -> Record:
     body = {"application/json": {"schema": _ref("Request")}}
-    answer = {"oneOf": [_ref("Result"), _object({"results": {"type": "array", "items": _ref("Result")}})]}
+    each = {"oneOf": [_ref("Result"), _ref("Problem")]}
+    answer = {"oneOf": [_ref("Result"), _object({"results": {"type": "array", "items": each}})]}
     return {"/predict": {"post": _operation("Entities of one text or several", answer, body)}}
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edgener_runtime.decoding.entity import Entity
+from edgener_runtime.errors import EdgenerError
+from edgener_runtime.pipeline import Answer
 
-from .error_responses import RequestError, json_response
+from .error_responses import RequestError, error_record, json_response
 from .limits import Limits
 from .request_body import parse_object, read_body
 from .request_fields import OPTIONS, array, decoding_of, few_enough, refuse_unknown, text_of
@@ -19,20 +19,24 @@ from .service import Service
 
 
 async def predict(request: Request) -> Response:
-    """The entities of "text", or the results of "texts" in their order."""
+    """The entities of "text", or the results of "texts" in their order; one that fails has an error in its place."""
     service: Service = request.app.state.service
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RequestError(415, "the body must be application/json", "Send the header Content-Type: application/json.")
     record = parse_object(await read_body(request, service.limits))
     texts = _texts(record, service.limits)
     found = await service.answer(texts, decoding_of(record), request.receive)
-    results = [rows(entities) for entities in found]
+    if "text" in record and isinstance(found[0], EdgenerError):
+        raise found[0]
+    results = [result_record(answer) for answer in found]
     return json_response(results[0] if "text" in record else {"results": results})
 
 
-def rows(entities: Sequence[Entity]) -> dict[str, Any]:
-    """The entities of one text as a record."""
-    return {"entities": [dataclasses.asdict(entity) for entity in entities]}
+def result_record(answer: Answer) -> dict[str, Any]:
+    """The entities or the error of one text as a record."""
+    if isinstance(answer, EdgenerError):
+        return error_record(answer)
+    return {"entities": [dataclasses.asdict(entity) for entity in answer]}
 
 
 def _texts(record: dict[str, Any], limits: Limits) -> list[str]:

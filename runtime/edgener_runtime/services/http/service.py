@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from starlette.types import Receive
 
 from edgener_runtime.aio import AsyncTokenClassifier
-from edgener_runtime.decoding.entity import Decoding, Entity
+from edgener_runtime.decoding.entity import Decoding
+from edgener_runtime.errors import EdgenerError, TextError
+from edgener_runtime.pipeline import Answer
 
 from .error_responses import RequestError
 from .limits import Limits
 from .metrics import Metrics
 
+_log = logging.getLogger(__name__)
 _CLIENT_LEFT = 499  # nginx's status for a disconnected client; only the metrics show it
 
 
@@ -28,8 +32,8 @@ class Service:
         self.draining = False
         self.accepted = self.answered = 0  # requests, for the log's last line
 
-    async def answer(self, texts: Sequence[str], decoding: Decoding, client: Receive) -> list[list[Entity]]:
-        """The entities of each text.
+    async def answer(self, texts: Sequence[str], decoding: Decoding, client: Receive) -> list[Answer]:
+        """The entities of each text, or the error of a text that fails while others are answered.
 
         Raises RequestError: 429 for a full queue, 504 after the time-out, 499 where `client` disconnects.
         """
@@ -51,7 +55,7 @@ class Service:
             504, f"no answer within {self.limits.seconds:g} s", "Send fewer or shorter texts, or try again later."
         )
 
-    async def _admitted(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
+    async def _admitted(self, texts: Sequence[str], decoding: Decoding) -> list[Answer]:
         """The answers; either all texts of a request join the queue at once, or none."""
         if self.classifier.pending + len(texts) > self.limits.queue:
             raise RequestError(
@@ -61,7 +65,13 @@ class Service:
                 {"Retry-After": "1"},
             )
         self.accepted += 1
-        found = await self.classifier.predict_batch(texts, decoding)
+        found = await self.classifier.predict_batch(texts, decoding, return_errors=True)
+        errors = [answer for answer in found if isinstance(answer, EdgenerError)]
+        broken = [error for error in errors if not isinstance(error, TextError)]
+        if broken and len(broken) == len(found):  # not a fault of one text
+            raise broken[0]
+        for error in broken:
+            _log.error("a text of %d has no answer: %s", len(found), error.message)
         self.answered += 1
         return found
 

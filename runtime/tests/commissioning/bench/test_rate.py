@@ -99,6 +99,7 @@ def test_an_overrun_is_a_rate_that_does_not_hold() -> None:
     assert 40 < rate < 100
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("name", DRIVERS)
 def test_a_real_queue_is_searched(name: str) -> None:
     """In a few seconds and through sleeps: between half of what one at a time would be, and all of it."""

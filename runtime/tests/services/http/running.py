@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgener_runtime import Decoding, Entity, TokenClassifier
+from edgener_runtime import Decoding, TokenClassifier
+from edgener_runtime.pipeline import Answer
 
 COMMAND = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')"]
 SECONDS = 600  # far beyond any load
@@ -89,13 +90,13 @@ class Held:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.classifier, name)
 
-    def predict_batch(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
+    def predict_batch(self, texts: Sequence[str], decoding: Decoding, return_errors: bool) -> Sequence[Answer]:
         self.batches.append(list(texts))
         self.entered.release()
         assert self.gate.wait(SECONDS)
         if self.fault:
             raise self.fault
-        return self.classifier.predict_batch(texts, decoding)
+        return self.classifier.predict_batch(texts, decoding, return_errors=return_errors)
 
     def close(self) -> None:
         self.closed = True

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from edgener_runtime import Decoding, Entity, TokenClassifier
+from edgener_runtime import Decoding, TokenClassifier
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.errors import DeviceError
+from edgener_runtime.pipeline import Answer
 
 from .running import Held
 
@@ -106,7 +107,7 @@ def test_texts_of_a_batch_that_failed_wait_until_each_was_tried_alone(classifier
     counted = []
 
     class Failing(Held):
-        def predict_batch(self, texts: Sequence[str], decoding: Decoding) -> list[list[Entity]]:
+        def predict_batch(self, texts: Sequence[str], decoding: Decoding, return_errors: bool) -> Sequence[Answer]:
             counted.append((len(texts), queue.pending))
             raise DeviceError("broke off")
 

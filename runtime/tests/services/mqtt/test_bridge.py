@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,8 +11,9 @@ import pytest
 
 pytest.importorskip("paho", reason="the extra mqtt is not installed")
 
-from edgener_runtime import Decoding, Entity, TokenClassifier, UserInputError
+from edgener_runtime import Decoding, TokenClassifier, UserInputError
 from edgener_runtime.errors import DeviceError
+from edgener_runtime.pipeline import Answer
 
 TEXT = "Feed pump P-101: oil leak, 泵"
 
@@ -24,10 +25,10 @@ class Unsound:
         self.classifier = classifier
         self.trigger = trigger
 
-    def predict_batch(self, texts: Iterable[str], decoding: Decoding) -> list[list[Entity]]:
+    def predict_batch(self, texts: Iterable[str], decoding: Decoding, return_errors: bool) -> Sequence[Answer]:
         if any(self.trigger in text for text in texts):
             raise DeviceError("onnxruntime broke off: planted")
-        return self.classifier.predict_batch(texts, decoding)
+        return self.classifier.predict_batch(texts, decoding, return_errors=return_errors)
 
 
 def test_a_text_is_answered_with_its_entities_and_the_fields_of_its_message(
@@ -183,10 +184,10 @@ def test_no_more_than_the_window_is_held_and_all_is_answered(
     sizes: list[int] = []
 
     class Watched(Unsound):
-        def predict_batch(self, texts: Iterable[str], decoding: Decoding) -> list[list[Entity]]:
+        def predict_batch(self, texts: Iterable[str], decoding: Decoding, return_errors: bool) -> Sequence[Answer]:
             sizes.append(len(list(texts)))
             time.sleep(0.02)  # so that more come than are held
-            return super().predict_batch(texts, decoding)
+            return super().predict_batch(texts, decoding, return_errors)
 
     bridge(keeping_broker, using=Watched(classifier, "nothing"), window=3)
     asking = peer(keeping_broker)
