@@ -228,6 +228,10 @@ class TokenClassifier:
         except OF_ONE_TEXT as error:
             return error
 
+    def count_subwords(self, texts: Iterable[str]) -> int:
+        """The subwords of all texts, without special tokens and the overlap of windows: what their answers cost."""
+        return self._tokenizer.count(list(texts))
+
     def tag(self, words: Sequence[str], decoding: Decoding = OF_WORDS) -> list[str]:
         """One label per word of a pre-tokenised sentence; O where a word has no subwords."""
         return self.tag_batch([words], decoding)[0]

@@ -43,6 +43,7 @@ class Metrics:
         self.failed = Counter("edgener_failed_batches", "Batches that failed.", registry=self.registry)
         waiting = Gauge("edgener_queue_texts", "Texts accepted and not yet answered.", registry=self.registry)
         waiting.set_function(lambda: classifier.pending)
+        self.overdue = Gauge("edgener_overdue", "Whether a batch of the model is overdue.", registry=self.registry)
         explained = classifier.classifier.explain()
         Info("edgener_runtime", "The running model and its provider.", registry=self.registry).info(
             {

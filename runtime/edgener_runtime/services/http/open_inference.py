@@ -53,7 +53,8 @@ async def model_metadata(request: Request) -> Response:
 async def model_ready(request: Request) -> Response:
     """Whether the model accepts requests."""
     service = _service_of(request)
-    return json_response({"name": service.model, "ready": not service.draining}, 503 if service.draining else 200)
+    ready = service.not_ready is None
+    return json_response({"name": service.model, "ready": ready}, 200 if ready else 503)
 
 
 async def inference(request: Request) -> Response:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.services.http.bind import TlsFiles, open_listener
+from edgener_runtime.services.http.connections.bind import TlsFiles, open_listener
 
 from .running import COMMAND, SECONDS, serving
 
