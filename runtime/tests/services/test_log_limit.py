@@ -21,17 +21,17 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def log(clock: Clock, capsys: pytest.CaptureFixture[str]) -> logging.Logger:
-    """A logger to the captured stderr."""
-    made = logging.Logger("limited")
-    made.addHandler(LimitedHandler(clock))
-    return made
+def limited(clock: Clock) -> tuple[logging.Logger, LimitedHandler]:
+    """A logger and its handler, which writes to the stderr of this moment."""
+    log, handler = logging.Logger("limited"), LimitedHandler(clock)
+    log.addHandler(handler)
+    return log, handler
 
 
 def test_of_lines_from_one_place_five_are_written_and_the_others_counted(
-    log: logging.Logger, clock: Clock, capsys: pytest.CaptureFixture[str]
+    clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    log, _ = limited(clock)
     for number in range(1300):
         log.warning("from client %d\n%s", number, "detail")
     log.warning("another place")
@@ -43,15 +43,12 @@ def test_of_lines_from_one_place_five_are_written_and_the_others_counted(
     assert capsys.readouterr().err == "later still\n"
 
 
-def test_after_a_while_and_at_the_end_lines_are_written_again(
-    log: logging.Logger, clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
-    handler = log.handlers[0]
-    assert isinstance(handler, LimitedHandler)
+def test_after_a_while_and_at_the_end_lines_are_written_again(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    log, handler = limited(clock)
     for second in (0, 11):
         clock.now = second
         for _ in range(7):
             log.error("full")
         handler.report_omitted(now=second > 0)
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ([*["full"] * 5, "2 more lines like this one in 10 s: full"] * 2)
+    assert lines == 2 * [*["full"] * 5, "2 more lines like this one in 10 s: full"]

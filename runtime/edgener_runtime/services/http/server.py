@@ -82,8 +82,10 @@ class Server(uvicorn.Server):
 
     def in_progress(self) -> str:
         """What a stop waits for."""
+        classifier = self.service.classifier
         requests = len(self.server_state.tasks)
-        return f"{requests} request{'s' * (requests != 1)} with {self.service.classifier.pending} pending texts"
+        running = ", a batch runs" if classifier.running else ""
+        return f"{requests} request{'s' * (requests != 1)} ({classifier.pending} texts wait{running})"
 
 
 @dataclass
@@ -153,6 +155,7 @@ def _handle_signals(server: Server, settings: ServerSettings, drain: Drain) -> a
 
     def receive(number: signal.Signals) -> None:
         if number is signal.SIGINT:
+            signals.seconds -= drain.seconds
             drain.seconds = 0
         signals.receive(number)
 
