@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from typing import Literal, overload
 
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
-from edgener_runtime.inference.lane import BatchRecord, Lane, RunningBatch
+from edgener_runtime.inference.micro_batches import BatchRecord, MicroBatches, RunningBatch
 
 from .errors import EdgenerError
 from .pipeline import OF_ONE_TEXT, Answer, TokenClassifier
@@ -36,13 +36,13 @@ class AsyncTokenClassifier:
         self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for metrics
         self._closing = False
         self._short, self._long = (
-            Lane(classifier.predict_batch, max_wait, max_characters, self.batches) for _ in range(2)
+            MicroBatches(classifier.predict_batch, max_wait, max_characters, self.batches) for _ in range(2)
         )
 
     @property
     def running(self) -> RunningBatch | None:
         """The batch that has run for longest, for a watchdog."""
-        running = [lane.running for lane in (self._short, self._long) if lane.running]
+        running = [queue.running for queue in (self._short, self._long) if queue.running]
         return min(running, key=lambda batch: batch.began, default=None)
 
     @property

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.errors import StalledError
-from edgener_runtime.inference.lane import RunningBatch
+from edgener_runtime.inference.micro_batches import RunningBatch
 
 from .systemd import KEEP_ALIVE, notify
 

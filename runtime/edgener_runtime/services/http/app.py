@@ -63,7 +63,7 @@ def create_app(service: Service, token: str | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.service = service
-    app.router.redirect_slashes = False  # a redirect is no answer for a program that posts
+    app.router.redirect_slashes = False  # programs do not follow the redirect of a POST
     return app
 
 

@@ -22,7 +22,7 @@ from edgener_runtime.services.watchdog import Watchdog
 from .app import create_app
 from .connections.acceptor import Acceptor
 from .connections.bind import Listener
-from .connections.protocol import Connection
+from .connections.protocol import HttpConnection
 from .connections.table import ConnectionTable
 from .limits import ConnectionLimits, Limits
 from .service import Service
@@ -66,8 +66,10 @@ class Server(uvicorn.Server):
         self.table.abort_unopened()
         await super().shutdown([])
 
-    def _connection(self) -> Connection:
-        return Connection(self.table, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+    def _connection(self) -> HttpConnection:
+        return HttpConnection(
+            self.table, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Leave the signals to StopSignals: uvicorn ends the process by the signal after a clean stop."""

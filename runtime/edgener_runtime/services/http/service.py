@@ -14,7 +14,7 @@ from edgener_runtime.decoding.entity import Decoding, Entity
 from edgener_runtime.errors import EdgenerError, TextError
 from edgener_runtime.pipeline import Answer
 
-from .admission.body_budget import Budget
+from .admission.body_budget import BodyMemory
 from .admission.capacity import Capacity
 from .error_responses import RequestError
 from .limits import Limits
@@ -34,7 +34,7 @@ class Service:
         self.limits = limits
         self.metrics = Metrics(classifier)
         self.model = classifier.classifier.manifest.name
-        self.bodies = Budget(limits.bodies)
+        self.bodies = BodyMemory(limits.bodies)
         self.capacity = Capacity()
         self._texts = 0  # of accepted requests
         self.draining = self.overdue = False

@@ -10,7 +10,7 @@ from edgener_runtime.services.http.error_responses import RequestError
 
 
 @dataclass
-class Budget:
+class BodyMemory:
     """Bytes of bodies in memory, at most `most`."""
 
     most: int
@@ -38,7 +38,7 @@ class BodyBudget:
     The texts of a request take about as much memory as its body, and are kept until then.
     """
 
-    def __init__(self, app: ASGIApp, budget: Budget) -> None:
+    def __init__(self, app: ASGIApp, budget: BodyMemory) -> None:
         self.app = app
         self.budget = budget
 

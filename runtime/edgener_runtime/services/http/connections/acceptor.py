@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 
-from .protocol import Connection
+from .protocol import HttpConnection
 from .table import ConnectionTable
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Acceptor:
         self,
         sockets: Sequence[socket.socket],
         table: ConnectionTable,
-        make: Callable[[], Connection],
+        make: Callable[[], HttpConnection],
         tls: ssl.SSLContext | None,
     ) -> None:
         self.sockets = sockets
@@ -80,7 +80,7 @@ class Acceptor:
         self.table.add(connection)
         connection.opening = self._loop.create_task(self._connect(connection, accepted))
 
-    async def _connect(self, connection: Connection, accepted: socket.socket) -> None:
+    async def _connect(self, connection: HttpConnection, accepted: socket.socket) -> None:
         seconds = self.table.limits.header if self._tls else None
         try:
             await self._loop.connect_accepted_socket(

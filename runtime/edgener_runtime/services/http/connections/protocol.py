@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -22,18 +23,19 @@ _LINGER = 1.0  # seconds for the client to read why its connection ends
 _HINT = "Send HTTP/1.1 requests as RFC 9112 describes them; /openapi.json has the paths."
 
 
-class Connection(H11Protocol, asyncio.BufferedProtocol):
-    """Reads at most 64 KiB ahead, and tells the table whether it has a request."""
+class HttpConnection(H11Protocol, asyncio.BufferedProtocol):
+    """Reads at most 64 KiB ahead, and reports to the table whether it has a request."""
 
     def __init__(self, table: ConnectionTable, **settings: Any) -> None:
         super().__init__(**settings)
         self.table = table
         self.idle_since = 0.0
-        self._has_begun = True  # a header is due from the start, and then from its first byte
+        self._has_header_started = True  # a header is due from the start, and then from its first byte
+        self.is_open = False
         self.opening: asyncio.Task[None] | None = None  # while TLS is being agreed upon
         self._has_ended = False
         self._unsent = 0
-        self._sent_at = self.loop.time()
+        self._sent_at = time.monotonic()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the transport puts what arrives."""
@@ -46,6 +48,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start, with a state of its own for the application."""
         super().connection_made(transport)
+        self.is_open = True
         self.app_state = dict(self.app_state)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,8 +60,8 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         """Read what arrived; the time for a header begins with its first byte."""
         if self._has_ended:
             return
-        if self._is_idle() and not self._has_begun and self.conn.their_state is h11.IDLE:
-            self._has_begun = True
+        if self._is_idle() and not self._has_header_started and self.conn.their_state is h11.IDLE:
+            self._has_header_started = True
             self.table.set_idle(self)
         super().data_received(data)
 
@@ -71,34 +74,34 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
-        self._has_begun = False
+        self._has_header_started = False
         self.table.set_idle(self)
         super().on_response_complete()
 
     def late(self) -> str | None:
         """What takes too long, if anything."""
-        if self.transport is None:
+        if not self.is_open:
             return self._too_long("no TLS handshake", self.table.limits.header)
         unsent = self.transport.get_write_buffer_size()
         if not unsent or unsent < self._unsent:
-            self._sent_at = self.loop.time()
+            self._sent_at = time.monotonic()
         self._unsent = unsent
-        if self.loop.time() - self._sent_at > self.table.limits.idle:
+        if time.monotonic() - self._sent_at > self.table.limits.idle:
             return "the client does not read its answer"
         if not self._is_idle():
             return None
-        if self._has_begun:
+        if self._has_header_started:
             return self._too_long("no complete header", self.table.limits.header)
         return self._too_long("no request", self.table.limits.idle)
 
     def _too_long(self, what: str, seconds: float) -> str | None:
-        return f"{what} within {seconds:g} s" if self.loop.time() - self.idle_since > seconds else None
+        return f"{what} within {seconds:g} s" if time.monotonic() - self.idle_since > seconds else None
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
     def close_late(self, reason: str) -> None:
-        """Close the connection; who has begun a request is told why."""
+        """Close the connection; a client that has started a request learns why."""
         if self._is_idle() and self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
             self._refuse(RequestError(HTTPStatus.REQUEST_TIMEOUT, reason))
         self.abort()
@@ -106,7 +109,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
     def abort(self) -> None:
         """End the connection at once, whatever has not been sent."""
         self.table.discard(self)
-        if self.transport is not None:
+        if self.is_open:
             self.transport.abort()
         elif self.opening:
             self.opening.cancel()
@@ -122,6 +125,9 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
 
     def _end(self) -> None:
         """Close the connection, but let the client read its answer first: what it still sends would reset it."""
+        if self.cycle and not self._is_idle():  # nothing of the application's answer may follow
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if not self.transport.can_write_eof():  # TLS
             self.transport.close()
         elif not self.transport.is_closing():

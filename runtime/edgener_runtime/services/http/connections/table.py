@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import logging
 import resource
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.services.http.limits import ConnectionLimits
-
-if TYPE_CHECKING:
-    from .protocol import Connection
 
 _log = logging.getLogger(__name__)
 RESERVE = 16  # connections beyond the limit, for probes
 _SPARE = 48  # files that the process opens besides: the page's, a bundle's, connections that are about to be closed
 _SETTLED = 1.0  # seconds before a connection without a request may make room for another
+
+
+class TrackedConnection(Protocol):
+    """What the table asks of a connection."""
+
+    idle_since: float
+    is_open: bool
+
+    def late(self) -> str | None:
+        """What takes too long, if anything."""
+
+    def close_late(self, reason: str) -> None:
+        """End the connection for a reason, which a client that has started a request learns."""
+
+    def abort(self) -> None:
+        """End the connection at once."""
 
 
 class ConnectionTable:
@@ -29,30 +43,30 @@ class ConnectionTable:
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self.most = _most_connections(limits.most)
-        self._all: set[Connection] = set()
-        self._idle: dict[Connection, None] = {}  # without a request, the longest first
+        self._all: set[TrackedConnection] = set()
+        self._idle: dict[TrackedConnection, None] = {}  # without a request, the longest first
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: TrackedConnection) -> None:
         """Count a connection."""
         self._all.add(connection)
         self.set_idle(connection)
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: TrackedConnection) -> None:
         """Count a connection no more."""
         self._all.discard(connection)
         self._idle.pop(connection, None)
 
-    def set_idle(self, connection: Connection) -> None:
+    def set_idle(self, connection: TrackedConnection) -> None:
         """The connection waits for a request from now on."""
         if connection in self._all:
             self._idle.pop(connection, None)
             self._idle[connection] = None
-            connection.idle_since = connection.loop.time()
+            connection.idle_since = time.monotonic()
 
-    def set_busy(self, connection: Connection) -> None:
+    def set_busy(self, connection: TrackedConnection) -> None:
         """The connection has a request."""
         self._idle.pop(connection, None)
 
@@ -69,7 +83,7 @@ class ConnectionTable:
     def abort_unopened(self) -> None:
         """End the connections whose TLS handshake is not complete."""
         for connection in list(self._idle):
-            if connection.transport is None:
+            if not connection.is_open:
                 connection.abort()
 
     def make_room(self) -> bool:
@@ -77,7 +91,7 @@ class ConnectionTable:
         if len(self._all) < self.most:
             return True
         longest = next(iter(self._idle), None)
-        if longest and longest.loop.time() - longest.idle_since >= _SETTLED:
+        if longest and time.monotonic() - longest.idle_since >= _SETTLED:
             _log.warning("%d connections: the one that waited longest for a request is closed", len(self._all))
             longest.abort()
             return True
@@ -91,18 +105,18 @@ class ConnectionTable:
                 connection.close_late(reason)
 
 
-def _most_connections(wanted: int) -> int:
-    """The wanted number, or fewer where the process may not open so many files."""
+def _most_connections(requested: int) -> int:
+    """The requested number, or fewer where the process may not open so many files."""
     used = sum(1 for _ in Path("/dev/fd").iterdir()) + RESERVE + _SPARE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted + used:
-        soft = wanted + used if hard == resource.RLIM_INFINITY else min(hard, wanted + used)
+    if soft != resource.RLIM_INFINITY and soft < requested + used:
+        soft = requested + used if hard == resource.RLIM_INFINITY else min(hard, requested + used)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    most = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft - used)
+    most = requested if soft == resource.RLIM_INFINITY else min(requested, soft - used)
     if most < 1:
         raise UserInputError(
             f"this process may open {soft} files, a server needs at least {used + 1}", "Raise the limit: ulimit -n 1024"
         )
-    if most < wanted:
-        _log.warning("at most %d connections instead of %d, as this process may open %d files", most, wanted, soft)
+    if most < requested:
+        _log.warning("at most %d connections instead of %d, as this process may open %d files", most, requested, soft)
     return most

@@ -45,7 +45,7 @@ class _Call:
     answer: asyncio.Future[list[Entity]] = field(repr=False)
 
 
-class Lane:
+class MicroBatches:
     """The texts that wait, and the thread that runs them in batches of at most `max_characters`, or of one text.
 
     A batch has a text of each request in turns. It waits up to `max_wait` seconds for more texts. `run` answers texts.
@@ -89,7 +89,7 @@ class Lane:
         self._thread.shutdown()
 
     async def _work(self) -> None:
-        """Run batches until the lane is closed and no text waits."""
+        """Run batches until it is closed and no text waits."""
         while self._waiting or not self._closing:
             self._arrived.clear()
             if not self._waiting:
