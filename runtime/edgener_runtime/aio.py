@@ -13,6 +13,7 @@ from edgener_runtime.inference.micro_batches import BatchRecord, MicroBatches, R
 from .errors import EdgenerError
 from .pipeline import OF_ONE_TEXT, Answer, TokenClassifier
 
+__all__ = ("AsyncTokenClassifier", "BatchRecord", "RunningBatch", "is_long")
 LONG = 2048  # characters of a request, about a window of subwords; with more, it does not run with short ones
 
 
