@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgener.data.reasons import changed, left_out
 from edgener.data.types import Dataset
 from edgener_runtime.base.serde import load_json
 from edgener_runtime.errors import UserInputError
@@ -22,20 +23,24 @@ _POSITIONS_AFTER_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert",
 
 @dataclass(frozen=True)
 class DataRecord:
-    """The split of the data that was used: its content hash and its size."""
+    """The split of the data that was used: its content hash, its size, and what was left out of it and changed."""
 
     source: str
     split: str
     sha256: str
     sentences: int
     entities: int
+    left_out: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
 
 
 def data_record(dataset: Dataset) -> DataRecord:
     """The record of a split: the name of its source without the machine's folders, its hash and its sizes."""
     name = dataset.source if ":" in dataset.source else Path(dataset.source).name
-    entities = sum(dataset.entity_counts.values())
-    return DataRecord(name, dataset.split, dataset.sha256, len(dataset.sentences), entities)
+    entities, counts = sum(dataset.entity_counts.values()), dataset.repairs
+    return DataRecord(
+        name, dataset.split, dataset.sha256, len(dataset.sentences), entities, left_out(counts), changed(counts)
+    )
 
 
 @dataclass(frozen=True)

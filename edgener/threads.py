@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import click
 
+from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.cpu import usable_cores
 
 SECONDS = 0.2  # over which the load is measured
@@ -42,8 +43,13 @@ def idle_cores() -> float:
 def decide_threads(asked: int | None) -> int | None:
     """The threads asked for, else what the load leaves; None where OMP_NUM_THREADS decides or no other process runs.
 
-    To be called before PyTorch is loaded. What was chosen by the load is reported on stderr.
+    To be called before PyTorch is loaded. What was chosen by the load is reported on stderr. Raises UserInputError
+    where more threads are asked for than there are cores.
     """
+    if asked is not None and asked > (cores := usable_cores()):
+        raise UserInputError(
+            f"threads is {asked}, and this process may use {cores} cores", f"Choose at most {cores}, or leave it out."
+        )
     if asked is not None or "OMP_NUM_THREADS" in os.environ:
         return asked
     chosen = choose_threads(idle_cores(), usable_cores())

@@ -80,10 +80,9 @@ SHORT = 40
 MAY_BE_SHORT = {
     "edgener.bench.texts": "the one step from labelled data to a benchmark's texts",
     "edgener.cli.doctor": "one command a file",
+    "edgener.cli.release.calibration": "the options that export and search share",
     "edgener.data.align": "the one alignment of words and subwords, for training and parity",
-    "edgener.data.readers.label_studio": "one reader a file",
     "edgener.data.readers.spacy": "one reader a file",
-    "edgener.data.readers.text_spans": "one reader a file",
     "edgener.data.readers.token_spans": "one reader a file",
     "edgener.progress": "shared by the pipeline, the search and the commands",
     "edgener_exporters.distance": "the one distance of logits, rounded in one place",

@@ -18,6 +18,7 @@ from edgener import threads as module
 from edgener.cli.main import main
 from edgener.data.types import Dataset
 from edgener.threads import Threads, choose_threads, decide_threads, idle_cores, limit_pytorch
+from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.cpu import usable_cores
 
 FRESH = """
@@ -79,7 +80,9 @@ def test_who_asks_for_a_number_or_sets_the_variable_decides(
     load: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load(3.0)
-    assert decide_threads(6) == 6
+    assert decide_threads(6) == 6 and decide_threads(8) == 8
+    with pytest.raises(UserInputError, match="threads is 9, and this process may use 8 cores"):
+        decide_threads(9)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert decide_threads(None) is None and decide_threads(6) == 6
     assert capsys.readouterr().err == ""
@@ -107,7 +110,7 @@ def run(*arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("asked", [1, 2])
+@pytest.mark.parametrize("asked", sorted({1, usable_cores()}))
 def test_evaluate_scores_with_the_threads_asked_for(asked: int, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("pump B-COMPONENT\nleaks O\n")
     run("evaluate", trained, "--data", tmp_path / "some.txt", "--threads", asked)
@@ -136,13 +139,16 @@ def test_a_bundle_is_evaluated_with_the_threads_asked_for(
 def test_export_writes_them_into_the_script_that_makes_the_bundle_again(
     trained: Path, small_data: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "bundle"
-    run("export", trained, "--data", small_data, "--out", out, "--variants", "fp32", "--threads", 2)
-    assert " --threads 2 " in (out / "reproduce.sh").read_text()
+    out, cores = tmp_path / "bundle", usable_cores()
+    run("export", trained, "--data", small_data, "--out", out, "--variants", "fp32", "--threads", cores)
+    assert f" --threads {cores} " in (out / "reproduce.sh").read_text()
 
 
+@pytest.mark.parametrize("count", ["0", "9999"])
 @pytest.mark.parametrize("command", ["train", "evaluate", "export"])
-def test_no_threads_are_a_wrong_call(command: str, tmp_path: Path) -> None:
-    words = [command, *([] if command == "train" else ["x"]), "--data", "builtin:factory", "--threads", "0"]
+def test_no_threads_or_more_than_cores_are_a_wrong_call(
+    command: str, count: str, trained: Path, tmp_path: Path
+) -> None:
+    words = [command, *([] if command == "train" else [str(trained)]), "--data", "builtin:factory", "--threads", count]
     done = CliRunner().invoke(main, [*words, *([] if command == "evaluate" else ["--out", str(tmp_path / "out")])])
     assert done.exit_code == 2 and "threads" in done.stderr

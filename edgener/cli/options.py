@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from edgener.data.labels import parse_pairs, parse_tag_names, tag_names_text
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
-from edgener_runtime.cli.options import RenamedOption, with_options
+from edgener_runtime.cli.options import RenamedOption, ThreadCount, with_options
 from edgener_runtime.text.inputs import FORMATS as TEXT_FORMATS
 
 _SOURCE = "A file, a folder with train, valid and test files, or builtin:factory."
@@ -47,6 +48,20 @@ _DATA_OPTIONS = (
         callback=lambda *args: parse_cut(args[2]),
         help="Split one file into train, valid and test, in order.",
     ),
+    click.option(
+        "--label-names",
+        metavar="O,B-PER,...",
+        callback=lambda *args: parse_tag_names(args[2]) if args[2] else None,
+        help="Names of numbered tags, from 0 on, or a file with one name per line.",
+    ),
+    click.option(
+        "--map-labels",
+        multiple=True,
+        metavar="OLD=NEW",
+        callback=lambda *args: parse_pairs(args[2]),
+        help="Rename a label of the data, also to O; repeatable, or a file with one pair per line.",
+    ),
+    click.option("--strict-data", is_flag=True, help="Refuse data of which anything is left out."),
 )
 
 
@@ -65,7 +80,7 @@ _DATA_OR_TEXTS_OPTIONS = (
 
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="Threads on the CPU [default: by the load of the machine]."
+    "--threads", type=ThreadCount(), help="Threads on the CPU [default: by the load of the machine]."
 )
 
 
@@ -118,5 +133,9 @@ def data_settings(spec: DataSpec) -> list[tuple[str, Any]]:
     """The options that read another source in the same way; those at their defaults are left out."""
     values = {field.name: getattr(spec, field.name) for field in fields(DataSpec) if field.name != "source"}
     given = {field.name for field in fields(DataSpec) if values.get(field.name) != field.default}
-    cut = {"cut": "/".join(map(str, spec.cut))} if spec.cut else {}
-    return [(name, value) for name, value in (values | cut).items() if name in given]
+    texts = {
+        "cut": "/".join(map(str, spec.cut or ())),
+        "label_names": tag_names_text(spec.label_names or ()),
+        "map_labels": tuple(f"{old}={new}" for old, new in spec.map_labels),
+    }
+    return [(name, value) for name, value in (values | texts).items() if name in given]

@@ -21,7 +21,7 @@ def calibration_text(spec: DataSpec, source: str | None, judged: Dataset) -> Dat
     Raises UserInputError where it cannot be read, or `judged` has a sentence of `source`.
     """
     if source is not None:
-        named = read_split(replace(spec, source=source, cut=None), "train")
+        named = read_split(replace(spec, source=source, cut=None, map_labels=()), "train")
         check_disjoint(named, judged)
         return named
     train = _unseen(read_split(spec, "train"), judged)

@@ -10,6 +10,7 @@ from typing import Any
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.tokenize import without_surrogates
 
+from .reasons import left_out
 from .types import Dataset
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
@@ -27,7 +28,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """The counts of one split."""
+    """The counts of one split; `repairs` has all reasons, `left_out` those for which something is missing."""
 
     source: str
     split: str
@@ -42,6 +43,8 @@ class SplitReport:
     repairs: dict[str, int] = field(metadata={"key": "mended"})
     sha256: str
     subwords: Lengths | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    labelled: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def _report(dataset: Dataset, tokenizer: Any, limit: int) -> SplitReport:
         repairs=dict(dataset.repairs),
         sha256=dataset.sha256,
         subwords=_lengths([sentence.text for sentence in dataset.sentences], tokenizer, limit) if tokenizer else None,
+        left_out=left_out(dataset.repairs),
+        labelled=dataset.labelled,
     )
 
 

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from edgener.data.readers.lines import BadLines, read_text
+from edgener.data.readers.lines import BadLines, DataFile
 from edgener.data.readers.table import READERS, check_options, choose_reader
 from edgener_runtime.errors import UserInputError
 
+from . import reasons
+from .folders import WHOLE, split_paths
+from .labels import map_labels
 from .types import Dataset, Sentence
 
 FORMATS = ("auto", *READERS)
 SPLITS = ("train", "valid", "test")
-WHOLE = "all"
 BUILTIN = "builtin:"
-_FILE_STEMS = {"train": ("train",), "valid": ("valid", "validation", "dev"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A source and how to read it: columns count from 1; `cut` splits one file into train, valid and test in order."""
+    """A source and how to read it.
+
+    Columns count from 1; `cut` splits one file into train, valid and test in order; `label_names` are the names of
+    numbered tags; `map_labels` are pairs of a label of the data and its new name; `strict_data` refuses data of which
+    anything is left out.
+    """
 
     source: str
     format: str = "auto"
@@ -33,6 +40,9 @@ class DataSpec:
     label_level: int | None = None
     on_error: str = "stop"
     cut: tuple[int, int, int] | None = None
+    label_names: tuple[str, ...] | None = None
+    map_labels: tuple[tuple[str, str], ...] = ()
+    strict_data: bool = False
 
 
 def read_splits(spec: DataSpec) -> dict[str, Dataset]:
@@ -40,17 +50,34 @@ def read_splits(spec: DataSpec) -> dict[str, Dataset]:
 
     Raises UserInputError where it cannot be read or has no sentences.
     """
-    if spec.source.startswith(BUILTIN):
-        splits = _read_builtin(spec.source)
-    elif os.path.isdir(spec.source):  # noqa: PTH112 (Path.is_dir raises where it may not look, or on an overlong name)
-        splits = {split: _read_file(file, split, spec) for split, file in _split_files(Path(spec.source)).items()}
-    else:
-        splits = {WHOLE: _read_file(Path(spec.source), WHOLE, spec)}
+    splits = _read_source(spec)
+    if spec.strict_data:
+        _check_complete(splits.values())
+    splits = map_labels(splits, spec.map_labels)
     if spec.cut is None:
         return splits
     if WHOLE not in splits:
         raise UserInputError(f"{spec.source} is cut into {', '.join(splits)} already", "Leave out --cut.")
     return _cut(splits[WHOLE], spec.cut)
+
+
+def _read_source(spec: DataSpec) -> dict[str, Dataset]:
+    if spec.source.startswith(BUILTIN):
+        return _read_builtin(spec.source)
+    if os.path.isdir(spec.source):  # noqa: PTH112 (Path.is_dir raises where it may not look, or on an overlong name)
+        found = split_paths(Path(spec.source))
+        return {split: _read_parts(paths, split, spec) for split, paths in found.items()}
+    return {WHOLE: _read_file(Path(spec.source), WHOLE, spec)}
+
+
+def _check_complete(splits: Iterable[Dataset]) -> None:
+    """Raise UserInputError where anything was left out of a split."""
+    for dataset in splits:
+        if left_out := reasons.left_out(dataset.repairs):
+            raise UserInputError(
+                f"{dataset.source} is not read whole: {reasons.in_words(left_out)}",
+                "Correct the data, or read the rest without --strict-data.",
+            )
 
 
 def read_split(spec: DataSpec, name: str) -> Dataset:
@@ -69,7 +96,17 @@ def check_labels(known: tuple[str, ...], dataset: Dataset) -> None:
         raise UserInputError(
             f"{dataset.source} ({dataset.split}) has labels that training never saw: {', '.join(strange)}; "
             f"the model knows {', '.join(known)}",
-            "Train on data that has them, or map them to known ones.",
+            f"Map each to a known one, or to O: --map-labels {strange[0]}={known[0] if known else 'O'}. "
+            "An export can also be judged by churn on text without labels: a file with one text per line.",
+        )
+
+
+def check_labelled(dataset: Dataset) -> None:
+    """Raise UserInputError for text without labels, which cannot be scored."""
+    if not dataset.labelled:
+        raise UserInputError(
+            f"{dataset.source} ({dataset.split}) is text without labels, read as {dataset.format}",
+            "Name labelled text. Text without labels judges an export by churn: edgener export ... --max-churn 0.01",
         )
 
 
@@ -81,36 +118,33 @@ def _read_builtin(source: str) -> dict[str, Dataset]:
     return factory_splits()
 
 
-def _split_files(folder: Path) -> dict[str, Path]:
-    try:
-        inside = sorted(file for file in folder.iterdir() if file.is_file())
-    except OSError as error:
-        raise UserInputError(f"cannot read {folder}: {error.strerror}", "Check its permissions.") from None
-    found = {}
-    for split, stems in _FILE_STEMS.items():
-        files = [file for file in inside if file.stem in stems]
-        if len(files) > 1:
-            raise UserInputError(
-                f"{folder} has several files for {split}: {', '.join(file.name for file in files)}",
-                "Leave one of them.",
-            )
-        if files:
-            found[split] = files[0]
-    if not found:
-        raise UserInputError(f"{folder} holds no data: expected files named train, valid or test", "Or name one file.")
-    return found
+def _read_parts(paths: Sequence[Path], split: str, spec: DataSpec) -> Dataset:
+    """One split of several files, as those of large data sets on the Hub."""
+    first, *others = [_read_file(path, split, spec) for path in paths]
+    if not others:
+        return first
+    sentences = tuple(sentence for part in (first, *others) for sentence in part.sentences)
+    counts = sum((part.repairs for part in (first, *others)), Counter[str]())
+    return replace(first, sentences=sentences, repairs=counts)
 
 
 def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:
-    text, bad = read_text(path), BadLines(path, skip=spec.on_error == "skip")
-    reader, options = choose_reader(spec.format, path, text), _reader_options(spec)
-    check_options(reader, path, options)
-    sentences, record_format, scheme = reader.read(text, bad, options)
-    if not sentences:
-        raise UserInputError(f"{path} holds no sentences", f"It was read as {reader.name}; name another with --format.")
+    file, bad, options = DataFile(path), BadLines(path, skip=spec.on_error == "skip"), _reader_options(spec)
+    reader = choose_reader(spec.format, file, options)
+    check_options(reader, file, options)
+    reading = reader.read(file, bad, options)
+    if not reading.sentences:
+        left_out = reasons.left_out(+bad.counts)
+        raise UserInputError(
+            f"{path} holds no sentences" + (f" but those left out: {reasons.in_words(left_out)}" if left_out else ""),
+            f"It was read as {reader.name}; name another with --format.",
+        )
+    sentences = reading.sentences
     if spec.label_level:
         sentences = [_cut_labels(sentence, spec.label_level) for sentence in sentences]
-    return Dataset(str(path), split, tuple(sentences), record_format, scheme, +bad.counts)
+    return Dataset(
+        str(path), split, tuple(sentences), reading.format, reading.scheme, +bad.counts, labelled=reading.labelled
+    )
 
 
 def _reader_options(spec: DataSpec) -> dict[str, Any]:
@@ -137,7 +171,7 @@ def _cut(whole: Dataset, shares: tuple[int, int, int]) -> dict[str, Dataset]:
             f"{whole.source} has {count} sentences: too few for --cut {'/'.join(map(str, shares))}",
             "Name separate files for train, valid and test, or cut it otherwise.",
         )
-    repairs = Counter({f"{kind}, in all splits": number for kind, number in whole.repairs.items()})
+    repairs = reasons.for_all_splits(whole.repairs)
     return {
         split: replace(whole, split=split, sentences=whole.sentences[start:end], repairs=repairs)
         for split, start, end in zip(SPLITS, edges, edges[1:], strict=False)

@@ -47,7 +47,10 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split: its source, its sentences, and the numbers of dropped and fixed entities by kind."""
+    """One split: its source, its sentences, and the numbers of what was left out and changed, by reason.
+
+    `labelled` is False for text that has no labels at all.
+    """
 
     source: str
     split: str
@@ -55,6 +58,7 @@ class Dataset:
     format: str
     scheme: str = ""
     repairs: Counter[str] = field(default_factory=Counter)
+    labelled: bool = True
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

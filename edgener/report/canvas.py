@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .glyphs import as_wide, families, save_picture, show
+
 # Okabe and Ito (2008), Color Universal Design: distinguishable with any colour vision
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 INK, PAPER, RULE = "#1c1c22", "#ffffff", "#c8c8d0"  # a page in dark colours replaces them
-# matplotlib's own font has no Han, kana or hangul; the first of these that is installed replaces it for them
-_WIDE_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "edgener",
@@ -35,18 +35,15 @@ _NO_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 @contextmanager
 def figure(width: float, height: float, *files: Path) -> Iterator[Any]:
     """A figure in inches, saved at the end into files of their kinds (.svg, .png)."""
-    from matplotlib import font_manager, rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    installed = font_manager.get_font_names()
-    fonts = ["DejaVu Sans", *(font for font in _WIDE_FONTS if font in installed)]
-    with rc_context({"font.family": fonts, **_STYLE}):
+    with rc_context({"font.family": families(), **_STYLE}):
         drawn = Figure(figsize=(width, height), dpi=120, layout="constrained")
-        FigureCanvasAgg(drawn)
+        show(drawn, as_wide)
         yield drawn
         for file in files:
-            drawn.savefig(file, metadata=_METADATA[file.suffix])
+            save_picture(drawn, file, _METADATA[file.suffix])
 
 
 def xml_text(text: str) -> str:

@@ -22,6 +22,8 @@ from .bench import page as bench_page
 from .devices import COLUMNS, SelftestMatrix, merge, not_run_line
 from .tables import TextTable
 
+_NEITHER = "Name files that edgener-runtime selftest --out or edgener-runtime bench --out wrote."
+
 
 @dataclass(frozen=True)
 class MergedReports:
@@ -36,10 +38,16 @@ def read(files: Sequence[Path]) -> tuple[list[SelftestReport], list[BenchResult]
     selftests, results = [], []
     for file in files:
         if _kind(file) == KIND:
-            results.append(read_result(file))
+            results.append(_with_rows(read_result(file), file))
         else:
             selftests.append(read_report(file))
     return selftests, results
+
+
+def _with_rows(result: BenchResult, file: Path) -> BenchResult:
+    if not result.rows:
+        raise UserInputError(f"{file} has no rows: nothing was measured", "Leave it out, or run the benchmark again.")
+    return result
 
 
 def merge_all(selftests: Sequence[SelftestReport], results: Sequence[BenchResult], bounds: Bounds) -> MergedReports:
@@ -83,9 +91,13 @@ def _recommended(matrix: BenchMatrix) -> str:
 
 
 def _kind(file: Path) -> object:
-    """The kind that a file states; its reader reports what is wrong with a file that cannot be read."""
+    """The kind that a file states; a selftest's report states none. Raises UserInputError for other files."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found.get("kind") if isinstance(found, dict) else None
+    except OSError as error:
+        raise UserInputError(f"cannot read {file}: {error.strerror}", "Check the path and its permissions.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserInputError(f"{file} is damaged, or not JSON: {error}", _NEITHER) from None
+    if not isinstance(found, dict) or (found.get("kind") != KIND and "checks" not in found):
+        raise UserInputError(f"{file} is neither a selftest's report nor a benchmark's result", _NEITHER)
+    return found.get("kind")

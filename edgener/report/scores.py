@@ -22,6 +22,7 @@ from edgener_runtime.bundle.manifest import MANIFEST
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.pipeline import TokenClassifier
 
+from .glyphs import key_of
 from .plots import confusion, plot_confusion, plot_training
 
 SCHEMA_VERSION = 1
@@ -63,17 +64,18 @@ def evaluate(
 
 
 def write_evaluation(evaluation: Evaluation, path: Path, folder: Path) -> list[Path]:
-    """Write the scores as JSON, the confusion matrix as PNG, and a checkpoint's training curve as PNG."""
+    """Write the scores as JSON, the confusion matrix as PNG with its key, and a checkpoint's training curve as PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     scores, matrix = folder / "evaluation.json", folder / "confusion.png"
     write_atomic(scores, to_json(evaluation))
     plot_confusion(evaluation.confusion, list(evaluation.tokens.tags), matrix)
+    written = [file for file in (scores, matrix, key_of(matrix)) if file.exists()]
     metrics = path / "metrics.json"
     if not metrics.is_file():
-        return [scores, matrix]
+        return written
     curve = folder / "training.png"
     plot_training(json.loads(metrics.read_text(encoding="utf-8"))["epochs"], curve)
-    return [scores, matrix, curve]
+    return [*written, curve]
 
 
 def to_json(evaluation: Evaluation) -> str:

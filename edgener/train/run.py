@@ -13,7 +13,7 @@ from typing import Any
 
 import edgener
 from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length, resolve_model
-from edgener.data.read import check_labels
+from edgener.data.read import check_labelled, check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
@@ -90,6 +90,7 @@ def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
             "Name a folder with train, valid and test files, or split one file: --cut 80/10/10",
         )
     for dataset in splits.values():
+        check_labelled(dataset)
         if not dataset.labels:
             raise UserInputError(
                 f"{dataset.source} ({dataset.split}) has no entities",

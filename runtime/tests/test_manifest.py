@@ -37,9 +37,9 @@ def test_a_variant_that_is_not_there_is_reported_with_those_that_are(manifest: M
         ({"schema_version": 0}, "has schema version 0"),
         ({"schema_version": None}, "has schema version None"),
         ({"schema_version": "1"}, "has schema version '1'"),
-        ({"schema_version": True}, "schema_version: expected int, found bool"),
-        ({"labels": "O"}, "manifest.json.labels: expected list, found str"),
-        ({"labels": ["O", 1]}, "manifest.json.labels[1]: expected str, found int"),
+        ({"schema_version": True}, "schema_version: expected a whole number, found true"),
+        ({"labels": "O"}, 'manifest.json.labels: expected a list, found "O"'),
+        ({"labels": ["O", 1]}, "manifest.json.labels[1]: expected a text, found 1"),
         ({"variants": [{}]}, "manifest.json.variants[0]: field 'name' is missing"),
     ],
 )  # fmt: skip
@@ -54,7 +54,7 @@ def test_a_field_that_is_not_as_expected_is_reported(
 
 def test_a_field_inside_is_checked_too(edit: Callable[..., Path]) -> None:
     with pytest.raises(
-        BundleError, match=r"manifest\.json\.variants\[1\]\.file\.size: expected int, found float '1\.5'"
+        BundleError, match=r"manifest\.json\.variants\[1\]\.file\.size: expected a whole number, found 1\.5"
     ):
         read_manifest(edit("variants", 1, "file", size=1.5))
 

@@ -60,6 +60,12 @@ def test_99_of_100_are_answered_and_one_has_its_error(short: TokenClassifier, cl
         )
 
 
+def test_the_library_logs_nothing_beside_the_error(short: TokenClassifier, capfd: pytest.CaptureFixture[str]) -> None:
+    found = short.predict_batch(WITH_ONE_BAD, return_errors=True)
+    assert capfd.readouterr() == ("", "")
+    assert "0 to 406" in the_error(found).message
+
+
 def test_without_the_option_the_error_is_raised(short: TokenClassifier) -> None:
     with pytest.raises(TextError):
         short.predict_batch(WITH_ONE_BAD)

@@ -27,7 +27,9 @@ def test_every_reader_is_listed() -> None:
 def test_json_is_the_table() -> None:
     rows = {row["name"]: row for row in json.loads(run("--json").stdout)}
     assert list(rows) == list(READERS)
-    assert {name for name, row in rows.items() if row["guessed"]} == {"json", "conll"}
+    assert {name for name, row in rows.items() if row["guessed"]} == {
+        "parquet", "datasets", "brat", "json", "csv", "conll", "lines"
+    }  # fmt: skip
     assert rows["conll"]["options"] == ["--token-column", "--tag-column", "--scheme"]
 
 

@@ -68,6 +68,12 @@ def test_a_benchmark_result_is_a_matrix_with_a_recommendation(tmp_path: Path, fo
     assert "p99 under 20 ms: int8" in done.output
 
 
+def test_a_benchmark_result_without_rows_is_refused(tmp_path: Path) -> None:
+    [file] = written(tmp_path, bench=made_result())
+    done = run(file)
+    assert (done.exit_code, done.stdout) == (2, "") and "bench.json has no rows" in done.stderr
+
+
 def test_a_benchmark_result_in_markdown_is_a_table(tmp_path: Path) -> None:
     head, rule, *rows = run("--markdown", bench(tmp_path)).output.splitlines()
     assert head.startswith("| machine | variant | device | threads | scenario |")
@@ -114,7 +120,9 @@ def test_at_80_columns_no_word_is_broken_and_each_work_is_a_table(tmp_path: Path
         (["x.json", "--max-p99", "0"], "0.0 is not in the range x>0"),
         (["x.json", "--max-f1-drop", "-1"], "-1.0 is not in the range x>=0"),
         ([], "Missing argument 'FILE...'"),
-        ([ROOT / "README.md"], "README.md is no"),
+        ([ROOT / "README.md"], "README.md is damaged, or not JSON: "),
+        ([ROOT / "benchmarks" / "results" / "bench" / "trials.json"], "is neither a selftest's report nor a "),
+        ([ROOT], "is a directory"),
         (["missing.json"], "cannot read missing.json"),
     ],
 )

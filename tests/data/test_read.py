@@ -182,11 +182,17 @@ def test_columns_count_from_one_and_are_named_in_errors_so(tmp_path: Path) -> No
     assert "column 4 was asked for" in refusal(file, tag_column=4).message
 
 
-@pytest.mark.parametrize("options", [{"token_column": 1}, {"tag_column": 2}, {"scheme": "IO"}])
-def test_json_has_no_columns_and_no_scheme_to_ask_for(tmp_path: Path, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", [{"token_column": 1}, {"tag_column": 2}])
+def test_json_has_no_columns_to_ask_for(tmp_path: Path, options: dict[str, Any]) -> None:
     file = write(tmp_path / "a.jsonl", JSONL)
     (name,) = options
     assert f"is read as json, which does not take --{name.replace('_', '-')}" in refusal(file, **options).message
+
+
+def test_json_without_tags_has_no_scheme_and_no_numbers_to_ask_for(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", JSONL)
+    assert "a.jsonl has no tags for --scheme" in refusal(file, scheme="IO").message
+    assert "has no tags that are numbers for --label-names" in refusal(file, label_names=("O", "B-X")).message
 
 
 def test_a_format_that_was_asked_for_is_not_guessed(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_more_tags_make_a_larger_picture(tmp_path: Path) -> None:
     assert small[0] < large[0] and small[1] < large[1]
 
 
-@pytest.mark.filterwarnings("ignore:Glyph .* missing")  # where no font for it is installed, a box is drawn
+@pytest.mark.filterwarnings("error:Glyph .* missing")
 @pytest.mark.parametrize("tag", ["B-设备", "B-équipement", "B-$\\x$"])
 def test_labels_of_any_script_are_drawn(tmp_path: Path, tag: str) -> None:
     plot_confusion([[1, 0], [0, 1]], [tag, "O"], tmp_path / "confusion.png")

@@ -86,6 +86,6 @@ def _texts(data: DataSpec | None, texts: tuple[str, str] | None) -> dict[str, An
         return own_texts(*texts) if texts else {}
 
     from edgener.bench.texts import labelled_texts
-    from edgener.data.read import read_split
+    from edgener.cli.labelled import read_noted_split
 
-    return labelled_texts(read_split(data, "test"))
+    return labelled_texts(read_noted_split(data, "test"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener.cli.labelled import warn_of_missing_entities
 from edgener.cli.options import data_options
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import DataSpec, read_splits
@@ -44,6 +45,8 @@ def inspect(data: DataSpec, tokenizer: str | None, max_length: int, as_json: boo
 
     splits = read_splits(data)
     inspection = run(splits, _load(tokenizer) if tokenizer else None, max_length)
+    for dataset in splits.values():
+        warn_of_missing_entities(dataset)
     for pair, count in inspection.overlaps.items():
         if count:
             click.secho(f"warning: {pair} share {count} sentences", fg="yellow", err=True)
@@ -74,7 +77,7 @@ def _print(inspection: Inspection) -> None:
 def _cells(report: SplitReport, labels: list[str]) -> dict[str, str]:
     """A column of the table."""
     cells = {
-        "read as": f"{report.format} {report.scheme}".strip(),
+        "read as": f"{report.format} {report.scheme if report.labelled else '(no labels)'}".strip(),
         "sentences": f"{report.sentences:,}",
         "tokens": f"{report.tokens:,}",
         "longest sentence": f"{report.longest:,}",

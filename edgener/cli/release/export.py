@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener.cli.labelled import read_noted_split
 from edgener.cli.options import data_options, data_settings, threads_option
 from edgener.cli.tables import narrow_table, print_table, stacked
 from edgener.data.calibration import calibration_text, search_text
-from edgener.data.read import SPLITS, DataSpec, read_split
+from edgener.data.read import SPLITS, DataSpec
 from edgener.parity.budgets import Budget, with_default
-from edgener_exporters.calibrate.calibration import METHODS
 from edgener_exporters.calibrate.measurement_cache import cache_folder
 from edgener_exporters.variants import DEFAULT, SETS, select_variants
 from edgener_runtime.base.serde import to_dict
 from edgener_runtime.cli.options import RenamedOption, option_arguments
 
 from .budgets import budget_options, budget_settings
+from .calibration import calibration_options
 
 if TYPE_CHECKING:
     from edgener.parity.compare import ParityReport
@@ -47,18 +48,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Exporter of the FP32 graph.",
 )
-@click.option(
-    "--calibration",
-    metavar="SOURCE",
-    help="Text for activation ranges, not the test set [default: part of the train split].",
-)
-@click.option(
-    "--calibration-method",
-    type=click.Choice(tuple(METHODS)),
-    default="minmax",
-    show_default=True,
-    help="Method for activation ranges.",
-)
+@calibration_options
 @click.option(
     "--plan",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -97,7 +87,7 @@ def export(
     chosen = select_variants(variants)
     if plan and not any(variant.planned for variant in chosen):
         raise click.UsageError(f"--plan is for the variant mixed, --variant names {variants}")
-    dataset = read_split(data, split)
+    dataset = read_noted_split(data, split)
     calibrated = any(variant.calibrated for variant in chosen)
     text = calibration_text(data, calibration, dataset) if calibrated else None
     budgets = with_default(budgets, bool(dataset.labels))

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgener.cli.labelled import read_noted_split
 from edgener.cli.options import data_options
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.calibration import calibration_text
-from edgener.data.read import DataSpec, read_split
+from edgener.data.read import DataSpec
 from edgener.parity.budgets import Budget, with_default
-from edgener_exporters.calibrate.calibration import METHODS
 from edgener_exporters.calibrate.measurement_cache import cache_folder
 
 from .budgets import budget_options
+from .calibration import calibration_options
 
 if TYPE_CHECKING:
     from edgener.search import SearchResult, SearchTrial
@@ -33,14 +34,7 @@ if TYPE_CHECKING:
     "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Split to try on."
 )
 @budget_options
-@click.option("--calibration", metavar="SOURCE", help="Text for activation ranges [default: part of the train split].")
-@click.option(
-    "--calibration-method",
-    type=click.Choice(tuple(METHODS)),
-    default="minmax",
-    show_default=True,
-    help="Method for activation ranges.",
-)
+@calibration_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def search(
     checkpoint: Path, out: Path | None, data: DataSpec, split: str, budgets: tuple[Budget, ...],
@@ -60,7 +54,7 @@ def search(
       edgener search out/checkpoint --data builtin:factory --max-churn 0.02 --out out/search.json
       edgener export out/checkpoint --out out/bundle --data builtin:factory --variant mixed,fp32 --plan out/search.json
     """
-    dataset = read_split(data, split)
+    dataset = read_noted_split(data, split)
     text = calibration_text(data, calibration, dataset)
     budgets = with_default(budgets, bool(dataset.labels))
 

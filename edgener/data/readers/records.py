@@ -1,38 +1,58 @@
-"""Records of annotation tools in a JSON array or JSON Lines: one parser for every format of records."""
+"""Records of annotation tools in a JSON array, JSON Lines or a table: one parser for every format of records."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgener.data.sentences import flatten, join_tokens, sentence_of_text
-from edgener.data.types import Sentence, Span
+from edgener.data import reasons
+from edgener.data.sentences import sentence_of_text, sentence_of_tokens
+from edgener.data.tagged import TaggedTokens, checked_tags, sentences_of_tags
+from edgener.data.types import Sentence
 from edgener_runtime.errors import UserInputError
 
-from .lines import BadLines
+from .lines import BadLines, Reading
+from .regions import (
+    OTHERS,
+    BrokenRecordError,
+    LeftOutError,
+    accepted,
+    answer_of,
+    looks_like_entities,
+    spans_of_text,
+    spans_of_tokens,
+)
 
-_START, _END, _LABEL = ("start", "start_offset"), ("end", "end_offset"), ("label", "labels", "type", "entity_label")
 _NEXT_ITEM = re.compile(r"[\s,]*(?=[^\s,\]])")
+Rows = Iterable[tuple[int, Any]]
 
 
-class BrokenRecordError(Exception):
-    """The expected content of a broken record; `read_records` adds the line."""
+@dataclass(frozen=True)
+class RecordContent:
+    """What a record has: a text or tokens, and entities (None without a list of them) or a tag per token."""
+
+    text: Any = None
+    tokens: Any = None
+    entities: Any = None
+    tags: Any = None
 
 
 @dataclass(frozen=True)
 class RecordFormat:
-    """One tool's record: whether a record matches, and how to get its text or token list and its entities."""
+    """One tool's record: whether a record matches, and how to get its content.
+
+    `content` raises LeftOutError for a record that is not to be read, and BrokenRecordError.
+    """
 
     name: str
     description: str
     matches: Callable[[Any], bool]
-    source: Callable[[Any], Any]
-    entities: Callable[[Any], Any]
+    content: Callable[[Any, Counter[str]], RecordContent]
 
 
 def looks_like_json(path: Path, text: str) -> bool:
@@ -43,38 +63,150 @@ def looks_like_json(path: Path, text: str) -> bool:
     return first[:1] in ("{", "[") and first[1:].lstrip()[:1] in ("", '"', "{", "[")
 
 
-def read_records(text: str, bad: BadLines, formats: Sequence[RecordFormat]) -> tuple[list[Sentence], str]:
+def read_records(
+    text: str, bad: BadLines, formats: Sequence[RecordFormat], options: Mapping[str, Any] | None = None
+) -> Reading:
     """The sentences of a JSON array or of JSON Lines, and the name of the last record's format.
 
     Raises UserInputError for an array that is not JSON, and for a broken record unless `bad` skips it.
     """
-    sentences: list[Sentence] = []
-    name = ""
-    for line, record in _records(text, bad):
-        entry = next((entry for entry in formats if entry.matches(record)), None)
+    return read_rows(_records(text, bad), bad, formats, options or {})
+
+
+def read_rows(rows: Rows, bad: BadLines, formats: Sequence[RecordFormat], options: Mapping[str, Any]) -> Reading:
+    """The sentences of numbered records. Where some have entities, those without a list of them are left out."""
+    names = options.get("label_names")
+    labelled: list[Sentence | TaggedTokens] = []
+    bare: list[Sentence | TaggedTokens] = []
+    form, numbered = "", False
+    for line, record in rows:
+        counts = Counter[str]()
         try:
-            if entry is None:
-                raise BrokenRecordError(_expected(formats))
-            sentences.append(_sentence(entry, record, line, bad.counts))
-            name = entry.name
+            entry = _format_of(record, formats)
+            content = _content(entry, record, counts)
+            if content.tags is not None:
+                numbered = numbered or _has_numbers(content.tags)
+                labelled.append(_tagged(content, line, names, bad))
+            else:
+                (bare if content.entities is None else labelled).append(_sentence(content, line, counts))
+            form = entry.name
+            bad.counts.update(counts)
+        except LeftOutError as left_out:
+            bad.counts[str(left_out)] += 1
         except BrokenRecordError as broken:
-            bad.report(line, json.dumps(record, ensure_ascii=False), str(broken))
-    return sentences, name
+            bad.report(line, json.dumps(record, ensure_ascii=False, default=str), str(broken))
+    if names and not numbered:
+        raise UserInputError(f"{bad.path} has no tags that are numbers for --label-names", "Leave out --label-names.")
+    if labelled and bare:
+        bad.counts[reasons.UNLABELLED] += len(bare)
+    sentences, scheme = _with_spans(labelled or bare, options, bad)
+    return Reading(sentences, form, scheme, bool(labelled) or not bare)
 
 
 def entity_list(record: dict[str, Any]) -> Any:
-    """The list under the first known key, or None."""
-    return next((record[key] for key in ("entities", "label", "labels", "spans") if key in record), None)
+    """The list under the first known key, else one of the shape of entities under any key, or None."""
+    known = next((record[key] for key in ("entities", "label", "labels", "spans") if key in record), None)
+    if known is not None:
+        return known
+    return next((value for key, value in record.items() if key not in OTHERS and looks_like_entities(value)), None)
 
 
-def _expected(formats: Sequence[RecordFormat]) -> str:
-    return formats[0].description if len(formats) == 1 else 'an object with "text" or "tokens" and "entities"'
+def token_list(record: Any) -> list[Any] | None:
+    """A record's list of words; Prodigy's list of token objects belongs to text-spans."""
+    if not isinstance(record, dict):
+        return None
+    tokens = next((record[key] for key in ("tokens", "words") if key in record), None)
+    return None if not isinstance(tokens, list) or any(isinstance(token, dict) for token in tokens) else tokens
+
+
+def _format_of(record: Any, formats: Sequence[RecordFormat]) -> RecordFormat:
+    entry = next((entry for entry in formats if entry.matches(record)), None)
+    if entry is None:
+        raise BrokenRecordError(
+            formats[0].description if len(formats) == 1 else 'an object with "text" or "tokens" and "entities"'
+        )
+    return entry
+
+
+def _content(entry: RecordFormat, record: Any, counts: Counter[str]) -> RecordContent:
+    """The content of a record that its annotator accepted; a record accepted without entities has none."""
+    asked = isinstance(record, dict) and "answer" in record and _is_answered(record)
+    answer = answer_of(record) if asked else "accept"
+    if answer != "accept":
+        raise LeftOutError(reasons.records_answered(answer))
+    content = entry.content(record, counts)
+    if content.entities is None and asked:
+        return RecordContent(content.text, content.tokens, [], content.tags)
+    return content
+
+
+def _is_answered(record: dict[str, Any]) -> bool:
+    """Whether an answer is one of Prodigy's, and not the answer to a question in the text."""
+    known = record["answer"] is None or record["answer"] in ("accept", *filter(None, reasons.ANSWERS))
+    return known or "spans" in record or any(key in record for key in ("_task_hash", "_input_hash"))
+
+
+def _sentence(content: RecordContent, line: int, counts: Counter[str]) -> Sentence:
+    entities = accepted([] if content.entities is None else content.entities, counts)
+    if content.tokens is None:
+        text, spans = spans_of_text(content.text, entities, counts)
+        return sentence_of_text(text, spans, line, counts)
+    tokens = _checked_tokens(content.tokens)
+    return sentence_of_tokens(tokens, spans_of_tokens(tokens, entities), line, counts)
+
+
+def _checked_tokens(tokens: Any) -> list[str]:
+    if isinstance(tokens, list) and all(isinstance(token, str) and token for token in tokens):
+        return tokens
+    raise BrokenRecordError("a text, or a list of non-empty tokens")
+
+
+def _tagged(content: RecordContent, line: int, names: Sequence[str] | None, bad: BadLines) -> TaggedTokens:
+    """Tokens with the names of their tags. Raises UserInputError where they are numbers without names."""
+    tokens, tags = _checked_tokens(content.tokens), content.tags
+    if len(tags) != len(tokens):
+        raise BrokenRecordError(f"a tag for each of {len(tokens)} tokens, not {len(tags)} tags")
+    if _has_numbers(tags) and not names:
+        raise UserInputError(
+            f"{bad.path}{bad.unit}{line}: its tags are numbers such as {tags[0]}, and the file has no names for them",
+            "Name the labels in the order of their numbers: --label-names O,B-PER,I-PER, or a file with one per line.",
+        )
+    return TaggedTokens(line, tokens, [_name(tag, names) for tag in tags])
+
+
+def _has_numbers(tags: Any) -> bool:
+    return isinstance(tags, list) and any(type(tag) is int for tag in tags)
+
+
+def _name(tag: Any, names: Sequence[str] | None) -> str:
+    if isinstance(tag, str):
+        return tag
+    if names and type(tag) is int and 0 <= tag < len(names):
+        return names[tag]
+    raise BrokenRecordError(f"tags below {len(names)}, as there are {len(names)} names" if names else "tags by name")
+
+
+def _with_spans(
+    labelled: Sequence[Sentence | TaggedTokens], options: Mapping[str, Any], bad: BadLines
+) -> tuple[list[Sentence], str]:
+    """The sentences in order, those with tags by the scheme of all tags. Raises UserInputError for a scheme in vain."""
+    tagged = [item for item in labelled if isinstance(item, TaggedTokens)]
+    if not tagged:
+        if "scheme" in options:
+            raise UserInputError(f"{bad.path} has no tags for --scheme", "Leave out --scheme.")
+        return [item for item in labelled if isinstance(item, Sentence)], ""
+    read, scheme = sentences_of_tags(checked_tags(tagged, bad.report), options.get("scheme", "auto"), bad.counts)
+    whole = [item for item in labelled if isinstance(item, Sentence)]
+    return sorted([*read, *whole], key=lambda sentence: sentence.line), scheme
 
 
 def _records(text: str, bad: BadLines) -> Iterator[tuple[int, Any]]:
     """(line, record): the items of one JSON array, numbered by their first line, or one record per line."""
     if _is_array_of_records(text):
         yield from _array_items(text, bad.path)
+        return
+    if record := _only_object(text):
+        yield 1 + text[: text.index("{")].count("\n"), record
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -88,6 +220,18 @@ def _is_array_of_records(text: str) -> bool:
     """Whether the whole file is one array, in contrast to one spaCy pair per line."""
     head = text.lstrip()
     return head.startswith("[") and head[1:].lstrip()[:1] in ("{", "[", "]")
+
+
+def _only_object(text: str) -> dict[str, Any] | None:
+    """The object that is the whole file on several lines, or None."""
+    head = text.lstrip()
+    if not head.startswith("{") or head.split("\n", 1)[0].rstrip().endswith("}"):
+        return None
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _array_items(text: str, path: Path) -> Iterator[tuple[int, Any]]:
@@ -111,41 +255,3 @@ def _json_fault(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
     return str(error)
-
-
-def _sentence(entry: RecordFormat, record: Any, line: int, counts: Counter[str]) -> Sentence:
-    source = entry.source(record)
-    tokens = isinstance(source, list)
-    if not (isinstance(source, str) or (tokens and all(isinstance(token, str) and token for token in source))):
-        raise BrokenRecordError("a text, or a list of non-empty tokens")
-    items = entry.entities(record)
-    if items is None:
-        counts["records without an entity list"] += 1
-        items = []
-    if not isinstance(items, list):
-        raise BrokenRecordError("a list of entities")
-    spans = [span for item in items for span in _spans(item, len(source))]
-    if not tokens:
-        return sentence_of_text(source, spans, line, counts)
-    text, offsets = join_tokens(source)
-    return Sentence(text, offsets, flatten(spans, counts), line)
-
-
-def _spans(item: Any, length: int) -> list[Span]:
-    """One span per label: an annotator may have given a region several."""
-    if isinstance(item, list) and len(item) == 3:
-        start, end, label = item
-    elif isinstance(item, dict):
-        start, end, label = (_first(item, names) for names in (_START, _END, _LABEL))
-    else:
-        raise BrokenRecordError('entities as {"start", "end", "label"} or [start, end, "label"]')
-    if not (type(start) is int and type(end) is int and 0 <= start < end <= length):
-        raise BrokenRecordError(f"an entity with 0 <= start < end <= {length}, not {start!r} to {end!r}")
-    labels = label if isinstance(label, list) else [label]
-    if not labels or not all(isinstance(label, str) and label.strip() and label.isprintable() for label in labels):
-        raise BrokenRecordError(f"an entity with a label, not {label!r}")
-    return [Span(label, start, end) for label in labels]
-
-
-def _first(item: dict[str, Any], names: tuple[str, ...]) -> Any:
-    return next((item[name] for name in names if name in item), None)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from .records import RecordFormat
+from .records import RecordContent, RecordFormat
 
 FORMAT = RecordFormat(
     "spacy",
     'spaCy: [text, {"entities": [[start, end, label]]}]',
     matches=lambda record: isinstance(record, list) and len(record) == 2 and isinstance(record[1], dict),
-    source=lambda record: record[0],
-    entities=lambda record: record[1].get("entities"),
+    content=lambda record, counts: RecordContent(text=record[0], entities=record[1].get("entities")),
 )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from .records import RecordFormat, entity_list
+from .records import RecordContent, RecordFormat, entity_list, token_list
 
 
-def _has_token_list(record: Any) -> bool:
-    """Whether a record has a list of strings; Prodigy's list of token objects belongs to text-spans."""
-    tokens = record.get("tokens") if isinstance(record, dict) else None
-    return isinstance(tokens, list) and not any(isinstance(token, dict) for token in tokens)
+def _matches(record: Any) -> bool:
+    """Whether a record has a list of words; the starts of Prodigy's spans count characters beside its token_start."""
+    if token_list(record) is None:
+        return False
+    entities = entity_list(record)
+    items = entities if isinstance(entities, list) else []
+    return not ("text" in record and any(isinstance(item, dict) and "token_start" in item for item in items))
 
 
 FORMAT = RecordFormat(
     "token-spans",
     'objects with "tokens" and "entities" that count tokens',
-    matches=_has_token_list,
-    source=lambda record: record["tokens"],
-    entities=entity_list,
+    matches=_matches,
+    content=lambda record, counts: RecordContent(tokens=token_list(record), entities=entity_list(record)),
 )

@@ -20,6 +20,9 @@ from typing import Any, TypeVar
 from edgener_runtime.errors import EdgenerError
 
 Record = TypeVar("Record")
+_JSON = {
+    str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
+}  # fmt: skip
 
 
 class SchemaError(EdgenerError):
@@ -147,5 +150,5 @@ def _typed(value: Any, expected: type, where: str) -> Any:
     if expected is float and type(value) is int:
         return float(value)
     if type(value) is not expected:
-        raise SchemaError(f"{where}: expected {expected.__name__}, found {type(value).__name__} {str(value)[:40]!r}")
+        raise SchemaError(f"{where}: expected {_JSON[expected]}, found {json.dumps(value, ensure_ascii=False)[:40]}")
     return value

@@ -11,12 +11,28 @@ import click
 
 from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding
 from edgener_runtime.decoding.offsets import OFFSETS
+from edgener_runtime.machine.cpu import usable_cores
 from edgener_runtime.machine.devices import AUTO, DEVICES, NOT_RUN
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
 Command = Callable[..., Any]
+
+
+class ThreadCount(click.IntRange):
+    """A number of threads, at most one for each core that this process may use: with more, each run takes longer."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number. Raises UsageError where it is not one, or too large for this machine."""
+        count: int = super().convert(value, param, ctx)
+        if count > (cores := usable_cores()):
+            self.fail(f"{count} threads for {cores} cores that this process may use", param, ctx)
+        return count
+
 
 _NOT_RUN = ", ".join(device.name for device in DEVICES.values() if not device.proven)
 _DECODING = (
@@ -44,7 +60,7 @@ _LOADING = (
         help=f"Device to run on; no other is used. {_NOT_RUN}: {NOT_RUN}.",
     ),
     click.option(
-        "--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or the cores this process may use]."
+        "--threads", type=ThreadCount(), help="CPU threads [default: as tuned, or the cores this process may use]."
     ),
 )  # fmt: skip
 

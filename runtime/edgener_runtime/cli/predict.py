@@ -120,4 +120,4 @@ class _Losses:
             message = f"{self.failed} of {self.texts} texts without an answer: {self.first.message}"
             raise type(self.first)(f"{skipped}; {message}" if self.skipped else message, self.first.hint)
         if self.skipped:
-            raise UserInputError(skipped, "They are listed above.")
+            raise UserInputError(skipped)

@@ -17,6 +17,7 @@ import pytest
 from edgener_runtime import Decoding, Entity, TokenClassifier, __version__
 from edgener_runtime.cli.main import main
 from edgener_runtime.cli.options import option_arguments
+from edgener_runtime.machine.cpu import usable_cores
 
 pytestmark = pytest.mark.compat
 
@@ -151,6 +152,7 @@ def test_the_manifest_can_be_had_as_json(bundle: Path, run: Run) -> None:
         (["--aggregation", "mean", "oil leak"], b"", 2, "Invalid value for '--aggregation'"),
         (["--device", "tpu", "oil leak"], b"", 2, "Invalid value for '--device'"),
         (["--threads", "0", "oil leak"], b"", 2, "Invalid value for '--threads'"),
+        (["--threads", str(usable_cores() + 1), "oil leak"], b"", 2, "cores that this process may use"),
         (["--format", "xml"], b"", 2, "Invalid value for '--format'"),
         (["--variant", "int4", "oil leak"], b"", 2, "has no variant 'int4'\n  It has: int8-dynamic, fp32."),
         ([], b"oil\n\xff\n", 2, "error: -:2: not UTF-8: byte 0xff"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgener.data.readers.lines import BadLines
+from edgener.data.readers.lines import BadLines, DataFile
 from edgener.data.readers.records import read_records
 from edgener.data.readers.table import READERS, RECORD_FORMATS
 from edgener.data.types import Sentence
@@ -88,5 +88,12 @@ READER_OF = {
 def read_as(name: str, text: str) -> tuple[list[Sentence], str, BadLines]:
     """Sentences and format by the reader of that name alone."""
     bad = BadLines(Path("file.json"))
-    sentences, record_format, _ = READERS[name].read(text, bad, {})
-    return sentences, record_format, bad
+    reading = READERS[name].read(file_of(text), bad, {})
+    return reading.sentences, reading.format, bad
+
+
+def file_of(text: str, name: str = "file.json") -> DataFile:
+    """A file of this text that is on no disk."""
+    file = DataFile(Path(name))
+    file.__dict__.update(text=text, data=text.encode(errors="surrogatepass"), head=text[:99].encode(errors="replace"))
+    return file

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edgener.data.readers.conll import read_conll
 from edgener.data.readers.lines import BadLines
+from edgener.data.sentences import is_invisible
 from edgener.data.types import Sentence, Span
 from edgener_runtime.errors import UserInputError
 
@@ -148,14 +149,14 @@ def test_io_and_iob1_have_no_strays() -> None:
 def test_the_scheme_is_returned(scheme: str, tags: str) -> None:
     text = "".join(f"w {tag}\n" for tag in tags.split())
     bad = BadLines(Path("file.txt"))
-    sentences, guessed = read_conll(text, bad)
+    sentences, _, guessed, _ = read_conll(text, bad)
     assert (guessed, +bad.counts) == (scheme, {})
     assert {span.label for span in sentences[0].spans} == {"X", "Y"}
 
 
 def test_chinese_full_width_and_combining_characters_keep_exact_offsets() -> None:
     sentence = read("上 B-LOC\n海 I-LOC\n的 O\nＡＢＣ B-EQ\ncafe\u0301 O\n\u00a0 O\n水　泵 O\n")[0][0]
-    assert sentence.text == "上海的 ＡＢＣ cafe\u0301 \u00a0 水　泵"
+    assert sentence.text == "上海的ＡＢＣ cafe\u0301\u00a0水　泵"
     assert sentence.tokens == ["上", "海", "的", "ＡＢＣ", "cafe\u0301", "\u00a0", "水　泵"]
     assert sentence.spans == (Span("LOC", 0, 2), Span("EQ", 3, 4))
 
@@ -189,6 +190,43 @@ def test_a_broken_line_is_an_error_with_its_number_or_skipped_and_counted(line: 
     sentences, bad = read(text, skip=True)
     assert sentences[0].tokens == ["EU", "German", "call"] and len(sentences) == 2
     assert bad.counts == {"broken lines skipped": 1}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags"),
+    [
+        ("IO", "I-PER I-PER O I-ORG I-ORG I-ORG O I-LOC"),
+        ("IOB2", "B-PER I-PER O B-ORG I-ORG I-ORG O B-LOC"),
+        ("BIOES", "B-PER E-PER O B-ORG I-ORG E-ORG O S-LOC"),
+        ("BILOU", "B-PER L-PER O B-ORG I-ORG L-ORG O U-LOC"),
+        ("BMES", "B-PER E-PER O B-ORG M-ORG E-ORG O S-LOC"),
+        ("IO", "PER PER O ORG ORG ORG O LOC"),
+    ],
+)
+def test_one_text_has_the_same_entities_in_every_scheme(scheme: str, tags: str) -> None:
+    words = ["Mira", "Weber", "joins", "Otto", "Lathe", "Works", "in", "Basel"]
+    text = "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags.split(), strict=True))
+    reading = read_conll(text, BadLines(Path("file.txt")))
+    assert reading.scheme == scheme
+    assert reading.sentences[0].spans == (Span("PER", 0, 2), Span("ORG", 3, 6), Span("LOC", 7, 8))
+
+
+def test_names_of_labels_without_a_prefix_are_the_scheme_io() -> None:
+    reading = read_conll("EU ORG\nOffice ORG\nrejects O\n\nPeter PER\n. O\n", BadLines(Path("file.txt")))
+    assert shown(reading.sentences)[1] == [["B-ORG", "I-ORG", "O"], ["B-PER", "O"]] and reading.scheme == "IO"
+    for tags in (("B_ORG", "I_ORG"), ("B", "I"), ("ORG-B", "ORG-I")):
+        with pytest.raises(UserInputError, match=r"no column holds tags|a tag such as B-LABEL"):
+            read("EU {}\nOffice {}\nrejects O\nit O\n".format(*tags))
+
+
+@pytest.mark.parametrize("token", ["\u200b", "\ufeff", "\u00ad", "\u2060\u200d", "\u3164", "\u00a0"])
+def test_an_invisible_token_opens_no_entity(token: str) -> None:
+    sentences, bad = read(f"x O\n{token} B-PER\nMira I-PER\nWeber I-PER\n{token} I-PER\nleft O\n")
+    assert sentences[0].spans == (Span("PER", 2, 4),) and sentences[0].tokens[1] == token
+    assert bad.counts == {"entities that began or ended with invisible characters": 1}
+    sentences, bad = read(f"x O\n{token} B-PER\nleft O\n")
+    dropped = "white space" if token.isspace() else "invisible characters"
+    assert sentences[0].spans == () and bad.counts == {f"entities of {dropped} dropped": 1}
 
 
 def test_two_columns_in_a_file_of_tokens_are_a_broken_line() -> None:
@@ -244,10 +282,11 @@ def test_iob1_copies_of_conll_2003_are_the_same_annotation(real_data: Path) -> N
         "I-PER": 1156, "O": 38323,
     }  # fmt: skip
     assert read(copy)[0] == sentences and not bad.counts
-    assert read_conll(copy, bad)[1] == "IOB1"
+    assert read_conll(copy, bad).scheme == "IOB1"
 
 
-WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=6)
+CHARACTERS = st.characters(exclude_categories=["Cs", "Cc", "Z"])
+WORDS = st.text(CHARACTERS, min_size=1, max_size=6).filter(lambda word: not all(map(is_invisible, word)))
 
 
 @given(

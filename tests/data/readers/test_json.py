@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from edgener.data.readers.lines import BadLines
 from edgener.data.readers.records import read_records
 from edgener.data.readers.table import RECORD_FORMATS
+from edgener.data.reasons import LEFT_OUT_RECORDS
+from edgener.data.sentences import is_invisible
 from edgener_runtime.errors import UserInputError
 
 from .reading import RECORDS, TEXT, marked, read
@@ -36,8 +38,14 @@ def test_every_tool_s_export_is_read_as_array_and_as_lines(tool: str, form: str)
     assert not +bad.counts
 
 
+def test_one_record_may_be_on_several_lines() -> None:
+    (sentence,), _ = read("\n" + json.dumps(RECORDS["label-studio"], indent=1))
+    assert sentence.line == 2 and len(sentence.spans) == 2
+
+
 def test_the_format_of_the_last_record_is_reported() -> None:
-    written = [*map(json.dumps, RECORDS.values()), '{"tokens": [], "entities": []}']
+    tags = '{"tokens": ["a"], "ner_tags": ["O"]}'
+    written = [*map(json.dumps, RECORDS.values()), '{"tokens": [], "entities": []}', tags]
     found = {read_records(record, BadLines(Path("f")), RECORD_FORMATS)[1] for record in written}
     assert found == {entry.name for entry in RECORD_FORMATS}
 
@@ -54,10 +62,13 @@ def test_an_empty_text_and_an_empty_list_are_sentences_without_entities(key: str
     assert not bad.counts["records without an entity list"]
 
 
-def test_records_without_an_entity_list_are_counted() -> None:
-    sentences, bad = read('{"text": "a b"}\n{"tokens": ["a"], "ner_tags": [3]}\n["a", {}]\n')
-    assert len(sentences) == 3
-    assert bad.counts["records without an entity list"] == 3
+def test_records_without_an_entity_list_are_text_without_labels_or_are_left_out_beside_others() -> None:
+    bare = '{"text": "a b"}\n{"tokens": ["a"]}\n["a", {}]\n'
+    sentences, bad = read(bare)
+    assert len(sentences) == 3 and not bad.counts
+    sentences, bad = read(bare + '{"text": "c", "entities": []}\n')
+    assert [sentence.text for sentence in sentences] == ["c"]
+    assert bad.counts == {"records without an entity list": 3}
 
 
 def test_full_width_combining_and_astral_characters_count_one_each() -> None:
@@ -96,9 +107,10 @@ BROKEN_RECORDS = [
     ('{"text": "abc", "entities": [{"start": 0, "end": 1}]}', "an entity with a label, not None"),
     ('{"text": "abc", "entities": [[0, 1, " "]]}', "an entity with a label, not ' '"),
     ('{"text": "abc", "entities": [[0, 1, "A\\nB"]]}', "an entity with a label"),
+    ('{"text": "abc", "entities": [[0, 1, "O"]]}', "an entity with a label, not 'O'"),
     ('{"text": "abc", "entities": [[0, 1, []]]}', "an entity with a label, not []"),
     ('{"tokens": ["a", "b"], "entities": [{"start": 0, "end": 3, "type": "X"}]}', "0 <= start < end <= 2"),
-    ('{"data": {"title": "x"}, "annotations": []}', "a text, or a list of non-empty tokens"),
+    ('{"data": {"title": 7}, "annotations": [{"result": []}]}', "a text, or a list of non-empty tokens"),
     ('{"data": {"text": "x"}, "annotations": [5]}', "annotations as a list of objects"),
     ('{"data": {"text": "x"}, "annotations": {"result": []}}', "annotations as a list of objects"),
     ('{"data": {"text": "x"}, "annotations": [{"result": [3]}]}', "a result as a list of objects"),
@@ -173,14 +185,14 @@ JSON = st.recursive(
 
 @given(records=st.lists(JSON, max_size=3), lines=st.booleans(), skip=st.booleans())
 def test_any_json_is_read_or_refused(records: list[Any], lines: bool, skip: bool) -> None:
-    records = [{"text": "good"}, *records]
+    records = [{"text": "good", "entities": []}, *records]
     text = "\n".join(map(json.dumps, records)) if lines else json.dumps(records)
     try:
         sentences, bad = read(text, skip)
     except UserInputError:
         assert not skip
         return
-    assert len(sentences) + bad.counts["broken lines skipped"] == len(records)
+    assert len(sentences) + sum(bad.counts[reason] for reason in LEFT_OUT_RECORDS) == len(records)
 
 
 LABELLED = st.lists(st.tuples(st.text(min_size=1, max_size=4), st.sampled_from(["", "X", "Y"])), min_size=1, max_size=6)
@@ -195,4 +207,7 @@ def test_character_spans_come_back_as_the_text_they_were(pieces: list[tuple[str,
         text += piece
     (sentence,), _ = read(json.dumps({"text": text, "entities": entities}))
     assert sentence.text == text
-    assert marked(sentence) == [(label, piece.strip()) for piece, label in pieces if label and piece.strip()]
+    seen = [(label, piece) for piece, label in pieces if label and not all(map(is_invisible, piece))]
+    assert [label for label, _ in marked(sentence)] == [label for label, _ in seen]
+    for (_, found), (_, piece) in zip(marked(sentence), seen, strict=True):
+        assert found in piece and all(map(is_invisible, piece.replace(found, "", 1)))

@@ -35,9 +35,13 @@ def test_byte_order_mark_and_line_ends_are_evened_out(tmp_path: Path, data: byte
 @pytest.mark.parametrize(
     ("data", "where", "hint"),
     [
-        ("ok\nGrüße\n".encode("cp1252"), "file.txt:2: not UTF-8: byte 0xfc", "iconv -f WINDOWS-1252 -t UTF-8 file.txt"),
+        ("ok\nGrüße\n".encode("cp1252"), "file.txt:2: not UTF-8: byte 0xfc", "iconv -f ENCODING -t UTF-8 file.txt"),
         (b"\xef\xbb\xbfa\r\nb\r\n\xff", "file.txt:3: not UTF-8: byte 0xff", "iconv"),
-        ("漏油".encode("utf-16"), "file.txt:1: not UTF-8: byte 0xff", "iconv -f UTF-16 -t UTF-8 file.txt"),
+        (
+            "漏油".encode("utf-16"),
+            "file.txt: not UTF-8: it begins with the byte order mark of UTF-16",
+            "iconv -f UTF-16 -t UTF-8 file.txt",
+        ),
         (b"a\n\xed\xa0\x80\n", "file.txt:2: not UTF-8: byte 0xed", "iconv"),
     ],
 )
@@ -60,10 +64,10 @@ def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
 def test_an_unreadable_file_is_an_error(monkeypatch: pytest.MonkeyPatch, fault: OSError) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(*arguments: object) -> bytes:
         raise fault
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(UserInputError, match=f"cannot read file.txt: {fault.strerror}"):
         read_text(Path("file.txt"))
 

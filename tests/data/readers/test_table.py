@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +11,8 @@ from edgener.cli.main import main
 from edgener.data.read import DataSpec
 from edgener.data.readers.table import READERS, check_options, choose_reader
 from edgener_runtime.errors import UserInputError
+
+from .reading import file_of
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -33,12 +34,13 @@ def test_the_help_names_every_reader() -> None:
 
 
 def test_every_file_has_a_reader() -> None:
-    assert choose_reader("auto", Path("a.txt"), "").name == "conll"
-    assert choose_reader("auto", Path("a.json"), "").name == "json"
-    assert choose_reader("spacy", Path("a.txt"), "").name == "spacy"
+    assert choose_reader("auto", file_of("", "a.txt"), {}).name == "lines"
+    assert choose_reader("auto", file_of("a O\n", "a.txt"), {}).name == "conll"
+    assert choose_reader("auto", file_of("", "a.json"), {}).name == "json"
+    assert choose_reader("spacy", file_of("", "a.txt"), {}).name == "spacy"
 
 
 @pytest.mark.parametrize("name", [name for name, reader in READERS.items() if not reader.options])
 def test_an_option_that_a_reader_does_not_take_is_refused_with_its_name(name: str) -> None:
     with pytest.raises(UserInputError, match=f"is read as {name}, which does not take --token-column, --scheme"):
-        check_options(READERS[name], Path("a"), {"token_column": 1, "scheme": "IO"})
+        check_options(READERS[name], file_of(""), {"token_column": 1, "scheme": "IO"})

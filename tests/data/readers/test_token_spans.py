@@ -28,6 +28,17 @@ def test_token_spans_count_tokens_and_not_what_stands_in_text() -> None:
     assert bad.counts == {"nested entities dropped": 1}
 
 
+def test_spans_with_token_starts_count_characters_and_a_marked_text_is_checked() -> None:
+    spans = [{"start": 0, "end": 4, "token_start": 0, "token_end": 0, "label": "PER"}]
+    record = {"text": "Mira left to be safe", "tokens": ["Mira", "left", "to", "be", "safe"], "spans": spans}
+    assert marked(read(json.dumps(record))[0][0]) == [("PER", "Mira")]
+    marks = {"tokens": ["New", "York", "is"], "entities": [{"start": 0, "end": 2, "label": "LOC", "text": "New York"}]}
+    assert marked(read(json.dumps(marks))[0][0]) == [("LOC", "New York")]
+    marks["entities"] = [{"start": 0, "end": 3, "label": "LOC", "text": "New York"}]
+    with pytest.raises(UserInputError, match="the marked text 'New York' in tokens 0 to 3, not 'NewYorkis'"):
+        read(json.dumps(marks))
+
+
 def test_its_records_are_read_by_name() -> None:
     record = {"tokens": ["air", "filters"], "entities": [{"start": 0, "end": 2, "type": "Object"}]}
     (sentence,), record_format, bad = read_as("token-spans", json.dumps([record]))

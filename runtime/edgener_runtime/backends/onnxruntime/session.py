@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import shlex
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 _ERRORS_ONLY, _NOTHING = 3, 4  # of onnxruntime's log
 _COPIES = 2  # of a model in memory while it is loaded: the file's, and the one prepared for this CPU
-_NO_EMBEDDING = "indices element out of data bounds"  # what its Gather says of an index beyond the table
+# what its Gather says of an index beyond the table
+_NO_EMBEDDING = re.compile(r"indices element out of data bounds, idx=(\d+) must be within .* range \[-\d+,(\d+)\]")
 _NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
 # The classes that onnxruntime raises for a faulty file; others are faults of the provider.
 _FILE_ERRORS = {"InvalidProtobuf", "InvalidGraph", "NoModel", "NoSuchFile"}
@@ -89,15 +91,11 @@ class OnnxSession:
             self._graphs.close()
 
 
-def _run(session: Any, feeds: Feeds) -> Logits:
-    logits: Logits = session.run([OUTPUT], feeds)[0]
-    return logits
-
-
 def _run_error(error: Exception) -> EdgenerError:
-    if _NO_EMBEDDING in str(error):
+    if found := _NO_EMBEDDING.search(str(error)):
         return TextError(
-            f"the model has no embedding for a subword of the text, or for its length: {error}",
+            "the model has no embedding for a subword of the text, or for its length: "
+            f"found {found[1]}, expected 0 to {found[2]}",
             "Export the bundle again from a checkpoint whose embeddings fit its tokenizer and maximum length.",
         )
     if isinstance(error, MemoryError) or any(text in str(error) for text in _NO_MEMORY):
@@ -105,6 +103,11 @@ def _run_error(error: Exception) -> EdgenerError:
             f"there is not enough memory for a run: {error}", "Free some memory, or try a smaller variant."
         )
     return DeviceError(f"onnxruntime failed: {error}", "Try another variant or device.")
+
+
+def _run(session: Any, feeds: Feeds) -> Logits:
+    logits: Logits = session.run([OUTPUT], feeds)[0]
+    return logits
 
 
 def _preload(onnxruntime: Any) -> str:
@@ -138,8 +141,8 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
     # without it, threads spin on after a run, and take a core from other work
     settings.add_session_config_entry("session.force_spinning_stop", "1")
-    # where graphs are refused, `notes` say so, and no line on stderr is needed
-    settings.log_severity_level = _NOTHING if GRAPHS in options else _ERRORS_ONLY
+    # where a run fails or graphs are refused, the exception or `notes` say so, and no line on stderr is needed
+    settings.log_severity_level = _NOTHING if GRAPHS in options or device.provider == CPU else _ERRORS_ONLY
     try:
         session = onnxruntime.InferenceSession(
             str(model.file), settings,

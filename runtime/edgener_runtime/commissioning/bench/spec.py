@@ -46,7 +46,7 @@ class Spec:
     Raises UserInputError for a spec that cannot run.
     """
 
-    bundle: str
+    bundle: str = ""  # a spec in a file is for the bundle that it is used with
     scenarios: tuple[str, ...] = DEFAULT_SCENARIOS
     variants: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("auto",)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,9 +142,15 @@ def _warn(result: BenchResult, out: Path | None) -> None:
     """Warn on stderr of doubtful figures, of a run without figures, and of an interrupted run."""
     if result.busy:
         click.secho("warning: ", fg="yellow", nl=False, err=True)
-        click.echo("rows are marked: their figures are doubtful, for the reasons below the table", err=True)
+        click.echo(
+            f"rows are marked, as their figures are doubtful: {_each(row.marks for row in result.rows)}", err=True
+        )
     if not result.measured and not result.partial:
-        click.echo("nothing could be measured; the reasons are above", err=True)
+        click.echo(f"nothing could be measured: {_each([row.reason] for row in result.rows)}", err=True)
     if result.partial:
-        kept = f"what was measured is in {out}, marked partial" if out else "what was measured is above"
+        kept = f"what was measured is in {out}, marked partial" if out else "what was measured is on stdout"
         click.echo(f"interrupted; {kept}", err=True)
+
+
+def _each(sentences: Iterable[Iterable[str]]) -> str:
+    return "; ".join(dict.fromkeys(chain.from_iterable(sentences)))

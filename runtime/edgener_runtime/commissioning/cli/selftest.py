@@ -13,6 +13,7 @@ import click
 
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.cli.console import write_line
+from edgener_runtime.cli.options import ThreadCount
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.devices import DEVICES
 from edgener_runtime.text.inputs import FORMATS, read_records
@@ -32,7 +33,7 @@ _COLOURS = {"pass": "green", "fail": "red", "skipped": None}
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run.")
 @click.option("--variant", default="auto", show_default=True, help="Variant of the bundle.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: as tuned, or the usable cores].")
+@click.option("--threads", type=ThreadCount(), help="CPU threads [default: as tuned, or the usable cores].")
 @click.option("--input", "source", metavar="FILE", help="Texts like those in production [default: synthetic ones].")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the input."

@@ -51,7 +51,7 @@ KNOWN = (
         "Choose other shapes: --min-shapes, --opt-shapes, --max-shapes.",
     ),
 )
-_OTHER = "The messages above are TensorRT's own; try another variant, or fewer options."
+_OTHER = "Try another variant, or fewer options; --verbose shows TensorRT's warnings."
 
 
 def failure(title: str, ended: Ended, events: Sequence[Event]) -> EdgenerError:

@@ -64,7 +64,7 @@ def test_a_marked_row_makes_the_result_busy() -> None:
     [
         ({"schema_version": 2}, "schema version 2; this edgener reads 1"),
         ({"kind": "else"}, "is not a result of a benchmark"),
-        ({"rows": 3}, "expected list, found int"),
+        ({"rows": 3}, "expected a list, found 3"),
         ({"more": 3}, "unknown field 'more'"),
     ],
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +81,32 @@ def test_a_message_without_an_answer_is_a_dead_letter_and_the_next_is_answered(
     dead = asking.record("out/dead")
     assert (dead["reason"], dead["topic"], dead["bytes"]) == (reason, "in/line7", len(payload))
     assert asking.record("out/entities")["text"] == "oil leak"
+
+
+def test_99_of_100_messages_are_answered_and_one_is_a_dead_letter(
+    mosquitto: Callable[..., Any],
+    peer: Callable[..., Any],
+    bridge: Callable[..., Any],
+    short_of_embeddings: Path,
+    classifier: TokenClassifier,
+) -> None:
+    broker = mosquitto()
+    texts = [f"oil leak at pump P-10{number}" if number != 29 else "泵 ZX-9" for number in range(100)]
+    with TokenClassifier.load(short_of_embeddings, "cpu", "fp32") as short:
+        bridge(broker, using=short)
+        asking = peer(broker)
+        for number, text in enumerate(texts):
+            asking.ask({"text": text, "id": number})
+        dead = asking.record("out/dead")
+        found = {answer["id"]: answer["entities"] for answer in (asking.record("out/entities") for _ in range(99))}
+    assert dead["reason"] == "model-failed"
+    assert "embedding" in dead["message"]
+    assert json.loads(dead["payload"]) == {"text": "泵 ZX-9", "id": 29}
+    assert found == {number: rows(classifier, text) for number, text in enumerate(texts) if number != 29}
+
+
+def rows(classifier: TokenClassifier, text: str) -> list[dict[str, Any]]:
+    return [asdict(entity) | {"score": pytest.approx(entity.score, abs=1e-5)} for entity in classifier.predict(text)]
 
 
 def test_a_model_that_fails_on_any_text_stops_the_bridge_and_the_message_stays(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgener.data.sentences import join_tokens
+from edgener.data.text.joining import join_tokens
 from edgener_runtime.text.cut import split_text
 
 HARD = "Ab1 _-.,#é\u0301\u0300ＡＢ１，。　漏油泵がガ\u3099नी\u094d한ไทยا\u200c\u00a0\u2028\U0001f527\ufe0f\U00020000"
@@ -36,14 +36,29 @@ def test_offsets_cut_the_tokens_out_of_the_joined_text(tokens: list[str]) -> Non
     [
         (["EU", "rejects", "German", "call"], "EU rejects German call"),
         (["我", "在", "上海", "工作", "。"], "我在上海工作。"),
-        (["更换", "3", "号", "泵"], "更换 3 号泵"),
+        (["更换", "3", "号", "泵"], "更换3号泵"),
         (["ポンプ", "が", "漏れる"], "ポンプが漏れる"),
         (["펌프", "누유"], "펌프 누유"),
+        (["1", "9", "6", "3", "年"], "1963年"),
+        (["漏", "油", "，", "停", "机", "3", "h"], "漏油，停机3h"),
+        (["使用", "Windows", "Server", "2019", "系统"], "使用Windows Server 2019系统"),
+        (["他", "用", "i", "P", "h", "o", "n", "e", "拍", "照"], "他用iPhone拍照"),
+        (["型番", "は", "ＡＢ", "-", "1", "2", "です"], "型番はＡＢ-12です"),
+        (["ｶﾞｽ", "が", "2", "5", "℃"], "ｶﾞｽが25℃"),
+        (["ปั๊ม", "รั่ว", "3", "ตัว"], "ปั๊มรั่ว3ตัว"),
+        (["In", "1", "9", "6", "3", "Mr", "王", "came"], "In 1 9 6 3 Mr 王 came"),
         ([], ""),
     ],
 )
 def test_words_are_joined_by_spaces_and_han_and_kana_are_not(tokens: list[str], text: str) -> None:
     assert join_tokens(tokens)[0] == text
+
+
+def test_a_sentence_without_words_is_joined_like_the_others_of_its_file() -> None:
+    tokens = ["2", "0", "2", "6", "/", "1", "1"]
+    assert join_tokens(tokens)[0] == "2 0 2 6 / 1 1"
+    assert join_tokens(tokens, others=True)[0] == "2026/11"
+    assert join_tokens(["call", "me"], others=True)[0] == "call me"
 
 
 @given(text=TEXTS, boundaries=st.lists(st.integers(-1, 45)))

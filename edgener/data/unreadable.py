@@ -1,0 +1,132 @@
+"""Kinds of files that hold text and are not read: each is recognised, so that an error can name it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .text.joining import is_unspaced
+
+
+@dataclass(frozen=True)
+class UnreadableKind:
+    """A kind of file, how it is recognised from its text, and what to do with it."""
+
+    name: str
+    matches: Callable[[str], bool]
+    hint: str
+
+
+_EXPORT = "Export it as one of the formats that edgener data formats lists."
+# First bytes of files that are not text; zip is also what .docx, .xlsx and .odt are.
+_SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a zip archive (or .docx, .xlsx, .odt, which are zip archives)"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\xd0\xcf\x11\xe0", "a document of Microsoft Office before 2007"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x80\x04\x95", "a Python pickle"),
+    (b"\x80\x05\x95", "a Python pickle"),
+    (b"\x78\x9c", "compressed data (zlib, as spaCy's DocBin)"),
+    (b"\x80\x02", "a Python pickle"),
+    (b"\x80\x03", "a Python pickle"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+)
+_ELEMENT = re.compile(r"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>[^<>]+</\1\s*>")
+_LINK = re.compile(r"\[[^\[\]]+\](?:\(\w[^()\s]*\)|\{[^{}]*\"entity\")|\[[A-Z][A-Z_]+ [^\[\]]+\]")
+_HEADING = re.compile(r"#{1,6} \S.*\n\s*\n|```")
+_SLASHED = re.compile(r"\S+[/|_](?:O|[BIESLUM]-\S+)")
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-ZÀ-Þ])|[。！？]")
+
+
+def binary_kind(data: bytes) -> str | None:
+    """The kind of a file that is not text, by its first bytes."""
+    found = next((name for signature, name in _SIGNATURES if data.startswith(signature)), None)
+    if found is None and data[257:262] == b"ustar":
+        return "a tar archive"
+    if found is None and b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        return "binary data, or UTF-16 without a byte order mark"
+    return found
+
+
+def _starts(*beginnings: str) -> Callable[[str], bool]:
+    return lambda text: text.lstrip().lower().startswith(beginnings)
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _many(pattern: re.Pattern[str], share: float) -> Callable[[str], bool]:
+    """Whether a pattern stands in this share of the lines."""
+
+    def matches(text: str) -> bool:
+        lines = _lines(text)
+        return bool(lines) and sum(bool(pattern.search(line)) for line in lines) >= share * len(lines)
+
+    return matches
+
+
+def _is_slashed(text: str) -> bool:
+    words = text.split()
+    return bool(words) and sum(bool(_SLASHED.fullmatch(word)) for word in words) >= 0.8 * len(words)
+
+
+def _is_yaml(text: str) -> bool:
+    return bool(re.match(r"(?:---\s*\n|version:|nlu:)", text.lstrip())) and "\n" in text
+
+
+def _is_prose(text: str) -> bool:
+    """Whether sentences end and begin inside of lines that are wrapped, or lines hold several sentences each."""
+    return _is_wrapped([line.strip() for line in text.split("\n")]) or _has_paragraphs(_lines(text))
+
+
+def _is_wrapped(lines: Sequence[str]) -> bool:
+    pairs = [(one, other) for one, other in pairwise(lines) if one and other]
+    wrapped = sum(not re.search(r"[.!?:;。！？][\"')\]]*$", one) and other[0].islower() for one, other in pairs)
+    ends = sum(bool(_SENTENCE_END.search(line)) for line in lines)
+    return wrapped > len(pairs) / 2 and sum(len(line) > 40 for line in lines) > len(pairs) / 2 and ends > len(pairs) / 8
+
+
+def _has_paragraphs(lines: Sequence[str]) -> bool:
+    sentences = [1 + len(_SENTENCE_END.findall(line.strip()[:-1])) for line in lines]
+    most = 4 if len(lines) > 1 else 2
+    return bool(lines) and sum(count >= most for count in sentences) > len(lines) / 2
+
+
+def _is_words(text: str) -> bool:
+    """Whether every line is one word of a script with spaces."""
+    return all(" " not in line.strip() and not is_unspaced(line) for line in _lines(text)) and bool(_lines(text))
+
+
+_WORDS = "For tokens with blank lines between sentences: --format conll. For texts, one per line: --format lines"
+_TEXTS = "Write one text per line (--format lines says that it is so), or labelled text: edgener data formats"
+KINDS = (
+    UnreadableKind("an HTML page", _starts("<!doctype html", "<html", "<body", "<head"), _EXPORT),
+    UnreadableKind("an XML document", _starts("<?xml"), _EXPORT),
+    UnreadableKind("an RTF document", _starts("{\\rtf"), _EXPORT),
+    UnreadableKind("LaTeX", _starts("\\documentclass", "\\begin{"), _EXPORT),
+    UnreadableKind("YAML", _is_yaml, _EXPORT),
+    UnreadableKind("text with inline tags such as <PER>...</PER> (inline XML)", _many(_ELEMENT, 0.2), _EXPORT),
+    UnreadableKind("an XML document", _starts("<"), _EXPORT),
+    UnreadableKind("text with inline entities such as [Oslo](LOC) or [LOC Oslo]", _many(_LINK, 0.2), _EXPORT),
+    UnreadableKind("tokens with their tags behind a slash or a bar", _is_slashed, _EXPORT),
+    UnreadableKind("a Markdown document", lambda text: bool(_HEADING.match(text.lstrip("\n"))), _TEXTS),
+    UnreadableKind("a list of words without tags", _is_words, _WORDS),
+    UnreadableKind("prose", _is_prose, _TEXTS),
+)
+
+
+def text_kind(text: str) -> UnreadableKind | None:
+    """The kind of a text that has no columns of tags and is not one text per line."""
+    return next((kind for kind in KINDS if kind.matches(text)), None)

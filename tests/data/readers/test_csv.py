@@ -1,0 +1,70 @@
+"""Tables with a header, in the shapes that spreadsheets and competitions have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgener.data.read import DataSpec, read_splits
+from edgener.data.types import Dataset
+from edgener_runtime.errors import UserInputError
+
+from .reading import marked
+
+LISTS = "Sentence #,Sentence,POS,Tag\nSentence: 1,Mira left Basel,\"['N', 'V', 'N']\",\"['B-PER', 'O', 'B-LOC']\"\n"
+SHAPES = {
+    "mark on the first row": (
+        "Sentence #,Word,POS,Tag\nSentence: 1,Mira,N,B-PER\n,left,V,O\n,Basel,N,B-LOC\nSentence: 2,ok,J,O\n"
+    ),
+    "number on every row": "sentence_id,words,labels\n1,Mira,B-PER\n1,left,O\n1,Basel,B-LOC\n2,ok,O\n",
+    "semicolons": "sent_id;token;ner_tag\n1;Mira;B-PER\n1;left;O\n1;Basel;B-LOC\n2;ok;O\n",
+    "tabs": "sentence\ttoken\ttag\n1\tMira\tB-PER\n1\tleft\tO\n1\tBasel\tB-LOC\n2\tok\tO\n",
+    "blank rows": "token,tag\nMira,B-PER\nleft,O\nBasel,B-LOC\n,\nok,O\n",
+    "a list per row": LISTS + "Sentence: 2,ok,['J'],['O']\n",
+    "words per row": "text,labels\nMira left Basel,B-PER O B-LOC\nok,O\n",
+    "plain labels": "sentence,token,tag\n1,Mira,PER\n1,left,O\n1,Basel,LOC\n2,ok,O\n",
+}
+
+
+def whole(tmp_path: Path, text: str, name: str = "a.csv", **options: Any) -> Dataset:
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    return read_splits(DataSpec(str(tmp_path / name), **options))["all"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_common_shapes_are_read_alike(tmp_path: Path, shape: str, end: str) -> None:
+    dataset = whole(tmp_path, SHAPES[shape].replace("\n", end), "a.tsv" if shape == "tabs" else "a.csv")
+    assert [sentence.text for sentence in dataset.sentences] == ["Mira left Basel", "ok"]
+    assert marked(dataset.sentences[0]) == [("PER", "Mira"), ("LOC", "Basel")]
+    assert dataset.format == "csv" and not dataset.repairs
+
+
+def test_cells_may_be_quoted_and_hold_delimiters_and_line_ends(tmp_path: Path) -> None:
+    dataset = whole(tmp_path, 'sentence,token,tag\n1,"Weber, Mira",B-PER\n1,"say ""no""",O\n1,"two\nlines",O\n')
+    assert dataset.sentences[0].tokens == ["Weber, Mira", 'say "no"', "two\nlines"]
+
+
+def test_columns_may_be_named(tmp_path: Path) -> None:
+    dataset = whole(tmp_path, "sentence,a,b\n1,Mira,B-PER\n2,left,O\n", token_column=2, tag_column=3)
+    assert [marked(sentence) for sentence in dataset.sentences] == [[("PER", "Mira")], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,text\n1,Mira left\n", "names no columns for the sentence, the token and its tag: id, text"),
+        ("token,tag\nMira,B-PER\nleft,O\n", "names no columns for the sentence"),
+        ('sentence,token,tag\n1,"Mi"ra,B-PER\n', "a.csv:2: not a row of a table"),
+        ("sentence,token,tag\n1,Mira,B-PER\n1,,O\n", "a.csv:3: found '1,,O', expected a token and a tag"),
+        ("sentence,token,tag\n1,Mira,B-PER\n1,left\n", "a.csv:3: found '1,left', expected a token and a tag"),
+        ("text,labels\nMira left,B-PER O\nok then,O\n", "a.csv:3: found 'ok then,O', expected a tag for each of 2"),
+        ("", "holds no sentences"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_why(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserInputError) as error:
+        whole(tmp_path, text)
+    assert message in error.value.message
