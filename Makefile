@@ -30,7 +30,7 @@ SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-serve serve-picture wheels release-check clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-mqtt-bounds bench-serve serve-picture wheels release-check clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -89,6 +89,9 @@ $(VENV)/.ready: pyproject.toml runtime/pyproject.toml constraints.txt encoders.t
 
 bench-mqtt: $(VENV)/.ready ## 10,000 MQTT messages while broker and bridge are harmed: make bench-mqtt BUNDLE=out/bundle
 	$(BIN)/python benchmarks/mqtt_chaos.py $(BUNDLE) --data $(DATA) --out out/bench-mqtt.json
+
+bench-mqtt-bounds: $(VENV)/.ready ## Hostile messages, a stop and a second bridge: make bench-mqtt-bounds BUNDLE=out/bundle
+	$(BIN)/python benchmarks/mqtt_bounds.py $(BUNDLE) --out out/bench-mqtt-bounds.json
 
 bench-serve: $(VENV)/.ready ## Load a server, restart it in the middle: make bench-serve BUNDLE=out/bundle DATA=conll2003
 	$(BIN)/python benchmarks/serve_load.py "$(BUNDLE)" --data "$(DATA)" --out out/bench-serve.json

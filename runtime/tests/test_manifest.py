@@ -97,3 +97,16 @@ def test_a_manifest_that_cannot_be_read_is_reported(copy: Path) -> None:
     (copy / "manifest.json").mkdir()
     with pytest.raises(BundleError, match="cannot read "):
         read_manifest(copy)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize("levels", [*range(950, 1000, 5), 20_000])
+@pytest.mark.parametrize("field", ["schema_version", "labels", "tokenizer", "name", "unknown"])
+def test_a_manifest_nested_about_as_deep_as_python_reads_is_reported(
+    field: str, levels: int, opening: str, closing: str, copy: Path
+) -> None:
+    file = copy / "manifest.json"
+    record = {**json.loads(file.read_text(encoding="utf-8")), field: "deep"}
+    file.write_text(json.dumps(record).replace('"deep"', opening * levels + "1" + closing * levels))
+    with pytest.raises(BundleError):
+        read_manifest(copy)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgener_runtime.cli.main import main
-from edgener_runtime.errors import BundleError, ProviderError, UserInputError
+from edgener_runtime.errors import BundleError, ProviderError, StalledError, UserInputError
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "recipes"
@@ -96,7 +96,21 @@ def test_it_is_not_restarted_where_that_fixes_nothing(unit: Path) -> None:
     assert ended == {UserInputError.exit_code, BundleError.exit_code}
     assert ProviderError.exit_code not in ended  # a driver may be loaded later
     assert found["Restart"] == "on-failure"
-    assert ("WatchdogSec" in found) == (found["Type"] == "notify")  # who sends keep-alives also says that it is ready
+
+
+@each
+def test_what_sends_keep_alives_is_watched(unit: Path) -> None:
+    found = dict(options(unit))
+    assert (found["Type"] == "notify") == ("WatchdogSec" in found)
+
+
+def test_the_bridge_is_watched_and_given_time_to_start_and_to_stop() -> None:
+    found = dict(options(RECIPES / "edgener-mqtt.service"))
+    context = main.commands["mqtt"].make_context("mqtt", ["bundle"])
+    assert found["Type"] == "notify" and int(found["WatchdogSec"]) > 10
+    assert int(found["TimeoutStartSec"]) > 2 * context.params["overdue"]
+    assert int(found["TimeoutStopSec"]) > context.params["stop_within"]
+    assert StalledError.exit_code not in {int(code) for code in found["RestartPreventExitStatus"].split()}
 
 
 def test_the_server_is_given_time_to_answer_who_waits() -> None:

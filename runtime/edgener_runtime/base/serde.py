@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 import types
 import typing
 from functools import cache
@@ -150,5 +151,6 @@ def _typed(value: Any, expected: type, where: str) -> Any:
     if expected is float and type(value) is int:
         return float(value)
     if type(value) is not expected:
-        raise SchemaError(f"{where}: expected {_JSON[expected]}, found {json.dumps(value, ensure_ascii=False)[:40]}")
+        shown = reprlib.repr(value) if isinstance(value, (list, dict)) else json.dumps(value, ensure_ascii=False)
+        raise SchemaError(f"{where}: expected {_JSON[expected]}, found {shown[:40]}")  # the former may be nested deep
     return value

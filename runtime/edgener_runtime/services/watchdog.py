@@ -7,6 +7,7 @@ process helps. The watchdog's steps are systemd's keep-alives too: where the eve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -23,7 +24,7 @@ OVERDUE = 60.0  # seconds
 _STALLED = 2  # times overdue
 _FAREWELL = 15.0  # most seconds for what is done before the process ends
 _STEP = 1.0  # seconds between two checks; less where overdue is less
-_HINT = "A text of its own size and speed may need a larger --overdue; else try another variant or device."
+_HINT = "If its texts only take long here, give a larger --overdue; else try another variant or device."
 
 
 async def _nothing() -> None:
@@ -103,5 +104,6 @@ class Watchdog:
 def end_process(code: int, end: Callable[[int], object] = os._exit) -> None:
     """End the process at once, as a thread that runs a model would keep it alive."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with contextlib.suppress(OSError):
+            stream.flush()
     end(code)

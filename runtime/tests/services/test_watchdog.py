@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,6 +117,16 @@ def test_idle_time_is_not_the_next_batch_s() -> None:
 
     watched = watch(wait)
     assert (watched.codes, watched.changes) == ([], [])
+
+
+def test_seconds_in_which_the_process_was_stopped_do_not_count() -> None:
+    running = SimpleNamespace(texts=1, characters=8)
+    classifier: Any = SimpleNamespace(running=running, max_characters=100)
+    dog = Watchdog(classifier, print, SECONDS)
+    dog._count(0.05)
+    dog._last -= 1000  # SIGSTOP, or a machine that was suspended
+    dog._count(0.05)
+    assert dog._watched is running and dog._ran <= 0.2
 
 
 @pytest.mark.parametrize("fault", ["raises", "hangs"])

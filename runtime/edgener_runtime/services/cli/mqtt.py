@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +72,8 @@ def mqtt(
 
     A request is a JSON object with a string `text`; its answer has the same fields and `entities`. A message without an
     answer goes to the dead letters with the reason. A message is acknowledged after the broker has confirmed its
-    answer. SIGTERM and Ctrl-C end the bridge after the messages in progress, a second signal at once.
+    answer. SIGTERM and Ctrl-C end the bridge after the messages in progress, a second signal at once. SIGHUP loads the
+    bundle again.
 
     \b
     Examples:
@@ -91,15 +94,14 @@ def mqtt(
         host, port or (8883 if tls else 1883), name, protocol, username, _password(password_file),
         tls_context(ca_file) if tls else None, window,
     )  # fmt: skip
-    classifier = load(bundle)
-    asyncio.run(_Service(classifier, broker, topics, decoding, max_bytes, overdue, stop_within).run())
+    asyncio.run(_Service(partial(load, bundle), broker, topics, decoding, max_bytes, overdue, stop_within).run())
 
 
 @dataclass(frozen=True)
 class _Service:
-    """What runs: the bridge, with a watchdog for its classifier."""
+    """What runs: the bridge, a watchdog for its classifier, and the signals."""
 
-    classifier: TokenClassifier
+    load: Callable[[], TokenClassifier]
     broker: Broker
     topics: Topics
     decoding: Decoding
@@ -114,17 +116,33 @@ class _Service:
         from edgener_runtime.aio import AsyncTokenClassifier
         from edgener_runtime.services.mqtt.answers import Answerer
         from edgener_runtime.services.mqtt.bridge import Bridge
+        from edgener_runtime.services.reload import Reload
         from edgener_runtime.services.stop_signals import StopSignals
         from edgener_runtime.services.watchdog import Watchdog
 
+        def watch(classifier: AsyncTokenClassifier) -> asyncio.Task[None]:
+            return asyncio.create_task(
+                Watchdog(classifier, _report, self.overdue, bridge.set_overdue, bridge.give_up).run()
+            )
+
+        async def use(fresh: AsyncTokenClassifier) -> None:
+            old, answerer.classifier = answerer.classifier, fresh
+            watching.append(watch(fresh))
+            await old.close()
+            watching.pop(0).cancel()
+
         stop = asyncio.Event()
-        async with AsyncTokenClassifier(self.classifier) as waiting:
-            bridge = Bridge(self.broker, Answerer(waiting, self.topics, self.decoding, self.max_bytes), _report)
-            StopSignals(stop, self.stop_within, bridge.in_progress, _report).install()
-            watchdog = Watchdog(waiting, _report, self.overdue, bridge.set_overdue, bridge.give_up)
-            watching = asyncio.create_task(watchdog.run())
+        answerer = Answerer(AsyncTokenClassifier(self.load()), self.topics, self.decoding, self.max_bytes)
+        bridge = Bridge(self.broker, answerer, _report)
+        StopSignals(stop, self.stop_within, bridge.in_progress, _report).install()
+        Reload(self.load, use, _report, self.overdue, self.decoding).install()
+        watching = [watch(answerer.classifier)]
+        try:
             await bridge.run(stop)
-        watching.cancel()
+        finally:
+            await answerer.classifier.close()
+            for task in watching:
+                task.cancel()
         _report("stopped: messages in progress are answered, the rest waits with the broker")
 
 
@@ -135,4 +153,5 @@ def _password(file: Path | None) -> str | None:
 
 
 def _report(line: str) -> None:
-    click.echo(line, err=True)
+    with contextlib.suppress(OSError):  # a log on a full disk, or one that nobody reads any more, stops no answers
+        click.echo(line, err=True)

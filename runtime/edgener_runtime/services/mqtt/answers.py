@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.decoding.entity import PLAIN, Decoding
@@ -12,6 +12,7 @@ from .broker import Topics
 from .messages import IncomingMessage, OutgoingMessage, PoisonMessageError, answer, dead_letter, read_request
 
 GIVE_UP = 5  # lost connections on the same message before the bridge stops answering it
+_SHOWN = 100  # characters or bytes of what a sender can make long
 _PROBE = "probe"  # any text will do
 
 
@@ -45,7 +46,7 @@ class Answerer:
         """The answer to a message, or its dead letter. Raises EdgenerError where the model fails on every text."""
         losses = self._losses.get(arrival.key, 0)
         if losses >= 2 * GIVE_UP:
-            return self._dead_without_payload(arrival)
+            return self._smallest_dead(arrival)
         try:
             if losses >= GIVE_UP:
                 raise PoisonMessageError(
@@ -74,8 +75,8 @@ class Answerer:
         Raises UserInputError where the bridge has no permission to write to one of its own topics.
         """
         dead = message.topic == self.topics.dead_letters
-        if refused.too_large and dead and len(message.payload) > len(self._dead_without_payload(arrival).payload):
-            return self._dead_without_payload(arrival)
+        if refused.too_large and dead and message != (smallest := self._smallest_dead(arrival)):
+            return smallest
         if dead or (message.topic == self.topics.answers and not refused.too_large):
             raise UserInputError(
                 f"the broker takes nothing on {message.topic}: {refused}", "Let the bridge's user write there."
@@ -88,19 +89,22 @@ class Answerer:
         text = read_request(arrival, self.max_bytes)
         self._check(arrival.response_topic)
         try:
-            entities = await self.classifier.predict(text, self.decoding)
+            return answer(arrival, self.topics.answers, await self.classifier.predict(text, self.decoding))
         except Exception as error:  # noqa: BLE001 - the model may raise anything on one text and answer the next
             await self.probe()
             raise PoisonMessageError("model-failed", f"the model fails on this text: {error}") from None
-        return answer(arrival, self.topics.answers, entities)
 
     def _check(self, response_topic: str | None) -> None:
         if response_topic is not None and (why := self.topics.refusal(response_topic)):
-            raise PoisonMessageError("response-topic", f"no answer can go to {response_topic!r}: {why}")
+            raise PoisonMessageError("response-topic", f"no answer can go to {response_topic[:_SHOWN]!r}: {why}")
 
     def _dead(self, arrival: IncomingMessage, poison: PoisonMessageError) -> OutgoingMessage:
         return dead_letter(arrival, self.topics.dead_letters, poison, self.max_bytes)
 
-    def _dead_without_payload(self, arrival: IncomingMessage) -> OutgoingMessage:
+    def _smallest_dead(self, arrival: IncomingMessage) -> OutgoingMessage:
+        """Without the payload, and without what else the sender can make long."""
         poison = PoisonMessageError("refused", "the broker takes neither an answer nor a dead letter of this size")
-        return dead_letter(arrival, self.topics.dead_letters, poison, most=0)
+        letter = dead_letter(
+            replace(arrival, topic=arrival.topic[:_SHOWN]), self.topics.dead_letters, poison, most=0, key=arrival.key
+        )
+        return letter if len(letter.correlation or b"") <= _SHOWN else replace(letter, correlation=None)

@@ -116,7 +116,7 @@ def _is_filter(name: str) -> bool:
 def default_client_id(bundle: Path, root: Path = Path("/")) -> str:
     """A client id for this host and the bundle's path, the same after each restart; 23 letters, which any broker takes.
 
-    Hosts are told apart by name, machine id and a board's serial number. `root` holds /etc and /proc.
+    Hosts differ in name, machine id and a board's serial number. `root` holds /etc and /proc.
     """
     marks = [socket.gethostname().encode(), os.fsencode(bundle.absolute())]
     for file in (root / "etc" / "machine-id", root / "proc" / "device-tree" / "serial-number"):

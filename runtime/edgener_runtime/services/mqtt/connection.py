@@ -38,6 +38,7 @@ _FIXES = {
     0x9C: "Connect to the other server.",
     0x9D: "Connect to the other server.",
 }  # permanent reasons for a refusal, and the fix for each
+_PASSING = {0x83, 0x97}  # implementation specific error, quota exceeded: what may pass
 
 
 class ConnectionLostError(Exception):
@@ -109,6 +110,8 @@ class Connection:
     async def subscribe(self, topics: str) -> None:
         """Subscribe with QoS 1. Raises UserInputError where the broker does not grant it, ConnectionLostError."""
         granted = await self._subscribe(topics, 1)
+        if granted.value in _PASSING:
+            raise ConnectionLostError(f"the broker at {self.broker} takes no subscription: {granted}")
         if granted.is_failure or granted.value != 1:
             raise UserInputError(
                 f"the broker grants no QoS 1 on {topics}: {granted}", "Let the bridge's user read there."
@@ -263,7 +266,9 @@ class Connection:
         confirmation = self._confirmations.pop(mid)
         if confirmation.done():
             return
-        if code.is_failure:
+        if code.value in _PASSING:
+            self._end(ConnectionLostError(f"the broker at {self.broker} takes no message: {code}"))
+        elif code.is_failure:
             confirmation.set_exception(PublishRefusedError(str(code)))
         else:
             confirmation.set_result(None)

@@ -99,13 +99,15 @@ def answer(arrival: IncomingMessage, topic: str, entities: Sequence[Entity]) -> 
     return OutgoingMessage(arrival.response_topic or topic, payload, arrival.correlation)
 
 
-def dead_letter(arrival: IncomingMessage, topic: str, poison: PoisonMessageError, most: int) -> OutgoingMessage:
+def dead_letter(
+    arrival: IncomingMessage, topic: str, poison: PoisonMessageError, most: int, key: str | None = None
+) -> OutgoingMessage:
     """The reason why a message has no answer, its topic, key and length, and its first `most` bytes as a string."""
     record: dict[str, Any] = {
         "reason": poison.reason,
         "message": str(poison),
         "topic": arrival.topic,
-        "key": arrival.key,
+        "key": key or arrival.key,
         "bytes": arrival.size,
     }
     payload = arrival.payload[:most]

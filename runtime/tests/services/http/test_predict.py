@@ -129,6 +129,19 @@ def test_a_field_that_is_wrong_is_named(record: dict[str, Any], message: str, cl
     assert answer.json()["error"] == message
 
 
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/{model}/infer"])
+@pytest.mark.parametrize("field", ["text", "texts", "thresholds", "inputs", "x"])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")], ids=["arrays", "objects"])
+def test_a_body_nested_about_as_deep_as_python_reads_is_refused(
+    path: str, field: str, opening: str, closing: str, client: Any
+) -> None:
+    url = path.format(model=client.service.model)
+    for levels in (*range(850, 1000, 5), 20_000):
+        body = f'{{"{field}": {opening * levels}1{closing * levels}}}'
+        answer = client.post(url, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code in (400, 422), (levels, answer.text[:200])
+
+
 def test_only_json_is_taken(client: Any) -> None:
     answer = client.post("/predict", content=b'{"text": "a"}', headers={"Content-Type": "text/plain"})
     assert answer.status_code == 415  # a form of another site could send it without asking

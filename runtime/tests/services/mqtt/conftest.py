@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+import os
 import queue
 import shutil
 import socket
@@ -24,6 +25,22 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.aio import AsyncTokenClassifier
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin") or shutil.which("mosquitto")
+RUN = "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')"
+HANGING = """
+import os, sys, time
+from edgener_runtime.pipeline import TokenClassifier
+sound = TokenClassifier.predict_batch
+def predict_batch(self, texts, *arguments, **options):
+    texts = list(texts)
+    while any(os.environ["HANGS_AT"] in text for text in texts):
+        print("hangs", file=sys.stderr, flush=True)
+        time.sleep(600)
+    return sound(self, texts, *arguments, **options)
+TokenClassifier.predict_batch = predict_batch
+"""
+TOPICS = ("--requests", "in/#", "--answers", "out/entities", "--dead-letters", "out/dead", "--status", "out/status")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "EDGENER_MQTT_PASSWORD"}
+Start = Callable[..., "subprocess.Popen[str]"]
 PATIENCE = 600  # seconds until a test gives up: far beyond any load; none waits so long where all is well
 
 
@@ -275,3 +292,30 @@ def bridge(classifier: TokenClassifier) -> Iterator[Callable[..., RunningBridge]
     for one in running:
         with contextlib.suppress(Exception):
             one.stop()
+
+
+@pytest.fixture
+def start(bundle: Path) -> Iterator[Start]:
+    """`start(broker, "--window", 3)` is the command, connected where nothing speaks against it.
+
+    `hangs_at="..."` is a model that never returns from texts with these letters.
+    """
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(
+        broker: Any, *options: object, hangs_at: str = "", bundle: Path = bundle, **environment: str
+    ) -> subprocess.Popen[str]:
+        where = ("--host", "127.0.0.1", "--port", str(broker.port), "--protocol", broker.protocol)
+        name = () if "--client-id" in options else ("--client-id", "bridge")
+        code = (HANGING if hangs_at else "") + RUN
+        processes.append(subprocess.Popen(
+            [sys.executable, "-c", code, "mqtt", str(bundle), *where, *TOPICS, *name, *map(str, options)],
+            stderr=subprocess.PIPE, text=True, encoding="utf-8",
+            env={**ENVIRONMENT, **environment, "HANGS_AT": hangs_at},
+        ))  # fmt: skip
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()

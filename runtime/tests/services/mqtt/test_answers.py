@@ -73,6 +73,16 @@ def test_a_refused_response_topic_is_a_dead_letter(answerer: Answerer) -> None:
     assert (dead.topic, dead.correlation, record(dead)["reason"]) == ("dead", b"7", "refused")
 
 
+def test_nothing_that_a_sender_can_make_long_makes_the_smallest_dead_letter_long(answerer: Answerer) -> None:
+    too_large = PublishRefusedError("too large", too_large=True)
+    arrival = IncomingMessage('in/"' * 15_000, b"{", correlation=b"7" * 60_000)
+    smallest = answerer.replacement(arrival, reply(answerer, arrival), too_large)
+    assert (smallest.topic, smallest.correlation, record(smallest)["key"]) == ("dead", None, arrival.key)
+    assert len(smallest.payload) < 600
+    with pytest.raises(UserInputError, match="takes nothing on dead"):
+        answerer.replacement(arrival, smallest, too_large)
+
+
 def test_what_is_too_large_is_a_dead_letter_then_one_without_its_payload_then_an_error(answerer: Answerer) -> None:
     too_large = PublishRefusedError("2000 bytes, it takes 1000", too_large=True)
     first = answerer.replacement(ARRIVAL, reply(answerer), too_large)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +15,7 @@ pytestmark = pytest.mark.compat
 
 pytest.importorskip("paho", reason="the extra mqtt is not installed")
 
-COMMAND = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')", "mqtt"]
-TOPICS = ("--requests", "in/#", "--answers", "out/entities", "--dead-letters", "out/dead", "--status", "out/status")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "EDGENER_MQTT_PASSWORD"}
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start(bundle: Path) -> Iterator[Start]:
-    """`start(broker, "--window", 3)` is the command, connected where nothing speaks against it."""
-    processes = []
-
-    def begin(broker: Any, *options: object, **environment: str) -> subprocess.Popen[str]:
-        where = ("--host", "127.0.0.1", "--port", str(broker.port), "--client-id", "bridge")
-        processes.append(subprocess.Popen(
-            [*COMMAND, str(bundle), *where, *TOPICS, *map(str, options)],
-            stderr=subprocess.PIPE, text=True, encoding="utf-8", env={**ENVIRONMENT, **environment},
-        ))  # fmt: skip
-        return processes[-1]
-
-    yield begin
-    for process in processes:
-        process.kill()
-        process.communicate()
 
 
 def test_no_message_is_lost_when_the_bridge_is_killed_in_the_middle(

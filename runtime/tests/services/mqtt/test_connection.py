@@ -84,6 +84,12 @@ def test_a_broker_that_ends_the_connection_says_why() -> None:
         connected_to([connack(0), bytes([0xE0, 2, 0x8B, 0])], until_lost)
 
 
+@pytest.mark.parametrize("reason", [0x83, 0x97])
+def test_a_message_that_is_not_taken_now_is_tried_again(reason: int) -> None:
+    with pytest.raises(ConnectionLostError, match="takes no message: "):
+        connected_to([connack(0), bytes([0x40, 3, 0, 1, reason])], until_lost)
+
+
 @pytest.mark.parametrize("garbage", [b"\xff" * 20, b"\x20\x01\x00", b"\x40\x01\x00", b"\x32\x03\x00\x09\xff"])
 def test_garbage_ends_the_connection(garbage: bytes) -> None:
     with pytest.raises(ConnectionLostError):
@@ -108,6 +114,13 @@ def test_a_broker_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(connections, "ANSWER_WITHIN", 0.05)
     with pytest.raises(ConnectionLostError, match="did not answer within"):
         connected_to([], nothing)
+
+
+def test_a_subscription_that_is_not_taken_now_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ANSWER_WITHIN", 0.5)  # its farewell is not confirmed
+    suback = bytes([0x90, 4, 0, 1, 0, 0x97])
+    with pytest.raises(ConnectionLostError, match="takes no subscription: Quota exceeded"):
+        connected_to([connack(0), suback], lambda connection: connection.subscribe("in/text"))
 
 
 @pytest.mark.parametrize("granted", [0x87, 0])

@@ -155,7 +155,7 @@ def test_a_response_topic_that_may_not_be_is_a_dead_letter_without_a_reconnectio
     message = asking.message("out/dead")
     record = json.loads(message.payload)
     assert (record["reason"], message.properties.CorrelationData) == ("response-topic", b"7")
-    assert record["message"].startswith(f"no answer can go to {topic!r}: ")
+    assert record["message"].startswith(f"no answer can go to {topic[:100]!r}: ")
     asking.ask(NEXT)
     assert asking.record("out/entities")["id"] == "next"
     assert (len(running.reports), asking.waiting["out/status"]) == (1, [])
