@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,8 @@ def serve(
 ) -> None:  # fmt: skip
     """Answer HTTP requests with the entities of their texts.
 
-    SIGTERM and Ctrl-C stop the server after the accepted requests, a second signal at once.
+    SIGTERM and Ctrl-C stop the server after the accepted requests, a second signal at once. SIGHUP loads a changed
+    bundle without a gap.
 
     \b
     Examples:
@@ -107,7 +109,7 @@ def serve(
         raise DeviceError(f"the server's libraries cannot be loaded: {error}", install_line("serve")) from None
     token = read_token(token_file)
     tls = TlsFiles(tls_certificate, tls_key) if tls_certificate and tls_key else None
-    with open_listener(host, port, token, tls) as listener, load(bundle) as classifier:
+    with open_listener(host, port, token, tls) as listener:
         limits = Limits(max_bytes, max_text, queue, timeout, body_memory, body_rate, overdue)
         connections = ConnectionLimits(max_connections, header_timeout, idle_timeout)
-        run_server(classifier, ServerSettings(limits, connections, listener, token, drain))
+        run_server(partial(load, bundle), ServerSettings(limits, connections, listener, token, drain))

@@ -44,8 +44,10 @@ def create_app(service: Service, token: str | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with service.classifier:
+        try:
             yield
+        finally:
+            await service.close()
 
     app = Starlette(
         routes=_routes(),

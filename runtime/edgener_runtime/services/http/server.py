@@ -6,15 +6,17 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import uvicorn
 
 from edgener_runtime.aio import AsyncTokenClassifier
+from edgener_runtime.errors import EdgenerError
 from edgener_runtime.pipeline import TokenClassifier
 from edgener_runtime.services.log_limit import LimitedHandler
+from edgener_runtime.services.reload import Reload
 from edgener_runtime.services.stop_signals import StopSignals
 from edgener_runtime.services.systemd import READY, notify
 from edgener_runtime.services.watchdog import Watchdog
@@ -87,7 +89,7 @@ class Server(uvicorn.Server):
         classifier = self.service.classifier
         requests = len(self.server_state.tasks)
         running = ", a batch runs" if classifier.running else ""
-        return f"{requests} request{'s' * (requests != 1)} ({classifier.pending} texts wait{running})"
+        return f"{requests} request{'s' * (requests != 1)} ({self.service.pending} texts wait{running})"
 
 
 @dataclass
@@ -108,27 +110,52 @@ class ServerSettings:
     drain: float = 1
 
 
-def run_server(classifier: TokenClassifier, settings: ServerSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then answer the accepted requests; closes the classifier."""
+def run_server(load: Callable[[], TokenClassifier], settings: ServerSettings) -> None:
+    """Serve what `load` returns until SIGTERM or SIGINT, then answer the accepted requests; SIGHUP loads it again."""
     handler = LimitedHandler()
     logging.basicConfig(level=logging.INFO, format=_FORMAT, handlers=[handler])
     if settings.listener.is_public and not settings.listener.tls:
         _log.warning("the token is sent over the network in clear text: give --tls-certificate and --tls-key")
-    asyncio.run(_serve(classifier, settings, handler))
+    asyncio.run(_serve(load, settings, handler))
     handler.report_omitted(now=True)
 
 
-async def _serve(classifier: TokenClassifier, settings: ServerSettings, handler: LimitedHandler) -> None:
-    service = Service(AsyncTokenClassifier(classifier), settings.limits)
+async def _serve(load: Callable[[], TokenClassifier], settings: ServerSettings, handler: LimitedHandler) -> None:
+    service = Service(AsyncTokenClassifier(load()), settings.limits)
     table = ConnectionTable(settings.connections)
     server = Server(_config(service, settings), service, table, settings.listener.url)
     drain = Drain(settings.drain)
     stop = _handle_signals(server, settings, drain)
-    watchdog = Watchdog(service.classifier, _log.error, settings.limits.overdue, service.set_overdue)
-    async with _beside(watchdog.run(), server.stop_after(stop, drain), _check_regularly(table, handler)):
-        await service.start()
+    async with _beside(server.stop_after(stop, drain), _check_regularly(table, handler)), _watched(service, load):
+        try:
+            await service.start()
+        except EdgenerError:
+            await service.close()
+            raise
         await server.serve([settings.listener.socket])
     _log.info("stopped: %d requests accepted, %d answered", service.accepted, service.answered)
+
+
+@asynccontextmanager
+async def _watched(service: Service, load: Callable[[], TokenClassifier]) -> AsyncIterator[None]:
+    """Watch the service's classifier, and the one that takes its place at a SIGHUP, while the old one drains."""
+    limits = service.limits
+
+    def watch(classifier: AsyncTokenClassifier) -> asyncio.Task[None]:
+        return asyncio.create_task(Watchdog(classifier, _log.error, limits.overdue, service.set_overdue).run())
+
+    async def use(fresh: AsyncTokenClassifier) -> None:
+        watching.append(watch(fresh))
+        await service.use(fresh)
+        watching.pop(0).cancel()
+
+    watching = [watch(service.classifier)]
+    Reload(load, use, _log.info, limits.overdue).install()
+    try:
+        yield
+    finally:
+        for task in watching:
+            task.cancel()
 
 
 def _config(service: Service, settings: ServerSettings) -> uvicorn.Config:

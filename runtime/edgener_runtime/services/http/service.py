@@ -32,8 +32,9 @@ class Service:
     def __init__(self, classifier: AsyncTokenClassifier, limits: Limits) -> None:
         self.classifier = classifier
         self.limits = limits
-        self.metrics = Metrics(classifier)
-        self.model = classifier.classifier.manifest.name
+        self._replaced: list[AsyncTokenClassifier] = []  # with texts that still wait
+        self.metrics = Metrics(lambda: self.pending)
+        self.metrics.use(classifier)
         self.bodies = BodyMemory(limits.bodies)
         self.capacity = Capacity()
         self._texts = 0  # of accepted requests
@@ -46,6 +47,31 @@ class Service:
         """Run the model once, and measure how much it can answer in time. Raises what the model raises."""
         await self.check()
         await self.capacity.measure(self.classifier, self.limits.seconds)
+
+    @property
+    def model(self) -> str:
+        """The name of the bundle."""
+        return self.classifier.classifier.manifest.name
+
+    @property
+    def pending(self) -> int:
+        """Texts accepted and not yet answered."""
+        return sum(classifier.pending for classifier in (self.classifier, *self._replaced))
+
+    async def use(self, fresh: AsyncTokenClassifier) -> None:
+        """Answer with another classifier from now on, and close the old one once its texts are answered."""
+        old = self.classifier
+        if fresh.classifier.variant.file.sha256 != old.classifier.variant.file.sha256:
+            await self.capacity.measure(fresh, self.limits.seconds)
+        self._replaced.append(old)
+        self.classifier = fresh
+        self.metrics.use(fresh)
+        await old.close()
+        self._replaced.remove(old)
+
+    async def close(self) -> None:
+        """Answer the accepted texts, then free the model."""
+        await self.classifier.close()
 
     @property
     def not_ready(self) -> str | None:
@@ -107,7 +133,7 @@ class Service:
     @contextmanager
     def _admitted(self, count: int) -> Iterator[None]:
         """Count the texts of a request until it is answered; all of them are accepted at once, or none."""
-        pending = max(self._texts, self.classifier.pending)  # the model may still run texts that were given up
+        pending = max(self._texts, self.pending)  # the model may still run texts that were given up
         if pending + count > self.limits.queue:
             raise RequestError(
                 429,
