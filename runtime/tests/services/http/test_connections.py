@@ -81,6 +81,15 @@ def test_where_all_connections_have_a_request_the_probes_have_some_of_their_own(
                 assert httpx.get(f"{own.url}/{path}", timeout=60).status_code == 200
 
 
+def test_a_thousand_clients_at_once_and_then_a_thousand_in_a_row_are_answered(bundle: Path) -> None:
+    with serving(bundle) as own:
+        with connections(own, 1000, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as all_at_once:
+            assert all(said(connection).startswith(b"HTTP/1.1 200 OK") for connection in all_at_once)
+        for _ in range(1000):
+            with connections(own, 1, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as (single,):
+                assert said(single).startswith(b"HTTP/1.1 200 OK")
+
+
 def test_a_header_a_pause_and_a_body_have_their_time(bundle: Path) -> None:
     with (
         serving(bundle, "--header-timeout", 0.5, "--idle-timeout", 1.5, "--body-rate", 1000) as own,
