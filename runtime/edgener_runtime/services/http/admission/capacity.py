@@ -12,6 +12,7 @@ from edgener_runtime.aio import AsyncTokenClassifier, is_long
 from edgener_runtime.services.http.error_responses import RequestError
 
 _SENTENCE, _SUBWORDS = "Pump P-101 leaks at the seal. ", 8  # about
+_MOST = 2048  # subwords of a run: on a slow device they take seconds
 _SECONDS = 0.5  # of measurement, at least one run
 _SHARE = 0.25  # of what the machine can do: short and long texts run beside each other, and half of it is a margin
 _FEW = 2048  # characters that are not counted in subwords, of which there are hardly more
@@ -26,8 +27,8 @@ class Capacity:
 
     async def measure(self, classifier: AsyncTokenClassifier, seconds: float) -> None:
         """Measure the model, and set the most subwords that can be answered within `seconds`."""
-        windows = 2 * classifier.classifier.manifest.tokenizer.max_length
-        text = _SENTENCE * (windows // _SUBWORDS + 1)
+        windows = 2 * classifier.classifier.manifest.tokenizer.max_length  # subwords, so that each core has one
+        text = _SENTENCE * (min(windows, _MOST) // _SUBWORDS + 1)
         subwords = await asyncio.to_thread(classifier.classifier.count_subwords, [text])
         clock = asyncio.get_running_loop().time
         begin, runs = clock(), 0
