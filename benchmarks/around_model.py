@@ -51,7 +51,7 @@ def main(bundle: Path, data: DataSpec, out: Path | None) -> None:
         alone, together = _cut(texts, 1), _cut(texts, CHUNK)
         scored = {size: [_scored(classifier, tokenizer, some) for some in chunks]
                   for size, chunks in ((1, alone), (CHUNK, together))}  # fmt: skip
-        decoder = Decoder(classifier.labels)
+        decoder = Decoder(classifier.label_set)
         steps = {
             "tokenising, one by one": partial(_each, tokenizer.encode, alone),
             f"tokenising, {CHUNK} together": partial(_each, tokenizer.encode, together),

@@ -11,7 +11,10 @@ from typing import Any
 from edgener.data.reasons import changed, left_out
 from edgener.data.types import Dataset
 from edgener_runtime.base.serde import load_json
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
+
+from .labels import LabelChoice, label_set_of, names_of
 
 RECORD = "edgener.json"
 PACKAGE = "package:"
@@ -60,17 +63,26 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A token-classification model folder whose weights are not loaded."""
+    """A token-classification model folder whose weights are not loaded.
+
+    `undecided`: its labels may be in IOB1 or IOB2, and its predictions must show which.
+    """
 
     path: Path
-    labels: tuple[str, ...]
+    label_set: LabelSet
     max_length: int
     record: TrainingRecord | None
+    undecided: bool = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the labels, by number."""
+        return self.label_set.names
 
     @property
     def entity_labels(self) -> tuple[str, ...]:
-        """The labels without their B- and I-, sorted."""
-        return tuple(sorted({label[2:] for label in self.labels if label != "O"}))
+        """The types of entities, sorted."""
+        return self.label_set.types
 
     @property
     def stride(self) -> int:
@@ -83,19 +95,15 @@ class Checkpoint:
         return self.record is not None and self.record.case_channel
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint folder without loading its weights.
+def open_checkpoint(path: Path, choice: LabelChoice | None = None) -> Checkpoint:
+    """Read a checkpoint folder without loading its weights; its labels are those of `choice` where that names any.
 
     Raises UserInputError with the missing part where it is not a token-classification checkpoint, or where its record
     is damaged.
     """
-    config = _read_config(path)
-    labels = config.get("id2label")
-    if not isinstance(labels, dict) or not any(str(name).startswith(("B-", "I-")) for name in labels.values()):
-        raise UserInputError(
-            f"{path}/config.json names no entity tags: found id2label {str(labels)[:80]}, expected B-/I- tags and O",
-            "Fine-tune the model first: edgener train",
-        )
+    config, choice = _read_config(path), choice or LabelChoice()
+    names = names_of(config, path / "config.json", choice)
+    label_set, undecided = label_set_of(names, path / "config.json", choice)
     if not (path / "tokenizer.json").is_file():
         raise UserInputError(
             f"{path} has no tokenizer.json",
@@ -104,8 +112,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
         raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
-    names = tuple(labels[str(index)] for index in range(len(labels)))
-    return Checkpoint(path, names, max_length(config), record)
+    return Checkpoint(path, label_set, max_length(config), record, undecided and record is None)  # ours are in IOB2
 
 
 def max_length(config: dict[str, Any]) -> int:

@@ -43,6 +43,7 @@ from edgener_runtime.machine.devices import CPU, DEVICES
 from edgener_runtime.text.tokenize import TextTokenizer
 
 from .checkpoint import Checkpoint, data_record, open_checkpoint
+from .labels import LabelChoice
 from .progress import Track, untracked
 from .search import SearchResult
 
@@ -55,7 +56,8 @@ class ExportSpec:
     of cached measurements, `search` the plan of the variant mixed. With `keep_passing`, variants that do not pass are
     left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
     and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures.
-    Variants are judged with this number of `threads`; None is the runtime's default.
+    Variants are judged with this number of `threads`; None is the runtime's default. `labels` is what the user says of
+    the model's labels.
     """
 
     variants: tuple[Variant, ...]
@@ -72,6 +74,7 @@ class ExportSpec:
     drawn: bool = False
     timings: Path | None = None
     threads: int | None = None
+    labels: LabelChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
     Raises RefusedVariantsError where a variant fails or the text is too short for a verdict; an earlier bundle at `out`
     then stays unchanged. Raises UserInputError (checkpoint, data), ExportError, StorageError.
     """
-    checkpoint = open_checkpoint(path)
+    checkpoint = open_checkpoint(path, spec.labels)
     _check(spec, checkpoint)
     with staged_folder(out, marker=MANIFEST) as staging:
         write_tokenizer(checkpoint, staging)
@@ -121,6 +124,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         manifest = _timed(spec, staging, draft_manifest(checkpoint, spec.variants, staging, origin), track)
 
         reference = _run_pytorch(checkpoint, spec.dataset, track)
+        manifest = replace(manifest, scheme=reference.answers.label_set.scheme)
         by_name = {variant.name: variant for variant in spec.variants}
         reports = tuple(
             judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track, spec.threads)

@@ -20,7 +20,7 @@ from edgener.parity.figures import measure
 from edgener.parity.gate import Verdict, judge, overall
 from edgener.parity.measures.counts import count_sentences
 from edgener.parity.measures.tagging import Answers, answer
-from edgener.parity.reference import PyTorchModel
+from edgener.parity.reference import PyTorchModel, reference_answers
 from edgener.parity.speed import ROUNDS, measure_speed
 from edgener_exporters.calibrate.calibration import Calibration
 from edgener_exporters.graph.onnx import export_onnx
@@ -38,6 +38,7 @@ from edgener_runtime.pipeline import TokenClassifier
 from edgener_runtime.text.tokenize import TextTokenizer
 
 from .checkpoint import Checkpoint, data_record, open_checkpoint
+from .labels import LabelChoice
 from .progress import Track, untracked
 
 DYNAMIC = "int8-dynamic"  # the one kernel with a batch effect
@@ -50,7 +51,7 @@ SCHEMA_VERSION = 1
 class SearchSpec:
     """The text to try plans on, which the gate must not use later, the calibration text and the budgets.
 
-    Without `cache`, an interrupted search starts again.
+    Without `cache`, an interrupted search starts again. `labels` is what the user says of the model's labels.
     """
 
     dataset: Dataset
@@ -59,6 +60,7 @@ class SearchSpec:
     method: str = "minmax"
     exporter: str = "torch"
     cache: Path | None = None
+    labels: LabelChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def search_precision(path: Path, spec: SearchSpec, track: Track = untracked) -> 
     budget of churn is 1 %. A budget for the batch effect excludes dynamic quantisation, the only kernel with one.
     Raises UserInputError (checkpoint, data).
     """
-    checkpoint = open_checkpoint(path)
+    checkpoint = open_checkpoint(path, spec.labels)
     check_labels(checkpoint.entity_labels, spec.dataset)
     name = f"{data_record(spec.dataset).source} ({spec.dataset.split})"
     check_budgets(spec.budgets, checkpoint.entity_labels, bool(spec.dataset.labels), name)
@@ -234,7 +236,7 @@ class SearchRun:
         """PyTorch's answers on the text of the trials."""
         sentences = self.spec.dataset.sentences
         with PyTorchModel.open(self.checkpoint) as model:
-            return answer(model, sentences, self.track("PyTorch", len(sentences)))
+            return reference_answers(model, sentences, self.track("PyTorch", len(sentences)))
 
     def attempt(self, step: int, plans: Sequence[Mapping[str, str]]) -> SearchTrial:
         """Build the plan of a step of the path and compare it with PyTorch."""

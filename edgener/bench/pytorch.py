@@ -8,12 +8,14 @@ from itertools import product
 from pathlib import Path
 
 from edgener.checkpoint import open_checkpoint
+from edgener.labels import LabelChoice
 from edgener.parity.reference import PyTorchModel
 from edgener_runtime.base.files import sha256_of
 from edgener_runtime.commissioning.bench.job import WorkerJob
 from edgener_runtime.commissioning.bench.plan import BenchTarget
 from edgener_runtime.decoding.decode import Decoder, Scored
 from edgener_runtime.decoding.entity import Entity
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.inference.words import Words, labels_of
 from edgener_runtime.machine.cpu import usable_cores
 from edgener_runtime.pipeline import OF_WORDS
@@ -39,14 +41,18 @@ MODES = {
 
 
 def pytorch_targets(
-    checkpoint: Path, threads: Sequence[int], device: str = "cpu", modes: Sequence[str] = (NAME,)
-) -> tuple[BenchTarget, ...]:
-    """The targets of a checkpoint beside its bundle's variants. Raises UserInputError if it is not a checkpoint."""
-    weights = _weights(open_checkpoint(checkpoint).path)
+    checkpoint: Path, threads: Sequence[int], device: str = "cpu", modes: Sequence[str] = (NAME,),
+    label_set: LabelSet | None = None,
+) -> tuple[BenchTarget, ...]:  # fmt: skip
+    """The targets of a checkpoint beside its bundle's variants, with the labels of the bundle.
+
+    Raises UserInputError if it is not a checkpoint, or not one with these labels.
+    """
+    weights = _weights(open_checkpoint(checkpoint, _choice(label_set)).path)
     return tuple(
         BenchTarget(
             name, device, count, count, MODES[name].precision, sha256_of(weights[0]),
-            sum(file.stat().st_size for file in weights), str(checkpoint), __name__,
+            sum(file.stat().st_size for file in weights), str(checkpoint), __name__, label_set=label_set,
         )
         for name, count in product(modes, threads or (usable_cores(),))
     )  # fmt: skip
@@ -66,11 +72,12 @@ class PyTorchSystem:
         import torch
 
         torch.set_num_threads(job.threads or usable_cores())
-        checkpoint = open_checkpoint(Path(job.model))
+        checkpoint = open_checkpoint(Path(job.model), _choice(job.label_set))
         mode = MODES[job.variant]
         self._model = PyTorchModel.open(checkpoint, attention=None)
         self._model.run_on(job.device, mode.precision, mode.compiled)
-        self._decoder = Decoder(checkpoint.labels)
+        self.label_set = checkpoint.label_set
+        self._decoder = Decoder(self.label_set)
         self.provider = "PyTorch"
         self.library = f"torch {torch.__version__}"
 
@@ -93,6 +100,10 @@ class PyTorchSystem:
             lambda: [],
             [len(text.input_ids) for text in scored],
         )
+
+
+def _choice(labels: LabelSet | None) -> LabelChoice | None:
+    return LabelChoice(labels.names, labels.scheme, labels.outside) if labels else None
 
 
 def _weights(checkpoint: Path) -> list[Path]:

@@ -10,9 +10,10 @@ from edgener_runtime.commissioning.bench.spec import Gold, Text
 
 
 def labelled_texts(dataset: Dataset) -> dict[str, Any]:
-    """The fields of a Spec for a split's texts and entities, under the name of its source."""
+    """The fields of a Spec for a split's texts and their entities, if it has labels, under the name of its source."""
     record = data_record(dataset)
-    return {"data": f"{record.source} ({record.split})", "texts": tuple(map(_text, dataset.sentences))}
+    texts = (_text(sentence) if dataset.labelled else Text(sentence.text) for sentence in dataset.sentences)
+    return {"data": f"{record.source} ({record.split})", "texts": tuple(texts)}
 
 
 def _text(sentence: Sentence) -> Text:

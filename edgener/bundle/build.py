@@ -62,7 +62,11 @@ def draft_manifest(
     """The manifest of a bundle that has its models and tokenizer, before the measurement of parity."""
     settings = tokenizer_settings(checkpoint, model_file(folder, variants[0]))
     entries = tuple(_variant_entry(variant, folder) for variant in variants)
-    return Manifest(edgener.__version__, checkpoint.path.name, checkpoint.labels, settings, entries, (), provenance)
+    labels = checkpoint.label_set
+    return Manifest(
+        edgener.__version__, checkpoint.path.name, labels.names, settings, entries, (), provenance,
+        scheme=labels.scheme, outside=labels.outside, ignored_labels=labels.ignored,
+    )  # fmt: skip
 
 
 def prove(manifest: Manifest, reports: Sequence[ParityReport], provider: str, versions: dict[str, str]) -> Manifest:

@@ -12,7 +12,9 @@ import click
 from edgener.data.labels import parse_pairs, parse_tag_names, tag_names_text
 from edgener.data.read import FORMATS, DataSpec
 from edgener.data.tags import SCHEMES
+from edgener.labels import AUTO, LabelChoice
 from edgener_runtime.cli.options import RenamedOption, ThreadCount, with_options
+from edgener_runtime.decoding.schemes import SCHEMES as MODEL_SCHEMES
 from edgener_runtime.text.inputs import FORMATS as TEXT_FORMATS
 
 _SOURCE = "A file, a folder with train, valid and test files, or builtin:factory."
@@ -30,7 +32,11 @@ _DATA_OPTIONS = (
     ),
     click.option("--tag-column", type=click.IntRange(1), help="Column of the tag, counted from 1 [default: guessed]."),
     click.option(
-        "--scheme", type=click.Choice(("auto", *SCHEMES)), default="auto", show_default=True, help="Tag scheme."
+        "--scheme",
+        type=click.Choice(("auto", *SCHEMES)),
+        default="auto",
+        show_default=True,
+        help="Tag scheme of the data.",
     ),
     click.option("--label-level", type=click.IntRange(1), help="Cut labels such as A/B/C after this many parts."),
     click.option(
@@ -79,6 +85,19 @@ _DATA_OR_TEXTS_OPTIONS = (
 )
 
 
+_LABEL_OPTIONS = (
+    click.option(
+        "--model-labels", metavar="NAMES|FILE",
+        help="Names of the model's labels, from number 0 on, or a file with one per line [default: its config.json].",
+    ),
+    click.option(
+        "--model-scheme", type=click.Choice((AUTO, *MODEL_SCHEMES)), default=AUTO, show_default=True,
+        help="Scheme of the model's labels; auto derives it from them, or from the predictions.",
+    ),
+    click.option("--outside-label", metavar="LABEL", help="The model's label outside of all entities [default: O]."),
+)  # fmt: skip
+
+
 threads_option = click.option(
     "--threads", type=ThreadCount(), help="Threads on the CPU [default: by the load of the machine]."
 )
@@ -92,6 +111,26 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(data=_data_spec(options), **options)
 
     return with_options(with_spec, _DATA_OPTIONS)
+
+
+def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for the labels of a checkpoint; the command receives them as `labels: LabelChoice`."""
+
+    @wraps(command)
+    def with_labels(model_labels: str | None, model_scheme: str, outside_label: str | None, **options: Any) -> Any:
+        names = parse_tag_names(model_labels, "--model-labels") if model_labels is not None else ()
+        return command(labels=LabelChoice(names, model_scheme, outside_label), **options)
+
+    return with_options(with_labels, _LABEL_OPTIONS)
+
+
+def label_settings(labels: LabelChoice) -> list[tuple[str, Any]]:
+    """The options that read a model's labels in the same way; those at their defaults are left out."""
+    return [
+        ("model_labels", tag_names_text(labels.names) if labels.names else None),
+        ("model_scheme", None if labels.scheme == AUTO else labels.scheme),
+        ("outside_label", labels.outside),
+    ]
 
 
 def data_or_texts_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from .reasons import MAPPED_TO_O
 from .types import Dataset, Sentence
 
 OUTSIDE = "O"
+_JSON = re.compile(r'\s*(\[\s*["\]]|\{)')  # [PAD] is a name
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -77,17 +79,17 @@ def _pair(text: str, where: str) -> tuple[str, str]:
     return old.strip(), new.strip()
 
 
-def parse_tag_names(value: str) -> tuple[str, ...]:
+def parse_tag_names(value: str, option: str = "--label-names") -> tuple[str, ...]:
     """The names of numbered labels: separated by commas, or a file with one per line or with JSON.
 
     JSON is a list of names, or an object with `id2label` or with the number of each name. Raises UserInputError.
     """
-    if value.lstrip().startswith("["):
-        return _checked(_json("--label-names", value), "--label-names")
+    if _JSON.match(value):
+        return _checked(_json(option, value), option)
     if "," in value:
-        return _checked([name.strip() for name in value.split(",")], "--label-names")
+        return _checked([name.strip() for name in value.split(",")], option)
     text = read_text(Path(value))
-    if text.lstrip()[:1] in ("[", "{"):
+    if _JSON.match(text):
         return _checked(_numbered(_json(value, text)), value)
     return _checked([line.strip() for line in text.split("\n") if line.strip()], value)
 

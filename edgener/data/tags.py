@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from edgener_runtime.decoding.schemes import DEFAULT, OUTSIDE, continues
+from edgener_runtime.decoding.schemes import SCHEMES as RULES
+
 from .types import Span
 
 SCHEMES = ("IO", "IOB1", "IOB2", "BIOES", "BMES", "BILOU")
@@ -14,6 +17,7 @@ TAG = re.compile(r"O|[BIEMSLU]-\S.*")
 # The role of a prefix: B begins, I continues, E ends, S is a whole entity.
 _ROLE = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "O": "O"}
 _OPENING = {"IO": "I", "IOB1": "I"}  # schemes in which an entity may begin without B-
+_SPREAD = {"B": "BI", "I": "II", "E": "IE", "S": "BE"}
 
 
 def split_tag(tag: str) -> tuple[str, str]:
@@ -24,6 +28,25 @@ def split_tag(tag: str) -> tuple[str, str]:
 def inside(tag: str) -> str:
     """The IOB2 tag that continues the entity of a tag: I- for B-, all others unchanged."""
     return "I" + tag[1:] if tag.startswith("B-") else tag
+
+
+def spread(tag: str) -> list[str]:
+    """The tags (role and type) of two tokens that share a subword with this one."""
+    return [tag, tag] if tag == OUTSIDE else [role + tag[1:] for role in _SPREAD[tag[0]]]
+
+
+def tags_of(spans: Iterable[Span], length: int, scheme: str = DEFAULT) -> list[str]:
+    """The tags (role and type) in a scheme of flat spans, in order, over `length` tokens."""
+    rules, tags = RULES[scheme], [OUTSIDE] * length
+    first, inner, last, only = tuple(rules.pattern)
+    for span in spans:
+        size = span.end - span.start
+        roles = only if size == 1 else first + inner * (size - 2) + last
+        before = tags[span.start - 1] if span.start else OUTSIDE
+        if rules.divider and continues(before, f"{first}-{span.label}"):
+            roles = rules.divider + roles[1:]
+        tags[span.start : span.end] = [f"{role}-{span.label}" for role in roles]
+    return tags
 
 
 def guess_scheme(sequences: Iterable[Sequence[str]]) -> str:

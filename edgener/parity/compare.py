@@ -17,6 +17,7 @@ from edgener.parity.measures.masks import MaskDeviation, MaskedText, Runner, mas
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import Answers, answer
 from edgener_runtime.bundle.manifest import ParityFigures
+from edgener_runtime.decoding.schemes import DEFAULT
 from edgener_runtime.errors import ParityError
 from edgener_runtime.machine.cpu import isa
 from edgener_runtime.pipeline import TokenLogits
@@ -24,7 +25,7 @@ from edgener_runtime.pipeline import TokenLogits
 from .bootstrap import Estimate
 from .figures import VariantFigures, measure
 from .gate import Judgement, Verdict, overall
-from .reference import PyTorchModel
+from .reference import PyTorchModel, reference_answers
 
 SCHEMA_VERSION = 1
 MASKED_TEXTS = 32
@@ -35,7 +36,7 @@ class ParityReport:
     """The comparison of one variant with PyTorch.
 
     `figures` are those of the manifest, `estimates` have their intervals and more figures; scores are None without gold
-    entities. The gate adds judgements and verdict.
+    entities. The gate adds judgements and verdict. `scheme` is that of the labels.
     """
 
     variant: str
@@ -51,6 +52,7 @@ class ParityReport:
     judgements: tuple[Judgement, ...] = ()
     verdict: Verdict = Verdict.INCONCLUSIVE
     schema_version: int = SCHEMA_VERSION
+    scheme: str = DEFAULT
 
     def record(self) -> dict[str, Any]:
         """Everything except the changes, which have their own file."""
@@ -73,7 +75,7 @@ class RunnableVariant(Batched, Runner, Protocol):
 
 def run_reference(model: PyTorchModel, dataset: Dataset, step: Callable[[], None] = lambda: None) -> Reference:
     """Run the PyTorch model on a data set; `step()` is called after each sentence."""
-    answers = answer(model, dataset.sentences, step)
+    answers = reference_answers(model, dataset.sentences, step)
     texts = [sentence.text for sentence in dataset.sentences if sentence.offsets][:MASKED_TEXTS]
     masks = mask_texts(model, model.inputs(texts)) if texts else ()
     return Reference(dataset, answers, masks, model.unknown_id)
@@ -127,7 +129,8 @@ def _report(
     estimates, logits = measure(counts, masks), logit_figures(sentences, pytorch, answers)
     found = tuple(changes(sentences, pytorch, answers))
     scores, scores_pytorch = (
-        entity_scores(gold, side.tags) if reference.dataset.labels else None for side in (answers, pytorch)
+        entity_scores(gold, side.tags, pytorch.label_set.scheme) if reference.dataset.labels else None
+        for side in (answers, pytorch)
     )
     return ParityReport(
         variant=variant,
@@ -140,6 +143,7 @@ def _report(
         scores=scores,
         scores_pytorch=scores_pytorch,
         changes=found,
+        scheme=pytorch.label_set.scheme,
     )
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from edgener.checkpoint import Checkpoint
+from edgener.data.types import Sentence
 from edgener.encoding import EncodedText, TextEncoder, load_tokenizer
+from edgener.labels import decided
 from edgener_exporters.graph.onnx import input_names, load_reference
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.pipeline import TokenLogits
 from edgener_runtime.text.windows import Window
+
+from .measures.tagging import Answers, answer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +28,14 @@ _DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 
 class PyTorchModel:
-    """A token-classification model with its text encoder, without dropout, in the precision of its weights."""
+    """A token-classification model with its text encoder, without dropout, in the precision of its weights.
 
-    def __init__(self, model: Any, encoder: TextEncoder, labels: tuple[str, ...]) -> None:
-        self.labels = labels
+    `undecided`: its predictions must show whether its labels are in IOB1 or IOB2 (see `reference_answers`).
+    """
+
+    def __init__(self, model: Any, encoder: TextEncoder, label_set: LabelSet, undecided: bool = False) -> None:
+        self.label_set = label_set
+        self.undecided = undecided
         self._model = model.eval()
         self._encoder = encoder
         self._inputs = input_names(model)
@@ -41,7 +51,7 @@ class PyTorchModel:
         tokenizer = load_tokenizer(str(checkpoint.path))
         token_types = "token_type_ids" in input_names(model)
         encoder = TextEncoder(tokenizer, checkpoint.max_length, checkpoint.stride, checkpoint.case_channel, token_types)
-        return cls(model, encoder, checkpoint.labels)
+        return cls(model, encoder, checkpoint.label_set, checkpoint.undecided)
 
     def run_on(self, device: str, precision: str = "fp32", compiled: bool = False) -> None:
         """Move the weights to `device` in fp32, fp16 or bf16, and compile the model for batches of any size if asked.
@@ -96,7 +106,7 @@ class PyTorchModel:
             TokenLogits(
                 np.array(text.ids, dtype=np.int64),
                 np.array(text.offsets, dtype=np.int64).reshape(-1, 2),
-                np.empty((len(text.ids), len(self.labels)), dtype=np.float32),
+                np.empty((len(text.ids), len(self.label_set.names)), dtype=np.float32),
             )
             for text in encoded
         ]
@@ -118,3 +128,11 @@ class PyTorchModel:
     def _padded(self, windows: list[dict[str, list[int]]]) -> dict[str, NDArray[np.int64]]:
         padded = self._encoder.tokenizer.pad(windows, padding_side="right", return_tensors="np")
         return {name: padded[name].astype("int64") for name in self._inputs}
+
+
+def reference_answers(
+    model: PyTorchModel, sentences: Sequence[Sentence], step: Callable[[], None] = lambda: None
+) -> Answers:
+    """PyTorch's answers; where its labels leave two schemes open, they are in the one that its predictions show."""
+    answers = answer(model, sentences, step)
+    return replace(answers, label_set=decided(answers.label_set, answers.tags)) if model.undecided else answers

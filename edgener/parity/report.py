@@ -54,7 +54,8 @@ def _summary(reports: Sequence[ParityReport]) -> Iterator[str]:
     yield (
         f"Measured through edgener_runtime on {first.data}, on a CPU with {first.isa}: {figures.sentences} sentences, "
         f"{figures.tokens} tokens, {found.overall.gold} gold entities, {found.overall.entities} that PyTorch finds. "
-        f"Intervals are at {LEVEL:.0%}, from {found.resamples} resamples of {found.units} {found.unit}s."
+        f"Intervals are at {LEVEL:.0%}, from {found.resamples} resamples of {found.units} {found.unit}s. "
+        f"Labels are in the scheme {first.scheme}."
     )
     yield from ("", markdown_table(COLUMNS, map(row, reports)))
     yield (

@@ -6,19 +6,22 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgener.checkpoint import DataRecord, data_record, open_checkpoint
 from edgener.data.read import check_labels
+from edgener.data.tags import tags_of
 from edgener.data.types import Dataset
+from edgener.labels import LabelChoice, name_of
 from edgener.parity.measures.metrics import EntityScores, TagReport, entity_scores, tag_report
-from edgener.parity.measures.tagging import Tagger, tag
-from edgener.parity.reference import PyTorchModel
+from edgener.parity.measures.tagging import answer
+from edgener.parity.reference import PyTorchModel, reference_answers
 from edgener.threads import limit_pytorch
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.bundle.manifest import MANIFEST
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.pipeline import TokenClassifier
 
@@ -30,10 +33,11 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The model, the data and the scores; `confusion` has one row per gold tag in the order of `tokens.tags`."""
+    """The model, its labels, the data and the scores; `confusion` has a row per gold tag in the order of `tokens`."""
 
     model: str
     runs: str
+    labels: LabelSet
     data: DataRecord
     entities: EntityScores
     tokens: TagReport
@@ -47,20 +51,27 @@ def evaluate(
     variant: str = "auto",
     step: Callable[[], None] = lambda: None,
     threads: int | None = None,
+    choice: LabelChoice | None = None,
 ) -> Evaluation:
     """Score a checkpoint (PyTorch, FP32) or a bundle's variant (edgener_runtime) on a data set.
 
-    `threads` None leaves PyTorch the threads it has, and takes the runtime's default.
+    `threads` None leaves PyTorch the threads it has, and takes the runtime's default. `choice` is for the labels of a
+    checkpoint.
     Raises UserInputError where `path` is neither, or the data has labels that the model does not know.
     """
-    with _open(path, variant, threads) as (model, runs):
-        known = tuple(sorted({label[2:] for label in model.labels if label != "O"}))
-        check_labels(known, dataset)
-        predicted = tag(model, dataset.sentences, step)
-    gold = [sentence.tags() for sentence in dataset.sentences]
-    tokens = tag_report(gold, predicted)
-    counts = confusion(gold, predicted, list(tokens.tags))
-    return Evaluation(path.name, runs, data_record(dataset), entity_scores(gold, predicted), tokens, counts)
+    with _open(path, variant, threads, choice) as (model, runs):
+        check_labels(model.label_set.types, dataset)
+        if isinstance(model, PyTorchModel):
+            found = reference_answers(model, dataset.sentences, step)
+        else:
+            found = answer(model, dataset.sentences, step)
+    labels = found.label_set
+    entities = entity_scores([sentence.tags() for sentence in dataset.sentences], found.tags, labels.scheme)
+    gold = [tags_of(sentence.spans, len(sentence.offsets), labels.scheme) for sentence in dataset.sentences]
+    tokens = tag_report(gold, found.tags)
+    counts = confusion(gold, found.tags, list(tokens.tags))
+    tokens = replace(tokens, tags={name_of(labels, tag): score for tag, score in tokens.tags.items()})
+    return Evaluation(path.name, runs, labels, data_record(dataset), entities, tokens, counts)
 
 
 def write_evaluation(evaluation: Evaluation, path: Path, folder: Path) -> list[Path]:
@@ -84,14 +95,21 @@ def to_json(evaluation: Evaluation) -> str:
 
 
 @contextmanager
-def _open(path: Path, variant: str, threads: int | None) -> Iterator[tuple[Tagger, str]]:
+def _open(
+    path: Path, variant: str, threads: int | None, choice: LabelChoice | None
+) -> Iterator[tuple[PyTorchModel | TokenClassifier, str]]:
     """The model, and the name of what runs it."""
     if (path / MANIFEST).is_file():
+        if choice and choice != LabelChoice():
+            raise UserInputError(
+                f"{path} is a bundle, which has its labels and their scheme in {MANIFEST}",
+                "Leave out --model-labels, --model-scheme and --outside-label.",
+            )
         with TokenClassifier.load(path, "cpu", variant, threads) as classifier:
             yield classifier, f"{classifier.variant.name} on {classifier.provider}"
     elif (path / "config.json").is_file():
         limit_pytorch(threads)
-        with PyTorchModel.open(open_checkpoint(path)) as model:
+        with PyTorchModel.open(open_checkpoint(path, choice)) as model:
             yield model, "PyTorch"
     else:
         raise UserInputError(

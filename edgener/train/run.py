@@ -23,6 +23,7 @@ from edgener.threads import limit_pytorch
 from edgener_exporters.libraries import silence_libraries
 from edgener_runtime.base.files import check_replaceable, staged_folder, write_atomic
 from edgener_runtime.base.serde import to_json
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
 from .config import TrainConfig
@@ -164,7 +165,7 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
 def _score(trainer: Any, judged: _ScoredSplit) -> EntityScores:
     """Entity scores of the current model, computed as `edgener evaluate` does."""
     whole = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # in FP32, without autocast
-    model = PyTorchModel(without_wrapper(whole), judged.encoder, judged.labels)
+    model = PyTorchModel(without_wrapper(whole), judged.encoder, LabelSet(judged.labels))
     gold = [sentence.tags() for sentence in judged.dataset.sentences]
     return entity_scores(gold, tag(model, judged.dataset.sentences))
 

@@ -69,12 +69,12 @@ class TokenClassifier:
     ) -> None:
         self.manifest = manifest
         self.variant = variant
-        self.labels = manifest.labels
+        self.label_set = manifest.label_set
         self.tuning = tuning
         self._why = tuple(why)
         self._alone = alone
         self._tokenizer = TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer)
-        self._decoder = Decoder(manifest.labels)
+        self._decoder = Decoder(self.label_set)
         model = Model(bundle, variant, manifest.tokenizer.inputs, manifest.tokenizer.max_length)
         self.engine = Engine(model, len(manifest.labels), device, tuning)
         self.provider = self.engine.session.provider
@@ -114,6 +114,11 @@ class TokenClassifier:
                 classifier.close()
                 raise
         return classifier
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's labels, by number."""
+        return self.label_set.names
 
     def explain(self) -> Explanation:
         """Which variant runs on which device, with how many threads, and why."""
@@ -233,7 +238,7 @@ class TokenClassifier:
         return self._tokenizer.count(list(texts))
 
     def tag(self, words: Sequence[str], decoding: Decoding = OF_WORDS) -> list[str]:
-        """One label per word of a pre-tokenised sentence; O where a word has no subwords."""
+        """One label per word of a pre-tokenised sentence; that outside of entities where a word has no subwords."""
         return self.tag_batch([words], decoding)[0]
 
     def tag_batch(self, sentences: Iterable[Sequence[str]], decoding: Decoding = OF_WORDS) -> list[list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,18 @@ from edgener.bench.pytorch import MODES, PyTorchSystem, pytorch_targets
 from edgener.bench.texts import labelled_texts
 from edgener.data.types import Dataset
 from edgener_runtime import TokenClassifier
+from edgener_runtime.base.serde import from_json
 from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.commissioning.bench.f1 import entities_of
 from edgener_runtime.commissioning.bench.job import WorkerJob
 from edgener_runtime.commissioning.bench.run import run
-from edgener_runtime.commissioning.bench.spec import Spec
+from edgener_runtime.commissioning.bench.spec import Gold, Spec
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.inference.words import Words
 from edgener_runtime.machine.cpu import usable_cores
+
+from ..lookup import edit_config, lookup_checkpoint
 
 pytestmark = pytest.mark.compat
 
@@ -100,3 +107,22 @@ def test_other_modes_find_about_the_same(
     assert len(expected) > 20 and len(same) > 0.9 * len({(one.label, one.start, one.end) for one in expected})
     assert compiled == ([True] if MODES[name].compiled else [])
     assert other._model._model.dtype == getattr(torch, "bfloat16" if name == "pytorch-bf16" else "float32")
+
+
+def test_a_checkpoint_is_read_with_the_labels_of_the_bundle(tmp_path: Path) -> None:
+    labels = LabelSet(("_", "B-X", "L-X", "U-X"), "BILOU", "_")
+    said = {"red": "B-X", "mill": "L-X", "oslo": "U-X", "in": "_"}
+    model = edit_config(
+        lookup_checkpoint(tmp_path / "model", labels.names, said),
+        id2label={number: f"LABEL_{number}" for number in range(4)},
+    )
+    with pytest.raises(UserInputError, match="does not name them"):
+        pytorch_targets(model, ())
+    (target,) = pytorch_targets(model, (), label_set=labels)
+    job = WorkerJob(target.model, "pytorch", "cpu", 1, "", "builtin", 0, (), label_set=target.label_set)
+    system = PyTorchSystem(from_json(WorkerJob, json.dumps(asdict(job)), "a job"))
+    assert system.label_set == labels
+    found = system.label([Words("red mill in oslo", [0, 4, 9, 12])])
+    assert list(entities_of(found[0], [(0, 3), (4, 8), (9, 11), (12, 16)], system.label_set)) == [
+        Gold("X", 0, 8), Gold("X", 12, 16),
+    ]  # fmt: skip

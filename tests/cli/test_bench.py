@@ -38,7 +38,7 @@ def test_texts_are_taken_as_on_the_device(exported: Path, tmp_path: Path) -> Non
     ("arguments", "message"),
     [
         (["--data", "builtin:factory", "--input", "orders.txt"], "give --data or --input, not both"),
-        (["--data", "builtin:factory", "--format", "lines"], f"--format lines is not one of {', '.join(FORMATS)}"),
+        (["--data", "builtin:factory", "--format", "jsonl"], f"--format jsonl is not one of {', '.join(FORMATS)}"),
         (["--input", "orders.txt", "--format", "conll"], "--format conll is not one of auto, text, lines, jsonl"),
         (["--data", "missing.conll"], "missing.conll"),
         (["--checkpoint", "missing"], "is not a checkpoint"),

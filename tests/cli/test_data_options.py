@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from edgener.bench.texts import labelled_texts
 from edgener.cli.main import main
 from edgener.cli.options import data_options, data_settings
 from edgener.data.read import DataSpec, read_splits
@@ -120,6 +121,13 @@ def test_text_without_labels_judges_an_export_by_churn_and_cannot_be_scored(
     assert refused.exit_code == 2 and "is text without labels" in refused.stderr and "--max-churn" in refused.stderr
     refused = run("train", "--data", tmp_path / name, "--cut", "80/10/10", "--out", tmp_path / "c")
     assert refused.exit_code == 2 and "is text without labels" in refused.stderr
+
+
+def test_text_without_labels_has_no_f1_in_a_benchmark(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("The pump leaks.\nValve stuck\n")
+    (dataset,) = read_splits(DataSpec(str(tmp_path / "texts.txt"))).values()
+    texts = labelled_texts(dataset)["texts"]
+    assert [(text.text, text.entities) for text in texts] == [("The pump leaks.", None), ("Valve stuck", None)]
 
 
 @pytest.fixture

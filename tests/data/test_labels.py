@@ -63,13 +63,18 @@ def test_names_may_stand_in_a_file(tmp_path: Path, text: str) -> None:
     assert parse_tag_names(str(tmp_path / "names")) == ("O", "B-A")
 
 
-@pytest.mark.parametrize("names", [("O", "B-A"), ("O", "B-a, b"), ("O",), ("[x", "O")])
+def test_a_name_in_brackets_is_not_json(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("[PAD]\nO\n")
+    assert parse_tag_names(str(tmp_path / "names")) == parse_tag_names("[PAD],O") == ("[PAD]", "O")
+
+
+@pytest.mark.parametrize("names", [("O", "B-A"), ("O", "B-a, b"), ("O",), ("[x", "O"), ("[PAD]", "O", "X")])
 def test_names_go_through_a_command_line_and_back(names: tuple[str, ...]) -> None:
     assert parse_tag_names(tag_names_text(names)) == names
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '["O", 1]', '{"1": "O"}', '{"0": "O", "2": "B-A"}', "O\nO\n", "[oops", json.dumps({"O": 0})]
+    "text", ["", "[]", '["O", 1]', '{"1": "O"}', '{"0": "O", "2": "B-A"}', "O\nO\n", '["oops', json.dumps({"O": 0})]
 )
 def test_names_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "names").write_text(text)

@@ -9,8 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from edgener.data.tags import SCHEMES, TAG, guess_scheme, inside, spans_of
+from edgener.data.tags import SCHEMES, TAG, guess_scheme, inside, spans_of, spread, tags_of
 from edgener.data.types import Sentence, Span
+from edgener_runtime.decoding.schemes import SCHEMES as RULES
+from edgener_runtime.decoding.schemes import allowed_entities
 
 # First, inner and last token of an entity, and the only one.
 PREFIXES = {
@@ -62,6 +64,21 @@ def test_spans_come_back_from_the_tags_of_every_scheme(scheme: str, case: tuple[
     assert all(TAG.fullmatch(tag) for tag in tags)
     assert spans_of(tags, scheme) == (spans, 0)
     assert spans_of(tags, guess_scheme([tags]))[0] == spans
+
+
+@pytest.mark.parametrize("scheme", ["IO", "IOB1", "IOB2", "BIOES"])
+@given(case=flat_spans())
+def test_spans_are_written_in_a_scheme(scheme: str, case: tuple[int, tuple[Span, ...]]) -> None:
+    length, spans = case
+    assert tags_of(spans, length, scheme) == written(length, spans, scheme)
+
+
+@pytest.mark.parametrize("scheme", RULES)
+@given(case=flat_spans())
+def test_what_is_written_is_allowed(scheme: str, case: tuple[int, tuple[Span, ...]]) -> None:
+    length, spans = case
+    assume(scheme not in ("IO", "PLAIN") or not touch_alike(spans))
+    assert [Span(*entity) for entity in allowed_entities(tags_of(spans, length, scheme), scheme)] == list(spans)
 
 
 @given(case=flat_spans())
@@ -127,3 +144,11 @@ def test_what_is_not_a_tag(tag: str) -> None:
 
 def test_an_entity_goes_on_with_i() -> None:
     assert [inside(tag) for tag in ("B-A-B", "I-X", "O")] == ["I-A-B", "I-X", "O"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "two"),
+    [("O", "O O"), ("B-A-B", "B-A-B I-A-B"), ("I-X", "I-X I-X"), ("E-X", "I-X E-X"), ("S-X", "B-X E-X")],
+)
+def test_two_tokens_of_a_subword_are_one_entity(tag: str, two: str) -> None:
+    assert spread(tag) == two.split()

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "explanation" / "mqtt-delivery.md").read_text(encoding="utf-8")
 BOUNDS: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / "mqtt" / "bounds.json").read_text("utf-8"))
 
+FUZZ: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / "mqtt" / "fuzz.json").read_text("utf-8"))
+
 
 def bounds_table(bounds: dict[str, Any]) -> str:
     """A row per figure over MQTT 5."""
@@ -40,3 +42,10 @@ def test_after_every_message_has_a_reply_and_no_bridge_ends_but_the_second_of_a_
     for run in (value for name, value in BOUNDS["after"].items() if name.startswith("mqtt")):
         assert (run["nested_without_reply"], run["long_without_reply"], run["nested_ended_the_bridge"]) == (0, 0, False)
         assert run["second_bridge_exit_code"] == 2
+
+
+def test_the_text_has_the_committed_counts_of_the_fuzzing() -> None:
+    text = " ".join(PAGE.split())
+    assert FUZZ["accepted"] == FUZZ["replies"] and FUZZ["seconds"] == 600
+    assert f"mosquitto took {FUZZ['accepted']:,} of them" in text
+    assert f"within {FUZZ['megabytes above the idle bridge']} MB above" in text

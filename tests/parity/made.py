@@ -12,6 +12,7 @@ from edgener.data.tags import spans_of
 from edgener.data.types import Dataset, Sentence
 from edgener.parity.measures.masks import Inputs
 from edgener.parity.measures.tagging import Answers, token_tags
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.pipeline import TokenLogits
 
 LABELS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
@@ -50,8 +51,8 @@ def answers(
     sentences: Sequence[Sentence], all_scored: Sequence[TokenLogits], labels: Sequence[str] = LABELS
 ) -> Answers:
     """What a model with those logits said."""
-    pairs = zip(sentences, all_scored, strict=True)
-    return Answers(tuple(labels), list(all_scored), [token_tags(each, logits, labels) for each, logits in pairs])
+    pairs, known = zip(sentences, all_scored, strict=True), LabelSet(tuple(labels))
+    return Answers(known, list(all_scored), [token_tags(each, logits, known) for each, logits in pairs])
 
 
 def said(sentences: Sequence[Sentence], *tags: str) -> Answers:
@@ -62,7 +63,7 @@ def said(sentences: Sequence[Sentence], *tags: str) -> Answers:
 class Scripted:
     """A model that gives each sentence the tags written down for it, others beside other texts or in padding."""
 
-    labels = LABELS
+    label_set, undecided = LabelSet(LABELS), False
     unknown_id = UNKNOWN
 
     def __init__(

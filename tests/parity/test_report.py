@@ -16,6 +16,7 @@ from edgener.parity.compare import ParityReport, compare, judged_report, run_ref
 from edgener.parity.gate import explain, judge
 from edgener.parity.report import COLUMNS, markdown, row, write_reports
 from edgener_exporters.variants import VARIANTS
+from edgener_runtime.decoding.schemes import LabelSet
 
 from .made import Scripted, dataset
 
@@ -126,7 +127,7 @@ def test_every_table_has_as_many_cells_in_each_row_as_in_its_head(reports: list[
 class Barred(Scripted):
     """A model with a label of two names."""
 
-    labels = ("O", "B-A|B", "I-A|B", "B-PER", "I-PER")
+    label_set = LabelSet(("O", "B-A|B", "I-A|B", "B-PER", "I-PER"))
 
 
 def test_a_bar_in_a_label_breaks_no_table() -> None:

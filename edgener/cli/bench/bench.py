@@ -65,8 +65,10 @@ def bench(
         return measure(context, spec, out, as_json, progress)
 
     from edgener.bench.pytorch import pytorch_targets
+    from edgener_runtime.bundle.manifest import read_manifest
 
-    return measure(context, spec, out, as_json, progress, pytorch_targets(checkpoint, spec.threads))
+    labels = read_manifest(Path(spec.bundle)).label_set
+    return measure(context, spec, out, as_json, progress, pytorch_targets(checkpoint, spec.threads, label_set=labels))
 
 
 def _on_hosts(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener.cli.labelled import read_noted_split
-from edgener.cli.options import data_options, data_settings, threads_option
+from edgener.cli.options import data_options, data_settings, label_options, label_settings, threads_option
 from edgener.cli.tables import narrow_table, print_table, stacked
 from edgener.data.calibration import calibration_text, search_text
 from edgener.data.read import SPLITS, DataSpec
@@ -25,6 +25,7 @@ from .budgets import budget_options, budget_settings
 from .calibration import calibration_options
 
 if TYPE_CHECKING:
+    from edgener.labels import LabelChoice
     from edgener.parity.compare import ParityReport
     from edgener.pipeline import ExportResult, ExportSpec
     from edgener.progress import Track
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @data_options
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Split to judge on.")
+@label_options
 @budget_options
 @click.option(
     "--exporter",
@@ -63,9 +65,9 @@ if TYPE_CHECKING:
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
-    checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, budgets: tuple[Budget, ...], exporter: str,
-    calibration: str | None, calibration_method: str, plan: Path | None, timings: Path | None,
-    threads: int | None, as_json: bool,
+    checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, labels: LabelChoice,
+    budgets: tuple[Budget, ...], exporter: str, calibration: str | None, calibration_method: str,
+    plan: Path | None, timings: Path | None, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Export, quantise and verify a checkpoint as a bundle.
 
@@ -102,11 +104,12 @@ def export(
         ("variant", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
         ("calibration", data_record(text).source if text and calibration else None),
         ("calibration_method", calibration_method if text else None), *data_settings(data),
-        ("threads", limit_pytorch(threads)),
+        *label_settings(labels), ("threads", limit_pytorch(threads)),
     ))  # fmt: skip
     spec = ExportSpec(
         chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache_folder(),
         keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings, threads=threads,
+        labels=labels,
     )  # fmt: skip
     try:
         with tracked() as track:
@@ -126,7 +129,10 @@ def _with_plan(spec: ExportSpec, plan: Path | None, checkpoint: Path, data: Data
     if not spec.calibration or not any(variant.planned for variant in spec.variants):
         return spec
     text = search_text(data, spec.dataset)
-    search = SearchSpec(text, spec.calibration, spec.budgets, spec.calibration_method, spec.exporter, spec.cache)
+    search = SearchSpec(
+        text, spec.calibration, spec.budgets, spec.calibration_method, spec.exporter, spec.cache,
+        spec.labels,
+    )  # fmt: skip
     return replace(spec, search=search_precision(checkpoint, search, track))
 
 
@@ -134,12 +140,15 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     if as_json:
         record = {
             "bundle": result.bundle if written else None,
+            "labels": to_dict(result.manifest.label_set),
             "variants": [to_dict(variant) for variant in result.manifest.variants] if written else [],
             "parity": [report.record() for report in result.reports],
         }
         click.echo(json.dumps(record, indent=2))
         return
     from rich.console import Console
+
+    from edgener.labels import describe
 
     columns = ("variant", "MB", "ms", "F1", "against PyTorch", "churn", "batch effect", "verdict")
     title = f"against PyTorch on {result.reports[0].data}"
@@ -149,6 +158,7 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
         table.add_row(report.variant, *_size_and_speed(entries.get(report.variant)), *_figures(report))
     console = Console(markup=False, emoji=False)
     print_table(console, table)
+    console.print(describe(result.manifest.label_set), highlight=False, soft_wrap=True)
     if written:
         for line in _left_out(result):
             console.print(line, highlight=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener.cli.labelled import read_noted_split
-from edgener.cli.options import data_options
+from edgener.cli.options import data_options, label_options
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.calibration import calibration_text
 from edgener.data.read import DataSpec
@@ -19,6 +19,7 @@ from .budgets import budget_options
 from .calibration import calibration_options
 
 if TYPE_CHECKING:
+    from edgener.labels import LabelChoice
     from edgener.search import SearchResult, SearchTrial
 
 
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
 @click.option(
     "--split", type=click.Choice(("valid", "train")), default="valid", show_default=True, help="Split to try on."
 )
+@label_options
 @budget_options
 @calibration_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def search(
-    checkpoint: Path, out: Path | None, data: DataSpec, split: str, budgets: tuple[Budget, ...],
+    checkpoint: Path, out: Path | None, data: DataSpec, split: str, labels: LabelChoice, budgets: tuple[Budget, ...],
     calibration: str | None, calibration_method: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Find the fastest mix of precisions within the budgets.
@@ -68,7 +70,7 @@ def search(
 
     if out:
         check_result_file(out)
-    spec = SearchSpec(dataset, text, budgets, calibration_method, cache=cache_folder())
+    spec = SearchSpec(dataset, text, budgets, calibration_method, cache=cache_folder(), labels=labels)
     with tracked() as track:
         result = search_precision(checkpoint, spec, track)
     if out:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgener.cli.labelled import read_noted_split
-from edgener.cli.options import data_options, threads_option
+from edgener.cli.options import data_options, label_options, threads_option
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import SPLITS, DataSpec, check_labelled
 
 if TYPE_CHECKING:
+    from edgener.labels import LabelChoice
     from edgener.parity.measures.metrics import Score
     from edgener.report.scores import Evaluation
 
@@ -22,16 +23,19 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @data_options
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Split to score.")
+@label_options
 @click.option("--variant", default="auto", show_default=True, help="Variant of a bundle.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for JSON and PNG pictures.")
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def evaluate(
-    model: Path, data: DataSpec, split: str, variant: str, out: Path | None, threads: int | None, as_json: bool
-) -> None:
+    model: Path, data: DataSpec, split: str, labels: LabelChoice, variant: str, out: Path | None, threads: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Score a checkpoint or a bundle on labelled text.
 
-    Prints entity scores (strict IOB2, as seqeval) and token scores by tag of MODEL.
+    Prints entity scores and token scores by tag of MODEL. Entities are compared as spans, so the model and the data may
+    have different label schemes. An entity counts if the model's scheme allows its labels, as in seqeval's strict mode.
 
     \b
     Example:
@@ -47,7 +51,7 @@ def evaluate(
 
     threads = decide_threads(threads)
     with tracked() as track:
-        evaluation = run(model, dataset, variant, track("evaluate", len(dataset.sentences)), threads)
+        evaluation = run(model, dataset, variant, track("evaluate", len(dataset.sentences)), threads, labels)
     files = write_evaluation(evaluation, model, out) if out else []
     if as_json:
         click.echo(to_json(evaluation), nl=False)
@@ -58,6 +62,7 @@ def evaluate(
 def _print(evaluation: Evaluation, files: list[Path]) -> None:
     from rich.console import Console
 
+    from edgener.labels import describe
     from edgener.report.scores import rows
 
     console = Console(markup=False, emoji=False)
@@ -65,7 +70,8 @@ def _print(evaluation: Evaluation, files: list[Path]) -> None:
     averages = (("micro", entities.micro), ("macro", entities.macro))
     print_table(console, _table("entities", [*entities.labels.items(), *averages]))
     print_table(console, _table("tokens", rows(evaluation)))
-    console.print(f"{evaluation.runs}, {evaluation.data.source} ({evaluation.data.split})", highlight=False)
+    data = f"{evaluation.data.source} ({evaluation.data.split})"
+    console.print(f"{evaluation.runs}, {data}; {describe(evaluation.labels)}", highlight=False, soft_wrap=True)
     for file in files:
         console.print(str(file), highlight=False, soft_wrap=True)
 

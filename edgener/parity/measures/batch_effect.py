@@ -46,7 +46,7 @@ def count_batch_effect(
             continue
         (alone,) = variant.logits([sentence.text])
         (padded,) = variant.logits([sentence.text], padding=len(alone.input_ids))
-        tags = [others, *(token_tags(sentence, answer, variant.labels) for answer in (padded, alone))]
+        tags = [others, *(token_tags(sentence, answer, variant.label_set) for answer in (padded, alone))]
         in_batch, with_padding, by_itself = (set(spans_of(side)[0]) for side in tags)
         lost, gained = by_itself - (in_batch & with_padding), (in_batch | with_padding) - by_itself
         row[:] = (len(lost) + len(gained)) / 2, len(by_itself)

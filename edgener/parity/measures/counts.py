@@ -8,9 +8,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from edgener.data.tags import spans_of
-from edgener.data.types import Sentence, Span
+from edgener.data.types import Sentence
+from edgener_runtime.decoding.schemes import DEFAULT
 
-from .metrics import Tags
+from .metrics import Tags, allowed_spans
 from .tagging import Answers
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Count(IntEnum):
-    """The counts of each label: entities by strict IOB2 for F1, and in the decoding of devices for churn."""
+    """The counts of each label: entities that the scheme allows for F1, and in the decoding of devices for churn."""
 
     HITS = 0  # the variant's, found in gold
     GUESSED = 1
     HITS_PYTORCH = 2
     GUESSED_PYTORCH = 3
     GOLD = 4
-    ENTITIES = 5  # PyTorch's, including those that begin with I-
+    ENTITIES = 5  # PyTorch's, including those that the scheme does not allow
     CHANGED = 6  # entities of only one of the two, each counted as a half
 
 
@@ -49,27 +50,28 @@ def count_sentences(sentences: Sequence[Sentence], pytorch: Answers, variant: An
     """The counts of the answers of both models."""
     import numpy as np
 
-    labels = tuple(sorted({tag[2:] for tag in (*pytorch.labels, *variant.labels) if tag != "O"}))
+    labels = tuple(sorted({*pytorch.label_set.types, *variant.label_set.types}))
     gold = [sentence.tags() for sentence in sentences]
     changed = [sum(map(str.__ne__, *tags)) for tags in zip(pytorch.tags, variant.tags, strict=True)]
     lengths = [len(sentence.offsets) for sentence in sentences]
     return Counts(
         labels,
-        count_entities(labels, gold, pytorch.tags, variant.tags),
+        count_entities(labels, gold, pytorch.tags, variant.tags, pytorch.label_set.scheme),
         np.array([changed, lengths], dtype=float).T,
         batch,
         [sentence.document for sentence in sentences],
     )
 
 
-def count_entities(labels: Sequence[str], gold: Tags, pytorch: Tags, variant: Tags) -> Floats:
-    """(sentences, labels, counts) of three tag sequences per sentence."""
+def count_entities(labels: Sequence[str], gold: Tags, pytorch: Tags, variant: Tags, scheme: str = DEFAULT) -> Floats:
+    """(sentences, labels, counts) of three tag sequences per sentence: gold in IOB2, the others in `scheme`."""
     import numpy as np
 
     index = {label: number for number, label in enumerate(labels)}
     counts = np.zeros((len(gold), len(labels), len(Count)))
+    schemes = (DEFAULT, scheme, scheme)
     for row, sides in zip(counts, zip(gold, pytorch, variant, strict=True), strict=True):
-        true, expected, found = (_strict(tags) for tags in sides)
+        true, expected, found = (set(allowed_spans(tags, each)) for tags, each in zip(sides, schemes, strict=True))
         shown, seen = (set(spans_of(tags)[0]) for tags in sides[1:])
         for count, spans in (
             (Count.HITS, found & true),
@@ -83,8 +85,3 @@ def count_entities(labels: Sequence[str], gold: Tags, pytorch: Tags, variant: Ta
             for span in spans:
                 row[index[span.label], count] += 0.5 if count is Count.CHANGED else 1.0
     return counts
-
-
-def _strict(tags: Sequence[str]) -> set[Span]:
-    """The entities that begin with a B-, as in seqeval's strict IOB2."""
-    return {span for span in spans_of(tags)[0] if tags[span.start].startswith("B-")}

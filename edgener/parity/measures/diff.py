@@ -101,7 +101,7 @@ def _changes(number: int, sentence: Sentence, pytorch: Answers, variant: Answers
         entity = pair.entity
         tags = (pytorch if pair.pytorch else variant).tags[number][entity.start : entity.end]
         score_pytorch, score_variant = (
-            _mean_score(side[entity.start : entity.end], tags, answers.labels)
+            _mean_score(side[entity.start : entity.end], tags, answers.label_set.tags)
             for side, answers in zip(scores, sides, strict=True)
         )
         yield Change(

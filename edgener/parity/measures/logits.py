@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgener.data.align import first_subwords
+from edgener.data.tags import tags_of
 from edgener.data.types import Sentence
 from edgener_exporters.distance import relative_distance
 
@@ -67,7 +68,7 @@ def _confidences(sentences: Sequence[Sentence], answers: Answers) -> tuple[Float
     for sentence, scored, tags in zip(sentences, answers.scored, answers.tags, strict=True):
         first = np.array(first_subwords(sentence.offsets, scored.offsets.tolist(), sentence.text), dtype=int)
         sure.append(np.exp(log_softmax(scored.logits.astype(float)).max(axis=-1))[first[first >= 0]])
-        gold = sentence.tags()
+        gold = tags_of(sentence.spans, len(sentence.offsets), answers.label_set.scheme)
         right += [gold[token] == tags[token] for token in np.flatnonzero(first >= 0)]
     return np.concatenate(sure), np.array(right, dtype=bool)
 

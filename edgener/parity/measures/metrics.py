@@ -1,10 +1,14 @@
-"""Scores of predicted tags: entities by strict IOB2 (seqeval), and a table by tag."""
+"""Scores of predicted tags: entities as strict as their scheme (seqeval), and a table by tag."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from edgener.data.tags import tags_of
+from edgener.data.types import Span
+from edgener_runtime.decoding.schemes import DEFAULT, allowed_entities
 
 Tags = Sequence[Sequence[str]]
 
@@ -40,11 +44,21 @@ class TagReport:
     accuracy: float
 
 
-def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
-    """Precision, recall and F1 of entities with equal label, start and end, in strict IOB2 (seqeval)."""
+def allowed_spans(tags: Sequence[str], scheme: str) -> list[Span]:
+    """The entities whose tags are as the scheme demands."""
+    return [Span(*entity) for entity in allowed_entities(tags, scheme)]
+
+
+def entity_scores(gold: Tags, predicted: Tags, scheme: str = DEFAULT) -> EntityScores:
+    """Precision, recall and F1 of entities with equal label, start and end (seqeval).
+
+    `gold` is in IOB2, `predicted` in `scheme`; entities whose tags the scheme does not allow do not count. seqeval gets
+    both in IOB2, whatever the scheme.
+    """
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
 
+    predicted = [tags_of(allowed_spans(tags, scheme), len(tags)) for tags in predicted]
     if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
         return _NO_ENTITIES
     with warnings.catch_warnings():

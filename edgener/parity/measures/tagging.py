@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgener.data.align import continued_subwords, first_subwords
-from edgener.data.tags import inside
+from edgener.data.tags import spread
 from edgener.data.types import Sentence
+from edgener_runtime.decoding.schemes import OUTSIDE, LabelSet
 from edgener_runtime.pipeline import TokenLogits
 
 
@@ -16,8 +17,8 @@ class Tagger(Protocol):
     """A model with labels and logits of subwords: PyTorch, or a variant in the runtime."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The tags, by number."""
+    def label_set(self) -> LabelSet:
+        """The labels by number, and their scheme."""
 
     def logits(self, texts: Iterable[str]) -> Iterator[TokenLogits]:
         """Logits of each text's subwords, in order."""
@@ -25,14 +26,14 @@ class Tagger(Protocol):
 
 @dataclass(frozen=True)
 class Answers:
-    """A model's answers on sentences: logits of each one's subwords, and tags of its tokens."""
+    """A model's answers on sentences: logits of each one's subwords, and tags (role and type) of its tokens."""
 
-    labels: tuple[str, ...]
+    label_set: LabelSet
     scored: list[TokenLogits]
     tags: list[list[str]]
 
 
-def token_tags(sentence: Sentence, scored: TokenLogits, labels: Sequence[str]) -> list[str]:
+def token_tags(sentence: Sentence, scored: TokenLogits, label_set: LabelSet) -> list[str]:
     """One tag per token, that of its first subword.
 
     A token without a subword continues the tag before it if the two share a subword; otherwise it is O.
@@ -44,18 +45,20 @@ def token_tags(sentence: Sentence, scored: TokenLogits, labels: Sequence[str]) -
     tags: list[str] = []
     for subword, continued in zip(first, shared, strict=True):
         if subword >= 0:
-            tags.append(labels[best[subword]])
+            tags.append(label_set.tags[best[subword]])
+        elif continued:
+            tags[-1:] = spread(tags[-1])
         else:
-            tags.append(inside(tags[-1]) if continued else "O")
+            tags.append(OUTSIDE)
     return tags
 
 
 def answer(model: Tagger, sentences: Sequence[Sentence], step: Callable[[], None]) -> Answers:
     """Run a model on sentences; `step()` is called after each."""
-    answers = Answers(model.labels, [], [])
+    answers = Answers(model.label_set, [], [])
     for sentence, scored in zip(sentences, model.logits(s.text for s in sentences), strict=True):
         answers.scored.append(scored)
-        answers.tags.append(token_tags(sentence, scored, model.labels))
+        answers.tags.append(token_tags(sentence, scored, model.label_set))
         step()
     return answers
 

@@ -151,6 +151,10 @@ def _typed(value: Any, expected: type, where: str) -> Any:
     if expected is float and type(value) is int:
         return float(value)
     if type(value) is not expected:
-        shown = reprlib.repr(value) if isinstance(value, (list, dict)) else json.dumps(value, ensure_ascii=False)
-        raise SchemaError(f"{where}: expected {_JSON[expected]}, found {shown[:40]}")  # the former may be nested deep
+        raise SchemaError(f"{where}: expected {_JSON[expected]}, found {_shown(value)[:40]}")
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, as JSON unless it may be nested too deeply for that."""
+    return reprlib.repr(value) if value and isinstance(value, (list, dict)) else json.dumps(value, ensure_ascii=False)

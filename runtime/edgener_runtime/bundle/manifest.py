@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from edgener_runtime.base.serde import SchemaError, from_json, has_field, to_json
+from edgener_runtime.decoding.schemes import SCHEMES, LabelSet
 from edgener_runtime.errors import BundleError, UserInputError
 
-from .schema import MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable
+from .schema import MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable, update_hint
 
 MANIFEST = "manifest.json"
 
@@ -122,9 +123,10 @@ class VariantEntry:
 class Manifest:
     """What a device must know to run and verify a bundle; `files` lists all but the manifest and the models.
 
-    `scheme` is how `labels` mark entities, and `outside` the label of what is none; `architecture` is the encoder's
-    `model_type`, and `untested` says that no test of the project covers it. `data_left_out` counts, by reason, what
-    was left out of the data that the variants were judged on. `critical` lists the fields, as dotted paths, that a
+    `scheme` is how `labels` mark entities (see decoding.schemes), and `outside` the label of what is none;
+    `ignored_labels`, such as [CLS], are outside too. `architecture` is the encoder's `model_type`, and `untested` says
+    that no test of the project covers it. `data_left_out` counts, by reason, what was left out of the data that the
+    variants were judged on. `critical` lists the fields, as dotted paths, that a
     runtime must know to run the bundle right; it ignores all others that it does not know.
     """
 
@@ -140,9 +142,15 @@ class Manifest:
     critical: tuple[str, ...] = ()
     scheme: str = "IOB2"
     outside: str = "O"
+    ignored_labels: tuple[str, ...] = ()
     architecture: str | None = None
     untested: bool = False
     data_left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The labels with their scheme."""
+        return LabelSet(self.labels, self.scheme, self.outside, self.ignored_labels)
 
     def variant(self, name: str) -> VariantEntry:
         """The variant called `name`. Raises UserInputError with the known names."""
@@ -178,4 +186,9 @@ def read_manifest(bundle: Path) -> Manifest:
     except SchemaError as error:
         raise BundleError(error.message, "Copy the bundle again, or export it again.") from None
     require_known(path, [name for name in manifest.critical if not has_field(Manifest, name)])
+    if manifest.scheme not in SCHEMES:
+        raise BundleError(
+            f"{path} has the label scheme {manifest.scheme!r}; this edgener-runtime knows {', '.join(SCHEMES)}",
+            update_hint(None),
+        )
     return manifest

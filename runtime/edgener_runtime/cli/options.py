@@ -40,7 +40,7 @@ _DECODING = (
         "--aggregation", type=click.Choice(AGGREGATIONS), default="simple", show_default=True,
         help="How subwords become entities: single, grouped, or by the first, mean or surest subword of each word.",
     ),
-    click.option("--strict", is_flag=True, help="Use the most likely sequence of labels that IOB2 allows."),
+    click.option("--strict", is_flag=True, help="Use the most likely sequence of labels that the label scheme allows."),
     click.option(
         "--threshold", "thresholds", multiple=True, metavar="LABEL=SCORE",
         help="Omit entities of this label with a lower score; repeatable.",

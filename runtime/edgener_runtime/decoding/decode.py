@@ -15,6 +15,7 @@ from edgener_runtime.errors import UserInputError
 
 from .entity import PLAIN, Decoding, Entity
 from .offsets import in_units
+from .schemes import OUTSIDE, LabelSet
 from .viterbi import AllowedPaths
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
-
-OUTSIDE = "O"
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ class Scored:
 class _Pieces:
     """Subwords or words in one sequence: the numbers of their first and last subwords, and a label for each.
 
-    `scores` (pieces, labels) are probabilities, or logits where only the best label was needed so far.
+    `scores` (pieces, labels) are probabilities, or logits where only the best label was needed so far. `within` says of
+    each subword whether it continues a word; it is empty where that does not matter.
     """
 
     firsts: Sequence[int]
@@ -53,10 +53,11 @@ class _Pieces:
     labels: list[int]
     scores: Floats
     are_logits: bool
+    within: Sequence[bool] = ()
 
 
 class _Piece(NamedTuple):
-    """A subword or word in an entity: its number, its text's number, label, score, and characters."""
+    """A subword or word in an entity: its number, its text's number, label, score, characters, and `within`."""
 
     number: int
     text: int
@@ -64,24 +65,30 @@ class _Piece(NamedTuple):
     score: float
     start: int
     end: int
+    within: bool
 
 
 class Decoder:
     """Turns the logits of texts into entities, for one set of labels."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.labels = tuple(labels)
-        self._types = [label[2:] if label[:2] in ("B-", "I-") else label for label in labels]
-        self._begins = [label.startswith("B-") for label in labels]
-        self._names = [label.split("-", 1)[-1] for label in labels]
-        self._inside = [label != OUTSIDE for label in labels]
-        self._paths = AllowedPaths(labels)
+    def __init__(self, label_set: LabelSet) -> None:
+        self.label_set = label_set
+        tags = label_set.tags
+        self._inside = [tag != OUTSIDE for tag in tags]
+        self._types = [tag[2:] for tag in tags]
+        # a piece continues the entity of the piece before it if what it continues is what that one leaves open
+        self._continued = [tag[2:] if tag[0] in "IE" else None for tag in tags]
+        self._open = [tag[2:] if tag[0] in "BI" else "" for tag in tags]
+        # the subwords of a word that ends an entity, or is one, may all have its label
+        self._repeats = any(tag[0] in "ES" for tag in tags)
+        self._ignored = [number for number, name in enumerate(label_set.names) if name in label_set.ignored]
+        self._paths = AllowedPaths(label_set)
 
     def entities(self, texts: Sequence[str], scored: Scored, decoding: Decoding = PLAIN) -> list[list[Entity]]:
         """The entities of each text, in order. Raises UserInputError for a threshold of an unknown label."""
         minimum = self._minimum_scores(decoding)
         alone = decoding.aggregation == "none"
-        names = self.labels if alone else self._names
+        names = self.label_set.names if alone else self._types
         pieces = self._pieces_inside(scored, decoding)
         found: list[list[Entity]] = [[] for _ in texts]
         for group in ([piece] for piece in pieces) if alone else self._grouped(pieces):
@@ -95,17 +102,16 @@ class Decoder:
 
     def labels_of_words(self, scored: Scored, decoding: Decoding) -> list[str]:
         """The label of each word; a word begins at each subword that does not continue one."""
-        return [self.labels[number] for number in self._pieces(scored, decoding).labels]
+        return [self.label_set.names[number] for number in self._pieces(scored, decoding).labels]
 
     def _minimum_scores(self, decoding: Decoding) -> dict[int, float]:
         """Labels to the minimum score of an entity that begins with them, where there is one."""
         for name in decoding.thresholds:
-            if name not in self._names:
-                known = sorted(set(self._names) - {OUTSIDE})
+            if name not in (known := self.label_set.types):
                 raise UserInputError(f"there is no label {name!r} to give a threshold", f"Labels: {', '.join(known)}")
         if not decoding.thresholds:
             return {}
-        return {number: decoding.thresholds.get(name, 0) for number, name in enumerate(self._names)}
+        return {number: decoding.thresholds.get(name, 0) for number, name in enumerate(self._types)}
 
     def _pieces(self, scored: Scored, decoding: Decoding) -> _Pieces:
         """Subwords for none and simple, otherwise words with one label each."""
@@ -113,16 +119,37 @@ class Decoder:
 
         scores, are_logits = scored.logits, True
         firsts: Sequence[int] = range(len(scores))
-        lasts = firsts
-        if decoding.aggregation in _WORD_SCORES and len(scores):
-            begins = _firsts_of_words(scored)
+        lasts, within = firsts, self._within(scored, decoding)
+        if (begins := self._begins(scored, decoding)) is not None:
             firsts, lasts = begins.tolist(), [*(begins[1:] - 1).tolist(), len(scores) - 1]
-            scores, are_logits = _WORD_SCORES[decoding.aggregation](softmax(scores), begins), False
+            within = [within[first] for first in firsts] if within else within
+            are_logits = decoding.aggregation not in _WORD_SCORES
+            scores = scores[begins] if are_logits else _WORD_SCORES[decoding.aggregation](softmax(scores), begins)
         if not decoding.strict or not len(scores):
-            return _Pieces(firsts, lasts, scores.argmax(axis=-1).tolist(), scores, are_logits)
+            return _Pieces(firsts, lasts, scores.argmax(axis=-1).tolist(), scores, are_logits, within)
         probabilities = softmax(scores) if are_logits else scores
-        labels = self._paths.best(probabilities, np.searchsorted(firsts, _firsts_of_texts(scored)))
-        return _Pieces(firsts, lasts, labels.tolist(), probabilities, False)
+        labels = self._paths.best(probabilities, np.searchsorted(firsts, _firsts_of_texts(scored)), within)
+        return _Pieces(firsts, lasts, labels.tolist(), probabilities, False, within)
+
+    def _begins(self, scored: Scored, decoding: Decoding) -> Ints | None:
+        """The numbers of the subwords that begin a word; without words those that begin a piece, None for all.
+
+        A label such as X, which marks later subwords of a word, joins them to the one before.
+        """
+        import numpy as np
+
+        if not len(scored.logits) or decoding.aggregation == "none":
+            return None
+        if decoding.aggregation in _WORD_SCORES:
+            return _firsts_of_words(scored)
+        if not self._ignored:
+            return None
+        ignored = np.isin(scored.logits.argmax(axis=-1), self._ignored)
+        return np.union1d(np.flatnonzero(~ignored), _firsts_of_words(scored))
+
+    def _within(self, scored: Scored, decoding: Decoding) -> Sequence[bool]:
+        """Whether each subword continues a word, where the subwords of a word may repeat its label."""
+        return scored.continues() if self._repeats and decoding.aggregation not in _WORD_SCORES else ()
 
     def _pieces_inside(self, scored: Scored, decoding: Decoding) -> Iterator[_Piece]:
         """The pieces with the label of an entity, in order."""
@@ -137,7 +164,9 @@ class Decoder:
             label, first, last = pieces.labels[number], pieces.firsts[number], pieces.lasts[number]
             while first >= ends[text]:
                 text += 1
-            yield _Piece(number, text, label, of_labels[label], scored.offsets[first][0], scored.offsets[last][1])
+            start, end = scored.offsets[first][0], scored.offsets[last][1]
+            within = bool(pieces.within) and pieces.within[number]
+            yield _Piece(number, text, label, of_labels[label], start, end, within)
 
     def _grouped(self, pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
         """The pieces of each entity: neighbours of one type, until one begins another entity."""
@@ -152,7 +181,9 @@ class Decoder:
 
     def _continues(self, before: _Piece, piece: _Piece) -> bool:
         beside = piece.number == before.number + 1 and piece.text == before.text
-        return beside and not self._begins[piece.label] and self._types[piece.label] == self._types[before.label]
+        if not beside or self._continued[piece.label] == self._open[before.label]:
+            return beside
+        return piece.within and self._types[piece.label] == self._types[before.label]
 
 
 def softmax(logits: Floats) -> Floats:

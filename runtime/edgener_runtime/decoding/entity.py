@@ -29,9 +29,9 @@ class Decoding:
 
     `aggregation` is as in transformers: none (subwords), simple (grouped subwords), first, average and max (grouped
     words, labelled by their first, mean or most confident subword). `strict` uses the most likely sequence of labels
-    that IOB2 allows, instead of the most likely label of each piece. Entities with a score below that of their label in
-    `thresholds` are omitted. `offsets` is the unit of start and end: characters, `utf8` bytes or `utf16` units. Raises
-    UserInputError for others.
+    that the model's label scheme allows, instead of the most likely label of each piece. Entities with a score below
+    that of their label in `thresholds` are omitted. `offsets` is the unit of start and end: characters, `utf8` bytes or
+    `utf16` units. Raises UserInputError for others.
     """
 
     aggregation: str = "simple"

@@ -35,7 +35,7 @@ def join(words: Sequence[str]) -> Words:
 
 
 def labels_of(sentences: Sequence[Words], scored: Scored, decoder: Decoder, decoding: Decoding) -> list[list[str]]:
-    """One label per word of each sentence; O where a word has no subwords.
+    """One label per word of each sentence; the label outside of entities where a word has no subwords.
 
     `decoding.aggregation` is the strategy for a word of several subwords: first, average or max.
     """
@@ -49,7 +49,7 @@ def labels_of(sentences: Sequence[Words], scored: Scored, decoder: Decoder, deco
     numbers = _word_of_each_subword(sentences, scored)
     continues = np.append(False, numbers[1:] == numbers[:-1])[: len(numbers)]
     labels = decoder.labels_of_words(replace(scored, continues=lambda: continues.tolist()), decoding)
-    found = [["O"] * len(sentence.starts) for sentence in sentences]
+    found = [[decoder.label_set.outside] * len(sentence.starts) for sentence in sentences]
     positions = [(row, column) for row, sentence in enumerate(sentences) for column in range(-1, len(sentence.starts))]
     for number, label in zip(numbers[~continues].tolist(), labels, strict=True):
         row, column = positions[number]

@@ -52,22 +52,23 @@ class Reload:
             self.report("SIGHUP: loads the bundle again")
             try:
                 fresh = await self._warmed()
-            except EdgenerError as error:
-                self.report(f"not reloaded, the old bundle stays in use: {error.message}")
+            except Exception as error:  # noqa: BLE001 - whatever it is, texts are answered with the old one
+                reason = error.message if isinstance(error, EdgenerError) else repr(error)
+                self.report(f"not reloaded, the old bundle stays in use: {reason}")
                 continue
             model = fresh.classifier
             self.report(f"reloaded: {model.manifest.name}, {model.variant.name} on {model.provider}")
             await self.use(fresh)
 
     async def _warmed(self) -> AsyncTokenClassifier:
-        """A new classifier that has answered a text. Raises EdgenerError."""
+        """A new classifier that has answered a text. Raises EdgenerError and what a model may raise."""
         loaded = await asyncio.get_running_loop().run_in_executor(None, self.load)
         fresh = AsyncTokenClassifier(loaded)
         try:
             await asyncio.wait_for(fresh.predict(_PROBE, self.decoding), self.seconds)
         except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
             raise EdgenerError(f"its model has not answered within {self.seconds:g} s") from None
-        except EdgenerError:
+        except Exception:
             await fresh.close()
             raise
         return fresh

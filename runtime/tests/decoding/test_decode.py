@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgener_runtime.decoding.decode import Decoder, Scored, softmax
 from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding, Entity
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
@@ -34,7 +35,7 @@ def decoded(
     """The entities of one text."""
     decoding = Decoding(decoding) if isinstance(decoding, str) else decoding
     scored = Scored(logits, offsets, lambda: continues, [len(logits)])
-    [entities] = Decoder(labels).entities([text], scored, decoding)
+    [entities] = Decoder(LabelSet(labels)).entities([text], scored, decoding)
     return entities
 
 

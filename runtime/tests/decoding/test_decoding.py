@@ -11,6 +11,7 @@ import pytest
 
 from edgener_runtime import Decoding, TokenClassifier, UserInputError
 from edgener_runtime.decoding.decode import Decoder, Scored
+from edgener_runtime.decoding.schemes import LabelSet
 
 TEXT = "🔧 Feed pump P-101: oil leak, 泵"
 LABELS = ("O", "B-PART", "I-PART", "B-FAULT", "I-FAULT")
@@ -23,7 +24,7 @@ def decoded(tags: list[dict[str, float]], decoding: Decoding) -> list[tuple[str,
         row[[LABELS.index(label) for label in known]] = list(known.values())
     offsets = np.array([(2 * i, 2 * i + 1) for i in range(len(tags))])
     scored = Scored(np.log(scores), offsets, lambda: [False] * len(tags), [len(tags)])
-    [entities] = Decoder(LABELS).entities([" ".join("abcdefgh"[: len(tags)])], scored, decoding)
+    [entities] = Decoder(LabelSet(LABELS)).entities([" ".join("abcdefgh"[: len(tags)])], scored, decoding)
     return [(entity.label, entity.text) for entity in entities]
 
 

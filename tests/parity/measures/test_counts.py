@@ -12,6 +12,7 @@ from edgener.parity.figures import measure
 from edgener.parity.measures.counts import Count, Counts, count_entities, count_sentences
 from edgener.parity.measures.metrics import entity_scores
 from edgener.parity.measures.tagging import Answers
+from edgener_runtime.decoding.schemes import LabelSet
 
 LABELS = ("LOC", "PER")
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
@@ -69,7 +70,7 @@ def test_the_sums_give_seqevals_strict_scores(sides: list[list[list[str]]]) -> N
 
 
 def answers(*tags: str) -> Answers:
-    return Answers(TAGS, [], [sentence.split() for sentence in tags])
+    return Answers(LabelSet(TAGS), [], [sentence.split() for sentence in tags])
 
 
 def sentences(*tags: str, documents: int = 1) -> list[Sentence]:
@@ -133,7 +134,7 @@ def test_a_variant_that_finds_nothing_loses_all() -> None:
 
 
 def test_labels_that_only_the_variant_knows_are_counted() -> None:
-    variant = Answers(("O", "B-ORG"), [], [["B-ORG"]])
+    variant = Answers(LabelSet(("O", "B-ORG")), [], [["B-ORG"]])
     assert count(sentences("O"), answers("O"), variant).labels == ("LOC", "ORG", "PER")
 
 

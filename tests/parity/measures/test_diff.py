@@ -16,6 +16,7 @@ from edgener.data.types import Sentence
 from edgener.parity.measures.counts import Count, count_entities, count_sentences
 from edgener.parity.measures.diff import KINDS, Bucket, Change, DiffSummary, FoundEntity, changes, summarise, to_jsonl
 from edgener.parity.measures.tagging import Answers
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.pipeline import TokenLogits
 
 from .. import made
@@ -193,7 +194,7 @@ def summary(sides: Sequence[tuple[str, str]], ids: Sequence[Sequence[int]] | Non
     if ids:
         pairs = zip(ids, pytorch.scored, strict=True)
         scored = [TokenLogits(np.array(row), each.offsets, each.logits) for row, each in pairs]
-        pytorch = Answers(LABELS, scored, pytorch.tags)
+        pytorch = Answers(LabelSet(LABELS), scored, pytorch.tags)
     counts = count_sentences(sentences, pytorch, variant, np.zeros((len(sentences), 2)))
     return summarise(list(changes(sentences, pytorch, variant)), sentences, pytorch, counts, 1)
 

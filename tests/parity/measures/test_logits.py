@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from edgener.data.types import Sentence
 from edgener.parity.measures.logits import LogitFigures, calibration_error, log_softmax, logit_figures
 from edgener.parity.measures.tagging import Answers
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.pipeline import TokenLogits
 
 from ..made import answers, sentence, with_logits
@@ -51,7 +52,7 @@ def test_where_pytorch_says_nothing_at_all_the_relative_distance_does_not_divide
 
 def test_without_a_subword_all_is_zero() -> None:
     none = TokenLogits(np.empty(0, dtype=np.int64), np.empty((0, 2), dtype=np.int64), np.empty((0, 2), np.float32))
-    nothing = Answers(LABELS, [none], [[]])
+    nothing = Answers(LabelSet(LABELS), [none], [[]])
     assert logit_figures([Sentence("", (), ())], nothing, nothing) == LogitFigures(0.0, 0.0, 0.0, 0.0)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgener.data.types import Sentence
 from edgener.parity.measures.tagging import tag, token_tags
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.pipeline import TokenLogits
 
 LABELS = ("O", "B-UNIT", "I-UNIT")
@@ -26,34 +27,38 @@ def sentence(text: str, *offsets: tuple[int, int]) -> Sentence:
 
 def test_a_token_takes_the_tag_of_its_first_subword() -> None:
     answer = scored((0, 3, "B-UNIT"), (3, 7, "O"), (8, 10, "O"), (10, 12, "I-UNIT"))
-    assert token_tags(sentence("bearing temp", (0, 7), (8, 12)), answer, LABELS) == ["B-UNIT", "O"]
+    assert token_tags(sentence("bearing temp", (0, 7), (8, 12)), answer, LabelSet(LABELS)) == ["B-UNIT", "O"]
 
 
 def test_a_token_within_another_ones_subword_goes_on_with_its_tag() -> None:
     degrees = sentence("90 °C", (0, 2), (3, 4), (4, 5))
-    assert token_tags(degrees, scored((0, 2, "O"), (3, 5, "B-UNIT")), LABELS) == ["O", "B-UNIT", "I-UNIT"]
-    assert token_tags(degrees, scored((0, 2, "O"), (3, 5, "O")), LABELS) == ["O", "O", "O"]
+    assert token_tags(degrees, scored((0, 2, "O"), (3, 5, "B-UNIT")), LabelSet(LABELS)) == ["O", "B-UNIT", "I-UNIT"]
+    assert token_tags(degrees, scored((0, 2, "O"), (3, 5, "O")), LabelSet(LABELS)) == ["O", "O", "O"]
 
 
 def test_a_token_that_the_tokenizer_dropped_is_outside_even_in_an_entity() -> None:
     zero_width = sentence("bar \u200b abs", (0, 3), (4, 5), (6, 9))
-    assert token_tags(zero_width, scored((0, 3, "B-UNIT"), (6, 9, "I-UNIT")), LABELS) == ["B-UNIT", "O", "I-UNIT"]
+    assert token_tags(zero_width, scored((0, 3, "B-UNIT"), (6, 9, "I-UNIT")), LabelSet(LABELS)) == [
+        "B-UNIT",
+        "O",
+        "I-UNIT",
+    ]
 
 
 def test_a_subwords_leading_space_is_not_part_of_a_token() -> None:
     answer = scored((0, 3, "O"), (3, 7, "B-UNIT"))  # byte-level BPE: " bar" belongs to "bar"
-    assert token_tags(sentence("two bar", (0, 3), (4, 7)), answer, LABELS) == ["O", "B-UNIT"]
+    assert token_tags(sentence("two bar", (0, 3), (4, 7)), answer, LabelSet(LABELS)) == ["O", "B-UNIT"]
 
 
 def test_an_empty_sentence_and_a_text_without_subwords_have_no_entities() -> None:
-    assert token_tags(sentence(""), scored(), LABELS) == []
-    assert token_tags(sentence("\u200b", (0, 1)), scored(), LABELS) == ["O"]
+    assert token_tags(sentence(""), scored(), LabelSet(LABELS)) == []
+    assert token_tags(sentence("\u200b", (0, 1)), scored(), LabelSet(LABELS)) == ["O"]
 
 
 class Echo:
     """A model that tags the first character of each text as a whole entity."""
 
-    labels = LABELS
+    label_set = LabelSet(LABELS)
 
     def logits(self, texts: Iterable[str]) -> Iterator[TokenLogits]:
         for text in texts:

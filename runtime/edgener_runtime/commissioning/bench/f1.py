@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from edgener_runtime.decoding.schemes import LabelSet, allowed_entities
+
 from .spec import Gold
 
 
@@ -14,15 +16,8 @@ def entity_f1(gold: Sequence[Iterable[Gold]], found: Sequence[Iterable[Gold]]) -
     return 2 * len(known & predicted) / (len(known) + len(predicted)) if known or predicted else 1.0
 
 
-def entities_of(labels: Sequence[str], words: Sequence[tuple[int, int]]) -> Iterator[Gold]:
-    """The entities of labelled words by strict IOB2: each starts with B- and continues with I- of the same label."""
-    current: Gold | None = None
-    for label, (start, end) in zip(labels, words, strict=True):
-        if current and label == f"I-{current.label}":
-            current = Gold(current.label, current.start, end)
-            continue
-        if current:
-            yield current
-        current = Gold(label[2:], start, end) if label.startswith("B-") else None
-    if current:
-        yield current
+def entities_of(labels: Sequence[str], words: Sequence[tuple[int, int]], label_set: LabelSet) -> Iterator[Gold]:
+    """The entities of labelled words, those that the label scheme allows."""
+    tags = dict(zip(label_set.names, label_set.tags, strict=True))
+    for kind, first, end in allowed_entities([tags[label] for label in labels], label_set.scheme):
+        yield Gold(kind, words[first][0], words[end - 1][1])

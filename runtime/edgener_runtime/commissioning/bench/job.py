@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgener_runtime.decoding.schemes import LabelSet
+
 LOADED, MEASURED, SCORED, FAILED = "loaded", "measured", "scored", "failed"  # a line's `event`
 
 
@@ -28,7 +30,8 @@ class WorkerJob:
     """The input of one process: what to load, the file with the workloads, and the rounds to run.
 
     `gold` is a file with the entities of the workloads for the scores at the end; it is read only then, because it
-    would count as memory before. `model` is the bundle's folder, or whatever the worker of another library loads.
+    would count as memory before. `model` is the bundle's folder, or whatever the worker of another library loads, with
+    `label_set` where that does not say itself how its labels are read.
     """
 
     model: str
@@ -40,3 +43,4 @@ class WorkerJob:
     seed: int
     rounds: tuple[RoundRequest, ...]
     gold: str | None = None
+    label_set: LabelSet | None = None

@@ -12,6 +12,7 @@ from edgener_runtime.backends.open import require_device
 from edgener_runtime.backends.requirements import RunRequest
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.commissioning.bench.results.record import Case
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import ProviderError, UserInputError
 from edgener_runtime.inference.tuning import tuning_for
 
@@ -25,8 +26,8 @@ WORKER = "edgener_runtime.commissioning.bench.worker"
 class BenchTarget:
     """A variant on a device with a number of threads; `requested_threads` is None where tuning decides.
 
-    `module` is the worker that runs it on `model`: a bundle, or what another worker loads. `why_not` is the reason why
-    it cannot run here, and empty if it can.
+    `module` is the worker that runs it on `model`: a bundle, or what another worker loads, with `label_set` if need be.
+    `why_not` is the reason why it cannot run here, and empty if it can.
     """
 
     variant: str
@@ -39,6 +40,7 @@ class BenchTarget:
     model: str
     module: str = WORKER
     why_not: str = ""
+    label_set: LabelSet | None = None
 
     def __str__(self) -> str:
         return f"{self.variant} on {self.device}, {self.threads} threads"

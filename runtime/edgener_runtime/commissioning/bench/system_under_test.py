@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgener_runtime.decoding.entity import Entity
+from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.inference.words import Words
 from edgener_runtime.pipeline import TokenClassifier
 
@@ -27,6 +28,10 @@ class SystemUnderTest(Protocol):
     def library(self) -> str:
         """The library that runs it, with its version."""
 
+    @property
+    def label_set(self) -> LabelSet:
+        """Its labels and their scheme."""
+
     def answer(self, texts: Sequence[str]) -> list[list[Entity]]:
         """The entities of each text of a batch."""
 
@@ -41,6 +46,7 @@ class BundleVariant:
         self._classifier = TokenClassifier.load(Path(job.model), job.device, job.variant, job.threads)
         self.provider = self._classifier.provider
         self.library = self._classifier.engine.session.library
+        self.label_set = self._classifier.label_set
 
     def answer(self, texts: Sequence[str]) -> list[list[Entity]]:
         """The entities of each text."""

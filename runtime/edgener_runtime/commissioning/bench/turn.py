@@ -63,7 +63,7 @@ class Turn:
         rounds = tuple(self._request(at, entry) for at, entry in enumerate(self._entries))
         return WorkerJob(
             target.model, target.variant, target.device, target.requested_threads, str(workloads), driver, number,
-            rounds, str(gold) if gold else None,
+            rounds, str(gold) if gold else None, target.label_set,
         )  # fmt: skip
 
     def _request(self, at: int, entry: CaseState) -> RoundRequest:

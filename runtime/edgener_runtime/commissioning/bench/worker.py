@@ -159,7 +159,8 @@ class Worker:
     def _found(self, texts: Sequence[str], words: Sequence[Sequence[tuple[int, int]]]) -> list[list[Gold]]:
         """The entities by the labels of words, as `edgener export` scores them."""
         inputs = [Words(text, [start for start, _ in cut]) for text, cut in zip(texts, words, strict=True)]
-        return [list(entities_of(*each)) for each in zip(self._system.label(inputs), words, strict=True)]
+        labels = self._system.label(inputs)
+        return [list(entities_of(*each, self._system.label_set)) for each in zip(labels, words, strict=True)]
 
 
 def _mega(size: int | None) -> float | None:

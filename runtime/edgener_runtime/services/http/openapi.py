@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any
 
 from edgener_runtime import __version__
-from edgener_runtime.decoding.decode import OUTSIDE
 from edgener_runtime.decoding.entity import AGGREGATIONS
 from edgener_runtime.decoding.offsets import OFFSETS
 
@@ -90,12 +89,11 @@ def _protocol(model: str) -> Record:
 def _schemas(service: Service) -> Record:
     limits = service.limits
     text = {"type": "string", "maxLength": limits.text}
-    labels = [label for label in service.classifier.classifier.labels if label != OUTSIDE]
-    kinds = sorted({label.partition("-")[2] or label for label in labels})
+    types = service.classifier.classifier.label_set.types
     options = {
         "aggregation": {"enum": list(AGGREGATIONS), "default": "simple"},
         "strict": {"type": "boolean", "default": False},
-        "thresholds": _object(dict.fromkeys(kinds, _SCORE), ()),
+        "thresholds": _object(dict.fromkeys(types, _SCORE), ()),
         "offsets": {"enum": list(OFFSETS), "default": "characters"},
     }
     texts = {"type": "array", "items": _ref("Text"), "maxItems": limits.queue}

@@ -34,6 +34,10 @@ class Answerer:
     max_bytes: int = 65536
     _losses: dict[str, int] = field(default_factory=dict)
 
+    def ended_at(self, arrival: IncomingMessage) -> OutgoingMessage:
+        """The dead letter of a message at which the process has ended."""
+        return self._dead(arrival, PoisonMessageError("process-ended", "the process ended each time at this text"))
+
     def give_up(self, arrival: IncomingMessage) -> OutgoingMessage:
         """The dead letter of a message whose text the model does not return from."""
         return self._dead(arrival, PoisonMessageError("model-hangs", "the model does not return from this text"))

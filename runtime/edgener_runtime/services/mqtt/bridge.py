@@ -16,6 +16,7 @@ from .broker import Broker
 from .connection import Connection, ConnectionLostError, taken_over
 from .messages import OutgoingMessage
 from .pump import Pump
+from .suspects import Suspects
 
 _SUSPICIOUS = 3  # connections in a row that the broker soon ended without a reason, until the session is checked
 _SOON = 2  # times the longest delay between attempts: two bridges that take turns do not last longer
@@ -54,7 +55,7 @@ class Bridge:
     backoff: Backoff = field(default_factory=Backoff)
     _pump: Pump | None = None
     _overdue: bool = False
-    _connections: int = 0
+    _suspects: Suspects | None = field(default_factory=Suspects.of_environment)
     _hung_up: int = 0  # connections in a row that the broker soon ended without a reason, each at another message
     _blamed: str | None = None  # the key of the message whose answer the last of them did not confirm
 
@@ -131,8 +132,8 @@ class Bridge:
                 else "a new session, with nothing that was published before"
             )
             self.report(f"connected to {self.broker} as {self.broker.client_id}: {session}")
-            self._pump = pump = Pump(connection, self.answerer, careful=self._connections == 0)
-            self._connections += 1
+            self._pump = pump = Pump(connection, self.answerer, self._suspects)
+            self._suspects = None  # what is repeated on the next connection was in progress in this process
             try:
                 await pump.run(stop)
             except ConnectionLostError as lost:

@@ -255,7 +255,10 @@ class Connection:
             hint = "; does it speak MQTT 3.1.1 alone (--protocol 3.1.1)?" if self.broker.protocol == "5" else ""
             self._end(ConnectionLostError(f"{self.broker} hung up before it answered{hint}"))
         elif flags.is_disconnect_packet_from_server:
-            self._end(ConnectionLostError(f"the broker at {self.broker} ended the connection: {code}"))
+            no_reason = code.value == 0  # as paho 2.1 understands a packet of two bytes
+            self._end(
+                ConnectionLostError(f"the broker at {self.broker} ended the connection: {code}", hung_up=no_reason)
+            )
         else:
             hung_up = code.value != _KEEP_ALIVE_TIMEOUT
             self._end(ConnectionLostError(f"lost the broker at {self.broker}", hung_up=hung_up))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .answers import Answerer, PublishRefusedError
 from .connection import Connection
 from .messages import IncomingMessage, OutgoingMessage
+from .suspects import Suspects
 
 BYTES_IN_PROGRESS = 131_072  # of payload
 _Result = TypeVar("_Result")
@@ -21,14 +22,14 @@ class Pump:
 
     MQTT requires that order of acknowledgements [MQTT-4.6.0-2]. A message is acknowledged after the broker has
     confirmed its answer, so that the broker always holds one of the two. Messages of at most `BYTES_IN_PROGRESS`, or a
-    single one, are in computation at once, as their entities take many times their size. If `careful`, a message that
-    the broker repeats is computed alone, as it may have ended the process before this one.
+    single one, are in computation at once, as their entities take many times their size. With `suspects`, a message
+    that the broker repeats is computed alone, as it may have ended the process before this one.
     """
 
-    def __init__(self, connection: Connection, answerer: Answerer, careful: bool = False) -> None:
+    def __init__(self, connection: Connection, answerer: Answerer, suspects: Suspects | None = None) -> None:
         self.connection = connection
         self.answerer = answerer
-        self.careful = careful
+        self.suspects = suspects
         self.unconfirmed: IncomingMessage | None = None
         self._computing: asyncio.Queue[_Computing] = asyncio.Queue()  # the broker's `window` bounds every queue
         self._confirming: asyncio.Queue[_Confirming] = asyncio.Queue()
@@ -76,17 +77,25 @@ class Pump:
     async def _compute(self) -> None:
         while True:
             arrival = await self.connection.arrivals.get()
-            alone = self.careful and arrival.repeated
+            alone = self.suspects is not None and arrival.repeated
             while self._in_progress and (alone or not self._has_room(arrival)):
                 await self._until_progress()
             self._in_progress[id(arrival)] = arrival
-            self._computing.put_nowait((arrival, self.add(self._reply(arrival))))
+            if alone and self.suspects and not self.suspects.begin(arrival.key):
+                self._computing.put_nowait((arrival, self.add(self._ended_at(arrival))))
+            else:
+                self._computing.put_nowait((arrival, self.add(self._reply(arrival))))
             while alone and self._in_progress:
                 await self._until_progress()
+            if alone and self.suspects:
+                self.suspects.end()
 
     def _has_room(self, arrival: IncomingMessage) -> bool:
         held = sum(len(message.payload) for message in self._in_progress.values())
         return held + len(arrival.payload) <= BYTES_IN_PROGRESS
+
+    async def _ended_at(self, arrival: IncomingMessage) -> OutgoingMessage:
+        return self.answerer.ended_at(arrival)
 
     async def _reply(self, arrival: IncomingMessage) -> OutgoingMessage:
         reply = asyncio.ensure_future(self.answerer.reply(arrival))

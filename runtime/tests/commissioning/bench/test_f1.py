@@ -4,6 +4,7 @@ import pytest
 
 from edgener_runtime.commissioning.bench.f1 import entities_of, entity_f1
 from edgener_runtime.commissioning.bench.spec import Gold
+from edgener_runtime.decoding.schemes import LabelSet
 
 ONE, OTHER = Gold("FAULT", 0, 8), Gold("PART", 12, 16)
 
@@ -40,4 +41,12 @@ def test_an_entity_counts_where_all_of_it_is_right(
 )
 def test_labels_of_words_give_entities_by_strict_iob2(labels: str, expected: list[Gold]) -> None:
     words = [(0, 1), (2, 3), (4, 5), (6, 7)]
-    assert list(entities_of(labels.split(), words)) == expected
+    label_set = LabelSet(("O", "B-X", "I-X", "B-Y", "I-Y"))
+    assert list(entities_of(labels.split(), words, label_set)) == expected
+
+
+def test_labels_are_read_by_their_scheme() -> None:
+    label_set = LabelSet(("_", "B-X", "I-X", "L-X", "U-X"), "BILOU", "_")
+    assert list(entities_of(["U-X", "_", "B-X", "L-X"], [(0, 1), (2, 3), (4, 5), (6, 7)], label_set)) == [
+        Gold("X", 0, 1), Gold("X", 4, 7),
+    ]  # fmt: skip

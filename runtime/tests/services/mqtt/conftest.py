@@ -34,6 +34,8 @@ def predict_batch(self, texts, *arguments, **options):
     texts = list(texts)
     while any(os.environ["HANGS_AT"] in text for text in texts):
         print("hangs", file=sys.stderr, flush=True)
+        if os.environ.get("CRASHES"):
+            os.kill(os.getpid(), 9)  # as where memory is out
         time.sleep(600)
     return sound(self, texts, *arguments, **options)
 TokenClassifier.predict_batch = predict_batch

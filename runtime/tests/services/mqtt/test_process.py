@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("paho", reason="the extra mqtt is not installed")
 
 from edgener_runtime.services.mqtt.broker import default_client_id
+from edgener_runtime.services.mqtt.suspects import Suspects
 
 pytestmark = pytest.mark.compat
 
@@ -78,6 +79,39 @@ def test_a_text_that_hangs_the_model_among_others_is_found_after_a_restart(
     start(broker, "--overdue", 0.5, hangs_at="endless")
     answered = {asking.record("out/entities")["id"] for _ in range(2)}
     assert (codes, answered, asking.record("out/dead")["reason"]) == ([7, 7], {0, 2}, "model-hangs")
+
+
+def test_a_text_that_kills_the_process_is_found_after_two_more_restarts(
+    mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start, tmp_path: Path
+) -> None:
+    broker = mosquitto()
+    asking = peer(broker)
+    crashing = {"hangs_at": "endless", "CRASHES": "yes", "RUNTIME_DIRECTORY": str(tmp_path)}
+    first = start(broker, **crashing)
+    asking.status("online")
+    for number, text in enumerate(["pump", "an endless loop", "oil leak"]):
+        asking.ask({"text": text, "id": number})
+    codes = [first.wait(600), *(start(broker, **crashing).wait(600) for _ in range(2))]
+    start(broker, **crashing)
+    dead = asking.record("out/dead")
+    assert (codes, dead["reason"], dead["payload"]) == (
+        [-9] * 3,
+        "process-ended",
+        '{"text": "an endless loop", "id": 1}',
+    )
+    answered = {asking.record("out/entities")["id"] for _ in range(2)}
+    assert answered == {0, 2}
+    assert (tmp_path / "computing").read_text() == ""
+
+
+def test_without_a_folder_nothing_is_counted(tmp_path: Path) -> None:
+    for environment in ({}, {"RUNTIME_DIRECTORY": str(tmp_path / "missing")}):
+        suspects = Suspects.of_environment(environment)
+        assert all(suspects.begin("7") for _ in range(5))
+    suspects = Suspects.of_environment({"RUNTIME_DIRECTORY": f"{tmp_path}:/other"})
+    (tmp_path / "computing").write_bytes(b"\xff damaged")
+    assert [suspects.begin("7") for _ in range(3)] == [True, True, False]
+    assert suspects.begin("8")
 
 
 def test_a_model_that_hangs_on_every_text_ends_the_process_before_it_connects(
@@ -241,7 +275,7 @@ def test_two_bridges_of_one_name_end_one_of_them_with_a_word_on_it(keeping_broke
     assert running.wait(600) == 0
 
 
-def test_a_message_for_which_the_broker_hangs_up_is_no_other_bridge(
+def test_a_message_for_which_the_broker_hangs_up_is_not_from_another_bridge(
     mosquitto: Callable[..., Any], peer: Callable[..., Any], start: Start
 ) -> None:
     broker = mosquitto("allow_anonymous true", "max_packet_size 1000")
