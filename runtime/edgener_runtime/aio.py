@@ -9,6 +9,7 @@ from typing import Literal, overload
 
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
 from edgener_runtime.inference.micro_batches import BatchRecord, MicroBatches, RunningBatch
+from edgener_runtime.text.chunks import checked
 
 from .errors import EdgenerError
 from .pipeline import OF_ONE_TEXT, Answer, TokenClassifier
@@ -72,7 +73,7 @@ class AsyncTokenClassifier:
 
         With `return_errors`, a text that fails has its error in place of entities; otherwise that is raised.
         """
-        answers = self._accept(list(texts), decoding)
+        answers = self._accept(texts, decoding)
         return list(await asyncio.gather(*[_or_error(answer) if return_errors else answer for answer in answers]))
 
     async def stream(
@@ -90,11 +91,12 @@ class AsyncTokenClassifier:
                 if answer := queue.get_nowait():
                     answer.cancel()
 
-    def _accept(self, texts: Sequence[str], decoding: Decoding) -> list[asyncio.Future[list[Entity]]]:
+    def _accept(self, texts: Iterable[str], decoding: Decoding) -> list[asyncio.Future[list[Entity]]]:
         """Queue the texts of a request; the future of each one's entities."""
         if self._closing:
             raise EdgenerError("the classifier is closing and takes no more texts")
-        return (self._long if is_long(texts) else self._short).accept(texts, decoding)
+        request = list(checked(texts))
+        return (self._long if is_long(request) else self._short).accept(request, decoding)
 
     async def _feed(
         self, texts: AsyncIterable[str], decoding: Decoding, queue: asyncio.Queue[asyncio.Future[list[Entity]] | None]

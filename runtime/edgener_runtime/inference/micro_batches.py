@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from edgener_runtime.decoding.entity import Decoding, Entity
+from edgener_runtime.errors import EdgenerError
 
 from .round_robin import RoundRobin
 
@@ -72,7 +73,9 @@ class MicroBatches:
 
     def accept(self, texts: Sequence[str], decoding: Decoding) -> list[asyncio.Future[list[Entity]]]:
         """Queue the texts of a request; the future of each one's entities."""
-        self._worker = self._worker or asyncio.create_task(self._work())
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+            self._worker.add_done_callback(self._fail_waiting)
         loop = asyncio.get_running_loop()
         calls = [_Call(text, decoding, loop.create_future()) for text in texts]
         self._waiting.add(calls)
@@ -80,12 +83,20 @@ class MicroBatches:
         self._arrived.set()
         return [call.answer for call in calls]
 
+    def _fail_waiting(self, worker: asyncio.Task[None]) -> None:
+        """Where the worker ended early, for whatever reason, nobody waits for ever: the next text starts another."""
+        calls = [*self._running, *(self._waiting.pop() for _ in range(len(self._waiting)))]
+        self._running, self._characters, self.running = [], 0, None
+        if calls:
+            error = None if worker.cancelled() else worker.exception()
+            _answer(calls, [EdgenerError(f"the texts were not run: {error or 'cancelled'}")] * len(calls))
+
     async def close(self) -> None:
         """Answer the accepted texts."""
         self._closing = True
         self._arrived.set()
         if self._worker:
-            await self._worker
+            await asyncio.wait([self._worker])  # whatever it ended with, its callers have it
         self._thread.shutdown()
 
     async def _work(self) -> None:
