@@ -10,6 +10,10 @@ from typing import Any
 
 from edgener.data.reasons import changed, left_out
 from edgener.data.types import Dataset
+from edgener.encoding import check_token_ids, load_tokenizer
+from edgener_exporters.checkpoint.adapter import ADAPTER
+from edgener_exporters.checkpoint.load import load_config, load_reference
+from edgener_exporters.checkpoint.positions import longest_input
 from edgener_runtime.base.serde import load_json
 from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
@@ -19,9 +23,6 @@ from .labels import LabelChoice, label_set_of, names_of
 RECORD = "edgener.json"
 PACKAGE = "package:"
 SCHEMA_VERSION = 1
-
-# Their position numbers start after the padding token's, so the first pad_token_id + 1 rows are never used.
-_POSITIONS_AFTER_PAD = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A token-classification model folder whose weights are not loaded.
+    """A token-classification model folder whose weights are not loaded; `embeddings` are those of subword ids.
 
     `undecided`: its labels may be in IOB1 or IOB2, and its predictions must show which.
     """
@@ -73,6 +74,7 @@ class Checkpoint:
     max_length: int
     record: TrainingRecord | None
     undecided: bool = False
+    embeddings: int | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -96,34 +98,33 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path, choice: LabelChoice | None = None) -> Checkpoint:
-    """Read a checkpoint folder without loading its weights; its labels are those of `choice` where that names any.
+    """Read a checkpoint folder and check it as a whole: labels, weights, tokenizer and the longest input.
 
-    Raises UserInputError with the missing part where it is not a token-classification checkpoint, or where its record
-    is damaged.
+    Its labels are those of `choice` where that names any. The weights are loaded for this and released. Raises UserInputError with the missing part where it is not a
+    token-classification checkpoint, where its parts do not belong together, or where its record is damaged.
     """
-    config, choice = _read_config(path), choice or LabelChoice()
+    config, choice = read_config(path), choice or LabelChoice()
     names = names_of(config, path / "config.json", choice)
     label_set, undecided = label_set_of(names, path / "config.json", choice)
-    if not (path / "tokenizer.json").is_file():
-        raise UserInputError(
-            f"{path} has no tokenizer.json",
-            "Save a fast tokenizer there: AutoTokenizer.from_pretrained(BASE).save_pretrained(FOLDER)",
-        )
     if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
         raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
-    return Checkpoint(path, label_set, max_length(config), record, undecided and record is None)  # ours are in IOB2
+    longest, embeddings = _checked_sizes(path)
+    unsure = undecided and record is None  # ours are in IOB2
+    return Checkpoint(path, label_set, longest, record, unsure, embeddings)
 
 
-def max_length(config: dict[str, Any]) -> int:
-    """The longest input of a model, in subwords with special tokens, from its config.json."""
-    positions = int(config.get("max_position_embeddings", 512))
-    return (
-        positions - config.get("pad_token_id", 1) - 1 if config.get("model_type") in _POSITIONS_AFTER_PAD else positions
-    )
+def _checked_sizes(path: Path) -> tuple[int, int]:
+    """The longest input and the number of embeddings, after loading the tokenizer and the model."""
+    tokenizer, model = load_tokenizer(str(path)), load_reference(path)
+    return longest_input(model), check_token_ids(tokenizer, model, path)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """config.json, or for an adapter the configuration of its base with the adapter's labels."""
+    if (path / ADAPTER).is_file():
+        settings: dict[str, Any] = json.loads(load_config(path).to_json_string(use_diff=False))
+        return settings
     file = path / "config.json"
     if not file.is_file():
         raise UserInputError(f"{path} is not a checkpoint: it has no config.json", "Make one with: edgener train")

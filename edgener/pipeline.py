@@ -5,22 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgener.bundle.build import (
     REPRODUCE,
     SEARCH,
-    TOKENIZER,
     draft_manifest,
     model_file,
     prove,
     reproduce_script,
-    tokenizer_settings,
     write_manifest,
-    write_tokenizer,
 )
 from edgener.bundle.provenance import library_versions, provenance
+from edgener.bundle.tokenizer import TOKENIZER, tokenizer_settings, write_tokenizer
+from edgener.bundle.unicode_samples import unicode_samples
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
 from edgener.parity.budgets import DEFAULT_BUDGET, Budget, check_budgets
@@ -31,6 +31,7 @@ from edgener.parity.reference import PyTorchModel
 from edgener.parity.report import write_reports
 from edgener.report.export_page import write_html
 from edgener_exporters.calibrate.calibration import Calibration
+from edgener_exporters.graph.lengths import check_lengths
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.optimise import optimise_for_cpu
 from edgener_exporters.search.mixed import build_mixed
@@ -208,8 +209,9 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
     fp32.parent.mkdir()
     export_onnx(checkpoint.path, fp32, spec.exporter)
     step()
-    texts = [sentence.text for sentence in spec.calibration.sentences] if spec.calibration else []
     tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, fp32))
+    check_lengths(fp32, tokenizer, " ".join(unicode_samples()), partial(track, "window lengths"))
+    texts = [sentence.text for sentence in spec.calibration.sentences] if spec.calibration else []
     calibration = Calibration(texts, tokenizer, spec.calibration_method, spec.cache, track)
     for variant in spec.variants:
         if variant.planned and spec.search:

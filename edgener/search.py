@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from edgener.bundle.build import TOKENIZER, draft_manifest, model_file, tokenizer_settings, write_tokenizer
+from edgener.bundle.build import draft_manifest, model_file
+from edgener.bundle.tokenizer import TOKENIZER, tokenizer_settings, write_tokenizer
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
 from edgener.parity.bootstrap import Estimate

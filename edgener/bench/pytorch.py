@@ -10,6 +10,7 @@ from pathlib import Path
 from edgener.checkpoint import open_checkpoint
 from edgener.labels import LabelChoice
 from edgener.parity.reference import PyTorchModel
+from edgener_exporters.checkpoint.adapter import base_folder
 from edgener_runtime.base.files import sha256_of
 from edgener_runtime.commissioning.bench.job import WorkerJob
 from edgener_runtime.commissioning.bench.plan import BenchTarget
@@ -107,5 +108,7 @@ def _choice(labels: LabelSet | None) -> LabelChoice | None:
 
 
 def _weights(checkpoint: Path) -> list[Path]:
-    """The files of the weights, of the kind that is loaded."""
-    return sorted(checkpoint.glob("*.safetensors")) or sorted(checkpoint.glob("*.bin"))
+    """The files of the weights, of the kind that is loaded; those of an adapter, then of its base."""
+    base = base_folder(checkpoint)
+    own = sorted(checkpoint.glob("*.safetensors")) or sorted(checkpoint.glob("*.bin"))
+    return own + (_weights(base) if base else [])

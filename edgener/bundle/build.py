@@ -1,8 +1,7 @@
-"""The files of a bundle besides its models: tokenizer, manifest, and the script that reproduces it."""
+"""The files of a bundle besides its models and tokenizer: the manifest, and the script that reproduces it."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,15 +10,14 @@ from typing import Any
 
 import edgener
 from edgener.checkpoint import Checkpoint
-from edgener.encoding import load_tokenizer
 from edgener.parity.compare import ParityReport
 from edgener_exporters.variants import Variant
-from edgener_runtime.bundle.manifest import MANIFEST, FileEntry, Manifest, Proof, TokenizerSettings, VariantEntry
+from edgener_runtime.bundle.manifest import MANIFEST, FileEntry, Manifest, Proof, VariantEntry
 from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.machine.cpu import isa
 
-CONFIG = "config.json"
-TOKENIZER = "tokenizer.json"
+from .tokenizer import tokenizer_settings
+
 REPRODUCE = "reproduce.sh"
 SEARCH = "search.json"
 
@@ -27,33 +25,6 @@ SEARCH = "search.json"
 def model_file(folder: Path, variant: Variant) -> Path:
     """The path of a variant's graph in a bundle."""
     return folder / "variants" / f"{variant.name}.onnx"
-
-
-def write_tokenizer(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write the checkpoint's tokenizer.json without truncation and padding."""
-    settings = json.loads((checkpoint.path / TOKENIZER).read_text(encoding="utf-8"))
-    settings |= {"truncation": None, "padding": None}
-    (folder / TOKENIZER).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
-
-
-def tokenizer_settings(checkpoint: Checkpoint, graph: Path) -> TokenizerSettings:
-    """The settings that turn text into the inputs of a checkpoint's graph."""
-    tokenizer = load_tokenizer(str(checkpoint.path))
-    return TokenizerSettings(
-        file=TOKENIZER,
-        max_length=checkpoint.max_length,
-        stride=checkpoint.stride,
-        pad_id=tokenizer.pad_token_id or 0,
-        inputs=_inputs(graph),
-        case_channel=checkpoint.case_channel,
-        embeddings=_embeddings(checkpoint),
-    )
-
-
-def _embeddings(checkpoint: Checkpoint) -> int | None:
-    """How many subword ids the model has embeddings for."""
-    found: int | None = json.loads((checkpoint.path / CONFIG).read_text(encoding="utf-8")).get("vocab_size")
-    return found
 
 
 def draft_manifest(
@@ -119,12 +90,6 @@ def _variant_entry(variant: Variant, folder: Path) -> VariantEntry:
         (),
         disabled_optimizers=variant.disabled_optimizers,
     )
-
-
-def _inputs(file: Path) -> tuple[str, ...]:
-    import onnx
-
-    return tuple(value.name for value in onnx.load(file, load_external_data=False).graph.input)
 
 
 def _other_files(manifest: Manifest, folder: Path) -> tuple[FileEntry, ...]:

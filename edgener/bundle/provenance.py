@@ -12,6 +12,7 @@ from typing import Any
 import edgener
 from edgener.checkpoint import Checkpoint, data_record
 from edgener.data.types import Dataset
+from edgener_exporters.checkpoint.adapter import base_folder
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.base.files import sha256_of
 
@@ -27,15 +28,20 @@ def library_versions() -> dict[str, str]:
 
 def provenance(checkpoint: Checkpoint, dataset: Dataset, exporter: str) -> dict[str, Any]:
     """The provenance record of the manifest."""
-    files = sorted(file for file in checkpoint.path.iterdir() if file.is_file())
+    base = base_folder(checkpoint.path)
     return {
-        "checkpoint": {file.name: sha256_of(file) for file in files},
+        "checkpoint": _hashes(checkpoint.path),
+        **({"base_checkpoint": _hashes(base)} if base else {}),
         "training": dataclasses.asdict(checkpoint.record) if checkpoint.record else None,
         "evaluation": dataclasses.asdict(data_record(dataset)),
         "exporter": exporter,
         "versions": library_versions(),
         "edgener_commit": _commit(Path(edgener.__file__).parents[1]),
     }
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {file.name: sha256_of(file) for file in sorted(folder.iterdir()) if file.is_file()}
 
 
 def _commit(folder: Path) -> str | None:

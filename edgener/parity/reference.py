@@ -11,7 +11,8 @@ from edgener.checkpoint import Checkpoint
 from edgener.data.types import Sentence
 from edgener.encoding import EncodedText, TextEncoder, load_tokenizer
 from edgener.labels import decided
-from edgener_exporters.graph.onnx import input_names, load_reference
+from edgener_exporters.checkpoint.load import load_reference
+from edgener_exporters.graph.onnx import input_names
 from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.pipeline import TokenLogits
 from edgener_runtime.text.windows import Window
@@ -126,8 +127,17 @@ class PyTorchModel:
         return self.run(self._padded([inputs for _, _, inputs in batch]))
 
     def _padded(self, windows: list[dict[str, list[int]]]) -> dict[str, NDArray[np.int64]]:
-        padded = self._encoder.tokenizer.pad(windows, padding_side="right", return_tensors="np")
-        return {name: padded[name].astype("int64") for name in self._inputs}
+        """Rows of equal length, padded on the right as the runtime does, also where the tokenizer names no padding."""
+        import numpy as np
+
+        longest = max(len(window["input_ids"]) for window in windows)
+        fill = {"input_ids": self._encoder.tokenizer.pad_token_id or 0}
+        return {
+            name: np.array(
+                [row[name] + [fill.get(name, 0)] * (longest - len(row[name])) for row in windows], dtype=np.int64
+            )
+            for name in self._inputs
+        }
 
 
 def reference_answers(

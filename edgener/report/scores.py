@@ -19,6 +19,7 @@ from edgener.parity.measures.metrics import EntityScores, TagReport, entity_scor
 from edgener.parity.measures.tagging import answer
 from edgener.parity.reference import PyTorchModel, reference_answers
 from edgener.threads import limit_pytorch
+from edgener_exporters.checkpoint.adapter import ADAPTER
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.bundle.manifest import MANIFEST
 from edgener_runtime.decoding.schemes import LabelSet
@@ -107,7 +108,7 @@ def _open(
             )
         with TokenClassifier.load(path, "cpu", variant, threads) as classifier:
             yield classifier, f"{classifier.variant.name} on {classifier.provider}"
-    elif (path / "config.json").is_file():
+    elif (path / "config.json").is_file() or (path / ADAPTER).is_file():
         limit_pytorch(threads)
         with PyTorchModel.open(open_checkpoint(path, choice)) as model:
             yield model, "PyTorch"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from edgener_exporters.checkpoint.adapter import base_folder
+from edgener_exporters.checkpoint.weights import dropped_weights, reshaped_weights
+from edgener_exporters.libraries import reason_of
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.casing import CASE_CLASSES
 
@@ -22,20 +26,27 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
 
+    if base := base_folder(Path(source)):
+        raise UserInputError(f"{source} is an adapter; training starts from a whole model", f"Name its base: {base}")
     try:
         settings = AutoConfig.from_pretrained(
             source,
             num_labels=len(labels),
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
+            trust_remote_code=False,
         )
+        vars(settings).pop(
+            "auto_map", None
+        )  # code of the encoder's folder, which is not run and not part of what is trained
         _set_dropout(settings, config.dropout)
         model, loading = AutoModelForTokenClassification.from_pretrained(
-            source, config=settings, dtype="float32", output_loading_info=True, ignore_mismatched_sizes=True
-        )
+            source, config=settings, dtype="float32", trust_remote_code=False, output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )  # fmt: skip
     except Exception as error:  # the loader raises exceptions of many kinds; the message has the source and the reason
         raise UserInputError(
-            f"cannot load an encoder from {source}: {type(error).__name__}: {str(error).splitlines()[0]}",
+            f"cannot load an encoder from {source}: {reason_of(error)}",
             "Name a model folder, package:NAME/FOLDER or a hub id.",
         ) from error
     _refuse_parts(model, loading, source)
@@ -64,11 +75,18 @@ def learning_rate(model: Any, config: TrainConfig) -> float:
 
 
 def _refuse_parts(model: Any, loading: dict[str, Any], source: str) -> None:
-    """Refuse an incomplete encoder; a missing head, or one for other labels, is initialised."""
-    # transformers 4.57 lists the names of weights in other shapes, 5 lists (name, found, expected)
-    reshaped = (key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"])
-    names = [*loading["missing_keys"], *reshaped]
-    if lost := sorted(name for name in names if name.startswith(f"{model.base_model_prefix}.")):
+    """Refuse an incomplete encoder, or one with parts that are left out; a head that is missing is initialised."""
+    prefix = f"{model.base_model_prefix}."
+    parts = {name.split(".")[0] for name in model.base_model.state_dict()}
+    unused = [name for name in dropped_weights(model, loading) if name.removeprefix(prefix).split(".")[0] in parts]
+    if unused:
+        raise UserInputError(
+            f"{source} has {len(unused)} weights that {type(model.base_model).__name__} would leave out: "
+            + ", ".join(unused[:3]),
+            "config.json and the weights must belong together, such as the number of layers.",
+        )
+    names = [*loading["missing_keys"], *reshaped_weights(loading)]
+    if lost := sorted(name for name in names if name.startswith(prefix)):
         raise UserInputError(
             f"{source} has {len(lost)} of the encoder's weights missing or in other shapes: {', '.join(lost[:3])}",
             "Copy the model again; config.json and the weights must belong together.",

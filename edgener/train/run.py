@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import edgener
-from edgener.checkpoint import RECORD, TrainingRecord, data_record, max_length, resolve_model
+from edgener.checkpoint import RECORD, TrainingRecord, data_record, resolve_model
 from edgener.data.read import check_labelled, check_labels
 from edgener.data.types import Dataset, iob2_labels
-from edgener.encoding import TextEncoder, load_tokenizer
+from edgener.encoding import TextEncoder, check_token_ids, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
 from edgener.parity.reference import PyTorchModel
 from edgener.threads import limit_pytorch
+from edgener_exporters.checkpoint.positions import longest_input
 from edgener_exporters.libraries import silence_libraries
 from edgener_runtime.base.files import check_replaceable, staged_folder, write_atomic
 from edgener_runtime.base.serde import to_json
@@ -148,10 +149,12 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
     set_seed(config.seed)
     source = resolve_model(config.model)
     labels = iob2_labels(data["train"].labels)
+    tokenizer = load_tokenizer(source)
     model = load_model(source, labels, config)
-    longest = max_length(model.config.to_dict())
+    check_token_ids(tokenizer, model, source)
+    longest = longest_input(model)
     token_types = config.case_channel or getattr(model.config, "type_vocab_size", 0) > 1
-    encoder = TextEncoder(load_tokenizer(source), longest, longest // 4, config.case_channel, token_types)
+    encoder = TextEncoder(tokenizer, longest, longest // 4, config.case_channel, token_types)
     encoder.tokenizer.model_max_length = longest
 
     train = build_features(encoder, data["train"].sentences, labels, config.label_all_subwords)

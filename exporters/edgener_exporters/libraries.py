@@ -21,6 +21,12 @@ def export_errors(what: str) -> Iterator[None]:
         raise ExportError(f"{what}: {type(error).__name__}: {error}") from error
 
 
+def reason_of(error: Exception) -> str:
+    """The class of a library's error and the first line of what it says, if anything."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 def silence_libraries() -> None:
     """Silence the progress bars, warnings and log lines of torch, transformers, accelerate and peft."""
     import transformers

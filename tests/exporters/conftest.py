@@ -92,7 +92,7 @@ def encoder(
     build_once: BuildOnce,
 ) -> Callable[[str], Encoder]:
     """`encoder("bert-cased")`, exported once; also roberta, distilbert and electra."""
-    from edgener.bundle.build import TOKENIZER, tokenizer_settings, write_tokenizer
+    from edgener.bundle.tokenizer import TOKENIZER, tokenizer_settings, write_tokenizer
     from edgener.checkpoint import open_checkpoint
     from edgener_exporters.graph.onnx import export_onnx
 

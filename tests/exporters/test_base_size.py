@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from edgener.bundle.build import TOKENIZER, write_tokenizer
+from edgener.bundle.tokenizer import TOKENIZER, write_tokenizer
 from edgener.checkpoint import open_checkpoint
 from edgener.data.factory import factory_splits
 from edgener_exporters.graph.roles import find_products

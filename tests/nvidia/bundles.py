@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgener.bundle.build import (
-    TOKENIZER,
     draft_manifest,
     model_file,
-    tokenizer_settings,
     write_manifest,
-    write_tokenizer,
 )
+from edgener.bundle.tokenizer import TOKENIZER, tokenizer_settings, write_tokenizer
 from edgener.checkpoint import open_checkpoint
 from edgener_exporters.calibrate.calibration import Calibration
 from edgener_exporters.graph.onnx import export_onnx

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgener_exporters.checkpoint.positions import longest_input
 from edgener_exporters.libraries import export_errors
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.errors import ExportError
@@ -85,7 +86,7 @@ def cases(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     import numpy as np
 
     random = np.random.default_rng(_SEED)
-    longest = longest_input(model)
+    longest = min(longest_input(model), _LONGEST)
     for rows, length in (*((rows, min(length, longest)) for rows, length in _SHAPES), (1, longest)):
         for mask_name, mask in _masks(rows, length):
             ids = random.integers(5, model.config.vocab_size, (rows, length))
@@ -97,15 +98,6 @@ def cases(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                 "token_type_ids": types.astype(np.int64),
             }
             yield f"{rows} x {length} {mask_name}", inputs
-
-
-def longest_input(model: Any) -> int:
-    """The number of positions with embeddings, at most 512."""
-    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-    if table is None:
-        return min(getattr(model.config, "max_position_embeddings", _LONGEST), _LONGEST)
-    unused = 0 if table.padding_idx is None else table.padding_idx + 1  # RoBERTa counts from the padding on
-    return int(min(table.num_embeddings - unused, _LONGEST))
 
 
 def _masks(rows: int, length: int) -> Iterator[tuple[str, Any]]:

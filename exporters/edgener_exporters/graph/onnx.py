@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgener_exporters.libraries import export_errors, silence_libraries
+from edgener_exporters.checkpoint.load import load_reference
+from edgener_exporters.libraries import export_errors
 from edgener_runtime.base.install import BUILD_SIDE, install_line
-from edgener_runtime.errors import ExportError, UserInputError
+from edgener_runtime.errors import ExportError
 
 from .checks import check_graph
 from .constant_shapes import use_constant_shapes
@@ -36,35 +37,6 @@ def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
         use_constant_shapes(graph)
         onnx.save(graph, out)
     check_graph(out, model, input_names(model))
-
-
-def load_reference(checkpoint: Path, attention: str | None = "eager") -> Any:
-    """The PyTorch model in FP32 without dropout; `attention` names an implementation of transformers, None its default.
-
-    Raises UserInputError where the model cannot be loaded.
-    """
-    from transformers import AutoModelForTokenClassification
-
-    silence_libraries()
-    try:
-        model, loading = AutoModelForTokenClassification.from_pretrained(
-            checkpoint,
-            dtype="float32",
-            attn_implementation=attention,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except Exception as error:
-        raise UserInputError(
-            f"the weights in {checkpoint} cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0]}",
-            "Copy the checkpoint again, or train it again: edgener train",
-        ) from error
-    if missing := sorted(loading["missing_keys"]):  # transformers initialises them at random
-        raise UserInputError(
-            f"{checkpoint} has {len(missing)} of the model's weights missing: {', '.join(missing[:3])}",
-            "Copy the checkpoint again, or fine-tune the model first: edgener train",
-        )
-    return model.eval()
 
 
 def input_names(model: Any) -> tuple[str, ...]:
