@@ -102,7 +102,6 @@ MAY_BE_SHORT = {
     "edgener_runtime.commissioning.selftest.checks": "the table of checks",
     "edgener_runtime.commissioning.selftest.power": "one check a file",
     "edgener_runtime.decoding.offsets": "a pure conversion with tests of its own",
-    "edgener_runtime.inference.round_robin": "a pure structure with property tests",
     "edgener_runtime.machine.probe.reading": "used by most modules of the probe",
     "edgener_runtime.services.http.limits": "read by the command without the server's libraries",
     "edgener_runtime.services.secret_file": "shared by the server and the bridge",

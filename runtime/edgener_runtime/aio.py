@@ -26,10 +26,10 @@ def is_long(texts: Sequence[str]) -> bool:
 class AsyncTokenClassifier:
     """Micro-batches for a TokenClassifier: texts that arrive while a batch runs form the next.
 
-    A batch waits up to `max_wait` seconds for more texts, unless it has `max_characters`. It has a text of each request
-    in turns, and requests of more than 2,048 characters run beside the short ones, so that none holds up the others. A
-    text that fails does not fail the others of its batch. An async context manager, which answers all accepted texts
-    before it closes the classifier. For use from one event loop.
+    A batch waits up to `max_wait` seconds for more texts, unless it has `max_characters`. It has texts of all requests
+    by equal shares, and requests of more than 2,048 characters run beside the short ones, so that none holds up the
+    others. A text that fails does not fail the others of its batch. An async context manager, which answers all
+    accepted texts before it closes the classifier. For use from one event loop.
     """
 
     def __init__(self, classifier: TokenClassifier, max_wait: float = 0, max_characters: int = 8192) -> None:

@@ -14,7 +14,7 @@ from edgener_runtime.backends.base import BatchShapes, Model, Session, Tuning
 from edgener_runtime.backends.open import open_session
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ParityError
 
-from .round_robin import RoundRobin
+from .fair_queue import FairQueue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,9 @@ class Engine:
         self._each: Session | None = self._session if tuning.threads == tuning.threads_each else None
         self._open_each = partial(open_session, model, device, replace(tuning, threads=tuning.threads_each))
         self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
-        self._waiting: RoundRobin[tuple[Session, Feeds, Future[Logits]]] = RoundRobin()  # one for each task of _workers
+        self._waiting: FairQueue[tuple[Session, Feeds, Future[Logits]]] = FairQueue(  # one for each task of _workers
+            lambda job: next(iter(job[1].values())).size
+        )
 
     @property
     def session(self) -> Session:
@@ -71,7 +73,7 @@ class Engine:
     def start(self, batches: Iterable[Feeds]) -> list[Callable[[], Logits]]:
         """A call per batch that returns its logits; with several workers, the batches start at once.
 
-        Workers run the batches of several calls in turns.
+        Workers run the batches of several calls by equal shares of subwords.
         """
         waiting = list(batches)
         if self._workers and len(waiting) > 1 and (session := self._session_for_each()):

@@ -1,4 +1,4 @@
-"""Micro-batches: texts that arrive while a batch runs form the next, from all requests in turns."""
+"""Micro-batches: texts that arrive while a batch runs form the next, from all requests by equal shares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from edgener_runtime.decoding.entity import Decoding, Entity
 from edgener_runtime.errors import EdgenerError
 
-from .round_robin import RoundRobin
+from .fair_queue import FairQueue
 
 Run = Callable[..., "Sequence[list[Entity] | Exception]"]
 
@@ -49,7 +49,8 @@ class _Call:
 class MicroBatches:
     """The texts that wait, and the thread that runs them in batches of at most `max_characters`, or of one text.
 
-    A batch has a text of each request in turns. It waits up to `max_wait` seconds for more texts. `run` answers texts.
+    A batch has texts of all requests, by equal shares of characters. It waits up to `max_wait` seconds for more texts.
+    `run` answers texts.
     """
 
     def __init__(self, run: Run, max_wait: float, max_characters: int, batches: deque[BatchRecord]) -> None:
@@ -58,7 +59,7 @@ class MicroBatches:
         self.max_characters = max_characters
         self.batches = batches  # the latest, for metrics
         self.running: RunningBatch | None = None  # for a watchdog
-        self._waiting: RoundRobin[_Call] = RoundRobin()
+        self._waiting: FairQueue[_Call] = FairQueue(lambda call: len(call.text) + 1)
         self._characters = 0  # of the waiting texts
         self._running: list[_Call] = []
         self._arrived = asyncio.Event()

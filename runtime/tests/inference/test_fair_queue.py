@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgener_runtime.inference.round_robin import RoundRobin
+from edgener_runtime.inference.fair_queue import FairQueue
 
 pytestmark = pytest.mark.compat
 
 
-def drained(queue: RoundRobin[str]) -> str:
+def drained(queue: FairQueue[str]) -> str:
     return "".join(queue.pop() for _ in range(len(queue)))
 
 
 def test_each_group_has_its_turn() -> None:
-    queue: RoundRobin[str] = RoundRobin()
+    queue: FairQueue[str] = FairQueue(lambda _: 1)
     for group in ("aaaa", "", "b", "cc"):
         queue.add(group)
     assert (len(queue), queue.peek()) == (7, "a")
@@ -24,18 +24,25 @@ def test_each_group_has_its_turn() -> None:
     assert not queue
 
 
-def test_a_group_that_comes_later_waits_for_one_item_of_each_other() -> None:
-    queue: RoundRobin[str] = RoundRobin()
+def test_a_group_that_comes_later_waits_for_at_most_one_item_of_each_other() -> None:
+    queue: FairQueue[str] = FairQueue(lambda _: 1)
     queue.add("aaaa")
     queue.add("bbbb")
     first = queue.pop()
     queue.add("c")
-    assert first + drained(queue) == "abacbabab"
+    assert first + drained(queue) == "abcababab"
+
+
+def test_shares_are_of_costs_and_not_of_items() -> None:
+    queue: FairQueue[str] = FairQueue(len)
+    queue.add(["LLLL"] * 3)
+    queue.add(["s"] * 6)
+    assert [queue.pop() for _ in range(9)] == ["LLLL", *"ssss", "LLLL", *"ss", "LLLL"]
 
 
 @given(st.lists(st.text("abc", max_size=9), max_size=9))
 def test_nothing_is_lost_and_each_group_keeps_its_order(groups: list[str]) -> None:
-    queue: RoundRobin[tuple[int, int]] = RoundRobin()
+    queue: FairQueue[tuple[int, int]] = FairQueue(lambda _: 1)
     for number, group in enumerate(groups):
         queue.add((number, place) for place in range(len(group)))
     found = [queue.pop() for _ in range(len(queue))]
