@@ -30,7 +30,7 @@ SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-mqtt-bounds bench-serve serve-picture wheels release-check clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -92,6 +92,9 @@ bench-mqtt: $(VENV)/.ready ## 10,000 MQTT messages while broker and bridge are h
 
 bench-mqtt-bounds: $(VENV)/.ready ## Hostile messages, a stop and a second bridge: make bench-mqtt-bounds BUNDLE=out/bundle
 	$(BIN)/python benchmarks/mqtt_bounds.py $(BUNDLE) --out out/bench-mqtt-bounds.json
+
+bench-serve-bounds: $(VENV)/.ready ## Idle connections, unfinished bodies, a long request and a model that hangs: make bench-serve-bounds BUNDLE=out/bundle
+	$(BIN)/python benchmarks/serve_bounds.py $(BUNDLE) --out out/bench-serve-bounds.json
 
 bench-serve: $(VENV)/.ready ## Load a server, restart it in the middle: make bench-serve BUNDLE=out/bundle DATA=conll2003
 	$(BIN)/python benchmarks/serve_load.py "$(BUNDLE)" --data "$(DATA)" --out out/bench-serve.json

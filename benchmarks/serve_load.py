@@ -4,7 +4,9 @@
 
 Clients on the loopback interface ask for one sentence after the other, each on its own connection. In the middle the
 server gets SIGTERM and is started again on the same port, at the end it gets SIGTERM once more, while the clients go on
-asking. The exit code is 1 where a request that a server accepted was not answered, or an answer was an error.
+asking. Then one client asks for as much at once as the server accepts, beside the others, which should hardly notice.
+The exit code is 1 where a request that a server accepted was not answered, an answer was an error, or the p99 of the
+short requests was more than five times that without the long ones.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 HOST = "127.0.0.1"
 PAUSE = 0.02  # seconds before a client that was refused tries again
+LONG_TEXT, LONG_TEXTS = 20_000, 52  # characters of a text, and texts: what a server takes at most by default
+MOST_RATIO = 5  # p99 of short requests beside a long one to that without
 SERVE = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main()", "serve"]
 LISTENING = re.compile(r"listening on http://[0-9.]+:(\d+) with (.+)")
 STOPPED = re.compile(r"stopped: (\d+) requests accepted, (\d+) answered")
@@ -103,7 +107,7 @@ class Clients:
         self.port = port
         self.tally = Tally()
         self.ended = False
-        self._requests = itertools.cycle([_request(text) for text in texts])
+        self._requests = itertools.cycle([_request({"text": text}) for text in texts])
         self._tasks = [asyncio.create_task(self._ask()) for _ in range(connections)]
 
     async def end(self) -> None:
@@ -136,8 +140,37 @@ class Clients:
             self.tally.seconds.append(time.perf_counter() - began)
 
 
-def _request(text: str) -> bytes:
-    body = json.dumps({"text": text}).encode()
+class LongClient:
+    """One client that asks for as many long texts at once as the server accepts, until told to end."""
+
+    def __init__(self, port: int, texts: Sequence[str]) -> None:
+        self.port = port
+        self.texts = [(" ".join(texts) * LONG_TEXT)[at : at + LONG_TEXT] for at in range(LONG_TEXTS)]
+        self.tally = Tally()
+        self.ended = False
+        self._task = asyncio.create_task(self._ask())
+
+    async def end(self) -> None:
+        """Let it end with the answer it waits for."""
+        self.ended = True
+        await self._task
+
+    async def _ask(self) -> None:
+        while not self.ended:
+            reader, writer = await asyncio.open_connection(HOST, self.port)
+            began = time.perf_counter()
+            writer.write(_request({"texts": self.texts}))
+            status, _ = await _answer(reader)
+            writer.close()
+            if status == 413 and len(self.texts) > 1:  # more than this machine answers in time
+                self.texts = self.texts[: len(self.texts) * 3 // 4]
+                continue
+            self.tally.statuses[status] += 1
+            self.tally.seconds.append(time.perf_counter() - began)
+
+
+def _request(record: dict[str, Any]) -> bytes:
+    body = json.dumps(record).encode()
     head = f"POST /predict HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
 
@@ -168,6 +201,44 @@ async def measure(
         if server.process.returncode is None:
             server.process.kill()
     return clients.tally, stops, server.serves
+
+
+async def measure_beside_long(
+    bundle: Path, variant: str, texts: Sequence[str], connections: int, seconds: float
+) -> dict[str, Any]:
+    """The p99 of short requests without and with a client beside them that asks for much at once."""
+    server = await Server.start(bundle, variant)
+    try:
+        alone = await _ask_for(server.port, connections, texts, seconds / 2)
+        long = LongClient(server.port, texts)
+        beside = await _ask_for(server.port, connections, texts, seconds / 2)
+        await long.end()
+        await server.stop()
+    finally:
+        if server.process.returncode is None:
+            server.process.kill()
+    without, with_long = (
+        statistics.quantiles(tally.seconds, n=100, method="inclusive")[98] for tally in (alone, beside)
+    )
+    return {
+        "long_request": {"texts": len(long.texts), "characters": sum(map(len, long.texts))},
+        "long_seconds": long.tally.seconds,
+        "long_errors": {str(status): count for status, count in long.tally.statuses.items() if status != 200},
+        "short_requests": [len(alone.seconds), len(beside.seconds)],
+        "short_errors": sum(
+            count for tally in (alone, beside) for code, count in tally.statuses.items() if code != 200
+        ),
+        "p99_ms_without": 1000 * without,
+        "p99_ms_with": 1000 * with_long,
+        "ratio": with_long / without,
+    }
+
+
+async def _ask_for(port: int, connections: int, texts: Sequence[str], seconds: float) -> Tally:
+    clients = Clients(port, connections, texts)
+    await asyncio.sleep(seconds)
+    await clients.end()
+    return clients.tally
 
 
 def summary(tally: Tally, stops: Sequence[Stop], seconds: float) -> dict[str, Any]:
@@ -204,6 +275,7 @@ def main(bundle: Path, data: DataSpec, split: str, variant: str, connections: in
     busy = os.getloadavg()[0]  # what else the machine did, which the figures suffer from
     tally, stops, serves = asyncio.run(measure(bundle, variant, texts, connections, seconds))
     figures = summary(tally, stops, seconds)
+    beside = asyncio.run(measure_beside_long(bundle, variant, texts, connections, seconds))
     record = {
         "machine": {
             "cpu": cpu_model(),
@@ -217,10 +289,12 @@ def main(bundle: Path, data: DataSpec, split: str, variant: str, connections: in
         "connections": connections,
         "seconds": seconds,
         **figures,
+        "beside_a_long_request": beside,
     }
     write_atomic(out, json.dumps(record, indent=2) + "\n")
-    click.echo(json.dumps(figures, indent=2))
+    click.echo(json.dumps({**figures, "beside_a_long_request": beside}, indent=2))
     failed = figures["lost"] or figures["errors"] or figures["broken_off"]
+    failed = failed or beside["ratio"] > MOST_RATIO or beside["short_errors"] or beside["long_errors"]
     sys.exit(1 if failed else 0)
 
 

@@ -23,6 +23,7 @@ from edgener_runtime.inference.tuning import tuning_for
 from edgener_runtime.inference.words import Words, join, labels_of
 from edgener_runtime.machine.cpu import isa
 from edgener_runtime.machine.devices import DEVICES, NOT_RUN
+from edgener_runtime.text.chunks import chunks
 from edgener_runtime.text.tokenize import TextTokenizer
 
 from .errors import BundleError, DeviceError, EdgenerError, ParityError, ProviderError, TextError, UserInputError
@@ -38,7 +39,6 @@ OF_WORDS = Decoding("first")
 OF_ONE_TEXT = (TextError, DeviceError, ParityError)  # errors of a run that other texts may not have
 Answer: TypeAlias = "list[Entity] | EdgenerError"
 """The entities of a text, or the error of a text without an answer."""
-_CHARACTERS_AHEAD = 250_000  # at most so many characters at once, or one text
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class TokenClassifier:
             raise UserInputError(f"look_ahead is {look_ahead}, expected at least 1")
         at_once = max(1, look_ahead // 2)  # one half runs while the other is tokenised and decoded
         pending: deque[tuple[list[str], PendingBatch | EdgenerError]] = deque()
-        for chunk in _chunks(texts, at_once):
+        for chunk in chunks(texts, at_once):
             pending.append((chunk, self._try_start(chunk)))
             if len(pending) == look_ahead // at_once:
                 yield from self._answers(*pending.popleft(), decoding, return_errors)
@@ -233,6 +233,10 @@ class TokenClassifier:
         except OF_ONE_TEXT as error:
             return error
 
+    def count_subwords(self, texts: Iterable[str]) -> int:
+        """The subwords of all texts, without special tokens and the overlap of windows: what their answers cost."""
+        return self._tokenizer.count(list(texts))
+
     def tag(self, words: Sequence[str], decoding: Decoding = OF_WORDS) -> list[str]:
         """One label per word of a pre-tokenised sentence; that outside of entities where a word has no subwords."""
         return self.tag_batch([words], decoding)[0]
@@ -250,7 +254,7 @@ class TokenClassifier:
         Raises UserInputError for aggregations that do not label words.
         """
         labels: list[list[str]] = []
-        for chunk in _chunks((text.text for text in texts), LOOK_AHEAD // 2):
+        for chunk in chunks((text.text for text in texts), LOOK_AHEAD // 2):
             sentences = texts[len(labels) : len(labels) + len(chunk)]
             labels += labels_of(sentences, self._start(chunk).result(), self._decoder, decoding)
         return labels
@@ -262,7 +266,7 @@ class TokenClassifier:
         """
         import numpy as np
 
-        for chunk in _chunks(texts, LOOK_AHEAD // 2):
+        for chunk in chunks(texts, LOOK_AHEAD // 2):
             pending = self._start(chunk, padding)
             logits = pending.result().logits
             ends = [*accumulate(len(subwords.ids) for subwords in pending.encoded)]
@@ -287,20 +291,6 @@ class TokenClassifier:
             feeds(batch, self.manifest.tokenizer, padding, self.engine.shapes) for batch in found
         )
         return PendingBatch(encoded, found, answers, len(self._tokenizer.prefix), len(self.labels))
-
-
-def _chunks(texts: Iterable[str], count: int) -> Iterator[list[str]]:
-    """Texts in order, in lists of at most `count` texts and a limited number of characters."""
-    chunk: list[str] = []
-    characters = 0
-    for text in texts:
-        chunk.append(text)
-        characters += len(text)
-        if len(chunk) == count or characters >= _CHARACTERS_AHEAD:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
 
 
 def _is_reproducible(entry: VariantEntry) -> bool:

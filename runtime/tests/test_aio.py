@@ -12,7 +12,7 @@ import pytest
 
 from edgener_runtime import Decoding, Entity, TokenClassifier
 from edgener_runtime.aio import AsyncTokenClassifier
-from edgener_runtime.errors import EdgenerError
+from edgener_runtime.errors import EdgenerError, UserInputError
 from edgener_runtime.pipeline import Answer
 
 pytestmark = pytest.mark.compat
@@ -126,6 +126,43 @@ def test_who_gives_up_is_left_out() -> None:
         return stub.runs
 
     assert run(work, max_wait=0.01) == [["a", "b", "c"], ["e"]]
+
+
+@pytest.mark.parametrize("texts", [[None], ["a", 3], [b"oil leak"], [["a"]], "oil leak", b"oil leak"])
+def test_what_is_not_a_text_is_refused_at_once_and_the_next_call_is_answered(texts: Any) -> None:
+    async def work(classifier: AsyncTokenClassifier, stub: Stub) -> None:
+        with pytest.raises(UserInputError, match=r"expected str|in place of a list of texts"):
+            await classifier.predict_batch(texts)
+        if not isinstance(texts, str):
+            with pytest.raises(UserInputError, match="expected str"):
+                await classifier.predict(texts)
+        assert (await classifier.predict("oil leak"))[0].text == "oil leak"
+
+    run(work)
+
+
+@pytest.mark.parametrize("reason", ["fails", "is cancelled"])
+def test_where_the_worker_ends_its_calls_fail_and_the_next_starts_another(reason: str) -> None:
+    async def work(classifier: AsyncTokenClassifier, stub: Stub) -> None:
+        stub.may_go.clear()
+        calls = [asyncio.create_task(classifier.predict(text)) for text in ("a", "b")]
+        await asyncio.sleep(0.01)
+        calls.append(asyncio.create_task(classifier.predict("c")))
+        await asyncio.sleep(0.01)
+        worker = classifier._short._worker
+        assert worker
+        if reason == "fails":
+            classifier._short.batches = None  # type: ignore[assignment]
+        else:
+            worker.cancel()
+        stub.may_go.set()
+        for failed in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(failed, EdgenerError) and str(failed).startswith("the texts were not run: ")
+        classifier._short.batches = classifier.batches
+        assert classifier.pending == 0
+        assert (await classifier.predict("oil leak"))[0].text == "oil leak"
+
+    run(work)
 
 
 def test_closing_answers_what_was_accepted_and_takes_no_more() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from edgener_runtime.backends.base import BatchShapes, Model, Session, Tuning
 from edgener_runtime.backends.open import open_session
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ParityError
+
+from .fair_queue import FairQueue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +42,9 @@ class Engine:
         self._each: Session | None = self._session if tuning.threads == tuning.threads_each else None
         self._open_each = partial(open_session, model, device, replace(tuning, threads=tuning.threads_each))
         self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
+        self._waiting: FairQueue[tuple[Session, Feeds, Future[Logits]]] = FairQueue(  # one for each task of _workers
+            lambda job: next(iter(job[1].values())).size
+        )
 
     @property
     def session(self) -> Session:
@@ -66,10 +71,18 @@ class Engine:
         return self._run_on(self.session, inputs)
 
     def start(self, batches: Iterable[Feeds]) -> list[Callable[[], Logits]]:
-        """A call per batch that returns its logits; with several workers, the batches start at once."""
+        """A call per batch that returns its logits; with several workers, the batches start at once.
+
+        Workers run the batches of several calls by equal shares of subwords.
+        """
         waiting = list(batches)
         if self._workers and len(waiting) > 1 and (session := self._session_for_each()):
-            return [self._workers.submit(self._run_on, session, inputs).result for inputs in waiting]
+            jobs: list[tuple[Session, Feeds, Future[Logits]]] = [(session, inputs, Future()) for inputs in waiting]
+            with self._lock:
+                self._waiting.add(jobs)
+            for _ in jobs:
+                self._workers.submit(self._run_next)
+            return [future.result for _, _, future in jobs]
         return [partial(self.run, inputs) for inputs in waiting]
 
     def _session_for_each(self) -> Session | None:
@@ -86,6 +99,14 @@ class Engine:
                 except DeviceError as error:
                     self._notes = (f"one run at a time: {error.message}",)
             return self._each
+
+    def _run_next(self) -> None:
+        with self._lock:
+            session, inputs, future = self._waiting.pop()
+        try:
+            future.set_result(self._run_on(session, inputs))
+        except Exception as error:  # noqa: BLE001 - whoever waits for the logits gets it
+            future.set_exception(error)
 
     def _run_on(self, session: Session, inputs: Feeds) -> Logits:
         return self._checked(_run_in_parts(session, inputs))
@@ -110,6 +131,8 @@ class Engine:
         self._session = self._each = None
         if self._workers:
             self._workers.shutdown(cancel_futures=True)
+            while self._waiting:
+                self._waiting.pop()[2].cancel()
         if self._process == os.getpid():
             for session in opened.values():
                 session.close()

@@ -14,8 +14,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from edgener_runtime.aio import AsyncTokenClassifier, RunningBatch
+from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.errors import StalledError
+from edgener_runtime.inference.micro_batches import RunningBatch
 
 from .systemd import KEEP_ALIVE, notify
 

@@ -79,6 +79,10 @@ class TextTokenizer:
         encodings = self._encodings(clean)
         return [self._subwords(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
 
+    def count(self, texts: Sequence[str]) -> int:
+        """The subwords of all texts; they are encoded one by one, which takes the memory of one."""
+        return sum(len(self._encodings([without_surrogates(text)])[0].ids) for text in texts)
+
     def _subwords(self, text: str, encoding: Encoding) -> Subwords:
         ids, offsets = encoding.ids, encoding.offsets  # the library makes a new list at each access
         if max(ids, default=0) >= self._embeddings:

@@ -16,7 +16,7 @@ if os.name != "posix":
 
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.services.http.auth import read_token
-from edgener_runtime.services.http.bind import TlsFiles, open_listener
+from edgener_runtime.services.http.connections.bind import TlsFiles, open_listener
 from edgener_runtime.services.mqtt.broker import read_password
 from edgener_runtime.services.secret_file import check_secret_file
 

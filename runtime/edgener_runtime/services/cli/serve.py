@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,13 @@ import click
 from edgener_runtime.base.install import install_line
 from edgener_runtime.cli.options import RenamedOption, loading_options
 from edgener_runtime.errors import DeviceError
-from edgener_runtime.services.http.limits import Limits
+from edgener_runtime.services.http.limits import ConnectionLimits, Limits
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
 _DEFAULT = Limits()
+_CONNECTIONS = ConnectionLimits()
 _FILE = click.Path(path_type=Path)
 
 
@@ -53,14 +55,41 @@ _FILE = click.Path(path_type=Path)
     show_default=True,
     help="Seconds to continue after SIGTERM, not ready.",
 )
+@click.option(
+    "--body-memory", type=click.IntRange(1), default=_DEFAULT.bodies, show_default=True,
+    help="Bytes of all requests in progress.",
+)  # fmt: skip
+@click.option(
+    "--body-rate", type=click.IntRange(0), default=_DEFAULT.rate, show_default=True,
+    help="Fewest bytes per second of a body.",
+)  # fmt: skip
+@click.option(
+    "--max-connections", type=click.IntRange(1), default=_CONNECTIONS.most, show_default=True,
+    help="Most open connections.",
+)  # fmt: skip
+@click.option(
+    "--header-timeout", type=click.FloatRange(0.1), default=_CONNECTIONS.header, show_default=True,
+    help="Seconds for the header of a request.",
+)  # fmt: skip
+@click.option(
+    "--idle-timeout", type=click.FloatRange(0.1), default=_CONNECTIONS.idle, show_default=True,
+    help="Seconds between two requests of a connection.",
+)  # fmt: skip
+@click.option(
+    "--overdue", type=click.FloatRange(0.1), default=_DEFAULT.overdue, show_default=True,
+    help="Seconds for a batch; after twice as many the server ends, exit code 7.",
+)  # fmt: skip
 @loading_options
 def serve(
     bundle: Path, host: str, port: int, token_file: Path | None, tls_certificate: Path | None, tls_key: Path | None,
-    max_bytes: int, max_text: int, queue: int, timeout: float, drain: float, load: Callable[[Path], TokenClassifier],
+    max_bytes: int, max_text: int, queue: int, timeout: float, drain: float, body_memory: int, body_rate: int,
+    max_connections: int, header_timeout: float, idle_timeout: float, overdue: float,
+    load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Answer HTTP requests with the entities of their texts.
 
-    SIGTERM and Ctrl-C stop the server after the accepted requests.
+    SIGTERM and Ctrl-C stop the server after the accepted requests, a second signal at once. SIGHUP loads a changed
+    bundle without a gap.
 
     \b
     Examples:
@@ -70,13 +99,17 @@ def serve(
     """
     if (tls_certificate is None) != (tls_key is None):
         raise click.UsageError("give --tls-certificate and --tls-key together")
+    if body_memory < max_bytes:
+        raise click.UsageError(f"--body-memory must hold the longest request: at least {max_bytes}")
     try:
         from edgener_runtime.services.http.auth import read_token
-        from edgener_runtime.services.http.bind import TlsFiles, open_listener
-        from edgener_runtime.services.http.server import run_server
+        from edgener_runtime.services.http.connections.bind import TlsFiles, open_listener
+        from edgener_runtime.services.http.server import ServerSettings, run_server
     except ImportError as error:
         raise DeviceError(f"the server's libraries cannot be loaded: {error}", install_line("serve")) from None
     token = read_token(token_file)
     tls = TlsFiles(tls_certificate, tls_key) if tls_certificate and tls_key else None
-    with open_listener(host, port, token, tls) as listener, load(bundle) as classifier:
-        run_server(classifier, Limits(max_bytes, max_text, queue, timeout), listener, token, drain)
+    with open_listener(host, port, token, tls) as listener:
+        limits = Limits(max_bytes, max_text, queue, timeout, body_memory, body_rate, overdue)
+        connections = ConnectionLimits(max_connections, header_timeout, idle_timeout)
+        run_server(partial(load, bundle), ServerSettings(limits, connections, listener, token, drain))

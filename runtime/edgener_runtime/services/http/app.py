@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from edgener_runtime.errors import EdgenerError
 
+from .admission.body_budget import BodyBudget
 from .auth import Authentication
 from .error_responses import (
     RequestError,
@@ -43,12 +44,18 @@ def create_app(service: Service, token: str | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with service.classifier:
+        try:
             yield
+        finally:
+            await service.close()
 
     app = Starlette(
         routes=_routes(),
-        middleware=[Middleware(RequestMetrics, service.metrics), Middleware(Authentication, service, token)],
+        middleware=[
+            Middleware(RequestMetrics, service.metrics),
+            Middleware(Authentication, service, token),
+            Middleware(BodyBudget, service.bodies),
+        ],
         exception_handlers={
             RequestError: request_error,
             HTTPException: route_error,
@@ -58,6 +65,7 @@ def create_app(service: Service, token: str | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.service = service
+    app.router.redirect_slashes = False  # programs do not follow the redirect of a POST
     return app
 
 
@@ -96,10 +104,15 @@ async def healthz(_: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The readiness probe: 503 while the server stops."""
+    """The readiness probe: 503 while the server stops or the model hangs; `?deep=1` also runs the model."""
     service: Service = request.app.state.service
-    if service.draining:
-        raise RequestError(503, "the server stops", "Use another server, or start this one again.")
+    deep = request.query_params.get("deep", "0")
+    if deep not in ("0", "1"):
+        raise RequestError(422, f"deep is {deep!r}, expected 0 or 1")
+    if reason := service.not_ready:
+        raise RequestError(503, reason, "Use another server, or start this one again.")
+    if deep == "1":
+        await service.check_within()
     return json_response({"status": "ready"})
 
 

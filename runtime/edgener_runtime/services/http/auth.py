@@ -17,9 +17,8 @@ from .error_responses import RequestError
 from .service import Service
 
 TOKEN_VARIABLE = "EDGENER_TOKEN"
-PUBLIC = frozenset(
-    {"/", "/page.css", "/page.js", "/openapi.json", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
-)
+PROBES = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
+PUBLIC = PROBES | {"/", "/page.css", "/page.js", "/openapi.json"}
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -52,7 +51,8 @@ def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -
 class Authentication:
     """ASGI middleware: a bearer token for all paths except the page and the probes, and headers for every response.
 
-    While the service drains, every response closes its connection, so that no client is connected at the stop.
+    While the service drains, every response closes its connection, so that no client is connected at the stop. So does
+    every response while there are so many requests that only probes are answered.
     """
 
     def __init__(self, app: ASGIApp, service: Service, token: str | None) -> None:
@@ -69,12 +69,18 @@ class Authentication:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
-                if self.service.draining:
+                if self.service.draining or _only_probes(scope):
                     headers["Connection"] = "close"
             await send(message)
 
-        app = self.app if self._is_allowed(scope) else _UNAUTHORIZED.response()
+        refusal = self._refusal(scope)
+        app = refusal.response() if refusal else self.app
         await app(scope, receive, complete)
+
+    def _refusal(self, scope: Scope) -> RequestError | None:
+        if _only_probes(scope) and scope["path"] not in PROBES:
+            return _BUSY
+        return None if self._is_allowed(scope) else _UNAUTHORIZED
 
     def _is_allowed(self, scope: Scope) -> bool:
         if self._expected is None or scope["path"] in PUBLIC:
@@ -83,6 +89,11 @@ class Authentication:
         return scheme.lower() == "bearer" and hmac.compare_digest(given.encode("latin-1"), self._expected)
 
 
+def _only_probes(scope: Scope) -> bool:
+    return bool(scope.get("state", {}).get("only_probes"))
+
+
+_BUSY = RequestError(503, "too many connections, all with a request", "Try again.", {"Retry-After": "1"})
 _UNAUTHORIZED = RequestError(
     401,
     "a bearer token is required",

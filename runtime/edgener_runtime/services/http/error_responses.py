@@ -14,6 +14,7 @@ from starlette.responses import Response
 from edgener_runtime.errors import EdgenerError, UserInputError
 
 _log = logging.getLogger(__name__)
+_LONGEST = 1000  # characters of a message or hint
 
 
 class RequestError(Exception):
@@ -34,8 +35,9 @@ class RequestError(Exception):
 
 
 def error_record(error: RequestError | EdgenerError) -> dict[str, str]:
-    """An error for the client."""
-    return {"error": error.message} | ({"hint": error.hint} if error.hint else {})
+    """An error for the client; what a message quotes of a request may be as long as the request."""
+    record = {"error": error.message} | ({"hint": error.hint} if error.hint else {})
+    return {name: text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..." for name, text in record.items()}
 
 
 def json_response(record: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

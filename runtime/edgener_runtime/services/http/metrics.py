@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edgener_runtime import __version__
 
 if TYPE_CHECKING:
-    from edgener_runtime.aio import AsyncTokenClassifier
+    from edgener_runtime.aio import AsyncTokenClassifier, BatchRecord
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -23,8 +25,8 @@ _CHARACTERS = (64, 256, 1024, 4096, 16384)
 class Metrics:
     """Requests by endpoint and status, their seconds, the length of the queue, batches, and the running model."""
 
-    def __init__(self, classifier: AsyncTokenClassifier) -> None:
-        self._batches = classifier.batches
+    def __init__(self, pending: Callable[[], int]) -> None:
+        self._batches: deque[BatchRecord] = deque()
         self.registry = CollectorRegistry()
         self.seconds = Histogram(
             "edgener_request_seconds", "Seconds from a request to its answer.", ["endpoint"],
@@ -42,9 +44,16 @@ class Metrics:
         )
         self.failed = Counter("edgener_failed_batches", "Batches that failed.", registry=self.registry)
         waiting = Gauge("edgener_queue_texts", "Texts accepted and not yet answered.", registry=self.registry)
-        waiting.set_function(lambda: classifier.pending)
+        waiting.set_function(pending)
+        self.overdue = Gauge("edgener_overdue", "Whether a batch of the model is overdue.", registry=self.registry)
+        self._info = Info("edgener_runtime", "The running model and its provider.", registry=self.registry)
+
+    def use(self, classifier: AsyncTokenClassifier) -> None:
+        """Count the batches of a classifier from now on, and show its model."""
+        self.take_batches()
+        self._batches = classifier.batches
         explained = classifier.classifier.explain()
-        Info("edgener_runtime", "The running model and its provider.", registry=self.registry).info(
+        self._info.info(
             {
                 "version": __version__,
                 "bundle": explained.bundle,

@@ -17,9 +17,9 @@ from edgener_runtime import __version__
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.pipeline import Answer
 
-from .error_responses import RequestError, json_response, to_json
+from .error_responses import RequestError, json_response
 from .limits import Limits
-from .predict import result_record
+from .predict import encoded, result_record
 from .request_body import read_body
 from .request_fields import array, decoding_of, few_enough, refuse_unknown, text_of
 from .service import Service
@@ -53,7 +53,8 @@ async def model_metadata(request: Request) -> Response:
 async def model_ready(request: Request) -> Response:
     """Whether the model accepts requests."""
     service = _service_of(request)
-    return json_response({"name": service.model, "ready": not service.draining}, 503 if service.draining else 200)
+    ready = service.not_ready is None
+    return json_response({"name": service.model, "ready": ready}, 200 if ready else 503)
 
 
 async def inference(request: Request) -> Response:
@@ -72,7 +73,7 @@ async def inference(request: Request) -> Response:
     found = await service.answer(texts, _decoding(parameters), request.receive)
     head: dict[str, Any] = {"model_name": service.model, "model_version": VERSION}
     head |= {"id": identity} if identity else {}
-    return _response(head, tensor["shape"], found, as_binary)
+    return _response(head, tensor["shape"], await encoded(found, _element), as_binary)
 
 
 def _service_of(request: Request) -> Service:
@@ -135,9 +136,13 @@ def _decoding(parameters: dict[str, Any]) -> Decoding:
     return decoding_of({**rest, "thresholds": thresholds})
 
 
-def _response(record: dict[str, Any], shape: list[int], found: Sequence[Answer], binary: bool) -> Response:
-    results = [result_record(answer) for answer in found]
-    elements = [to_json(result.get("entities", result)) for result in results]
+def _element(answer: Answer) -> Any:
+    """The list of entities, or the error."""
+    result = result_record(answer)
+    return result.get("entities", result)
+
+
+def _response(record: dict[str, Any], shape: list[int], elements: Sequence[bytes], binary: bool) -> Response:
     tensor: dict[str, Any] = {"name": OUTPUT, "datatype": "BYTES", "shape": shape}
     if not binary:
         return json_response(record | {"outputs": [tensor | {"data": [element.decode() for element in elements]}]})

@@ -13,6 +13,10 @@ from .service import Service
 
 Record = dict[str, Any]
 _REFUSALS = (400, 401, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
+_DEEP = {
+    "name": "deep", "in": "query", "schema": {"enum": ["0", "1"], "default": "0"},
+    "description": "1 also runs the model on a tiny text",
+}  # fmt: skip
 _SCORE = {"type": "number", "minimum": 0, "maximum": 1}
 _OFFSET = {"type": "integer", "minimum": 0}
 _ENTITY = {
@@ -44,7 +48,11 @@ def _probes() -> Record:
     anyone: Record = {"security": []}
     return {
         "/healthz": {"get": _operation("Whether the process answers", state) | anyone},
-        "/readyz": {"get": _operation("Whether it accepts requests; 503 while it stops", state) | anyone},
+        "/readyz": {
+            "get": _operation("Whether it accepts requests; 503 while it stops or the model hangs", state)
+            | anyone
+            | {"parameters": [_DEEP]}
+        },
         "/metrics": {"get": _operation("Metrics for Prometheus", {"type": "string"}, media="text/plain")},
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from edgener_runtime.errors import EdgenerError
 from edgener_runtime.pipeline import Answer
 
-from .error_responses import RequestError, error_record, json_response
+from .error_responses import RequestError, error_record, to_json
 from .limits import Limits
 from .request_body import parse_object, read_body
 from .request_fields import OPTIONS, array, decoding_of, few_enough, refuse_unknown, text_of
@@ -28,15 +29,25 @@ async def predict(request: Request) -> Response:
     found = await service.answer(texts, decoding_of(record), request.receive)
     if "text" in record and isinstance(found[0], EdgenerError):
         raise found[0]
-    results = [result_record(answer) for answer in found]
-    return json_response(results[0] if "text" in record else {"results": results})
+    results = await encoded(found, result_record)
+    content = results[0] if "text" in record else b'{"results": [' + b", ".join(results) + b"]}"
+    return Response(content, media_type="application/json")
+
+
+async def encoded(found: Sequence[Answer], record_of: Callable[[Answer], Any]) -> list[bytes]:
+    """The JSON of each answer; a long request has many entities, so that others have their turn after each text."""
+    records = []
+    for answer in found:
+        records.append(to_json(record_of(answer)))
+        await asyncio.sleep(0)
+    return records
 
 
 def result_record(answer: Answer) -> dict[str, Any]:
     """The entities or the error of one text as a record."""
     if isinstance(answer, EdgenerError):
         return error_record(answer)
-    return {"entities": [dataclasses.asdict(entity) for entity in answer]}
+    return {"entities": [vars(entity) for entity in answer]}
 
 
 def _texts(record: dict[str, Any], limits: Limits) -> list[str]:

@@ -11,6 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from .error_responses import RequestError
 from .limits import Limits
 
+_GRACE = 5.0  # seconds over which the rate of a body is measured
+
 
 async def read_body(request: Request, limits: Limits) -> bytes:
     """The bytes of the body. Raises RequestError: 408 for a slow, 413 for a long, 415 for a compressed body."""
@@ -19,23 +21,36 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.body:
         raise _too_long(limits)
+    parts = bytearray()
+    collecting = asyncio.ensure_future(_collect(request, limits, parts))
     try:
-        return await asyncio.wait_for(_collect(request, limits), limits.seconds)
-    except asyncio.TimeoutError:
-        raise RequestError(
-            408, f"the body did not come within {limits.seconds:g} s", headers={"Connection": "close"}
-        ) from None
+        await _arrival(collecting, limits, parts)
     except ClientDisconnect:
         raise RequestError(400, "the client disconnected before the end of its body") from None
+    finally:
+        collecting.cancel()
+    return bytes(parts)
 
 
-async def _collect(request: Request, limits: Limits) -> bytes:
-    parts = bytearray()
+async def _collect(request: Request, limits: Limits, parts: bytearray) -> None:
     async for part in request.stream():
         parts += part
         if len(parts) > limits.body:
             raise _too_long(limits)
-    return bytes(parts)
+
+
+async def _arrival(collecting: asyncio.Future[None], limits: Limits, parts: bytearray) -> None:
+    """Wait for the whole body. Raises RequestError 408 where it takes too long, or too little comes in a while."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + limits.seconds
+    while not collecting.done():
+        before = len(parts)
+        await asyncio.wait([collecting], timeout=min(_GRACE, max(0.0, end - clock())))
+        if not collecting.done() and clock() >= end:
+            raise _late(f"the body did not come within {limits.seconds:g} s")
+        if not collecting.done() and len(parts) - before < limits.rate * _GRACE:
+            raise _late(f"the body came with less than {limits.rate} bytes per second in {_GRACE:g} s")
+    collecting.result()
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -68,6 +83,10 @@ _KINDS = {
 
 def _too_long(limits: Limits) -> RequestError:
     return RequestError(413, f"the body is longer than {limits.body} bytes", "Send fewer texts at once.")
+
+
+def _late(message: str) -> RequestError:
+    return RequestError(408, message, headers={"Connection": "close"})
 
 
 def _refuse_constant(name: str) -> NoReturn:

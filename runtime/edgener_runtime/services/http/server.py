@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 
 import uvicorn
 
 from edgener_runtime.aio import AsyncTokenClassifier
+from edgener_runtime.errors import EdgenerError
 from edgener_runtime.pipeline import TokenClassifier
+from edgener_runtime.services.log_limit import LimitedHandler
+from edgener_runtime.services.reload import Reload
+from edgener_runtime.services.stop_signals import StopSignals
+from edgener_runtime.services.systemd import READY, notify
+from edgener_runtime.services.watchdog import Watchdog
 
 from .app import create_app
-from .bind import Listener
-from .limits import Limits
+from .connections.acceptor import Acceptor
+from .connections.bind import Listener
+from .connections.protocol import HttpConnection
+from .connections.table import ConnectionTable
+from .limits import ConnectionLimits, Limits
 from .service import Service
 
 _log = logging.getLogger(__name__)
@@ -25,125 +34,179 @@ _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 _SPARE = 5  # seconds beyond the longest answer before the stop aborts connections
 _LAST_REQUESTS = 2  # most seconds in which idle connections may still send a request after the server stops listening
 _POLL = 0.05  # seconds between two checks for idle connections
+_TICK = 1.0  # seconds between two checks for connections that take too long
 
 
 class Server(uvicorn.Server):
-    """uvicorn that reports not ready on SIGTERM and accepts requests for `drain` more seconds.
+    """uvicorn that accepts connections by itself, and goes on for a while, not ready, once it is to stop."""
 
-    SIGINT stops without that wait, a second signal without the pending answers.
-    """
-
-    def __init__(self, config: uvicorn.Config, service: Service, url: str, drain: float) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, table: ConnectionTable, url: str) -> None:
         super().__init__(config)
         self.service = service
+        self.table = table
         self.url = url
-        self.drain = drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen and log the address."""
-        await super().startup(sockets)
+        await super().startup([])
+        self.acceptor = Acceptor(sockets or [], self.table, self._connection, self.config.ssl)
+        self.acceptor.start()
         runs = self.service.classifier.classifier
         _log.info("listening on %s with %s, %s on %s", self.url, self.service.model, runs.variant.name, runs.provider)
+        notify(READY)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting connections, and answer the requests of open ones.
 
         uvicorn alone drops a request that an open connection has sent and uvicorn has not read yet.
         """
-        accepted = [connection for listening in sockets or [] for connection in _accept_waiting(listening)]
-        for server in self.servers:
-            server.close()
-        connect = asyncio.get_running_loop().connect_accepted_socket
-        connecting = asyncio.gather(  # TLS may fail here, or wait for a silent client
-            *(connect(self._protocol, connection, ssl=self.config.ssl) for connection in accepted),
-            return_exceptions=True,
-        )
+        self.acceptor.stop()
         for _ in range(round(_LAST_REQUESTS / _POLL)):
             await asyncio.sleep(_POLL)
-            if self.force_exit or (connecting.done() and not self._has_idle_connection()):
+            if not self.table.has_idle:
                 break
-        if self.force_exit:
-            self._abort_connections()
-        await super().shutdown(sockets)
-        connecting.cancel()
+        self.table.abort_unopened()
+        await super().shutdown([])
 
-    def _has_idle_connection(self) -> bool:
-        """Whether a connection is open without a pending answer: uvicorn would close it while a request arrives."""
-        connections: set[Any] = set(self.server_state.connections)
-        return any(connection.cycle is None or connection.cycle.response_complete for connection in connections)
-
-    def _abort_connections(self) -> None:
-        """Abort the connections: since Python 3.12 a closed asyncio server waits for them."""
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-
-    def _protocol(self) -> asyncio.Protocol:
-        kind: Any = self.config.http_protocol_class
-        protocol: asyncio.Protocol = kind(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+    def _connection(self) -> HttpConnection:
+        return HttpConnection(
+            self.table, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
-        return protocol
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Replace uvicorn's handlers, which end the process by the signal after a clean stop."""
-        loop = asyncio.get_running_loop()
-        waits = {signal.SIGTERM: self.drain, signal.SIGINT: 0.0}
-        for number, wait in waits.items():
-            loop.add_signal_handler(number, self._stop, wait)
-        try:
-            yield
-        finally:
-            for number in waits:
-                loop.remove_signal_handler(number)
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Leave the signals to StopSignals: uvicorn ends the process by the signal after a clean stop."""
+        return nullcontext()
 
-    def _stop(self, wait: float) -> None:
-        if self.service.draining:
-            self.should_exit = self.force_exit = True
-            self._abort_connections()
-            return
+    async def stop_after(self, stop: asyncio.Event, drain: Drain) -> None:
+        """Once `stop` is set, report not ready, and accept no more after the drain."""
+        await stop.wait()
         self.service.draining = True
-        _log.info("stopping: not ready any more, %d texts pending", self.service.classifier.pending)
-        asyncio.get_running_loop().call_later(wait, setattr, self, "should_exit", True)
+        await asyncio.sleep(drain.seconds)
+        self.should_exit = True
+
+    def in_progress(self) -> str:
+        """What a stop waits for."""
+        classifier = self.service.classifier
+        requests = len(self.server_state.tasks)
+        running = ", a batch runs" if classifier.running else ""
+        return f"{requests} request{'s' * (requests != 1)} ({self.service.pending} texts wait{running})"
 
 
-def _accept_waiting(listening: socket.socket) -> Iterator[socket.socket]:
-    """The connections in the kernel's queue of a socket; a close would reset them."""
-    asyncio.get_running_loop().remove_reader(listening)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            connection, _ = listening.accept()
-            connection.setblocking(False)
-            yield connection
+@dataclass
+class Drain:
+    """Seconds to go on after SIGTERM; SIGINT stops without them."""
+
+    seconds: float
 
 
-def run_server(
-    classifier: TokenClassifier, limits: Limits, listener: Listener, token: str | None = None, drain: float = 1
-) -> None:
-    """Serve until SIGTERM or SIGINT, then answer the accepted requests; closes the classifier."""
-    logging.basicConfig(level=logging.INFO, format=_FORMAT)
-    if listener.is_public and not listener.tls:
+@dataclass(frozen=True)
+class ServerSettings:
+    """What a server accepts, where it listens, the token it requires, and the seconds that it goes on after SIGTERM."""
+
+    limits: Limits
+    connections: ConnectionLimits
+    listener: Listener
+    token: str | None = None
+    drain: float = 1
+
+
+def run_server(load: Callable[[], TokenClassifier], settings: ServerSettings) -> None:
+    """Serve what `load` returns until SIGTERM or SIGINT, then answer the accepted requests; SIGHUP loads it again."""
+    handler = LimitedHandler()
+    logging.basicConfig(level=logging.INFO, format=_FORMAT, handlers=[handler])
+    if settings.listener.is_public and not settings.listener.tls:
         _log.warning("the token is sent over the network in clear text: give --tls-certificate and --tls-key")
-    asyncio.run(_serve(classifier, limits, listener, token, drain))
+    asyncio.run(_serve(load, settings, handler))
+    handler.report_omitted(now=True)
 
 
-async def _serve(
-    classifier: TokenClassifier, limits: Limits, listener: Listener, token: str | None, drain: float
-) -> None:
-    service = Service(AsyncTokenClassifier(classifier), limits)
+async def _serve(load: Callable[[], TokenClassifier], settings: ServerSettings, handler: LimitedHandler) -> None:
+    service = Service(AsyncTokenClassifier(load()), settings.limits)
+    table = ConnectionTable(settings.connections)
+    server = Server(_config(service, settings), service, table, settings.listener.url)
+    drain = Drain(settings.drain)
+    stop = _handle_signals(server, settings, drain)
+    async with _beside(server.stop_after(stop, drain), _check_regularly(table, handler)), _watched(service, load):
+        try:
+            await service.start()
+        except EdgenerError:
+            await service.close()
+            raise
+        await server.serve([settings.listener.socket])
+    _log.info("stopped: %d requests accepted, %d answered", service.accepted, service.answered)
+
+
+@asynccontextmanager
+async def _watched(service: Service, load: Callable[[], TokenClassifier]) -> AsyncIterator[None]:
+    """Watch the service's classifier, and the one that takes its place at a SIGHUP, while the old one drains."""
+    limits = service.limits
+
+    def watch(classifier: AsyncTokenClassifier) -> asyncio.Task[None]:
+        return asyncio.create_task(Watchdog(classifier, _log.error, limits.overdue, service.set_overdue).run())
+
+    async def use(fresh: AsyncTokenClassifier) -> None:
+        watching.append(watch(fresh))
+        await service.use(fresh)
+        watching.pop(0).cancel()
+
+    watching = [watch(service.classifier)]
+    Reload(load, use, _log.info, limits.overdue).install()
+    try:
+        yield
+    finally:
+        for task in watching:
+            task.cancel()
+
+
+def _config(service: Service, settings: ServerSettings) -> uvicorn.Config:
     config = uvicorn.Config(
-        create_app(service, token),
+        create_app(service, settings.token),
         log_config=None,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         http="h11",
         ws="none",
         lifespan="on",
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=int(2 * limits.seconds) + _SPARE,
+        timeout_keep_alive=round(settings.connections.idle) or 1,
+        timeout_graceful_shutdown=int(2 * settings.limits.seconds) + _SPARE,
     )
     config.load()
-    config.ssl = listener.tls
-    await Server(config, service, listener.url, drain).serve([listener.socket])
-    _log.info("stopped: %d requests accepted, %d answered", service.accepted, service.answered)
+    config.ssl = settings.listener.tls
+    return config
+
+
+def _handle_signals(server: Server, settings: ServerSettings, drain: Drain) -> asyncio.Event:
+    """The event that the first SIGTERM or SIGINT sets; the second ends the process."""
+    seconds = drain.seconds + _LAST_REQUESTS + 2 * settings.limits.seconds + _SPARE
+    signals = StopSignals(asyncio.Event(), seconds, server.in_progress, _log.info)
+
+    def receive(number: signal.Signals) -> None:
+        if number is signal.SIGINT:
+            signals.seconds -= drain.seconds
+            drain.seconds = 0
+        signals.receive(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, receive, number)
+    return signals.stop
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Run coroutines until the body ends."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _check_regularly(table: ConnectionTable, handler: LimitedHandler) -> None:
+    while True:
+        await asyncio.sleep(_TICK)
+        table.close_late()
+        handler.report_omitted()

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,18 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(bundle: Path, *options: object, token: str | None = None) -> Iterator[Running]:
-    """The command `serve` on a free port, killed at the end if it still runs."""
+def serving(
+    bundle: Path, *options: object, token: str | None = None, files: int | None = None, code: str | None = None
+) -> Iterator[Running]:
+    """The command `serve` on a free port, killed at the end if it still runs.
+
+    It may open so many `files`; `code` of the test runs first in its process.
+    """
+    command = [COMMAND[0], "-c", f"{code}\n{COMMAND[2]}"] if code else COMMAND
+    command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command] if files else command
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"} | ({"EDGENER_TOKEN": token} if token else {})
     process = subprocess.Popen(
-        [*COMMAND, "serve", str(bundle), "--port", "0", "--device", "cpu", "--variant", "fp32", *map(str, options)],
+        [*command, "serve", str(bundle), "--port", "0", "--device", "cpu", "--variant", "fp32", *map(str, options)],
         stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environment,
     )  # fmt: skip
     running = Running(process)
@@ -73,6 +81,20 @@ def serving(bundle: Path, *options: object, token: str | None = None) -> Iterato
             running.reader.join()
         assert process.stderr
         process.stderr.close()
+
+
+def wait_until(running: Running, words: str) -> None:
+    """Until a line of the log has these words."""
+    wait_for(lambda: any(words in line for line in running.log), running)
+
+
+def wait_for(condition: Callable[[], object], running: Running) -> None:
+    """Until the condition is met; fails with the log where it is not."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "".join(running.log)
+        assert running.process.poll() is None, "".join(running.log)
+        time.sleep(0.02)
 
 
 class Held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shutil
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from edgener_runtime.errors import UserInputError
-from edgener_runtime.services.http.bind import TlsFiles, open_listener
+from edgener_runtime.services.http.connections.bind import TlsFiles, open_listener
 
 from .running import COMMAND, SECONDS, serving
 
@@ -97,6 +98,22 @@ def test_a_server_with_a_certificate_speaks_tls_and_nothing_else(bundle: Path, t
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             httpx.get(running.url)
         assert running.stop()[0] == 0
+
+
+@needs_openssl
+@pytest.mark.timing
+def test_clients_that_never_finish_their_handshake_take_no_place_for_long(bundle: Path, tls: TlsFiles) -> None:
+    options = ["--tls-certificate", tls.certificate, "--tls-key", tls.key, "--header-timeout", 2]
+    with serving(bundle, *options, files=200) as running, contextlib.ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=60)) for _ in range(260)
+        ]
+        trusted = ssl.create_default_context(cafile=str(tls.certificate))
+        assert httpx.get(f"{running.url}/readyz", verify=trusted, timeout=60).status_code == 200
+        assert all(connection.recv(1) == b"" for connection in silent[-20:])
+        assert running.stop()[0] == 0
+    assert "Traceback" not in "".join(running.log)
+    assert len("".join(running.log)) < 8000
 
 
 @needs_openssl

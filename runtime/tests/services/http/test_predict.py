@@ -33,6 +33,13 @@ def rows(classifier: TokenClassifier, text: str, decoding: Decoding | None = Non
 # --- answers
 
 
+def test_a_message_does_not_repeat_a_whole_request(client: Any) -> None:
+    answer = client.post("/predict", json={"text": "a", "x" * 500_000: 1})
+    assert answer.status_code == 422
+    assert len(answer.content) < 1200
+    assert answer.json()["error"].endswith("xxx...")
+
+
 def test_a_text_gets_what_the_classifier_says(client: Any, classifier: TokenClassifier) -> None:
     answer = client.post("/predict", json={"text": TEXT})
     assert answer.status_code == 200

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from edgener_runtime.aio import AsyncTokenClassifier
-from edgener_runtime.services.http.limits import Limits
+from edgener_runtime.services.http.limits import ConnectionLimits, Limits
 
-from .running import SECONDS, Held, Running, serving
+from .running import SECONDS, Held, Running, serving, wait_until
 
 pytestmark = pytest.mark.timing
 
@@ -62,14 +62,6 @@ def own(bundle: Path) -> Iterator[Running]:
         yield running
 
 
-def wait_until(running: Running, words: str) -> None:
-    """Until a line of the log holds these words."""
-    end = time.monotonic() + SECONDS
-    while not any(words in line for line in running.log):
-        assert time.monotonic() < end, "".join(running.log)
-        time.sleep(0.01)
-
-
 def test_in_the_middle_of_load_every_accepted_request_is_answered(own: Running) -> None:
     clients = Clients(own.url, 16)
     while len(clients.answered) < 50:
@@ -89,7 +81,7 @@ def test_it_is_not_ready_first_and_goes_on_answering_while_it_drains(bundle: Pat
     with serving(bundle, "--drain", 600) as own:
         assert httpx.get(f"{own.url}/readyz").status_code == 200
         own.process.send_signal(signal.SIGTERM)
-        wait_until(own, "stopping")
+        wait_until(own, "stops after")
         time.sleep(1.5)  # without the drain it listens no more by now
         answer = httpx.get(f"{own.url}/readyz")
         assert (answer.status_code, answer.headers["Connection"]) == (503, "close")
@@ -105,7 +97,7 @@ def test_a_request_whose_body_is_still_to_come_is_answered_too(own: Running) -> 
         head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
         own.process.send_signal(signal.SIGINT)
-        wait_until(own, "stopping")
+        wait_until(own, "stops after")
         connection.sendall(body[5:])
         assert connection.makefile("rb").read().startswith(b"HTTP/1.1 200 OK")
     assert own.wait()[0] == 0
@@ -132,7 +124,7 @@ def test_a_second_signal_ends_it_whatever_waits(own: Running) -> None:
             b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
         )
         own.process.send_signal(signal.SIGINT)
-        wait_until(own, "stopping")
+        wait_until(own, "stops after")
         own.process.send_signal(signal.SIGINT)
         own.process.wait(20)  # the body may take 30 s
 
@@ -140,7 +132,7 @@ def test_a_second_signal_ends_it_whatever_waits(own: Running) -> None:
 def test_who_leaves_before_the_answer_is_counted_and_what_it_asked_is_not_run(bundle: Path) -> None:
     body = json.dumps({"texts": ["oil leak at the feed pump " * 300] * 200}).encode()
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    with serving(bundle, "--max-bytes", 1 << 24) as own:
+    with serving(bundle, "--max-bytes", 1 << 24, "--timeout", SECONDS) as own:
         with socket.create_connection(("127.0.0.1", own.port)) as connection:
             connection.sendall(head % len(body) + body)
             wait_for_metric(own, r"edgener_queue_texts [1-9]")
@@ -155,6 +147,7 @@ def test_who_connected_just_before_it_stops_listening_is_answered_and_who_says_n
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
     from edgener_runtime.services.http.app import create_app
+    from edgener_runtime.services.http.connections.table import ConnectionTable
     from edgener_runtime.services.http.server import Server
     from edgener_runtime.services.http.service import Service
 
@@ -162,7 +155,7 @@ def test_who_connected_just_before_it_stops_listening_is_answered_and_who_says_n
         service = Service(AsyncTokenClassifier(held), Limits())  # type: ignore[arg-type]
         config = uvicorn.Config(create_app(service), log_config=None, lifespan="off")
         config.load()
-        server = Server(config, service, "a url", drain=0)
+        server = Server(config, service, ConnectionTable(ConnectionLimits()), "a url")
         server.lifespan = config.lifespan_class(config)
         with socket.create_server(("127.0.0.1", 0)) as listening:
             await server.startup([listening])

@@ -1,0 +1,72 @@
+"""How many subwords this machine answers in time, measured at the start, and how many wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from edgener_runtime.aio import AsyncTokenClassifier, is_long
+from edgener_runtime.services.http.error_responses import RequestError
+
+_SENTENCE, _SUBWORDS = "Pump P-101 leaks at the seal. ", 8  # about
+_MOST = 2048  # subwords of a run: on a slow device they take seconds
+_SECONDS = 0.5  # of measurement, at least one run
+_SHARE = 0.25  # of what the machine can do: short and long texts run beside each other, and half of it is a margin
+_FEW = 2048  # characters that are not counted in subwords, of which there are hardly more
+
+
+@dataclass
+class Capacity:
+    """The subwords that may wait: as many short and as many long requests as can be answered in time."""
+
+    most: int | None = None  # None: unlimited
+    _waiting: Counter[bool] = field(default_factory=Counter)
+
+    async def measure(self, classifier: AsyncTokenClassifier, seconds: float) -> None:
+        """Measure the model, and set the most subwords that can be answered within `seconds`."""
+        windows = 2 * classifier.classifier.manifest.tokenizer.max_length  # subwords, so that each core has one
+        text = _SENTENCE * (min(windows, _MOST) // _SUBWORDS + 1)
+        subwords = await asyncio.to_thread(classifier.classifier.count_subwords, [text])
+        clock = asyncio.get_running_loop().time
+        begin, runs = clock(), 0
+        while clock() - begin < _SECONDS:
+            await classifier.predict(text)
+            runs += 1
+        self.most = max(1, int(runs * subwords / (clock() - begin) * seconds * _SHARE))
+
+    async def count(self, classifier: AsyncTokenClassifier, texts: Sequence[str]) -> int:
+        """The subwords of texts, or their characters where these are few."""
+        characters = sum(map(len, texts))
+        if self.most is None or characters <= min(_FEW, self.most):
+            return characters
+        return await asyncio.to_thread(classifier.classifier.count_subwords, texts)
+
+    @contextmanager
+    def hold(self, texts: Sequence[str], subwords: int) -> Iterator[None]:
+        """Count the subwords of a request until it is answered.
+
+        Raises RequestError: 413 where it has more than this machine answers in time, 429 where it has with those that
+        wait.
+        """
+        long = is_long(texts)
+        if self.most is not None and subwords > self.most:
+            raise RequestError(
+                413,
+                f"the request has {subwords} subwords, this machine answers at most {self.most} in time",
+                "Send fewer texts at once, or start the server with a longer --timeout.",
+            )
+        if self.most is not None and self._waiting[long] + subwords > self.most:
+            raise RequestError(
+                429,
+                f"{self._waiting[long]} subwords are pending, this machine answers at most {self.most} in time",
+                "Try again.",
+                {"Retry-After": "1"},
+            )
+        self._waiting[long] += subwords
+        try:
+            yield
+        finally:
+            self._waiting[long] -= subwords
