@@ -12,7 +12,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,19 +57,18 @@ class Stage:
         return (self.name, f"{self.wall:.1f}", f"{self.cpu:.1f}", passed, skipped, result)
 
 
-def run(stage: Stage, make: Sequence[str]) -> None:
-    """Run a stage, note what it took, and print its output as one piece when it ends."""
-    started = time.monotonic()
+def run(stage: Stage, make: Sequence[str], alone: bool = True) -> None:
+    """Run a stage and note what it took; its output comes line by line, or beside others in one piece at the end."""
+    started, lines = time.monotonic(), []
     _say(f"{stage.name} begins\n")
-    with tempfile.TemporaryFile("w+", errors="replace") as output:
-        process = subprocess.Popen([*make, stage.name], stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)  # the only way to the CPU time of one child beside others
-        process.returncode = stage.code = os.waitstatus_to_exitcode(status)
-        stage.wall, stage.cpu = (time.monotonic() - started) / 60, (usage.ru_utime + usage.ru_stime) / 60
-        output.seek(0)
-        lines = output.readlines()
-    for line in lines:
+    words = [*make, stage.name]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    for line in process.stdout or ():
         stage.read(line)
+        _say(line) if alone else lines.append(line)
+    _, status, usage = os.wait4(process.pid, 0)  # the only way to the CPU time of one child beside others
+    process.returncode = stage.code = os.waitstatus_to_exitcode(status)
+    stage.wall, stage.cpu = (time.monotonic() - started) / 60, (usage.ru_utime + usage.ru_stime) / 60
     _say("".join(lines))
 
 
@@ -93,7 +91,7 @@ def main(alone: Sequence[str], beside: Sequence[str] = (), make: Sequence[str] =
 
     def run_unless_one_failed(stage: Stage) -> None:
         if not _worst(stages):
-            run(stage, make)
+            run(stage, make, stage.name in alone)
 
     for workers, group in ((1, stages[: len(alone)]), (os.cpu_count() or 1, stages[len(alone) :])):
         with ThreadPoolExecutor(workers) as pool:
