@@ -64,7 +64,7 @@ def parse_pairs(values: Iterable[str]) -> Pairs:
 
 def _pairs_of_file(name: str) -> list[tuple[str, str]]:
     if not Path(name).exists():
-        raise UserInputError(f"--map-labels: found {name!r}, which is no file, expected OLD=NEW", _SUCH_PAIRS)
+        raise UserInputError(f"--map-labels: found {name!r}, not a file; expected OLD=NEW", _SUCH_PAIRS)
     text = read_text(Path(name))
     if text.lstrip().startswith("{"):
         record = _json(name, text)
@@ -93,7 +93,7 @@ def parse_tag_names(value: str, option: str = "--label-names") -> tuple[str, ...
         return _checked([name.strip() for name in value.split(",")], option)
     if not Path(value).exists():
         raise UserInputError(
-            f"{option}: found {value!r}, which is no file, expected names with commas", "Such as O,B-PER,I-PER"
+            f"{option}: found {value!r}, not a file; expected names with commas", "Such as O,B-PER,I-PER"
         )
     text = read_text(Path(value))
     if _JSON.match(text):

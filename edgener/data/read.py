@@ -97,13 +97,13 @@ def check_labels(known: tuple[str, ...], dataset: Dataset) -> None:
         raise UserInputError(
             f"{dataset.source} ({dataset.split}) has labels that training never saw: {', '.join(strange)}; "
             f"the model knows {', '.join(known)}",
-            f"Map each to a known one, or to O: --map-labels {strange[0]}={_likeliest(strange[0], known)}. "
+            f"Map each to a known one, or to O: --map-labels {strange[0]}={_most_alike(strange[0], known)}. "
             "An export can also be judged by churn on text without labels: a file with one text per line.",
         )
 
 
-def _likeliest(label: str, known: Sequence[str]) -> str:
-    """The known label that is written most like another, or O where none is."""
+def _most_alike(label: str, known: Sequence[str]) -> str:
+    """The known label that is spelt most like another, or O where none is."""
     names = {name.casefold(): name for name in known}
     return next((names[name] for name in get_close_matches(label.casefold(), names, n=1, cutoff=0.4)), OUTSIDE)
 
