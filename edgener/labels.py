@@ -200,20 +200,20 @@ def _schemes(entities: Sequence[str], file: Path) -> list[str]:
 
 
 def _with_letters(letters: set[str]) -> list[str]:
-    """The schemes with the fewest letters that have these and could begin an entity with them."""
+    """The schemes with the fewest letters that have these and could mark an entity with them."""
     if not letters or not letters & {"B", "I"}:
         return []
-    fitting = [each for each in SCHEMES.values() if letters <= set(each.letters) and _can_begin(each.name, letters)]
+    fitting = [each for each in SCHEMES.values() if letters <= set(each.letters) and _can_mark(each.name, letters)]
     fewest = min((len(each.letters) for each in fitting), default=0)
     found = [each.name for each in fitting if len(each.letters) == fewest]
     return found if letters == {"B", "I"} else found[:1]
 
 
-def _can_begin(scheme: str, letters: set[str]) -> bool:
+def _can_mark(scheme: str, letters: set[str]) -> bool:
+    """Whether labels with these prefixes begin and end an entity of a scheme; B and I alone never end one of BIOES."""
     rules = SCHEMES[scheme]
-    return any(
-        role in rules.opens for letter, role in zip(rules.letters, rules.roles, strict=True) if letter in letters
-    )
+    roles = {role for letter, role in zip(rules.letters, rules.roles, strict=True) if letter in letters}
+    return not roles.isdisjoint(rules.opens) and not roles.isdisjoint(rules.ends)
 
 
 def _given(scheme: str, entities: Sequence[str]) -> str:
@@ -222,7 +222,7 @@ def _given(scheme: str, entities: Sequence[str]) -> str:
     if scheme == "IO" and prefixes == {""}:
         scheme = "PLAIN"
     strange = [name for name in entities if prefix_of(name) not in [*SCHEMES[scheme].letters]]
-    if scheme != "PLAIN" and (strange or not _can_begin(scheme, prefixes)):
+    if scheme != "PLAIN" and (strange or not _can_mark(scheme, prefixes)):
         raise UserInputError(
             f"--model-scheme is {scheme}; the labels are {', '.join(strange or entities)[:200]}",
             "Leave it out to derive the scheme from the labels.",

@@ -151,6 +151,11 @@ def test_two_labels_of_one_meaning_are_refused() -> None:
     assert "the labels B-PER, b_PER mean the same" in refused("O B-PER I-PER b_PER").message
 
 
+@pytest.mark.parametrize("scheme", ["BIOES", "BILOU"])
+def test_a_scheme_in_which_the_labels_end_no_entity_is_refused(scheme: str) -> None:
+    assert f"--model-scheme is {scheme}; the labels are B-X, I-X" in refused("O B-X I-X", scheme=scheme).message
+
+
 @pytest.mark.parametrize(
     ("names", "scheme"),
     [("O PER LOC", "BIOES"), ("O B-X I-X", "IO"), ("O I-X", "IOB2"), ("O B-X I-X E-X", "IOB2"), ("O I-X PER", "IOB1")],

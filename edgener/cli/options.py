@@ -58,7 +58,7 @@ _DATA_OPTIONS = (
         "--label-names",
         metavar="O,B-PER,...",
         callback=lambda *args: parse_tag_names(args[2]) if args[2] else None,
-        help="Names of numbered tags, from 0 on, or a file with one name per line.",
+        help="Names of numbered tags, from 0 on, or a file: one name per line, or a config.json.",
     ),
     click.option(
         "--map-labels",

@@ -17,6 +17,7 @@ from .types import Dataset, Sentence
 
 OUTSIDE = "O"
 _JSON = re.compile(r'\s*(\[\s*["\]]|\{)')  # [PAD] is a name
+_SUCH_PAIRS = "Such as --map-labels PERSON=PER, or a file with one pair per line."
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -62,6 +63,8 @@ def parse_pairs(values: Iterable[str]) -> Pairs:
 
 
 def _pairs_of_file(name: str) -> list[tuple[str, str]]:
+    if not Path(name).exists():
+        raise UserInputError(f"--map-labels: found {name!r}, not a file; expected OLD=NEW", _SUCH_PAIRS)
     text = read_text(Path(name))
     if text.lstrip().startswith("{"):
         record = _json(name, text)
@@ -75,7 +78,7 @@ def _pairs_of_file(name: str) -> list[tuple[str, str]]:
 def _pair(text: str, where: str) -> tuple[str, str]:
     old, _, new = text.rpartition("=")
     if not old.strip() or not new.strip():
-        raise UserInputError(f"{where}: found {text!r}, expected OLD=NEW", "Such as --map-labels PERSON=PER")
+        raise UserInputError(f"{where}: found {text!r}, expected OLD=NEW", _SUCH_PAIRS)
     return old.strip(), new.strip()
 
 
@@ -88,6 +91,10 @@ def parse_tag_names(value: str, option: str = "--label-names") -> tuple[str, ...
         return _checked(_json(option, value), option)
     if "," in value:
         return _checked([name.strip() for name in value.split(",")], option)
+    if not Path(value).exists():
+        raise UserInputError(
+            f"{option}: found {value!r}, not a file; expected names with commas", "Such as O,B-PER,I-PER"
+        )
     text = read_text(Path(value))
     if _JSON.match(text):
         return _checked(_numbered(_json(value, text)), value)

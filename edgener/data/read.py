@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from edgener_runtime.errors import UserInputError
 
 from . import reasons
 from .folders import WHOLE, split_paths
-from .labels import map_labels
+from .labels import OUTSIDE, map_labels
 from .types import Dataset, Sentence
 
 FORMATS = ("auto", *READERS)
@@ -96,9 +97,15 @@ def check_labels(known: tuple[str, ...], dataset: Dataset) -> None:
         raise UserInputError(
             f"{dataset.source} ({dataset.split}) has labels that training never saw: {', '.join(strange)}; "
             f"the model knows {', '.join(known)}",
-            f"Map each to a known one, or to O: --map-labels {strange[0]}={known[0] if known else 'O'}. "
+            f"Map each to a known one, or to O: --map-labels {strange[0]}={_most_alike(strange[0], known)}. "
             "An export can also be judged by churn on text without labels: a file with one text per line.",
         )
+
+
+def _most_alike(label: str, known: Sequence[str]) -> str:
+    """The known label that is spelt most like another, or O where none is."""
+    names = {name.casefold(): name for name in known}
+    return next((names[name] for name in get_close_matches(label.casefold(), names, n=1, cutoff=0.4)), OUTSIDE)
 
 
 def check_labelled(dataset: Dataset) -> None:

@@ -138,6 +138,17 @@ def test_the_table_shows_figures_and_where_the_bundle_stands(trained: Path, data
         assert word in done.stdout
 
 
+def test_the_table_with_the_longest_name_of_a_variant_fits_80_columns(
+    trained: Path, data: Path, tmp_path: Path
+) -> None:
+    done = run(
+        trained, "--out", tmp_path / "out", "--data", data, "--variant", "fp32,int8-weight-only", "--max-churn", 1
+    )
+    table = done.stdout.partition("label scheme")[0].splitlines()
+    assert any(line.startswith("int8-weight-only  ") for line in table), done.output
+    assert max(map(len, table)) <= 80
+
+
 def test_the_options_stand_in_the_script_that_makes_the_bundle_again(trained: Path, data: Path, tmp_path: Path) -> None:
     budgets = ["--max-f1-drop", "COMPONENT=0", "--gate", "100", "--max-churn", "0", "--max-batch-effect", "0"]
     assert run(trained, "--out", tmp_path / "out", "--data", data, "--variant", "same", *budgets).exit_code == 0

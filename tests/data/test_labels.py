@@ -47,7 +47,7 @@ def test_pairs_may_stand_in_a_file(tmp_path: Path, text: str) -> None:
         (["=PER"], "found '=PER', expected OLD=NEW"),
         (["PER="], "expected OLD=NEW"),
         (["A=B", "A=C"], "maps 'A' to 'B' and to 'C'"),
-        (["nowhere"], "there is no file nowhere"),
+        (["nowhere"], "found 'nowhere', not a file; expected OLD=NEW"),
     ],
 )
 def test_pairs_that_are_none_are_refused(values: Sequence[str], message: str) -> None:

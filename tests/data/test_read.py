@@ -211,6 +211,17 @@ def test_labels_that_training_never_saw_are_named(tmp_path: Path) -> None:
         check_labels(("EQ",), dataset)
 
 
+@pytest.mark.parametrize(
+    ("known", "new"), [(("PLACE", "f/leak"), "f/leak"), (("X", "LEAKS"), "LEAKS"), (("PLACE", "B"), "O"), ((), "O")]
+)
+def test_a_label_that_training_never_saw_is_proposed_as_one_alike_or_as_o(
+    tmp_path: Path, known: tuple[str, ...], new: str
+) -> None:
+    with pytest.raises(UserInputError) as refused:
+        check_labels(("EQ", *known), whole(write(tmp_path / "a.txt", CONLL)))
+    assert refused.value.hint and f"--map-labels F/Leak={new}. " in refused.value.hint
+
+
 def test_a_sentence_of_641_tokens_and_an_empty_one_are_read(tmp_path: Path) -> None:
     tokens = ["泵"] * 641
     records = [{"tokens": tokens, "entities": [{"start": 640, "end": 641, "type": "X"}]}, {"text": "", "entities": []}]

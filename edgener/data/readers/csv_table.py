@@ -62,7 +62,7 @@ def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     body = [row for row in rows[1:] if any(cell.strip() for cell in row.cells) or layout.sentence is None]
     per_sentence = layout.sentence is None and _has_lists(body, layout)
     if not per_sentence and layout.sentence is None and all(any(row.cells) for row in body):
-        raise _no_columns(file.path, header)
+        raise _no_sentences(file.path, header, layout)
     found = _listed(body, layout, bad) if per_sentence else _grouped(body, layout, bad)
     tagged = checked_tags(list(found), bad.report)
     return Reading(*_with_format(sentences_of_tags(tagged, options.get("scheme", "auto"), bad.counts)))
@@ -111,7 +111,16 @@ def _no_columns(path: Path, header: Sequence[str]) -> UserInputError:
     return UserInputError(
         f"{path}: read as a table, whose first row names no columns for the sentence, the token and its tag: "
         f"{', '.join(header)[:200] or 'nothing'}",
-        "Name them in the first row: sentence,token,tag. Other kinds of columns: --format conll",
+        "Name them in the first row: sentence,token,tag. Or count them: --token-column 2 --tag-column 3",
+    )
+
+
+def _no_sentences(path: Path, header: Sequence[str], layout: TableLayout) -> UserInputError:
+    token, tag = header[layout.token].strip(), header[layout.tag].strip()
+    return UserInputError(
+        f"{path}: read as a table, whose first row names no column for the sentence, and no row has as many words in "
+        f"{token!r} as tags in {tag!r}: {', '.join(header)[:200]}",
+        "With a token per row, number the sentences in a column named sentence, or put an empty row between them.",
     )
 
 

@@ -183,7 +183,9 @@ def _name(tag: Any, names: Sequence[str] | None) -> str:
         return tag
     if names and type(tag) is int and 0 <= tag < len(names):
         return names[tag]
-    raise BrokenRecordError(f"tags below {len(names)}, as there are {len(names)} names" if names else "tags by name")
+    raise BrokenRecordError(
+        f"tags below {len(names)}, as there are {len(names)} names, not {tag}" if names else "tags by name"
+    )
 
 
 def _with_spans(

@@ -56,7 +56,13 @@ def test_columns_may_be_named(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("id,text\n1,Mira left\n", "names no columns for the sentence, the token and its tag: id, text"),
-        ("token,tag\nMira,B-PER\nleft,O\n", "names no columns for the sentence"),
+        (
+            "token,tag\nMira,B-PER\nleft,O\n",
+            "names no column for the sentence, and no row has as many words in 'token'",
+        ),
+        ("nr;wort;tag\n1;Mira;B-PER\n", "names no columns for the sentence, the token and its tag: nr, wort, tag"),
+        ("nr;token;label\n1;Mira;B-PER\n1;left;O\n", "in 'token' as tags in 'label': nr, token, label"),
+        ("text,label\nMira left,GOOD\n", "no row has as many words in 'text' as tags in 'label'"),
         ('sentence,token,tag\n1,"Mi"ra,B-PER\n', "a.csv:2: not a row of a table"),
         ("sentence,token,tag\n1,Mira,B-PER\n1,,O\n", "a.csv:3: found '1,,O', expected a token and a tag"),
         ("sentence,token,tag\n1,Mira,B-PER\n1,left\n", "a.csv:3: found '1,left', expected a token and a tag"),

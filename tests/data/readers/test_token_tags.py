@@ -49,7 +49,7 @@ def test_numbers_without_names_are_refused_even_where_lines_are_skipped() -> Non
 @pytest.mark.parametrize(
     ("record", "expected"),
     [
-        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, 4]}, "tags below 4, as there are 4 names"),
+        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, 4]}, "tags below 4, as there are 4 names, not 4"),
         ({"tokens": TOKENS, "ner_tags": [1, 2, 0, -100]}, "tags below 4"),
         ({"tokens": TOKENS, "ner_tags": [1, 2]}, "a tag for each of 4 tokens, not 2 tags"),
         ({"tokens": TOKENS, "ner_tags": []}, "a tag for each of 4 tokens, not 0 tags"),
