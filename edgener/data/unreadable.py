@@ -124,6 +124,7 @@ KINDS = (
     UnreadableKind("an HTML page", _starts("<!doctype html", "<html", "<body", "<head"), _EXPORT),
     UnreadableKind("an XML document", _starts("<?xml"), _EXPORT),
     UnreadableKind("an RTF document", _starts("{\\rtf"), _EXPORT),
+    UnreadableKind("CoNLL-2012 columns with brackets, such as (PERSON*", _starts("#begin document"), _EXPORT),
     UnreadableKind("LaTeX", _starts("\\documentclass", "\\begin{"), _EXPORT),
     UnreadableKind("YAML", _is_yaml, _EXPORT),
     UnreadableKind("text with inline tags such as <PER>...</PER> (inline XML)", _many(_ELEMENT, 0.2), _EXPORT),

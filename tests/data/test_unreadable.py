@@ -35,6 +35,7 @@ KINDS = [
     (b"Mira B_PER\nWeber I_PER\nleft O\n", "tokens with tags that are not written as B-LABEL"),
     (b"Mira PER-B\nWeber PER-I\nleft O\n", "tokens with tags that are not written as B-LABEL"),
     (b"Mira NN B:PER\nWeber NN I:PER\nleft V O\n", "tokens with tags that are not written as B-LABEL"),
+    (b"#begin document (a); part 000\na 0 0 Mira NNP (PER)\na 0 1 left VBD *\n", "CoNLL-2012 columns with brackets"),
     (b"# Shift log\n\nMira fixed the lathe.\n", "a Markdown document"),
     (WRAPPED.encode(), "prose"),
     (b"Mira left. She took the lathe. Nobody saw her.", "prose"),

@@ -112,10 +112,11 @@ def read_rows(rows: Rows, bad: BadLines, formats: Sequence[RecordFormat], option
 
 
 def entity_list(record: dict[str, Any]) -> Any:
-    """The list under the first known key, else one of the shape of entities under any key, or None."""
-    known = next((record[key] for key in ("entities", "label", "labels", "spans") if key in record), None)
-    if known is not None:
-        return known
+    """What stands under the known keys, first what looks like entities; else such a list under any key, or None."""
+    known = [record[key] for key in ("entities", "label", "labels", "spans") if key in record]
+    found = next((value for value in known if looks_like_entities(value)), None)
+    if found is not None or known:
+        return found or next((value for value in known if value is not None), None)
     return next((value for key, value in record.items() if key not in OTHERS and looks_like_entities(value)), None)
 
 
