@@ -182,7 +182,7 @@ def _grouped(rows: Sequence[TableRow], layout: TableLayout, bad: BadLines) -> It
 
 
 def _is_joined(token: str) -> bool:
-    """Whether a stray quotation mark made rows a token."""
+    """Whether a stray quotation mark joined rows into one token."""
     return "\n" in token and any(delimiter in token for delimiter in _DELIMITERS)
 
 

@@ -23,30 +23,30 @@ def _matches(record: Any) -> bool:
 
 def _counts_characters(text: str, tokens: Sequence[Any], items: Sequence[dict[str, Any]]) -> bool:
     """Whether entities begin and end where words of the text do. Raises BrokenRecordError where that may be chance."""
-    places, spans = _places(text, tokens), [range_of(item) for item in items]
-    if not {start for start, _ in spans} <= {start for start, _ in places}:
+    ranges, spans = _ranges(text, tokens), [range_of(item) for item in items]
+    if not {start for start, _ in spans} <= {start for start, _ in ranges}:
         return False
-    if not {end for _, end in spans} <= {end for _, end in places}:
+    if not {end for _, end in spans} <= {end for _, end in ranges}:
         return False
     if not all(0 <= start < end <= len(tokens) for start, end in spans):
         return True
-    if all((start, end) == (places[start][0], places[end - 1][1]) for start, end in spans):
+    if all((start, end) == (ranges[start][0], ranges[end - 1][1]) for start, end in spans):
         return False
     if any(item.get("text") for item in items):
         return all(text[start:end] == item.get("text") for item, (start, end) in zip(items, spans, strict=True))
     raise BrokenRecordError('entities that count either the characters of "text" or the tokens; remove one of the two')
 
 
-def _places(text: str, tokens: Sequence[Any]) -> list[tuple[int, int]]:
+def _ranges(text: str, tokens: Sequence[Any]) -> list[tuple[int, int]]:
     """Where each word stands in the text; nothing where one is missing."""
-    places, end = list[tuple[int, int]](), 0
+    ranges, end = list[tuple[int, int]](), 0
     for token in tokens:
         start = text.find(token, end) if isinstance(token, str) and token else -1
         if start < 0:
             return []
         end = start + len(token)
-        places.append((start, end))
-    return places
+        ranges.append((start, end))
+    return ranges
 
 
 FORMAT = RecordFormat(
