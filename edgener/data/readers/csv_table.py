@@ -157,7 +157,7 @@ def _no_columns(path: Path, header: Sequence[str]) -> UserInputError:
     return UserInputError(
         f"{path}: read as a table, whose first row names no columns for the sentence, the token and its tag: "
         f"{', '.join(header)[:200] or 'nothing'}",
-        "Name them in the first row: sentence,token,tag. Other kinds of columns: --format conll",
+        "Name them in the first row: sentence,token,tag. Columns by tab or space without names: --format conll",
     )
 
 
