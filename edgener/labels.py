@@ -20,7 +20,7 @@ _STRAY = 9  # of ten entities in IOB1 at least nine begin with I-; a weak model 
 # Labels of special tokens and of later subwords. A word in place of brackets is one only where entities have prefixes.
 _SPECIAL = re.compile(r"\[.+\]|<.+>|X|PAD|CLS|SEP")
 _SPECIAL_WORD = re.compile(r"pad|cls|sep|unk|mask|bos|eos|start|stop|end|x", re.IGNORECASE)
-_NO_NAME = re.compile(r"LABEL_\d+")
+_NO_NAME = re.compile(r"(label|class|tag)?[ _-]?\d+", re.IGNORECASE)
 _PART = r"(begin|beg|start|inside|inner|in|middle|mid|end|last|single|unit|[BIMESLU])\d*"
 _OTHER_STYLE = re.compile(rf"{_PART}[\W_]+\S.*|.+[\W_]{_PART}|[BIMESLU][\W_]?", re.IGNORECASE)
 _LIKE_OUTSIDE = {"o", "other", "others", "outside", "out", "none", "null", "nan", "0", "_", "-", "no", "non-entity"}
@@ -135,7 +135,8 @@ def _own_names(by_number: dict[int, Any], config: dict[str, Any], file: Path) ->
                 "Correct it.",
             )
     names = _distinct(list(by_number.values()), f"{file}: id2label")
-    if any(_NO_NAME.fullmatch(name) for name in names) or all(name.isdecimal() for name in names):
+    nameless = [name for name in names if _NO_NAME.fullmatch(name)]
+    if any(name.startswith("LABEL_") for name in nameless) or len(nameless) == len(names):
         example = _names_elsewhere(config, count) or ["O", "B-PER", "I-PER", "..."]
         raise UserInputError(
             f"{file} numbers its labels and does not name them: {', '.join(names[:3])} ...",
@@ -159,7 +160,7 @@ def _names_elsewhere(config: dict[str, Any], count: int) -> list[str]:
     if not isinstance(known, dict) or sorted(map(str, known.values())) != sorted(map(str, range(count))):
         return []
     names = sorted(known, key=lambda name: int(known[name]))
-    return [] if any(_NO_NAME.fullmatch(name) for name in names) else names
+    return [] if any(map(_NO_NAME.fullmatch, names)) else names
 
 
 def _listed(names: Iterable[Any]) -> str:

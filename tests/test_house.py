@@ -83,7 +83,6 @@ MAY_BE_SHORT = {
     "edgener.cli.release.calibration": "the options that export and search share",
     "edgener.data.align": "the one alignment of words and subwords, for training and parity",
     "edgener.data.readers.spacy": "one reader a file",
-    "edgener.data.readers.token_spans": "one reader a file",
     "edgener.progress": "shared by the pipeline, the search and the commands",
     "edgener_exporters.distance": "the one distance of logits, rounded in one place",
     "edgener_exporters.libraries": "errors and logs of other libraries are mapped in one place",

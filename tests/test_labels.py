@@ -215,6 +215,9 @@ def test_what_is_wrong_in_id2label_is_named(id2label: Any, words: str) -> None:
     [
         {"id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}},
         {"id2label": {"0": "0", "1": "1", "2": "2"}},
+        {"id2label": {"0": "label_0", "1": "label_1", "2": "label_2"}},
+        {"id2label": {"0": "Class 0", "1": "Class 1", "2": "Class 2"}},
+        {"id2label": {"0": "0", "1": "1", "2": "2"}, "label2id": {"0": 0, "1": 1, "2": 2}},
         {"id2label": {"0": "O", "1": "LABEL_1", "2": "LABEL_2"}},
         {"num_labels": 3},
     ],
@@ -222,7 +225,7 @@ def test_what_is_wrong_in_id2label_is_named(id2label: Any, words: str) -> None:
 def test_labels_without_names_are_refused_until_they_are_given(config: dict[str, Any]) -> None:
     with pytest.raises(UserInputError, match="numbers its labels and does not name them") as raised:
         names(config)
-    assert raised.value.hint and "Give 3 names" in raised.value.hint and "--model-labels" in raised.value.hint
+    assert raised.value.hint and "Give 3 names" in raised.value.hint and "--model-labels O," in raised.value.hint
     assert names(config, "O", "B-X", "I-X") == ("O", "B-X", "I-X")
     with pytest.raises(UserInputError, match=r"2 names of labels are given; .* has 3 labels"):
         names(config, "O", "B-X")

@@ -7,6 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from edgener_runtime.errors import UserInputError
 
 from . import reasons
 from .sentences import sentence_of_tokens
@@ -16,6 +20,7 @@ from .types import Sentence
 
 PLAIN = re.compile(r"[^\W\d_][\w/.:&-]*(?: [\w/.:&-]+)*")
 _PREFIXED = re.compile(r"[BIEMSLU](?:[-_:/.| ].+)?|.+[-_][BIEMSLU]")
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 EXPECTED = "tags such as B-LABEL or O"
 
 
@@ -32,6 +37,31 @@ def is_plain(tags: Iterable[str]) -> bool:
     """Whether tags are names of labels without a prefix: `PER`, `O`; not `B_PER`, and not `B` and `I` alone."""
     names = set(tags) - {"O"}
     return bool(names) and not any(map(_PREFIXED.fullmatch, names))
+
+
+def is_number(tag: Any) -> bool:
+    """Whether a tag is a number, also one that became text on its way through a table."""
+    return type(tag) is int or (isinstance(tag, str) and bool(_NUMBER.fullmatch(tag)))
+
+
+def name_of(tag: Any, names: Sequence[str] | None) -> str | None:
+    """A tag by its name, that of a number from `names`; None for what has no name."""
+    if isinstance(tag, str) and not is_number(tag):
+        return tag
+    return names[int(tag)] if names and is_number(tag) and 0 <= int(tag) < len(names) else None
+
+
+def without_names(where: str, number: Any) -> UserInputError:
+    """The error for tags that are numbers, where nothing says their names."""
+    return UserInputError(
+        f"{where}: its tags are numbers such as {number}, and the file has no names for them",
+        "Name the labels in the order of their numbers: --label-names O,B-PER,I-PER, or a file with one per line.",
+    )
+
+
+def names_in_vain(path: Path) -> UserInputError:
+    """The error for --label-names where no tag is a number."""
+    return UserInputError(f"{path} has no tags that are numbers for --label-names", "Leave out --label-names.")
 
 
 def with_prefix(tag: str) -> str:

@@ -46,6 +46,7 @@ _ELEMENT = re.compile(r"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>[^<>]+</\1\s*>")
 _LINK = re.compile(r"\[[^\[\]]+\](?:\(\w[^()\s]*\)|\{[^{}]*\"entity\")|\[[A-Z][A-Z_]+ [^\[\]]+\]")
 _HEADING = re.compile(r"#{1,6} \S.*\n\s*\n|```")
 _SLASHED = re.compile(r"\S+[/|_](?:O|[BIESLUM]-\S+)")
+_TAG_LIKE = re.compile(r"(?i:[bieslum][-_:./]\w\S*|\w\S*[-_:./][bieslum]|[bieslumo]|-|_)")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-ZÀ-Þ])|[。！？]")
 
 
@@ -82,6 +83,13 @@ def _is_slashed(text: str) -> bool:
     return bool(words) and sum(bool(_SLASHED.fullmatch(word)) for word in words) >= 0.8 * len(words)
 
 
+def _has_tags_of_another_form(text: str) -> bool:
+    """Whether most lines are a token and what could be its tag, not all of them the same."""
+    last = [line.split()[-1] for line in _lines(text) if len(line.split()) > 1]
+    like = [word for word in last if _TAG_LIKE.fullmatch(word)]
+    return len(like) > 1 and len(like) >= 0.8 * len(_lines(text)) and len({*like}) > 1
+
+
 def _is_yaml(text: str) -> bool:
     return bool(re.match(r"(?:---\s*\n|version:|nlu:)", text.lstrip())) and "\n" in text
 
@@ -110,17 +118,22 @@ def _is_words(text: str) -> bool:
 
 
 _WORDS = "For tokens with blank lines between sentences: --format conll. For texts, one per line: --format lines"
+_REWRITE = "Write the tags so, with capitals and a hyphen. For texts without labels, one per line: --format lines"
 _TEXTS = "Write one text per line (--format lines says that it is so), or labelled text: edgener data formats"
 KINDS = (
     UnreadableKind("an HTML page", _starts("<!doctype html", "<html", "<body", "<head"), _EXPORT),
     UnreadableKind("an XML document", _starts("<?xml"), _EXPORT),
     UnreadableKind("an RTF document", _starts("{\\rtf"), _EXPORT),
+    UnreadableKind("CoNLL-2012 columns with brackets, such as (PERSON*", _starts("#begin document"), _EXPORT),
     UnreadableKind("LaTeX", _starts("\\documentclass", "\\begin{"), _EXPORT),
     UnreadableKind("YAML", _is_yaml, _EXPORT),
     UnreadableKind("text with inline tags such as <PER>...</PER> (inline XML)", _many(_ELEMENT, 0.2), _EXPORT),
     UnreadableKind("an XML document", _starts("<"), _EXPORT),
     UnreadableKind("text with inline entities such as [Oslo](LOC) or [LOC Oslo]", _many(_LINK, 0.2), _EXPORT),
     UnreadableKind("tokens with their tags behind a slash or a bar", _is_slashed, _EXPORT),
+    UnreadableKind(
+        "tokens with tags that are not written as B-LABEL, I-LABEL and O", _has_tags_of_another_form, _REWRITE
+    ),
     UnreadableKind("a Markdown document", lambda text: bool(_HEADING.match(text.lstrip("\n"))), _TEXTS),
     UnreadableKind("a list of words without tags", _is_words, _WORDS),
     UnreadableKind("prose", _is_prose, _TEXTS),

@@ -72,9 +72,14 @@ def _listed(value: Any) -> Any:
 
 
 def _named(value: Any, names: Sequence[str] | None) -> Any:
+    """The names of numbers; a number without one, such as -1 of text without labels, stays visible as that."""
     if names is None or not isinstance(value, list):
         return value
-    return [names[item] if type(item) is int and 0 <= item < len(names) else item for item in value]
+    return [_name(item, names) if type(item) is int else item for item in value]
+
+
+def _name(number: int, names: Sequence[str]) -> str:
+    return names[number] if 0 <= number < len(names) else f"{number} (no name of {len(names)})"
 
 
 def _table(path: Path) -> pa.Table:

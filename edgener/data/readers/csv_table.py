@@ -5,12 +5,20 @@ from __future__ import annotations
 import ast
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from edgener.data.tagged import TaggedTokens, checked_tags, sentences_of_tags
+from edgener.data.tagged import (
+    TaggedTokens,
+    checked_tags,
+    is_number,
+    name_of,
+    names_in_vain,
+    sentences_of_tags,
+    without_names,
+)
 from edgener_runtime.errors import UserInputError
 
 from .lines import BadLines, DataFile, Reading
@@ -52,7 +60,7 @@ def has_header(path: Path, text: str) -> bool:
 
 def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     """The sentences of a table with a header. Raises UserInputError where no columns are tokens and tags."""
-    rows = list(_rows(file.text, bad))
+    rows = _rows(file.text, bad)
     if not rows:
         return Reading([], "csv")
     header = rows[0].cells
@@ -64,28 +72,66 @@ def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     if not per_sentence and layout.sentence is None and all(any(row.cells) for row in body):
         raise _no_sentences(file.path, header, layout)
     found = _listed(body, layout, bad) if per_sentence else _grouped(body, layout, bad)
-    tagged = checked_tags(list(found), bad.report)
+    tagged = checked_tags(_named(list(found), options.get("label_names"), bad), bad.report)
     return Reading(*_with_format(sentences_of_tags(tagged, options.get("scheme", "auto"), bad.counts)))
+
+
+def _named(tagged: list[TaggedTokens], names: Sequence[str] | None, bad: BadLines) -> list[TaggedTokens]:
+    """The sentences with the names of tags that are numbers. Raises UserInputError where they have none."""
+    numbered = [(sentence.line, tag) for sentence in tagged for tag in sentence.tags if is_number(tag)]
+    if numbered and not names:
+        raise without_names(f"{bad.path}:{numbered[0][0]}", numbered[0][1])
+    if names and not numbered:
+        raise names_in_vain(bad.path)
+    return [replace(sentence, tags=[name_of(tag, names) or tag for tag in sentence.tags]) for sentence in tagged]
 
 
 def _with_format(found: tuple[list[Any], str]) -> tuple[list[Any], str, str]:
     return found[0], "csv", found[1]
 
 
-def _rows(text: str, bad: BadLines) -> Iterator[TableRow]:
-    """The rows of a table; its delimiter is the one that parts most of its first row."""
+def _rows(text: str, bad: BadLines) -> list[TableRow]:
+    """The rows of a table; its delimiter is the one that parts most of its first row.
+
+    Where quotation marks join lines, and each line is a whole row without them, the marks are tokens.
+    """
     first = text.lstrip("\n").split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(StringIO(text), delimiter=delimiter, strict=True)
+    literal = list(_parsed(text, delimiter, csv.QUOTE_NONE))
+    try:
+        rows = list(_parsed(text, delimiter, csv.QUOTE_MINIMAL))
+    except _TableError as error:
+        if delimiter == "\t" and _is_whole(literal):
+            return literal
+        raise UserInputError(
+            f"{bad.path}:{error.line}: not a row of a table: {error}", "Check the quotation marks of this row."
+        ) from None
+    joined = any("\n" in cell for row in rows for cell in row.cells)
+    return literal if joined and _is_whole(literal) else rows
+
+
+class _TableError(ValueError):
+    """A fault of a table, and the line where its row begins."""
+
+    def __init__(self, line: int, fault: csv.Error) -> None:
+        super().__init__(str(fault))
+        self.line = line
+
+
+def _parsed(text: str, delimiter: str, quoting: Literal[0, 3]) -> Iterator[TableRow]:
+    reader = csv.reader(StringIO(text), delimiter=delimiter, quoting=quoting, strict=True)
     line = 1
     try:
         for cells in reader:
             yield TableRow(line, cells)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise UserInputError(
-            f"{bad.path}:{line}: not a row of a table: {error}", "Check the quotation marks of this row."
-        ) from None
+        raise _TableError(line, error) from None
+
+
+def _is_whole(rows: Sequence[TableRow]) -> bool:
+    """Whether every row that is not blank has the header's number of cells."""
+    return all(len(row.cells) == len(rows[0].cells) for row in rows if any(row.cells))
 
 
 def _layout(header: Sequence[str], options: Mapping[str, Any]) -> TableLayout | None:
@@ -111,7 +157,7 @@ def _no_columns(path: Path, header: Sequence[str]) -> UserInputError:
     return UserInputError(
         f"{path}: read as a table, whose first row names no columns for the sentence, the token and its tag: "
         f"{', '.join(header)[:200] or 'nothing'}",
-        "Name them in the first row: sentence,token,tag. Or count them: --token-column 2 --tag-column 3",
+        "Name them in the first row: sentence,token,tag. Columns by tab or space without names: --format conll",
     )
 
 
@@ -134,7 +180,7 @@ def _grouped(rows: Sequence[TableRow], layout: TableLayout, bad: BadLines) -> It
                 yield TaggedTokens(line, tokens, tags)
             before, line, tokens, tags = mark, 0, [], []
         token, tag = (_cell(row, column) for column in (layout.token, layout.tag))
-        if token and tag:
+        if token and tag and not _is_joined(token):
             line = line or row.line
             tokens.append(token)
             tags.append(tag)
@@ -142,6 +188,11 @@ def _grouped(rows: Sequence[TableRow], layout: TableLayout, bad: BadLines) -> It
             bad.report(row.line, ",".join(row.cells), "a token and a tag")
     if tokens:
         yield TaggedTokens(line, tokens, tags)
+
+
+def _is_joined(token: str) -> bool:
+    """Whether a stray quotation mark joined rows into one token."""
+    return "\n" in token and any(delimiter in token for delimiter in _DELIMITERS)
 
 
 def _mark(row: TableRow, layout: TableLayout) -> str | None:

@@ -31,8 +31,11 @@ def _content(record: Any, counts: Counter[str]) -> RecordContent:
 def _annotation(record: Any, counts: Counter[str]) -> dict[str, Any]:
     """The annotation of a task. Raises LeftOutError where it has none."""
     every = _objects(record.get("annotations") or record.get("completions") or [], "annotations")
-    done = [item for item in every if not item.get("was_cancelled")]
+    finished = [item for item in every if not item.get("was_cancelled")]
+    done = [item for item in finished if item.get("last_action") != "rejected"]  # by a reviewer
     if not done:
+        if finished:
+            raise LeftOutError(reasons.records_answered("reject"))
         if every:
             raise LeftOutError(reasons.CANCELLED)
         raise LeftOutError(reasons.PREDICTED if record.get("predictions") else reasons.UNANNOTATED)

@@ -12,7 +12,15 @@ from typing import Any
 
 from edgener.data import reasons
 from edgener.data.sentences import sentence_of_text, sentence_of_tokens
-from edgener.data.tagged import TaggedTokens, checked_tags, sentences_of_tags
+from edgener.data.tagged import (
+    TaggedTokens,
+    checked_tags,
+    is_number,
+    name_of,
+    names_in_vain,
+    sentences_of_tags,
+    without_names,
+)
 from edgener.data.types import Sentence
 from edgener_runtime.errors import UserInputError
 
@@ -96,7 +104,7 @@ def read_rows(rows: Rows, bad: BadLines, formats: Sequence[RecordFormat], option
         except BrokenRecordError as broken:
             bad.report(line, json.dumps(record, ensure_ascii=False, default=str), str(broken))
     if names and not numbered:
-        raise UserInputError(f"{bad.path} has no tags that are numbers for --label-names", "Leave out --label-names.")
+        raise names_in_vain(bad.path)
     if labelled and bare:
         bad.counts[reasons.UNLABELLED] += len(bare)
     sentences, scheme = _with_spans(labelled or bare, options, bad)
@@ -104,10 +112,11 @@ def read_rows(rows: Rows, bad: BadLines, formats: Sequence[RecordFormat], option
 
 
 def entity_list(record: dict[str, Any]) -> Any:
-    """The list under the first known key, else one of the shape of entities under any key, or None."""
-    known = next((record[key] for key in ("entities", "label", "labels", "spans") if key in record), None)
-    if known is not None:
-        return known
+    """What stands under the known keys, first what looks like entities; else such a list under any key, or None."""
+    known = [record[key] for key in ("entities", "label", "labels", "spans") if key in record]
+    found = next((value for value in known if looks_like_entities(value)), None)
+    if found is not None or known:
+        return found or next((value for value in known if value is not None), None)
     return next((value for key, value in record.items() if key not in OTHERS and looks_like_entities(value)), None)
 
 
@@ -166,26 +175,25 @@ def _tagged(content: RecordContent, line: int, names: Sequence[str] | None, bad:
     tokens, tags = _checked_tokens(content.tokens), content.tags
     if len(tags) != len(tokens):
         raise BrokenRecordError(f"a tag for each of {len(tokens)} tokens, not {len(tags)} tags")
-    if _has_numbers(tags) and not names:
-        raise UserInputError(
-            f"{bad.path}{bad.unit}{line}: its tags are numbers such as {tags[0]}, and the file has no names for them",
-            "Name the labels in the order of their numbers: --label-names O,B-PER,I-PER, or a file with one per line.",
-        )
+    numbers = [tag for tag in tags if is_number(tag)]
+    if numbers and not names:
+        if any(isinstance(tag, str) and not is_number(tag) for tag in tags):
+            raise BrokenRecordError(f"tags that all have names, not {numbers[0]} among them")
+        raise without_names(f"{bad.path}{bad.unit}{line}", numbers[0])
     return TaggedTokens(line, tokens, [_name(tag, names) for tag in tags])
 
 
 def _has_numbers(tags: Any) -> bool:
-    return isinstance(tags, list) and any(type(tag) is int for tag in tags)
+    return isinstance(tags, list) and any(map(is_number, tags))
 
 
 def _name(tag: Any, names: Sequence[str] | None) -> str:
-    if isinstance(tag, str):
-        return tag
-    if names and type(tag) is int and 0 <= tag < len(names):
-        return names[tag]
-    raise BrokenRecordError(
-        f"tags below {len(names)}, as there are {len(names)} names, not {tag}" if names else "tags by name"
-    )
+    name = name_of(tag, names)
+    if name is None and names:
+        raise BrokenRecordError(f"tags from 0 to {len(names) - 1}, as there are {len(names)} names, not {tag!r}")
+    if name is None:
+        raise BrokenRecordError(f"tags by name, not {tag!r}")
+    return name
 
 
 def _with_spans(

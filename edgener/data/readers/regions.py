@@ -39,6 +39,12 @@ def first_of(item: dict[str, Any], names: Sequence[str]) -> Any:
     return next((item[name] for name in names if name in item), None)
 
 
+def range_of(item: dict[str, Any]) -> tuple[int, int]:
+    """The start and end of an entity, -1 for what is not a number."""
+    start, end = (first_of(item, names) for names in (_START, _END))
+    return (start if type(start) is int else -1), (end if type(end) is int else -1)
+
+
 def is_region(item: Any) -> bool:
     """Whether an item of a list is a marked region of Label Studio."""
     return (
@@ -136,6 +142,8 @@ def _located(text: str, marked: list[MarkedText]) -> list[tuple[int, int]]:
         return [_checked(item, len(text)) for item in marked]
     found = locate(text, marked)
     if isinstance(found, MarkedText):
+        if found.text is None:
+            return [_checked(found, len(text))]
         there = text[found.start or 0 : found.end or 0]
         raise BrokenRecordError(f"the marked text {found.text!r} at {found.start} to {found.end}, not {there!r}")
     return found

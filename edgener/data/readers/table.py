@@ -91,7 +91,7 @@ READERS = {
             "table with a header: columns for the sentence, the token and its tag, or a sentence and its tags per row",
             csv_table.read,
             guess=lambda file: csv_table.has_header(file.path, file.text),
-            options=_COLUMNS,
+            options=(*_COLUMNS, "label_names"),
         ),
         Reader(
             "conll",

@@ -31,12 +31,17 @@ def base_folder(checkpoint: Path) -> Path | None:
         )
     _weights_file(checkpoint)
     name = _settings(checkpoint).get("base_model_name_or_path")
-    places = [Path(str(name)), checkpoint / str(name)] if name else []
+    if not isinstance(name, str) or not name:
+        raise UserInputError(
+            f"{checkpoint / ADAPTER} does not name the adapter's base model",
+            "Name its folder there: base_model_name_or_path",
+        )
+    places = [Path(name), checkpoint / name]
     for place in places:
         if (place / "config.json").is_file():
             return place
     raise UserInputError(
-        f"{checkpoint} is an adapter, and its base model {str(name)!r} is not a model folder on this machine",
+        f"{checkpoint} is an adapter, and its base model {name!r} is not a model folder on this machine",
         f"Copy the base model here, and name its folder as base_model_name_or_path in {checkpoint / ADAPTER}.",
     )
 

@@ -21,6 +21,17 @@ def check_weights(model: Any, loading: dict[str, Any], source: Path | str) -> No
     missing, dropped = sorted(loading["missing_keys"]), dropped_weights(model, loading)
     if faults := [*_faults(model, reshaped_weights(loading), missing, dropped)]:
         raise UserInputError(f"{source} has {'; and '.join(faults)}", _hint(missing, dropped))
+    if spoiled := _not_finite(model):
+        raise UserInputError(
+            f"{source} has {_count(spoiled)} with values that are not finite (NaN or infinite): {_listed(spoiled)}",
+            "Such a model finds nothing: its training diverged. Take an earlier checkpoint, or train again with a "
+            "lower learning rate.",
+        )
+
+
+def _not_finite(model: Any) -> list[str]:
+    """The weights with a value that is NaN or infinite."""
+    return [name for name, weight in model.named_parameters() if not bool(weight.detach().isfinite().all())]
 
 
 def dropped_weights(model: Any, loading: dict[str, Any]) -> list[str]:

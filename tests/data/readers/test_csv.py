@@ -74,3 +74,31 @@ def test_a_table_that_cannot_be_read_says_why(tmp_path: Path, text: str, message
     with pytest.raises(UserInputError) as error:
         whole(tmp_path, text)
     assert message in error.value.message
+
+
+@pytest.mark.parametrize(("delimiter", "mark"), [(",", '"'), (";", '"'), ("\t", '"'), ("\t", '"x')])
+def test_a_quotation_mark_that_is_a_token_joins_no_rows(tmp_path: Path, delimiter: str, mark: str) -> None:
+    rows = ["sentence word tag", "1 Ute B-PER", f"1 {mark} O", "1 ruft O", f"1 {mark} O", "2 Ulm B-LOC", ""]
+    dataset = whole(tmp_path, "\n".join(rows).replace(" ", delimiter))
+    assert [sentence.tokens for sentence in dataset.sentences] == [["Ute", mark, "ruft", mark], ["Ulm"]]
+
+
+def test_rows_in_one_cell_are_broken(tmp_path: Path) -> None:
+    text = 'sentence,word,tag,note\n1,Ute,B-PER,"a, b"\n1,",O,x\n1,ruft,O,x\n1,",O,x\n2,Ulm,B-LOC,x\n'
+    with pytest.raises(UserInputError, match=r"a.csv:3: .*expected a token and a tag"):
+        whole(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["sentence,word,tag\n1,Ute,1\n1,ruft,0\n", "tokens,ner_tags\n\"['Ute', 'ruft']\",\"[1, 0]\"\n"]
+)
+def test_numbered_tags_need_names(tmp_path: Path, text: str) -> None:
+    dataset = whole(tmp_path, text, label_names=("O", "B-PER"))
+    assert [marked(sentence) for sentence in dataset.sentences] == [[("PER", "Ute")]]
+    with pytest.raises(UserInputError, match=r"a.csv:2: its tags are numbers such as 1") as error:
+        whole(tmp_path, text)
+    assert error.value.hint and "--label-names" in error.value.hint
+    with pytest.raises(UserInputError, match="found '1', expected tags such as B-LABEL or O"):
+        whole(tmp_path, text, label_names=("O",))
+    with pytest.raises(UserInputError, match="no tags that are numbers"):
+        whole(tmp_path, "sentence,word,tag\n1,Ute,B-PER\n", label_names=("O",))

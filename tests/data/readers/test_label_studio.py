@@ -164,3 +164,11 @@ def test_a_region_without_a_label_is_counted() -> None:
 def test_the_text_may_stand_under_any_name() -> None:
     other = {"data": {"order": "Mira left.", "site": "Basel"}, "annotations": [done(MIRA)]}
     assert found(other)[0] == [[("PER", "Mira")]]
+
+
+def test_an_annotation_that_a_reviewer_rejected_is_passed_over() -> None:
+    wrong, right = region(0, 4, "Mira", "ORG"), region(0, 4, "Mira")
+    rejected = done(wrong, last_action="rejected")
+    assert found(task("Mira left.", rejected, done(right, last_action="accepted"))) == ([[("PER", "Mira")]], {})
+    kept, counts = found(task("Mira left.", done(right)), task("Mira left.", rejected))
+    assert kept == [[("PER", "Mira")]] and counts == {"records rejected": 1}

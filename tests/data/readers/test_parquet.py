@@ -85,3 +85,12 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(UserInputError, match="pyarrow is not installed") as error:
         whole(tmp_path / "a.parquet")
     assert error.value.hint and "edgener[pyarrow]" in error.value.hint
+
+
+@pytest.mark.parametrize("number", [-1, 9])
+def test_a_number_that_the_names_of_the_file_do_not_have_is_said(tmp_path: Path, number: int) -> None:
+    record = json.dumps({"info": {"features": features(NAMES)}})
+    made = pa.table({"tokens": [["Mira"], ["Basel"]], "ner_tags": [[1], [number]]})
+    parquet.write_table(made.replace_schema_metadata({"huggingface": record}), tmp_path / "a.parquet")
+    with pytest.raises(UserInputError, match=rf"record 2: found '{number} \(no name of 4\)'"):
+        whole(tmp_path / "a.parquet")

@@ -98,3 +98,17 @@ def test_an_invisible_character_at_the_edge_of_an_entity_is_trimmed() -> None:
     (sentence,), bad = read(lines({"text": "\u200bMira left", "entities": [[0, 5, "PER"]]}))
     assert marked(sentence) == [("PER", "Mira")]
     assert bad.counts == {"entities that began or ended with invisible characters": 1}
+
+
+@pytest.mark.parametrize("empty", ["entities", "label", "labels"])
+@pytest.mark.parametrize("nothing", [[], None, ["news"]])
+def test_entities_beside_another_known_key_are_not_lost(empty: str, nothing: Any) -> None:
+    (sentence,), _ = read(lines({"text": "Mira left.", empty: nothing, "spans": [MIRA]}))
+    assert marked(sentence) == [("PER", "Mira")]
+
+
+@pytest.mark.parametrize(("start", "end"), [(5, 5), (4, 0), (0, 99)])
+def test_an_impossible_entity_is_named_beside_one_with_a_marked_text(start: int, end: int) -> None:
+    spans = [{**MIRA, "text": "Mira"}, {"start": start, "end": end, "label": "PER"}]
+    with pytest.raises(UserInputError, match=f"0 <= start < end <= 10, not {start} to {end}"):
+        read(lines({"text": "Mira left.", "spans": spans}))

@@ -50,3 +50,19 @@ def test_its_records_are_read_by_name() -> None:
 def test_records_of_other_formats_are_refused_by_name(tool: str) -> None:
     with pytest.raises(UserInputError, match="expected"):
         read_as("token-spans", json.dumps([RECORDS[tool]]))
+
+
+def test_entities_that_count_the_characters_of_a_text_beside_the_tokens() -> None:
+    record = {"text": "Mira left Ulm", "tokens": ["Mira", "left", "Ulm"]}
+    by_text = {**record, "entities": [{"start": 0, "end": 4, "label": "PER"}, {"start": 10, "end": 13, "label": "LOC"}]}
+    by_token = {**record, "entities": [{"start": 0, "end": 1, "label": "PER"}, {"start": 2, "end": 3, "label": "LOC"}]}
+    assert marked(read(json.dumps(by_text))[0][0]) == marked(read(json.dumps(by_token))[0][0])
+
+
+def test_entities_that_may_count_tokens_or_characters_are_refused_unless_their_text_decides() -> None:
+    span = {"start": 0, "end": 4, "label": "PER"}
+    record = {"text": "Mira left to be safe", "tokens": ["Mira", "left", "to", "be", "safe"], "entities": [span]}
+    with pytest.raises(UserInputError, match='entities that count either the characters of "text" or the tokens'):
+        read(json.dumps(record))
+    for text in ("Mira", "Mira left to be"):
+        assert marked(read(json.dumps({**record, "entities": [{**span, "text": text}]}))[0][0]) == [("PER", text)]

@@ -49,12 +49,12 @@ def test_numbers_without_names_are_refused_even_where_lines_are_skipped() -> Non
 @pytest.mark.parametrize(
     ("record", "expected"),
     [
-        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, 4]}, "tags below 4, as there are 4 names, not 4"),
-        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, -100]}, "tags below 4"),
+        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, 4]}, "tags from 0 to 3, as there are 4 names, not 4"),
+        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, -100]}, "tags from 0 to 3, .* not -100"),
         ({"tokens": TOKENS, "ner_tags": [1, 2]}, "a tag for each of 4 tokens, not 2 tags"),
         ({"tokens": TOKENS, "ner_tags": []}, "a tag for each of 4 tokens, not 0 tags"),
         ({"tokens": TOKENS, "ner_tags": "B-PER I-PER O B-LOC"}, "a list of tags under .* not 'B-PER I-PER O B-LOC'"),
-        ({"tokens": TOKENS, "tags": [1.0, 2.0, 0.0, 3.0]}, "tags below 4"),
+        ({"tokens": TOKENS, "tags": [1.0, 2.0, 0.0, 3.0]}, "tags from 0 to 3, .* not 1.0"),
         (
             {"tokens": TOKENS, "pos_tags": [1, 2, 3, 4]},
             'a list of tags under ner_tags, tags, labels or ner, not "pos_tags"',
@@ -86,3 +86,15 @@ def test_the_scheme_is_that_of_all_records() -> None:
         {"tokens": ["Mira"], "tags": ["S-PER"]}, {"tokens": TOKENS, "tags": ["B-PER", "E-PER", "O", "S-LOC"]}
     )
     assert reading.scheme == "BIOES" and entities(reading)[1:] == [("PER", "Mira Weber"), ("LOC", "Basel")]
+
+
+def test_numbers_that_became_text_are_numbers() -> None:
+    named = read({"tokens": TOKENS, "ner_tags": ["1", "2", "0", "3"]}, label_names=NAMES)
+    assert entities(named) == [("PER", "Mira Weber"), ("LOC", "Basel")]
+    with pytest.raises(UserInputError, match="its tags are numbers such as 1, and the file has no names"):
+        read({"tokens": TOKENS, "ner_tags": ["1", "2", "0", "3"]})
+
+
+def test_a_number_among_names_is_a_broken_record() -> None:
+    with pytest.raises(UserInputError, match="tags that all have names, not 0 among them"):
+        read({"tokens": TOKENS, "ner_tags": ["B-PER", "I-PER", 0, "B-LOC"]})

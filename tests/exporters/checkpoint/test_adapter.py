@@ -123,7 +123,8 @@ def renamed_base(folder: Path, name: str | None) -> None:
 def test_a_base_that_is_not_here_is_named(base: Path, tmp_path: Path, name: str | None) -> None:
     adapted(base, tmp_path)
     renamed_base(tmp_path, name)
-    with pytest.raises(UserInputError, match=f"its base model '{name}' is not a model folder") as caught:
+    expected = f"its base model '{name}' is not a model folder" if name else "does not name the adapter's base model"
+    with pytest.raises(UserInputError, match=expected) as caught:
         load_reference(tmp_path)
     assert "base_model_name_or_path" in str(caught.value.hint)
 

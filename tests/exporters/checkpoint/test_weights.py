@@ -186,3 +186,15 @@ def test_code_of_the_checkpoint_is_refused_and_never_run(folder: Path, capfd: py
 def test_code_for_another_task_does_not_matter(bert: Path, folder: Path) -> None:
     configured(folder, auto_map={"AutoModelForSequenceClassification": "modeling_own.OwnModel"})
     assert same_logits(load_reference(folder), load_reference(bert))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["classifier.bias", "bert.encoder.layer.0.output.dense.weight"])
+def test_a_model_whose_training_diverged_is_refused(folder: Path, name: str, value: float) -> None:
+    def spoil(weights: Weights) -> Weights:
+        spoiled = weights[name].clone()
+        spoiled.view(-1)[0] = value
+        return weights | {name: spoiled}
+
+    with pytest.raises(UserInputError, match=rf"1 weight with values that are not finite .*: {name}"):
+        load_reference(changed(folder, spoil))
