@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,11 +65,15 @@ def test_cuda_that_is_not_there_is_6_and_written_down(bundle: Path, tmp_path: Pa
         (["--variant", "int4"], "has no variant 'int4'"),
         (["--against", "missing.json"], "cannot read missing.json"),
         (["--input", "missing.txt"], "cannot read missing.txt"),
-        (["--input", os.devnull], "has no texts"),
+        (["--input", "empty.txt"], "has no texts"),
         (["--seconds", "0"], "Invalid value for '--seconds'"),
     ],
 )
-def test_a_wrong_call_is_2(arguments: list[str], message: str, bundle: Path, run: Run) -> None:
+def test_a_wrong_call_is_2(
+    arguments: list[str], message: str, bundle: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty.txt").touch()
+    monkeypatch.chdir(tmp_path)
     done = run("selftest", bundle, *arguments)
     assert done.code == 2 and message in done.err
 
