@@ -36,7 +36,7 @@ class AsyncTokenClassifier:
         self.classifier = classifier
         self.max_characters = max_characters
         self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for metrics
-        self._closing = False
+        self._closing = self._abandoned = False
         self._short, self._long = (
             MicroBatches(classifier.predict_batch, max_wait, max_characters, self.batches) for _ in range(2)
         )
@@ -115,7 +115,14 @@ class AsyncTokenClassifier:
         """Answer the accepted texts, then free the model."""
         self._closing = True
         await asyncio.gather(self._short.close(), self._long.close())
-        self.classifier.close()
+        if not self._abandoned:
+            self.classifier.close()
+
+    def abandon(self) -> None:
+        """Fail the accepted texts, and leave a run that does not return to itself, with the model that it uses."""
+        self._closing = self._abandoned = True
+        self._short.abandon()
+        self._long.abandon()
 
     async def __aenter__(self) -> AsyncTokenClassifier:
         return self

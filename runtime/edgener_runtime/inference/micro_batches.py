@@ -63,7 +63,7 @@ class MicroBatches:
         self._characters = 0  # of the waiting texts
         self._running: list[_Call] = []
         self._arrived = asyncio.Event()
-        self._closing = False
+        self._closing = self._abandoned = False
         self._thread = ThreadPoolExecutor(1, "edgener-batch")
         self._worker: asyncio.Task[None] | None = None
 
@@ -98,7 +98,13 @@ class MicroBatches:
         self._arrived.set()
         if self._worker:
             await asyncio.wait([self._worker])  # whatever it ended with, its callers have it
-        self._thread.shutdown()
+        self._thread.shutdown(wait=not self._abandoned)
+
+    def abandon(self) -> None:
+        """Fail the accepted texts, and wait no more for the batch that runs: its thread ends where it returns."""
+        self._closing = self._abandoned = True
+        if self._worker:
+            self._worker.cancel()
 
     async def _work(self) -> None:
         """Run batches until it is closed and no text waits."""

@@ -116,7 +116,7 @@ class _Service:
         from edgener_runtime.aio import AsyncTokenClassifier
         from edgener_runtime.services.mqtt.answers import Answerer
         from edgener_runtime.services.mqtt.bridge import Bridge
-        from edgener_runtime.services.reload import Reload
+        from edgener_runtime.services.reload import Hangup, Reload
         from edgener_runtime.services.stop_signals import StopSignals
         from edgener_runtime.services.watchdog import Watchdog
 
@@ -135,7 +135,7 @@ class _Service:
         answerer = Answerer(AsyncTokenClassifier(self.load()), self.topics, self.decoding, self.max_bytes)
         bridge = Bridge(self.broker, answerer, _report)
         StopSignals(stop, self.stop_within, bridge.in_progress, _report).install()
-        Reload(self.load, use, _report, self.overdue, self.decoding).install()
+        Hangup(Reload(self.load, use, _report, self.overdue, self.decoding).at_hangup).install()
         watching = [watch(answerer.classifier)]
         try:
             await bridge.run(stop)
