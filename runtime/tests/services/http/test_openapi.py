@@ -15,7 +15,7 @@ schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not i
 
 MODELS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
 PATHS = {
-    "/healthz", "/readyz", "/metrics", "/predict", "/v2", "/v2/health/live", "/v2/health/ready",
+    "/healthz", "/readyz", "/metrics", "/predict", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
     *(model + end for model in MODELS for end in ("", "/ready", "/infer")),
 }  # fmt: skip
 FEW = settings(
@@ -73,7 +73,7 @@ def test_data_that_fit_are_answered(api: Any, bearer: dict[str, str]) -> None:
 
 def test_data_that_do_not_fit_are_refused(api: Any, bearer: dict[str, str]) -> None:
     statuses = ask_each(api, schemathesis.GenerationMode.NEGATIVE, bearer)
-    assert statuses.keys() == {path for path in PATHS if "{" in path or path == "/predict"}
+    assert statuses.keys() == {path for path in PATHS if "{" in path or path in ("/predict", "/v2/repository/index")}
     assert {401, 422} <= statuses["/predict"]
     assert all(status < 500 for found in statuses.values() for status in found)
 

@@ -56,7 +56,7 @@ def asked(own: Running, **record: Any) -> Iterator[None]:
 
 
 def metric(own: Running, name: str) -> float:
-    found = re.search(rf"^{name} (\S+)$", httpx.get(f"{own.url}/metrics").text, re.MULTILINE)
+    found = re.search(rf'^{name}{{model="tiny-factory"}} (\S+)$', httpx.get(f"{own.url}/metrics").text, re.MULTILINE)
     assert found, name
     return float(found[1])
 
