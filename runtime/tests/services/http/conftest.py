@@ -47,9 +47,9 @@ def client_of(held: Held) -> Iterator[Callable[..., Any]]:
 
     with ExitStack() as open_clients:
 
-        def made(token: str | None = None, **limits: Any) -> Any:
+        def made(token: str | None = None, control: bool = False, **limits: Any) -> Any:
             source = ModelSource(lambda: held)  # type: ignore[arg-type,return-value]
-            service = Service([ServedModel(source, Limits(**limits))], Limits(**limits))
+            service = Service([ServedModel(source, Limits(**limits))], Limits(**limits), control)
             client = TestClient(create_app(service, token), raise_server_exceptions=False)
             client.service = service  # type: ignore[attr-defined]
             return open_clients.enter_context(client)
