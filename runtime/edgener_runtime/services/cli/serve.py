@@ -23,9 +23,7 @@ _DEFAULT = Limits()
 _CONNECTIONS = ConnectionLimits()
 _FILE = click.Path(path_type=Path)
 _EXAMPLE = "edgener-runtime serve out/bundle, or serve --model people=out/a --model parts=out/b"
-_NAME = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._~-]{0,99}"
-)  # what stands in a URL as it is, and cannot lead out of its folder
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,99}")  # stands in a URL as it is, and is one part of a path
 
 
 class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions

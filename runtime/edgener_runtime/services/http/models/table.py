@@ -71,7 +71,7 @@ class ModelTable:
         return next(filter(None, reasons), None)
 
     async def check_within(self) -> None:
-        """Run each expected model on a tiny text, beside each other. Raises RequestError 503 for the first that fails."""
+        """Run the expected models on a tiny text, beside each other. Raises RequestError 503 where one fails."""
         await asyncio.gather(*(model.check_within() for model in self.expected))
 
     async def start(self) -> None:
