@@ -26,7 +26,7 @@ async def predict(request: Request) -> Response:
         raise RequestError(415, "the body must be application/json", "Send the header Content-Type: application/json.")
     record = parse_object(await read_body(request, service.limits))
     texts = _texts(record, service.limits)
-    found = await service.answer(texts, decoding_of(record), request.receive)
+    found = await service.answer(texts, decoding_of(record), request)
     if "text" in record and isinstance(found[0], EdgenerError):
         raise found[0]
     results = await encoded(found, result_record)
