@@ -76,7 +76,7 @@ async def inference(request: Request) -> Response:
     tensor = _input(record)
     texts = _texts(tensor, binary, service.limits)
     as_binary = _is_binary(record, parameters)
-    found = await service.answer(model, texts, _decoding(parameters), request.receive)
+    found = await service.answer(model, texts, _decoding(parameters), request)
     head: dict[str, Any] = {"model_name": model.name, "model_version": VERSION}
     head |= {"id": identity} if identity else {}
     return _response(head, tensor["shape"], await encoded(found, _element), as_binary)

@@ -30,7 +30,7 @@ async def predict(request: Request) -> Response:
     record = parse_object(await read_body(request, limits))
     model = _model(record, request)
     texts = _texts(record, limits)
-    found = await service.answer(model, texts, decoding_of(record), request.receive)
+    found = await service.answer(model, texts, decoding_of(record), request)
     if "text" in record and isinstance(found[0], EdgenerError):
         raise found[0]
     results = await encoded(found, result_record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.types import Receive
+from starlette.requests import Request
 
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.pipeline import Answer
@@ -55,11 +55,11 @@ class Service:
                 await lifecycle.reload.at_hangup()
 
     async def answer(
-        self, model: ServedModel, texts: Sequence[str], decoding: Decoding, client: Receive
+        self, model: ServedModel, texts: Sequence[str], decoding: Decoding, request: Request
     ) -> list[Answer]:
         """What the model answers, with its batches counted."""
         try:
-            return await model.answer(texts, decoding, client)
+            return await model.answer(texts, decoding, request)
         finally:
             self.metrics.take_batches()
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import Request
 from starlette.types import Receive
 
 from edgener_runtime.aio import AsyncTokenClassifier, BatchRecord
@@ -206,17 +207,18 @@ class ServedModel:
         except EdgenerError as error:
             raise RequestError(503, f"{self.title} failed on a tiny text: {error.message}", error.hint) from None
 
-    async def answer(self, texts: Sequence[str], decoding: Decoding, client: Receive) -> list[Answer]:
+    async def answer(self, texts: Sequence[str], decoding: Decoding, request: Request) -> list[Answer]:
         """The entities of each text, or the error of a text that fails while others are answered.
 
         Raises RequestError: 413 for texts that take too long, 429 for a full queue, 503 where the model is not loaded,
-        504 after the time-out, 499 where `client` disconnects.
+        504 after the time-out, 499 where the client disconnects. Requests from one address share its turns.
         """
         subwords = await self.capacity.count(self.in_use(), texts)
         with self._admitted(len(texts)), self.capacity.hold(texts, subwords):
             self.accepted += 1
-            answers = asyncio.ensure_future(self._answers(texts, decoding))
-            left = asyncio.ensure_future(_disconnect(client))
+            address = request.client.host if request.client else None
+            answers = asyncio.ensure_future(self._answers(texts, decoding, address))
+            left = asyncio.ensure_future(_disconnect(request.receive))
             try:
                 done, _ = await asyncio.wait(
                     (answers, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
@@ -250,10 +252,10 @@ class ServedModel:
         finally:
             self._texts -= count
 
-    async def _answers(self, texts: Sequence[str], decoding: Decoding) -> list[Answer]:
+    async def _answers(self, texts: Sequence[str], decoding: Decoding, address: str | None) -> list[Answer]:
         """The answers. Raises the error of the first text where all fail, and not by a fault of theirs."""
         try:
-            found = await self.in_use().predict_batch(texts, decoding, return_errors=True)
+            found = await self.in_use().predict_batch(texts, decoding, return_errors=True, client=address)
         except EdgenerError:
             self.in_use()  # where the model was given up meanwhile, that is the answer
             raise
