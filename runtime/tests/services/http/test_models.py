@@ -68,6 +68,13 @@ def predict(own: Running, **record: Any) -> Any:
     return httpx.post(f"{own.url}/predict", json={"text": TEXT, **record}, timeout=SECONDS)
 
 
+def padded(own: Running, **record: Any) -> Any:
+    """An answer to a body of 900 KB, whatever its text."""
+    content = json.dumps(record).encode() + b" " * 900_000
+    headers = {"Content-Type": "application/json"}
+    return httpx.post(f"{own.url}/predict", content=content, headers=headers, timeout=SECONDS)
+
+
 def control(own: Running, name: str, what: str, **more: Any) -> Any:
     return httpx.post(f"{own.url}/v2/repository/models/{name}/{what}", timeout=SECONDS, **more)
 
@@ -400,6 +407,25 @@ def test_a_full_queue_of_one_model_refuses_only_its_own_requests(pair: dict[str,
         began = time.monotonic()
         assert prefixes(predict(own, model="two.b")) == {"TWO"}
         assert time.monotonic() - began < 4
+
+
+def test_the_requests_of_one_model_leave_memory_for_the_bodies_of_the_other(pair: dict[str, Path]) -> None:
+    """Thirty bodies that are long though their texts are short would take all of it."""
+    refused = []
+    with serving(pair, "--body-memory", 8 << 20, code=HANGING) as own, contextlib.ExitStack() as stack:
+
+        def ask() -> None:
+            with contextlib.suppress(httpx.HTTPError):
+                refused.append(padded(own, model="one", text="slow " * 9).status_code == 503)
+
+        for _ in range(20):
+            thread = threading.Thread(target=ask)
+            thread.start()
+            stack.callback(thread.join, SECONDS)
+        wait_for(lambda: len(refused) >= 16, own)  # half of 8 MiB holds four
+        began = time.monotonic()
+        assert (prefixes(padded(own, model="two.b", text=TEXT)), time.monotonic() - began < 8) == ({"TWO"}, True)
+        own.process.kill()
 
 
 # --- the command

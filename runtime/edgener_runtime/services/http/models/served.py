@@ -17,6 +17,7 @@ from edgener_runtime.aio import AsyncTokenClassifier, BatchRecord
 from edgener_runtime.decoding.entity import Decoding, Entity
 from edgener_runtime.errors import EdgenerError, TextError
 from edgener_runtime.pipeline import Answer
+from edgener_runtime.services.http.admission.body_budget import BodyMemory
 from edgener_runtime.services.http.admission.capacity import Capacity
 from edgener_runtime.services.http.error_responses import RequestError
 from edgener_runtime.services.http.limits import Limits
@@ -51,13 +52,15 @@ class ModelSource:
 class ServedModel:
     """A classifier that answers within limits. All calls must come from one event loop.
 
-    `share` is the part of the machine that it may count on. Raises what its source raises.
+    `share` is the part of the machine, and of the memory for bodies, that it may count on. Raises what its source
+    raises.
     """
 
     def __init__(self, source: ModelSource, limits: Limits, share: float = 1) -> None:
         self.source = source
         self.limits = limits
         self.capacity = Capacity(share)
+        self.bodies = BodyMemory(max(limits.body, int(limits.bodies * share)))
         self.classifier: AsyncTokenClassifier | None = None
         self.refusal: str | None = None  # why it has no classifier
         self.is_expected = True  # False once it was unloaded
@@ -210,11 +213,13 @@ class ServedModel:
     async def answer(self, texts: Sequence[str], decoding: Decoding, request: Request) -> list[Answer]:
         """The entities of each text, or the error of a text that fails while others are answered.
 
-        Raises RequestError: 413 for texts that take too long, 429 for a full queue, 503 where the model is not loaded,
-        504 after the time-out, 499 where the client disconnects. Requests from one address share its turns.
+        Raises RequestError: 413 for texts that take too long, 429 for a full queue, 503 for too many bytes and where
+        the model is not loaded, 504 after the time-out, 499 where the client disconnects. Requests from one address
+        share its turns.
         """
         subwords = await self.capacity.count(self.in_use(), texts)
-        with self._admitted(len(texts)), self.capacity.hold(texts, subwords):
+        size = getattr(request.state, "body_bytes", 0)
+        with self._admitted(len(texts)), self.capacity.hold(texts, subwords), self.bodies.hold(size):
             self.accepted += 1
             address = request.client.host if request.client else None
             answers = asyncio.ensure_future(self._answers(texts, decoding, address))
