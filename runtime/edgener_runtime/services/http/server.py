@@ -127,9 +127,10 @@ def run_server(sources: Sequence[ModelSource], settings: ServerSettings) -> None
 
 
 async def _serve(sources: Sequence[ModelSource], settings: ServerSettings, handler: LimitedHandler) -> Service:
-    models = [ServedModel(source, settings.limits, 1 / len(sources)) for source in sources]
-    service = Service(models, settings.limits, settings.control)
     table = ConnectionTable(settings.connections)
+    share = 1 / len(sources)
+    models = [ServedModel(source, settings.limits, share, table.most) for source in sources]
+    service = Service(models, settings.limits, settings.control)
     server = Server(_config(service, settings), service, table, settings.listener.url)
     drain = Drain(settings.drain)
     stop = _handle_signals(server, settings, drain)

@@ -409,6 +409,17 @@ def test_a_full_queue_of_one_model_refuses_only_its_own_requests(pair: dict[str,
         assert time.monotonic() - began < 4
 
 
+def test_the_requests_of_one_model_leave_connections_for_the_other(pair: dict[str, Path]) -> None:
+    with serving(pair, "--max-connections", 8, code=HANGING) as own, contextlib.ExitStack() as stack:
+        found = [stack.enter_context(asked(own, model="one", text="slow " * 9)) for _ in range(8)]
+        wait_for(lambda: sum(map(len, found)) >= 4, own)
+        assert [status for statuses in found for status in statuses] == [429] * 4
+        began = time.monotonic()
+        assert prefixes(predict(own, model="two.b")) == {"TWO"}
+        assert time.monotonic() - began < 8
+        own.process.kill()
+
+
 def test_the_requests_of_one_model_leave_memory_for_the_bodies_of_the_other(pair: dict[str, Path]) -> None:
     """Thirty bodies that are long though their texts are short would take all of it."""
     refused = []

@@ -20,7 +20,7 @@ from edgener_runtime.pipeline import Answer
 from edgener_runtime.services.http.admission.body_budget import BodyMemory
 from edgener_runtime.services.http.admission.capacity import Capacity
 from edgener_runtime.services.http.error_responses import RequestError
-from edgener_runtime.services.http.limits import Limits
+from edgener_runtime.services.http.limits import ConnectionLimits, Limits
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
@@ -52,14 +52,17 @@ class ModelSource:
 class ServedModel:
     """A classifier that answers within limits. All calls must come from one event loop.
 
-    `share` is the part of the machine, and of the memory for bodies, that it may count on. Raises what its source
-    raises.
+    `share` is the part of the machine, of the memory for bodies and of the server's `connections` that it may count
+    on. Raises what its source raises.
     """
 
-    def __init__(self, source: ModelSource, limits: Limits, share: float = 1) -> None:
+    def __init__(
+        self, source: ModelSource, limits: Limits, share: float = 1, connections: int = ConnectionLimits.most
+    ) -> None:
         self.source = source
         self.limits = limits
         self.capacity = Capacity(share)
+        self.most_requests = max(1, int(connections * share))
         self.bodies = BodyMemory(max(limits.body, int(limits.bodies * share)))
         self.classifier: AsyncTokenClassifier | None = None
         self.refusal: str | None = None  # why it has no classifier
@@ -69,7 +72,7 @@ class ServedModel:
         self.accepted = self.answered = 0  # requests, for the log's last line
         self._replaced: list[AsyncTokenClassifier] = []  # with texts that still wait
         self._batches: deque[BatchRecord] = deque()  # of classifiers that are closed
-        self._texts = 0  # of accepted requests
+        self._requests = self._texts = 0  # accepted, not yet answered
         self._check: asyncio.Future[list[Entity]] | None = None
         self._checked = 0.0
         with source.naming():
@@ -217,20 +220,24 @@ class ServedModel:
         the model is not loaded, 504 after the time-out, 499 where the client disconnects. Requests from one address
         share its turns.
         """
-        subwords = await self.capacity.count(self.in_use(), texts)
         size = getattr(request.state, "body_bytes", 0)
-        with self._admitted(len(texts)), self.capacity.hold(texts, subwords), self.bodies.hold(size):
-            self.accepted += 1
-            address = request.client.host if request.client else None
-            answers = asyncio.ensure_future(self._answers(texts, decoding, address))
-            left = asyncio.ensure_future(_disconnect(request.receive))
-            try:
-                done, _ = await asyncio.wait(
-                    (answers, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:  # texts that nobody waits for are not run
-                given_up = answers.cancel()
-                left.cancel()
+        with self._admitted(len(texts)), self.bodies.hold(size):
+            subwords = await self.capacity.count(self.in_use(), texts)
+            with self.capacity.hold(texts, subwords):
+                return await self._in_time(texts, decoding, request)
+
+    async def _in_time(self, texts: Sequence[str], decoding: Decoding, request: Request) -> list[Answer]:
+        self.accepted += 1
+        address = request.client.host if request.client else None
+        answers = asyncio.ensure_future(self._answers(texts, decoding, address))
+        left = asyncio.ensure_future(_disconnect(request.receive))
+        try:
+            done, _ = await asyncio.wait(
+                (answers, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:  # texts that nobody waits for are not run
+            given_up = answers.cancel()
+            left.cancel()
         if given_up and left in done:
             raise RequestError(_CLIENT_LEFT, "the client disconnected before its answer")
         self.answered += 1
@@ -242,19 +249,18 @@ class ServedModel:
 
     @contextmanager
     def _admitted(self, count: int) -> Iterator[None]:
-        """Count the texts of a request until it is answered; all of them are accepted at once, or none."""
+        """Count a request and its texts until it is answered; all of them are accepted at once, or none."""
         pending = max(self._texts, self.pending)  # the model may still run texts that were given up
         if pending + count > self.limits.queue:
-            raise RequestError(
-                429,
-                f"{pending} texts are pending, at most {self.limits.queue} are accepted",
-                "Try again.",
-                {"Retry-After": "1"},
-            )
+            raise _too_many(f"{pending} texts are pending, at most {self.limits.queue} are accepted")
+        if self._requests >= self.most_requests:
+            raise _too_many(f"{self._requests} requests are pending, at most {self.most_requests} are accepted")
+        self._requests += 1
         self._texts += count
         try:
             yield
         finally:
+            self._requests -= 1
             self._texts -= count
 
     async def _answers(self, texts: Sequence[str], decoding: Decoding, address: str | None) -> list[Answer]:
@@ -280,6 +286,10 @@ class _NamedLog(logging.LoggerAdapter):  # type: ignore[type-arg]  # not generic
         """The line with its name."""
         name = self.extra and self.extra["name"]
         return (f"{name}: {msg}" if name else msg), kwargs
+
+
+def _too_many(message: str) -> RequestError:
+    return RequestError(429, message, "Try again.", {"Retry-After": "1"})
 
 
 async def _disconnect(client: Receive) -> None:
