@@ -16,6 +16,7 @@ from edgener_runtime.errors import EdgenerError
 
 from .fair_queue import FairQueue
 
+THREADS = "edgener-batch"  # how the names of the threads begin that run batches
 Run = Callable[..., "Sequence[list[Entity] | Exception]"]
 
 
@@ -65,7 +66,7 @@ class MicroBatches:
         self._running: list[_Call] = []
         self._arrived = asyncio.Event()
         self._closing = self._abandoned = False
-        self._thread = ThreadPoolExecutor(1, "edgener-batch")
+        self._thread = ThreadPoolExecutor(1, THREADS)
         self._worker: asyncio.Task[None] | None = None
 
     @property

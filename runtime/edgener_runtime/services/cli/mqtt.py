@@ -85,6 +85,7 @@ def mqtt(
     import asyncio
 
     from edgener_runtime.services.mqtt.broker import Broker, Topics, default_client_id, tls_context
+    from edgener_runtime.services.watchdog import end_despite_runs
 
     topics = Topics(requests, answers, dead_letters, status, response_topics)
     if ca_file and not tls:
@@ -95,6 +96,7 @@ def mqtt(
         tls_context(ca_file) if tls else None, window,
     )  # fmt: skip
     asyncio.run(_Service(partial(load, bundle), broker, topics, decoding, max_bytes, overdue, stop_within).run())
+    end_despite_runs()
 
 
 @dataclass(frozen=True)

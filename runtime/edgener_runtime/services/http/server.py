@@ -17,7 +17,7 @@ from edgener_runtime.services.log_limit import LimitedHandler
 from edgener_runtime.services.reload import Hangup
 from edgener_runtime.services.stop_signals import StopSignals
 from edgener_runtime.services.systemd import KEEP_ALIVE, READY, notify
-from edgener_runtime.services.watchdog import end_process
+from edgener_runtime.services.watchdog import end_despite_runs
 
 from .app import create_app
 from .connections.acceptor import Acceptor
@@ -120,13 +120,12 @@ def run_server(sources: Sequence[ModelSource], settings: ServerSettings) -> None
     logging.basicConfig(level=logging.INFO, format=_FORMAT, handlers=[handler])
     if settings.listener.is_public and not settings.listener.tls:
         _log.warning("the token is sent over the network in clear text: give --tls-certificate and --tls-key")
-    service = asyncio.run(_serve(sources, settings, handler))
+    asyncio.run(_serve(sources, settings, handler))
     handler.report_omitted(now=True)
-    if service.models.hang:
-        end_process(0)
+    end_despite_runs()
 
 
-async def _serve(sources: Sequence[ModelSource], settings: ServerSettings, handler: LimitedHandler) -> Service:
+async def _serve(sources: Sequence[ModelSource], settings: ServerSettings, handler: LimitedHandler) -> None:
     table = ConnectionTable(settings.connections)
     share = 1 / len(sources)
     models = [ServedModel(source, settings.limits, share, table.most) for source in sources]
@@ -143,7 +142,6 @@ async def _serve(sources: Sequence[ModelSource], settings: ServerSettings, handl
         await server.serve([settings.listener.socket])
     answered = sum(model.answered for model in models)
     _log.info("stopped: %d requests accepted, %d answered", sum(model.accepted for model in models), answered)
-    return service
 
 
 @asynccontextmanager

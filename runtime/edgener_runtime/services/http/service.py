@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -49,10 +50,14 @@ class Service:
             lifecycle.close()
 
     async def reload(self) -> None:
-        """Load the bundles in use again, one after the other, so that one more than those is in memory."""
+        """Load the bundles in use again, one after the other, so that one more than those is in memory.
+
+        One that takes long does not hold up the next.
+        """
         for model, lifecycle in self.lifecycles.items():
             if model.is_expected:
-                await lifecycle.reload.at_hangup()
+                reloading = asyncio.ensure_future(lifecycle.reload.at_hangup())
+                await asyncio.wait([reloading], timeout=2 * self.limits.overdue)
 
     async def answer(
         self, model: ServedModel, texts: Sequence[str], decoding: Decoding, request: Request

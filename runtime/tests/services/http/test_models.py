@@ -398,6 +398,42 @@ def test_where_no_model_is_left_that_answers_the_process_ends_with_its_own_code(
     assert "two.b: error: the model hangs" in log
 
 
+def test_a_bundle_that_never_loads_holds_up_neither_the_others_nor_the_stop(pair: dict[str, Path]) -> None:
+    hanging = """
+import time
+from edgener_runtime.pipeline import TokenClassifier
+load = TokenClassifier.load
+def hang(bundle, *rest):
+    while (bundle / "hang").exists():
+        time.sleep(1)
+    return load(bundle, *rest)
+TokenClassifier.load = hang
+"""
+    with serving(pair, "--overdue", 1, "--timeout", 1, "--model-control", code=hanging) as own:
+        (pair["one"] / "hang").touch()
+        own.process.send_signal(signal.SIGHUP)
+        wait_until(own, "two.b: reloaded")
+        assert control(own, "two.b", "load").status_code == 200
+        assert (prefixes(predict(own, model="one")), prefixes(predict(own, model="two.b"))) == ({"ONE"}, {"TWO"})
+        own.process.send_signal(signal.SIGTERM)
+        assert own.process.wait(60) == 0
+
+
+def test_a_load_beside_a_run_that_hangs_is_used_at_once(pair: dict[str, Path]) -> None:
+    with serving(pair, "--overdue", 4, "--timeout", 1, "--model-control", code=HANGING) as own:
+        with asked(own, model="one", text="forever"):
+            wait_for(lambda: 'edgener_queue_texts{model="one"} 1.0' in httpx.get(f"{own.url}/metrics").text, own)
+            own.process.send_signal(signal.SIGHUP)
+            wait_until(own, "one: reloaded")
+            wait_for(lambda: predict(own, model="one").status_code == 200, own)
+        wait_until(own, "one: that was the bundle before it was loaded again")
+        assert prefixes(predict(own, model="one")) == {"ONE"}
+        assert httpx.get(f"{own.url}/readyz").status_code == 200
+        assert index(own)["one"] == ("READY", "")
+        assert control(own, "one", "load").status_code == 200
+        assert own.stop()[0] == 0
+
+
 def test_a_full_queue_of_one_model_refuses_only_its_own_requests(pair: dict[str, Path]) -> None:
     with serving(pair, "--queue", 2, code=HANGING) as own, contextlib.ExitStack() as stack:
         for _ in range(2):

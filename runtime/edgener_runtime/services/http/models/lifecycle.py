@@ -15,6 +15,9 @@ from edgener_runtime.services.watchdog import Watchdog
 from .served import ServedModel
 from .table import ModelTable
 
+_GIVEN_UP = "it is used no more, the other models go on; load it again, or start the server again"
+_REPLACED = "that was the bundle before it was loaded again; its requests are given up"
+
 
 class Lifecycle:
     """Watches a model, and loads, unloads and replaces its classifier; one of these at a time.
@@ -86,5 +89,7 @@ class Lifecycle:
         """End the process, as nothing else stops a run; where other models answer, only use this one no more."""
         if not self.models.answers_without(self.model):
             self.end(code)
-        self.model.log.error("it is used no more, the other models go on; load it again, or start the server again")
+        replaced = classifier is not self.model.classifier
+        self.model.log.error(_REPLACED if replaced else _GIVEN_UP)
         self.model.give_up(classifier)
+        del self._watching[classifier]

@@ -68,7 +68,6 @@ class ServedModel:
         self.refusal: str | None = None  # why it has no classifier
         self.is_expected = True  # False once it was unloaded
         self.overdue = False
-        self.hangs = False  # True once a run did not return: its thread is still there
         self.accepted = self.answered = 0  # requests, for the log's last line
         self._replaced: list[AsyncTokenClassifier] = []  # with texts that still wait
         self._batches: deque[BatchRecord] = deque()  # of classifiers that are closed
@@ -163,7 +162,6 @@ class ServedModel:
     def give_up(self, hanging: AsyncTokenClassifier) -> None:
         """Fail the texts of a classifier that does not return, and use it no more."""
         hanging.abandon()
-        self.hangs = True
         if hanging is self.classifier:
             self.classifier, self.refusal = None, "its batch did not return"
         else:

@@ -58,11 +58,6 @@ class ModelTable:
         return sum(model.pending for model in self)
 
     @property
-    def hang(self) -> bool:
-        """Whether a thread is left that does not return."""
-        return any(model.hangs for model in self)
-
-    @property
     def not_ready(self) -> str | None:
         """Why one of the expected models should get no requests, if so."""
         if not self.expected:
