@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from edgener.data.readers.lines import BadLines
+from edgener_runtime.decoding.schemes import SCHEMES, allowed_entities
 from edgener_runtime.errors import UserInputError
 
 from . import reasons
 from .sentences import sentence_of_tokens
-from .tags import TAG, guess_scheme, spans_of
+from .tags import AUTO, TAG, guess_scheme, spans_of, split_tag
 from .text.joining import is_mostly_unspaced
 from .types import Sentence
 
@@ -44,26 +46,6 @@ def is_number(tag: Any) -> bool:
     return type(tag) is int or (isinstance(tag, str) and bool(_NUMBER.fullmatch(tag)))
 
 
-def name_of(tag: Any, names: Sequence[str] | None) -> str | None:
-    """A tag by its name, that of a number from `names`; None for what has no name."""
-    if isinstance(tag, str) and not is_number(tag):
-        return tag
-    return names[int(tag)] if names and is_number(tag) and 0 <= int(tag) < len(names) else None
-
-
-def without_names(where: str, number: Any) -> UserInputError:
-    """The error for tags that are numbers, where nothing says their names."""
-    return UserInputError(
-        f"{where}: its tags are numbers such as {number}, and the file has no names for them",
-        "Name the labels in the order of their numbers: --label-names O,B-PER,I-PER, or a file with one per line.",
-    )
-
-
-def names_in_vain(path: Path) -> UserInputError:
-    """The error for --label-names where no tag is a number."""
-    return UserInputError(f"{path} has no tags that are numbers for --label-names", "Leave out --label-names.")
-
-
 def with_prefix(tag: str) -> str:
     """A plain label as a tag of the scheme IO."""
     return tag if tag == "O" else f"I-{tag}"
@@ -85,9 +67,53 @@ def checked_tags(tagged: Sequence[TaggedTokens], report: Callable[[int, str, str
     return found
 
 
-def sentences_of_tags(tagged: Sequence[TaggedTokens], scheme: str, counts: Counter[str]) -> tuple[list[Sentence], str]:
-    """The sentences of tagged tokens, and their scheme, which `auto` guesses from all of them."""
-    scheme = guess_scheme([sentence.tags for sentence in tagged]) if scheme == "auto" else scheme
+def read_tagged(
+    tagged: Sequence[TaggedTokens], options: Mapping[str, Any], bad: BadLines
+) -> tuple[list[Sentence], str]:
+    """The sentences of tags that are names, or numbers with `label_names`, and their scheme.
+
+    Raises UserInputError for numbers without names, names without numbers, and a scheme that does not fit.
+    """
+    named = [*_named(tagged, options.get("label_names"), bad)]
+    return sentences_of_tags(checked_tags(named, bad.report), options.get("scheme", AUTO), bad.path, bad.counts)
+
+
+def _named(tagged: Sequence[TaggedTokens], names: Sequence[str] | None, bad: BadLines) -> Iterator[TaggedTokens]:
+    numbered = [sentence for sentence in tagged if any(map(is_number, sentence.tags))]
+    if names and not numbered:
+        raise UserInputError(f"{bad.path} has no tags that are numbers for --label-names", "Leave out --label-names.")
+    for sentence in tagged:
+        numbers = [tag for tag in sentence.tags if is_number(tag)]
+        if numbers and not names and len(numbers) == len(sentence.tags):
+            raise _without_names(f"{bad.path}{bad.unit}{sentence.line}", numbers[0])
+        unknown = [tag for tag in numbers if not names or not 0 <= int(tag) < len(names)]
+        if unknown:
+            bad.report(sentence.line, unknown[0], f"a tag from 0 to {len(names) - 1}" if names else "a tag by its name")
+        else:
+            yield replace(
+                sentence, tags=[names[int(tag)] if names and is_number(tag) else tag for tag in sentence.tags]
+            )
+
+
+def _without_names(where: str, number: str) -> UserInputError:
+    return UserInputError(
+        f"{where}: its tags are numbers such as {number}, and the file has no names for them",
+        "Name the labels in the order of their numbers: --label-names O,B-PER,I-PER, or a file with one per line.",
+    )
+
+
+def sentences_of_tags(
+    tagged: Sequence[TaggedTokens], scheme: str, path: Path, counts: Counter[str]
+) -> tuple[list[Sentence], str]:
+    """The sentences of tagged tokens, and their scheme, which `auto` guesses from all of them.
+
+    Raises UserInputError where the tags of the file are not those of a scheme that was named.
+    """
+    guessed = guess_scheme([sentence.tags for sentence in tagged])
+    if scheme in (AUTO, guessed):
+        scheme = guessed
+    else:
+        _check_scheme(tagged, scheme, guessed, path)
     unspaced = is_mostly_unspaced([*chain.from_iterable(sentence.tokens for sentence in tagged)])
     sentences = []
     for sentence in tagged:
@@ -96,3 +122,27 @@ def sentences_of_tags(tagged: Sequence[TaggedTokens], scheme: str, counts: Count
             counts[reasons.NO_BEGINNING] += fixed
         sentences.append(sentence_of_tokens(sentence.tokens, spans, sentence.line, counts, unspaced))
     return sentences, scheme
+
+
+def _check_scheme(tagged: Sequence[TaggedTokens], scheme: str, guessed: str, path: Path) -> None:
+    """Raise UserInputError where a scheme does not have the tags, or forbids more than half of the entities."""
+    hint = f"Leave out --scheme; the tags look like {guessed}."
+    strange = dict.fromkeys(
+        tag for sentence in tagged for tag in sentence.tags if tag != "O" and tag[0] not in SCHEMES[scheme].letters
+    )
+    if strange:
+        named = ", ".join([*strange][:5]) + (" ..." if len(strange) > 5 else "")
+        raise UserInputError(f"{path}: the scheme {scheme} of --scheme has no tags such as its {named}", hint)
+    found = sum(len(spans_of(sentence.tags, scheme)[0]) for sentence in tagged)
+    allowed = sum(len([*allowed_entities(_roles(sentence.tags), scheme)]) for sentence in tagged)
+    if found - allowed > found / 2:
+        raise UserInputError(
+            f"{path}: {found - allowed:,} of {found:,} entities are not written as the scheme {scheme} of --scheme "
+            "demands",
+            hint,
+        )
+
+
+def _roles(tags: Sequence[str]) -> list[str]:
+    """Tags with the role of their prefix in its place, as rules of schemes name them."""
+    return [tag if tag == "O" else "-".join(split_tag(tag)) for tag in tags]
