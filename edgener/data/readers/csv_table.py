@@ -10,10 +10,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
-from edgener.data.tagged import TaggedTokens, read_tagged
 from edgener_runtime.errors import UserInputError
 
 from .lines import BadLines, DataFile, Reading
+from .tagged import TaggedTokens, read_tagged
 
 _DELIMITERS = (",", ";", "\t", "|")
 _TOKEN = ("token", "tokens", "word", "words")

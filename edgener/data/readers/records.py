@@ -12,7 +12,6 @@ from typing import Any
 
 from edgener.data import reasons
 from edgener.data.sentences import sentence_of_text, sentence_of_tokens
-from edgener.data.tagged import TaggedTokens, is_number, read_tagged
 from edgener.data.types import Sentence
 from edgener_runtime.errors import UserInputError
 
@@ -27,6 +26,7 @@ from .regions import (
     spans_of_text,
     spans_of_tokens,
 )
+from .tagged import TaggedTokens, is_number, read_tagged
 
 _NEXT_ITEM = re.compile(r"[\s,]*(?=[^\s,\]])")
 Rows = Iterable[tuple[int, Any]]

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from edgener.data.readers.lines import BadLines
+from edgener.data import reasons
+from edgener.data.sentences import sentence_of_tokens
+from edgener.data.tags import AUTO, TAG, guess_scheme, spans_of, split_tag
+from edgener.data.text.joining import is_mostly_unspaced
+from edgener.data.types import Sentence
 from edgener_runtime.decoding.schemes import SCHEMES, allowed_entities
 from edgener_runtime.errors import UserInputError
 
-from . import reasons
-from .sentences import sentence_of_tokens
-from .tags import AUTO, TAG, guess_scheme, spans_of, split_tag
-from .text.joining import is_mostly_unspaced
-from .types import Sentence
+from .lines import BadLines
 
 PLAIN = re.compile(r"[^\W\d_][\w/.:&-]*(?: [\w/.:&-]+)*")
 _PREFIXED = re.compile(r"[BIEMSLU](?:[-_:/.| ].+)?|.+[-_][BIEMSLU]")
@@ -75,7 +74,7 @@ def read_tagged(
     Raises UserInputError for numbers without names, names without numbers, and a scheme that does not fit.
     """
     named = [*_named(tagged, options.get("label_names"), bad)]
-    return sentences_of_tags(checked_tags(named, bad.report), options.get("scheme", AUTO), bad.path, bad.counts)
+    return sentences_of_tags(checked_tags(named, bad.report), options.get("scheme", AUTO), bad)
 
 
 def _named(tagged: Sequence[TaggedTokens], names: Sequence[str] | None, bad: BadLines) -> Iterator[TaggedTokens]:
@@ -88,11 +87,11 @@ def _named(tagged: Sequence[TaggedTokens], names: Sequence[str] | None, bad: Bad
             raise _without_names(f"{bad.path}{bad.unit}{sentence.line}", numbers[0])
         unknown = [tag for tag in numbers if not names or not 0 <= int(tag) < len(names)]
         if unknown:
-            bad.report(sentence.line, unknown[0], f"a tag from 0 to {len(names) - 1}" if names else "a tag by its name")
+            fitting = f"tags from 0 to {len(names) - 1}, as there are {len(names)} names" if names else "tags by name"
+            bad.report(sentence.line, unknown[0], fitting)
         else:
-            yield replace(
-                sentence, tags=[names[int(tag)] if names and is_number(tag) else tag for tag in sentence.tags]
-            )
+            tags = [names[int(tag)] if names and is_number(tag) else tag for tag in sentence.tags]
+            yield replace(sentence, tags=tags)
 
 
 def _without_names(where: str, number: str) -> UserInputError:
@@ -102,9 +101,7 @@ def _without_names(where: str, number: str) -> UserInputError:
     )
 
 
-def sentences_of_tags(
-    tagged: Sequence[TaggedTokens], scheme: str, path: Path, counts: Counter[str]
-) -> tuple[list[Sentence], str]:
+def sentences_of_tags(tagged: Sequence[TaggedTokens], scheme: str, bad: BadLines) -> tuple[list[Sentence], str]:
     """The sentences of tagged tokens, and their scheme, which `auto` guesses from all of them.
 
     Raises UserInputError where the tags of the file are not those of a scheme that was named.
@@ -113,14 +110,14 @@ def sentences_of_tags(
     if scheme in (AUTO, guessed):
         scheme = guessed
     else:
-        _check_scheme(tagged, scheme, guessed, path)
+        _check_scheme(tagged, scheme, guessed, bad.path)
     unspaced = is_mostly_unspaced([*chain.from_iterable(sentence.tokens for sentence in tagged)])
     sentences = []
     for sentence in tagged:
         spans, fixed = spans_of(sentence.tags, scheme)
         if fixed:
-            counts[reasons.NO_BEGINNING] += fixed
-        sentences.append(sentence_of_tokens(sentence.tokens, spans, sentence.line, counts, unspaced))
+            bad.counts[reasons.NO_BEGINNING] += fixed
+        sentences.append(sentence_of_tokens(sentence.tokens, spans, sentence.line, bad.counts, unspaced))
     return sentences, scheme
 
 
