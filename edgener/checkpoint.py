@@ -104,15 +104,23 @@ def open_checkpoint(path: Path, choice: LabelChoice | None = None) -> Checkpoint
     UserInputError with the missing part where it is not a token-classification checkpoint, where its parts do not
     belong together, or where its record is damaged.
     """
-    config, choice = read_config(path), choice or LabelChoice()
-    names = names_of(config, path / "config.json", choice)
-    label_set, undecided = label_set_of(names, path / "config.json", choice)
-    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
-        raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
+    label_set, undecided = read_label_set(path, choice)
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
     longest, embeddings = _checked_sizes(path)
     unsure = undecided and record is None  # ours are in IOB2
     return Checkpoint(path, label_set, longest, record, unsure, embeddings)
+
+
+def read_label_set(path: Path, choice: LabelChoice | None = None) -> tuple[LabelSet, bool]:
+    """The label set of a checkpoint folder, and whether its predictions must decide its scheme; loads no weights.
+
+    Raises UserInputError for labels that cannot be read, and where the folder has no weights.
+    """
+    config, choice = read_config(path), choice or LabelChoice()
+    names = names_of(config, path / "config.json", choice)
+    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+        raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
+    return label_set_of(names, path / "config.json", choice)
 
 
 def _checked_sizes(path: Path) -> tuple[int, int]:
