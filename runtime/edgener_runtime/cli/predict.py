@@ -33,7 +33,12 @@ _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered one by one
     "--input", "source", metavar="FILE", help="Read texts from a file, or - for stdin [default without TEXTS]."
 )
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the input."
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="auto",
+    show_default=True,
+    help="Format of the input.",
 )
 @click.option(
     "--on-error", type=click.Choice(ON_ERROR), default="stop", show_default=True,
@@ -47,7 +52,9 @@ def predict(
 ) -> None:  # fmt: skip
     """Find the entities of TEXTS, of a file or of stdin.
 
-    Prints a JSON object per text.
+    Prints a JSON object per text. Each of TEXTS is one text, also with line breaks in it. Of a file or stdin, each line
+    is one; --format jsonl reads a JSON object per line, whose other fields are kept, and --format text the whole input
+    as one text.
 
     \b
     Examples:
