@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener.cli.labelled import read_noted_split
-from edgener.cli.options import data_options, data_settings, label_options, label_settings, threads_option
+from edgener.cli.options import (
+    data_options,
+    data_settings,
+    label_options,
+    label_settings,
+    threads_option,
+    untested_option,
+)
 from edgener.cli.tables import narrow_table, print_table, stacked
 from edgener.data.calibration import calibration_text, search_text
 from edgener.data.read import SPLITS, DataSpec
@@ -63,7 +70,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Copy speeds from this bundle [default: measure them now].",
 )
-@click.option("--untested", is_flag=True, help="Try an architecture that is not supported, and label the bundle so.")
+@untested_option
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
