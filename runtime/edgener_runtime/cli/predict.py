@@ -33,12 +33,7 @@ _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered one by one
     "--input", "source", metavar="FILE", help="Read texts from a file, or - for stdin [default without TEXTS]."
 )
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="auto",
-    show_default=True,
-    help="Format of the input.",
+    "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the input."
 )
 @click.option(
     "--on-error", type=click.Choice(ON_ERROR), default="stop", show_default=True,
