@@ -169,6 +169,7 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
             "variants": [to_dict(variant) for variant in result.manifest.variants] if written else [],
             "parity": [report.record() for report in result.reports],
             "not_built": dict(result.not_built),
+            "notes": list(result.notes),
         }
         click.echo(json.dumps(record, indent=2))
         return
@@ -185,6 +186,8 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     console = Console(markup=False, emoji=False)
     print_table(console, table)
     console.print(describe(result.manifest.label_set), highlight=False, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"note: {note}", highlight=False)
     if written:
         for line in _left_out(result):
             console.print(line, highlight=False)
