@@ -125,9 +125,8 @@ class Manifest:
 
     `scheme` is how `labels` mark entities (see decoding.schemes), and `outside` the label of what is none;
     `ignored_labels`, such as [CLS], are outside too. `architecture` is the encoder's `model_type`, and `untested` says
-    that no test of the project covers it. `data_left_out` counts, by reason, what was left out of the data that the
-    variants were judged on. `critical` lists the fields, as dotted paths, that a
-    runtime must know to run the bundle right; it ignores all others that it does not know.
+    that no test of the project covers it. `critical` lists the fields, as dotted paths, that a runtime must
+    know to run the bundle right; it ignores all others that it does not know.
     """
 
     edgener_version: str
@@ -145,7 +144,6 @@ class Manifest:
     ignored_labels: tuple[str, ...] = ()
     architecture: str | None = None
     untested: bool = False
-    data_left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def label_set(self) -> LabelSet:
