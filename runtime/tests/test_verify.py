@@ -75,7 +75,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a path above in the middle": (lambda b: list_file(b, path="variants/../../x"), "names a file outside the bundle"),
     "an absolute path": (lambda b: list_file(b, path="/etc/passwd"), "names a file outside the bundle"),
     "an empty path": (lambda b: list_file(b, path=""), "is missing"),
-    "a NUL in a path": (lambda b: list_file(b, path="a\0b"), "is missing"),
+    "a NUL in a path": (lambda b: list_file(b, path="a\0b"), "has the character U+0000"),
     "another size": (lambda b: list_file(b, size=1), "parity.json has"),
     "another hash": (lambda b: list_file(b, sha256="0" * 64), "parity.json was changed"),
     "no tokenizer listed": (forget_tokenizer, "lists no tokenizer"),
