@@ -70,7 +70,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "an extra file": (lambda b: (b / "run.sh").write_text(""), "run.sh is not listed"),
     "an extra file below": (lambda b: (b / "variants" / "x.onnx").write_text(""), "x.onnx is not listed"),
     "a hidden file": (lambda b: (b / ".x").write_text(""), ".x is not listed"),
-    "a dangling link": (lambda b: (b / "link").symlink_to("nowhere"), "link is not listed"),
+    "a dangling link": (lambda b: (b / "link").symlink_to("nowhere"), "link is a link, expected files"),
     "a path above": (lambda b: list_file(b, path="../copy/parity.json"), "names a file outside the bundle"),
     "a path above in the middle": (lambda b: list_file(b, path="variants/../../x"), "names a file outside the bundle"),
     "an absolute path": (lambda b: list_file(b, path="/etc/passwd"), "names a file outside the bundle"),

@@ -153,6 +153,14 @@ class Manifest:
         """The labels with their scheme."""
         return LabelSet(self.labels, self.scheme, self.outside, self.ignored_labels)
 
+    @property
+    def tokenizer_entry(self) -> FileEntry:
+        """The tokenizer's file. Raises BundleError where it is not among those that are listed."""
+        for entry in self.files:
+            if entry.path == self.tokenizer.file:
+                return entry
+        raise BundleError(f"bundle {self.name} lists no tokenizer", "Export the bundle again.")
+
     def variant(self, name: str) -> VariantEntry:
         """The variant called `name`. Raises UserInputError with the known names."""
         for entry in self.variants:
