@@ -7,14 +7,11 @@ encoders of Hugging Face do not have, are tried in a process of their own, which
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edgener_runtime.base.printable import escaped
-from edgener_runtime.base.process import python_command
 from edgener_runtime.errors import BundleError
 
 from .contents import require_json
@@ -52,24 +49,27 @@ def _faults(content: dict[str, Any], manifest: Manifest) -> Iterator[str]:
     model = content["model"]
     if model.get("dropout"):
         yield f"leaves out merges at random (dropout {model['dropout']}); expected the same subwords each time"
-    ids = _ids(model.get("vocab"))
-    ids += [each["id"] for each in content.get("added_tokens") or () if isinstance(each, dict) and "id" in each]
     pad_id = manifest.tokenizer.pad_id
-    if ids and pad_id > max(ids):
-        yield f"has subwords with the ids {min(ids)} to {max(ids)}; the manifest's pad_id is {pad_id}"
+    if pad_id > (highest := _highest_id(content, pad_id)):
+        yield f"has subwords with ids up to {highest}; the manifest's pad_id is {pad_id}"
 
 
-def _ids(vocabulary: Any) -> list[int]:
-    """The ids of a vocabulary: named in an object, by their order in a list."""
-    if isinstance(vocabulary, dict):
-        return [number for number in vocabulary.values() if isinstance(number, int)]
-    return list(range(len(vocabulary))) if isinstance(vocabulary, list) else []
+def _highest_id(content: dict[str, Any], enough: int) -> int:
+    """The highest id of a subword; of a large vocabulary, whose ids are each another, any that is high enough."""
+    vocabulary, added = content["model"].get("vocab"), content.get("added_tokens")
+    highest = len(vocabulary) - 1 if isinstance(vocabulary, (dict, list)) else enough
+    if highest < enough and isinstance(vocabulary, dict):
+        highest = max((number for number in vocabulary.values() if isinstance(number, int)), default=-1)
+    if highest < enough and isinstance(added, list):
+        ids = [each.get("id") for each in added if isinstance(each, dict)]
+        highest = max([highest, *(number for number in ids if isinstance(number, int))])
+    return highest
 
 
 def _is_plain(content: dict[str, Any]) -> bool:
     model = content["model"]
     longest = model.get("max_input_chars_per_word", 0)
-    if model.get("type") not in _MODELS or not isinstance(longest, int) or longest > _MOST_WORD:
+    if str(model.get("type")) not in _MODELS or not isinstance(longest, int) or longest > _MOST_WORD:
         return False
     return all(_is_plain_part(content.get(name)) for name in _PARTS)
 
@@ -78,19 +78,24 @@ def _is_plain_part(part: Any) -> bool:
     """Whether a part, and all parts below it, are among those of the table, with short rules and known expressions."""
     if part is None:
         return True
-    if not isinstance(part, dict) or part.get("type") not in _PLAIN:
+    if not isinstance(part, dict) or str(part.get("type")) not in _PLAIN:
         return False
     pattern = part.get("pattern")
-    if isinstance(pattern, dict) and not (pattern.get("String") or pattern.get("Regex") in _EXPRESSIONS):
+    if isinstance(pattern, dict) and not (pattern.get("String") or str(pattern.get("Regex")) in _EXPRESSIONS):
         return False
     if any(len(str(part.get(name, ""))) > _MOST_CONTENT for name in ("content", "prepend")):
         return False
-    inner = [each for name in ("normalizers", "pretokenizers", "processors", "decoders") for each in part.get(name, ())]
-    return all(_is_plain_part(each) for each in inner)
+    lists = [part.get(name) for name in ("normalizers", "pretokenizers", "processors", "decoders")]
+    return all(_is_plain_part(each) for inner in lists if isinstance(inner, list) for each in inner)
 
 
 def _try(path: Path, data: bytes) -> None:
     """Let a child process divide texts. Raises BundleError where it does not come back with subwords."""
+    import os
+    import subprocess
+
+    from edgener_runtime.base.process import python_command  # loads what an ordinary start does not need
+
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     try:
         done = subprocess.run(

@@ -16,7 +16,8 @@ TEXTS = (
     "\u0645\u0636\u062e\u0629", "\t\r\n\x00\x1b", "\U000e0041\U0010ffff",
 )  # fmt: skip
 _LONG = ("x" * 20_000, "oil " * 5_000, "a\u0301" * 5_000, " " * 20_000, "aaaaab" * 3_000)
-_MEMORY, _SECONDS = 3 << 30, 30  # of the trial
+_MEMORY, _SECONDS = 1 << 30, 30  # of the trial, and
+_COPIES = 40  # bytes more for each of the file
 
 
 def fault_of(tokenizer: Tokenizer, texts: Sequence[str] = TEXTS) -> str | None:
@@ -47,10 +48,12 @@ def _faults(text: str, encoding: Encoding) -> Iterator[str]:
 
 def main() -> int:
     """Try the tokenizer on stdin; the last line of stderr says what is wrong."""
+    data = sys.stdin.buffer.read()
     try:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        most = _MEMORY + _COPIES * len(data)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, ValueError, OSError):  # Windows has none; a lower limit may stand
@@ -58,7 +61,7 @@ def main() -> int:
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_buffer(sys.stdin.buffer.read())
+        tokenizer = Tokenizer.from_buffer(data)
         tokenizer.no_truncation()
         tokenizer.no_padding()
         fault = fault_of(tokenizer, (*TEXTS, *_LONG))
