@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.backends.base import Model, Tuning
-from edgener_runtime.base.memory import require_memory
+from edgener_runtime.base.memory import map_large_blocks, require_memory
 from edgener_runtime.bundle.graph import OUTPUT
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, TextError
 from edgener_runtime.machine.devices import CPU, Device
@@ -148,6 +148,7 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     if folder := options.get(CACHE):
         _make_folder(Path(folder))
     require_memory(_COPIES * model.variant.file.size, f"loading {model.file}")
+    map_large_blocks()
     graph = model.read_graph()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = tuning.threads
