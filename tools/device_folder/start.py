@@ -1,62 +1,68 @@
-"""Run the runtime in this folder, or say why this device cannot; it has to be readable by any Python 3."""
+"""Run the runtime in this folder, or say why this device cannot; Python 3.6 reads it too, to be told that it is old."""
 
 import json
 import os
 import platform
 import sys
+from pathlib import Path
 
-HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - old Pythons print their version below
-DEVICE_ERROR = 6
+HERE = Path(__file__).resolve().parent
+DEVICE_ERROR = 6  # the exit code of edgener_runtime.errors.DeviceError
 
 
 def find_fault(needed):
-    """What is wrong and what to do, or None; each of `needed` is what device.json says."""
-    version = "%d.%d" % sys.version_info[:2]
-    if version != needed["python"]:
-        return (
-            "this folder needs Python %s, and %s is Python %s" % (needed["python"], sys.executable, version),
-            "Install Python %s, or make a folder for this one: PYTHON_VERSION=%s" % (needed["python"], version),
-        )
-    machine = "linux-" + platform.machine().replace("arm64", "aarch64").replace("amd64", "x86_64")
-    if machine != needed["platform"] or sys.maxsize < 2**32:
-        bits = "64" if sys.maxsize > 2**32 else "32"
-        return (
-            "this folder is for %s, and %s runs on %s with %s bits"
-            % (needed["platform"], sys.executable, machine, bits),
-            "Make a folder for this device with PLATFORM=linux-x86_64 or linux-aarch64.",
-        )
-    found = find_glibc()
-    if found < [int(part) for part in needed["glibc"].split(".")]:
-        has = "glibc %d.%d" % tuple(found) if found else "another C library"
-        return (
-            "this folder needs glibc %s or newer, and this system has %s" % (needed["glibc"], has),
-            "Use a system with a newer glibc, such as Debian 10 or Ubuntu 20.04.",
-        )
-    if os.pathsep in HERE:
-        return ("the path of this folder has a %r in it: %s" % (os.pathsep, HERE), "Move the folder elsewhere.")
+    """What is wrong and what to do, or None; `needed` is what device.json says."""
+    faults = (_wrong_python(needed["python"]), _wrong_machine(needed["platform"]), _wrong_library(needed["glibc"]))
+    if os.pathsep in str(HERE):
+        return f"the path of this folder has a {os.pathsep!r} in it: {HERE}", "Move the folder elsewhere."
+    return next(filter(None, faults), None)
+
+
+def _wrong_python(needed):
+    found = "{}.{}".format(*sys.version_info)
+    if found != needed:
+        fix = f"Install Python {needed}, or make a folder for this one: make device-folder PYTHON_VERSION={found} ..."
+        return f"this folder needs Python {needed}, and {sys.executable} is Python {found}", fix
     return None
 
 
-def find_glibc():
-    """The version of glibc as numbers; nothing where the C library is another one, such as musl."""
+def _wrong_machine(needed):
+    found, bits = f"linux-{platform.machine()}", 64 if sys.maxsize > 2**32 else 32
+    if (found, bits) != (needed, 64):
+        fix = f"Make a folder for this device: make device-folder PLATFORM={found} ..." if bits == 64 else None
+        message = f"this folder is for {needed} with 64 bits, and {sys.executable} is for {found} with {bits}"
+        return message, fix or "Use a system with 64 bits."
+    return None
+
+
+def _wrong_library(needed):
+    found = _glibc()
+    if found < tuple(map(int, needed.split("."))):
+        has = "glibc {}.{}".format(*found) if found else "another C library"
+        message = f"this folder needs glibc {needed} or newer, and this system has {has}"
+        return message, "Use a system with a newer glibc, such as Debian 11 or Ubuntu 22.04."
+    return None
+
+
+def _glibc():
+    """The version of glibc; empty where the C library is another one, such as musl."""
     try:
         name, version = os.confstr("CS_GNU_LIBC_VERSION").split()
     except (AttributeError, OSError, ValueError):
-        return []
-    return [int(part) for part in version.split(".")[:2]] if name == "glibc" else []
+        return ()
+    return tuple(map(int, version.split(".")[:2])) if name == "glibc" else ()
 
 
 def main():
-    """Check, and run the command with the packages of this folder before all others."""
-    with open(os.path.join(HERE, "device.json")) as file:  # noqa: PTH118, PTH123
-        fault = find_fault(json.load(file))
+    """Check the device, and run the command with the packages of this folder before all others."""
+    fault = find_fault(json.loads((HERE / "device.json").read_text(encoding="utf-8")))
     if fault:
-        sys.stderr.write("error: %s\n  %s\n" % fault)
+        sys.stderr.write("error: {}\n  {}\n".format(*fault))
         sys.exit(DEVICE_ERROR)
-    packages = os.path.join(HERE, "packages")  # noqa: PTH118
+    packages = str(HERE / "packages")
     sys.path[0] = packages
     os.environ["PYTHONPATH"] = packages  # for the processes that the runtime starts
-    sys.argv[0] = os.path.join(HERE, "edgener-runtime")  # noqa: PTH118
+    sys.argv[0] = str(HERE / "edgener-runtime")
     from edgener_runtime.cli.main import main as run
 
     run()
