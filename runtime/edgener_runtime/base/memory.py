@@ -9,6 +9,8 @@ from pathlib import Path
 
 from edgener_runtime.errors import DeviceError
 
+_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+
 
 def memory_left(root: Path = Path("/")) -> int | None:
     """Bytes left by the tightest of the machine, the cgroups (version 2, then 1) and RLIMIT_AS; None if all unknown.
@@ -84,3 +86,18 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="ascii", errors="replace")
     except OSError:
         return ""
+
+
+def map_large_blocks() -> None:
+    """Let glibc take blocks of 1 MiB and more, such as weights, from the system one by one, and return each when freed.
+
+    Left alone it does so only until the first one is freed. Later ones then share the heap with small blocks, and
+    memory grows with each load of a model. Other C libraries have no such setting.
+    """
+    import ctypes  # takes milliseconds of a start that loads no model
+
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # musl and macOS have none, Windows no library without a name
+        return
+    mallopt(_MMAP_THRESHOLD, 1 << 20)

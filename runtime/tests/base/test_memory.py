@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,27 @@ def test_the_peak_is_not_that_of_who_started_the_process() -> None:
     code = "from edgener_runtime.base.memory import peak_resident; print(peak_resident())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < len(ballast)
+
+
+FRAGMENTED = """
+from edgener_runtime.base.memory import map_large_blocks, resident
+{call}
+begin, between = resident(), []
+for _ in range(2):
+    large = []
+    for _ in range(32):
+        large.append(b"x" * (2 << 20))
+        between.append(b"x" * 50_000)
+    large.clear()
+print(resident() - begin)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the setting")
+def test_large_blocks_go_back_to_the_system_whatever_lies_between_them() -> None:
+    grown = [
+        int(subprocess.check_output([sys.executable, "-c", FRAGMENTED.format(call=call)]))
+        for call in ("", "map_large_blocks()")
+    ]
+    assert grown[0] > 40 << 20  # otherwise this tests nothing
+    assert grown[1] < 10 << 20
