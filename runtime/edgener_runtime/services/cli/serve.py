@@ -48,7 +48,7 @@ class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in 
     "--model", "models", type=NamedBundle(), multiple=True, metavar="NAME=BUNDLE",
     help="A bundle and the name to serve it under, in place of BUNDLE; repeatable.",
 )  # fmt: skip
-@click.option("--model-control", is_flag=True, help="Let clients load and unload the models.")
+@click.option("--model-control", is_flag=True, help="Let clients load and unload these models.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
 @click.option("--token-file", type=_FILE, help="File with the required bearer token [default: EDGENER_TOKEN, or none].")
@@ -65,7 +65,9 @@ class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in 
     show_default=True,
     help="Characters of the longest text.",
 )
-@click.option("--queue", type=click.IntRange(1), default=_DEFAULT.queue, show_default=True, help="Most pending texts.")
+@click.option(
+    "--queue", type=click.IntRange(1), default=_DEFAULT.queue, show_default=True, help="Most pending texts of a model."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(0.001),
@@ -102,7 +104,7 @@ class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in 
 )  # fmt: skip
 @click.option(
     "--overdue", type=click.FloatRange(0.1), default=_DEFAULT.overdue, show_default=True,
-    help="Seconds for a batch; after twice as many the server ends, exit code 7.",
+    help="Seconds for a batch; after twice as many the server ends, exit code 7, unless other models answer.",
 )  # fmt: skip
 @loading_options
 def serve(
