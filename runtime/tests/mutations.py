@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -169,16 +170,17 @@ class Mutator:
                 inner[last] = self._value()
 
     def _value(self) -> Any:
-        return self.random.choice(
-            [
-                None, True, False, [], {}, [[]], [{}], 0.5, -1.5, 1e300, _LITERAL, list(TEXTS), {"type": "Lowercase"},
-                self.random.choice(TEXTS), self.random.choice(TEXTS), self.random.choice(NUMBERS), list(NUMBERS[:6]),
-                {"type": self.random.choice(TEXTS), "pattern": {"Regex": self.random.choice(TEXTS)}, "content": "x"},
-                {"type": "Split", "pattern": {"Regex": self.random.choice(TEXTS)}, "behavior": "Removed", "invert": False},
-                {"type": "Replace", "pattern": {"String": self.random.choice(TEXTS)}, "content": self.random.choice(TEXTS)},
-                {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "Prepend", "prepend": self.random.choice(TEXTS)}]},
-            ]
-        )  # fmt: skip
+        text, number = self.random.choice(TEXTS), self.random.choice(NUMBERS)
+        part = {"type": self.random.choice(TEXTS)}
+        choices: list[Any] = [
+            None, True, False, [], {}, [[]], [{}], 0.5, -1.5, 1e300, _LITERAL, [*TEXTS], [*NUMBERS[:6]], text, text, number,
+            {"type": "Lowercase"}, part | {"pattern": {"Regex": text}, "content": "x"},
+            {"type": "Split", "pattern": {"Regex": text}, "behavior": "Removed", "invert": False},
+            {"type": "Replace", "pattern": {"String": text}, "content": self.random.choice(TEXTS)},
+            {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "Prepend", "prepend": text}]},
+            {"type": "Precompiled", "precompiled_charsmap": b64encode(self.random.randbytes(64)).decode()},
+        ]  # fmt: skip
+        return self.random.choice(choices)
 
     def message(self, data: bytes, depth: int = 0) -> bytes:
         """Change a message of protocol buffers in one place, at a random depth."""
@@ -229,7 +231,7 @@ def _places(content: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def relist(bundle: Path) -> None:
-    """Give every listed file that is there its size and hash in the manifest, which stays as it is where it is damaged."""
+    """Give each listed file that is there its size and hash in the manifest; a damaged manifest stays as it is."""
     path = bundle / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -49,9 +49,10 @@ def test_no_change_of_a_bundle_ends_without_an_answer_or_a_reason(bundle: Path, 
     mutator, counts, kinds = Mutator(SEED), Counter[str](), Counter[str]()
     faults: list[dict[str, Any]] = []
     most = 0
+    program = Path(__file__).with_name("forked_runs.py")
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("forked_runs.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
+        [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
     )  # fmt: skip
     assert server.stdin and server.stdout
     deadline = time.monotonic() + SECONDS
