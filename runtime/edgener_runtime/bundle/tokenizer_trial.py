@@ -16,7 +16,7 @@ TEXTS = (
     "\u0645\u0636\u062e\u0629", "\t\r\n\x00\x1b", "\U000e0041\U0010ffff",
 )  # fmt: skip
 _LONG = ("x" * 20_000, "oil " * 5_000, "a\u0301" * 5_000, " " * 20_000, "aaaaab" * 3_000)
-_MEMORY, _SECONDS = 1 << 30, 30  # of the trial, and
+_MEMORY, _SECONDS = 1 << 30, 20  # of the trial, and
 _COPIES = 40  # bytes more for each of the file
 
 

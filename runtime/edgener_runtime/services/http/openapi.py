@@ -20,6 +20,7 @@ _DEEP = {
     "name": "deep", "in": "query", "schema": {"enum": ["0", "1"], "default": "0"},
     "description": "1 also runs each model on a tiny text",
 }  # fmt: skip
+_BINARY = "application/octet-stream"
 _SCORE = {"type": "number", "minimum": 0, "maximum": 1}
 _OFFSET = {"type": "integer", "minimum": 0}
 _ENTITY = {
@@ -82,10 +83,12 @@ def _protocol(models: list[str]) -> Record:
     ):
         own: Record = {"parameters": parameters}
         body = {"application/json": {"schema": _ref("InferRequest")}}
+        inference = _operation("Inference", {"type": "object"}, body)
+        inference["responses"]["200"]["content"][_BINARY] = {}  # JSON and binary data after it
         paths |= {
             base: own | {"get": _operation("Model metadata", {"type": "object"})},
             f"{base}/ready": own | {"get": _operation("Whether the model accepts requests", {"type": "object"})},
-            f"{base}/infer": own | {"post": _operation("Inference", {"type": "object"}, body)},
+            f"{base}/infer": own | {"post": inference},
         }
     return paths
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from edgener_runtime import TokenClassifier
+from edgener_runtime.services.http.connections.bind import TlsFiles
 
-from .running import Held, Running, serving
+from .running import OPENSSL, Held, Running, certificate, serving
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -27,6 +28,14 @@ def server(bundle: Path) -> Iterator[Running]:
 def token() -> str:
     """That server's token."""
     return TOKEN
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    """A certificate for 127.0.0.1 that signs itself."""
+    if OPENSSL is None:
+        pytest.skip("no openssl on this machine")
+    return certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from typing import Any
 
 from edgener_runtime import Decoding, TokenClassifier
 from edgener_runtime.pipeline import Answer
+from edgener_runtime.services.http.connections.bind import TlsFiles
 
 COMMAND = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')"]
 SECONDS = 600  # far beyond any load
+OPENSSL = shutil.which("openssl")
 
 
 @dataclass
@@ -84,6 +87,18 @@ def serving(
             running.reader.join()
         assert process.stderr
         process.stderr.close()
+
+
+def certificate(folder: Path) -> TlsFiles:
+    """A certificate for 127.0.0.1 that signs itself."""
+    files = TlsFiles(folder / "cert.pem", folder / "key.pem")
+    words = [
+        str(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1",
+        "-out", str(files.certificate), "-keyout", str(files.key),
+    ]  # fmt: skip
+    subprocess.run(words, check=True, capture_output=True)
+    return files
 
 
 def wait_until(running: Running, words: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import shutil
 import socket
 import ssl
 import subprocess
@@ -18,31 +17,13 @@ import pytest
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.services.http.connections.bind import TlsFiles, open_listener
 
-from .running import COMMAND, SECONDS, serving
+from .running import COMMAND, OPENSSL, SECONDS, certificate, serving
 
 pytest.importorskip("starlette", reason="the extra serve is not installed")
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 
-OPENSSL = shutil.which("openssl")
 needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="no openssl on this machine")
 Run = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
-    """A certificate for 127.0.0.1 that signs itself."""
-    return certificate(tmp_path_factory.mktemp("tls"))
-
-
-def certificate(folder: Path) -> TlsFiles:
-    files = TlsFiles(folder / "cert.pem", folder / "key.pem")
-    words = [
-        str(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-        "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1",
-        "-out", str(files.certificate), "-keyout", str(files.key),
-    ]  # fmt: skip
-    subprocess.run(words, check=True, capture_output=True)
-    return files
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])

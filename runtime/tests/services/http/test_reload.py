@@ -24,7 +24,8 @@ def reload(own: Running, done: str, times: int = 1) -> None:
     wait_for(lambda: sum(done in line for line in own.log) >= times, own)
 
 
-def test_reloads_under_load_fail_no_request(bundle: Path) -> None:
+@pytest.mark.parametrize(("clients", "reloads"), [(16, 5), pytest.param(64, 20, marks=pytest.mark.slow)])
+def test_reloads_under_load_fail_no_request(bundle: Path, clients: int, reloads: int) -> None:
     ended = threading.Event()
     statuses: list[int] = []
     broken: list[str] = []
@@ -38,10 +39,10 @@ def test_reloads_under_load_fail_no_request(bundle: Path) -> None:
                     broken.append(repr(error))
 
     with serving(bundle) as own:
-        threads = [threading.Thread(target=ask) for _ in range(16)]
+        threads = [threading.Thread(target=ask) for _ in range(clients)]
         for thread in threads:
             thread.start()
-        for times in range(1, 6):
+        for times in range(1, reloads + 1):
             reload(own, "reloaded: tiny-factory, fp32 on CPUExecutionProvider", times)
         ended.set()
         for thread in threads:
