@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 PATHS = [
     "/predict", "/healthz", "/readyz", "/readyz?deep=1", "/metrics", "/openapi.json", "/v2", "/v2/health/live", "/",
-    "/v2/models/tiny-factory", "/v2/models/tiny-factory/ready", "/page.js",
+    "/v2/models/tiny-factory", "/v2/models/tiny-factory/ready", "/page.js", "/v2/repository/index",
+    "/v2/repository/models/tiny-factory/unload",
 ]  # fmt: skip
 ODD_PATHS = [
     "/predict/", "//predict", "/../predict", "/%00", "/%ff%fe", "/v2/models/%0d%0aX:%20y", "*", "http://x/predict",
@@ -38,7 +39,7 @@ VERSIONS = [b"HTTP/1.0", b"HTTP/0.9", b"HTTP/9.9", b"", b"http/1.1"]
 NUMBERS = ["1e999", "-1e999", "NaN", "Infinity", "-0", "0.5", "1.5E+3", "9" * 30, "9" * 5000, "01", "1e-999"]
 STRINGS = ['"pump"', '"oil leak at P-101"', '"泵 漏油"', '""', '"\\ud800"', '"\\udc00\\ud800"', '"\\u0000"', '"\ufeff"',
            '"' + "x" * 600 + '"', '"' + "a " * 249 + '"', '"\\x"', '"\n"', '"\U0001f600\u202e"']  # fmt: skip
-NAMES = ["text", "texts", "aggregation", "strict", "thresholds", "offsets", "id", "", "\\ud800", "a" * 2000]
+NAMES = ["model", "text", "texts", "aggregation", "strict", "thresholds", "offsets", "id", "", "\\ud800", "a" * 2000]
 TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 _SHORT, _PAUSES = 0.02, (0.01, 0.1, 0.3)

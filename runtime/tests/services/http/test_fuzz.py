@@ -35,7 +35,7 @@ CLIENTS = 48  # that send hostile bytes at the same time
 PATIENCE = 60.0  # seconds, far beyond the server's limits
 MOST_MB = 100  # above the server before: the figure of serve.md for 32 MiB of bodies, and what the model needs for them
 BUSY = {429, 503, 504}
-DOCUMENTED = {200, 400, 401, 404, 405, 408, 413, 415, 422, 431, 501, *BUSY}
+DOCUMENTED = {200, 400, 401, 403, 404, 405, 408, 413, 415, 422, 431, 501, *BUSY}
 FEW = {"max_examples": 20, "deadline": None, "database": None, "phases": [Phase.explicit, Phase.generate],
        "suppress_health_check": list(HealthCheck)}  # fmt: skip
 TEXT = "Pump P-101 leaks at the seal"
