@@ -21,17 +21,20 @@ class _Repeated:
 
 
 class LimitedHandler(logging.StreamHandler):  # type: ignore[type-arg]  # not generic before Python 3.11
-    """Writes at most five lines from one place of the code within ten seconds, and then the count of the others."""
+    """Writes at most five lines from one place of the code within ten seconds, and then the count of the others.
+
+    Lines about several models, which have the attribute `model`, are counted for each.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._places: dict[tuple[str, int], _Repeated] = {}
+        self._places: dict[tuple[str, int, str | None], _Repeated] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, or count it."""
         self.report_omitted()
-        place = (record.pathname, record.lineno)
+        place = (record.pathname, record.lineno, getattr(record, "model", None))
         repeated = self._places.setdefault(place, _Repeated(self._clock()))
         repeated.lines += 1
         if repeated.lines > _MOST:

@@ -52,3 +52,15 @@ def test_after_a_while_and_at_the_end_lines_are_written_again(clock: Clock, caps
         handler.report_omitted(now=second > 0)
     lines = capsys.readouterr().err.splitlines()
     assert lines == 2 * [*["full"] * 5, "2 more lines like this one in 10 s: full"]
+
+
+def test_lines_about_several_models_are_counted_for_each(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    log, handler = limited(clock)
+    for model in ("one", "two", None):
+        for _ in range(6):
+            log.info("%s: reloaded", model, extra={"model": model} if model else None)
+    handler.report_omitted(now=True)
+    lines = capsys.readouterr().err.splitlines()
+    for model in ("one", "two", "None"):
+        assert lines.count(f"{model}: reloaded") == 5
+        assert lines.count(f"1 more lines like this one in 10 s: {model}: reloaded") == 1

@@ -434,6 +434,28 @@ def test_a_load_beside_a_run_that_hangs_is_used_at_once(pair: dict[str, Path]) -
         assert own.stop()[0] == 0
 
 
+def test_texts_of_one_model_that_are_never_tokenized_hold_up_only_its_own(pair: dict[str, Path]) -> None:
+    hanging = """
+import time
+from edgener_runtime.pipeline import TokenClassifier
+count = TokenClassifier.count_subwords
+def hang(self, texts):
+    while any("forever" in text for text in texts):
+        time.sleep(1)
+    return count(self, texts)
+TokenClassifier.count_subwords = hang
+"""
+    with serving(pair, "--timeout", 3, code=hanging) as own:
+        with contextlib.ExitStack() as stack:
+            found = [stack.enter_context(asked(own, model="one", text="forever " * 400)) for _ in range(12)]
+            while not any(found):
+                answer = predict(own, model="two.b", text=f"{TEXT} {'oil leak ' * 300}")
+                assert prefixes(answer) == {"TWO"}
+        assert found == [[504]] * 12
+        own.process.send_signal(signal.SIGTERM)
+        assert own.process.wait(60) == 0
+
+
 def test_a_full_queue_of_one_model_refuses_only_its_own_requests(pair: dict[str, Path]) -> None:
     with serving(pair, "--queue", 2, code=HANGING) as own, contextlib.ExitStack() as stack:
         for _ in range(2):

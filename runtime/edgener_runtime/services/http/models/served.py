@@ -92,7 +92,7 @@ class ServedModel:
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """A log whose lines name the model where the server was started with names."""
-        return _NamedLog(logging.getLogger(__name__), {"name": self.source.name})
+        return _NamedLog(logging.getLogger(__name__), {"model": self.source.name})
 
     @property
     def summary(self) -> str:
@@ -220,19 +220,24 @@ class ServedModel:
         """
         size = getattr(request.state, "body_bytes", 0)
         with self._admitted(len(texts)), self.bodies.hold(size):
-            subwords = await self.capacity.count(self.in_use(), texts)
-            with self.capacity.hold(texts, subwords):
-                return await self._in_time(texts, decoding, request)
+            clock = asyncio.get_running_loop().time
+            end = clock() + self.limits.seconds
+            with self.capacity.hold(texts, await self._subwords(texts)):
+                return await self._within(end - clock(), texts, decoding, request)
 
-    async def _in_time(self, texts: Sequence[str], decoding: Decoding, request: Request) -> list[Answer]:
+    async def _subwords(self, texts: Sequence[str]) -> int:
+        try:
+            return await asyncio.wait_for(self.capacity.count(self.in_use(), texts), self.limits.seconds)
+        except asyncio.TimeoutError:
+            raise self._late() from None
+
+    async def _within(self, seconds: float, texts: Sequence[str], decoding: Decoding, request: Request) -> list[Answer]:
         self.accepted += 1
         address = request.client.host if request.client else None
         answers = asyncio.ensure_future(self._answers(texts, decoding, address))
         left = asyncio.ensure_future(_disconnect(request.receive))
         try:
-            done, _ = await asyncio.wait(
-                (answers, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait((answers, left), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:  # texts that nobody waits for are not run
             given_up = answers.cancel()
             left.cancel()
@@ -241,9 +246,11 @@ class ServedModel:
         self.answered += 1
         if not given_up:
             return answers.result()
-        raise RequestError(
-            504, f"no answer within {self.limits.seconds:g} s", "Send fewer or shorter texts, or try again later."
-        )
+        raise self._late()
+
+    def _late(self) -> RequestError:
+        hint = "Send fewer or shorter texts, or try again later."
+        return RequestError(504, f"no answer within {self.limits.seconds:g} s", hint)
 
     @contextmanager
     def _admitted(self, count: int) -> Iterator[None]:
@@ -282,8 +289,8 @@ class _NamedLog(logging.LoggerAdapter):  # type: ignore[type-arg]  # not generic
 
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         """The line with its name."""
-        name = self.extra and self.extra["name"]
-        return (f"{name}: {msg}" if name else msg), kwargs
+        name = self.extra and self.extra["model"]
+        return (f"{name}: {msg}" if name else msg), {**kwargs, "extra": self.extra}
 
 
 def _too_many(message: str) -> RequestError:
