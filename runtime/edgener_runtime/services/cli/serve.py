@@ -135,7 +135,7 @@ def serve(
     try:
         from edgener_runtime.services.http.auth import read_token
         from edgener_runtime.services.http.connections.bind import TlsFiles, open_listener
-        from edgener_runtime.services.http.models.served import ModelSource
+        from edgener_runtime.services.http.models.source import ModelSource
         from edgener_runtime.services.http.server import ServerSettings, run_server
     except ImportError as error:
         raise DeviceError(f"the server's libraries cannot be loaded: {error}", install_line("serve")) from None

@@ -25,7 +25,8 @@ from .connections.bind import Listener
 from .connections.protocol import HttpConnection
 from .connections.table import ConnectionTable
 from .limits import ConnectionLimits, Limits
-from .models.served import ModelSource, ServedModel
+from .models.served import ServedModel
+from .models.source import ModelSource
 from .service import Service
 
 _log = logging.getLogger(__name__)
@@ -140,8 +141,8 @@ async def _serve(sources: Sequence[ModelSource], settings: ServerSettings, handl
             await service.close()
             raise
         await server.serve([settings.listener.socket])
-    answered = sum(model.answered for model in models)
-    _log.info("stopped: %d requests accepted, %d answered", sum(model.accepted for model in models), answered)
+    answered = sum(model.requests.answered for model in models)
+    _log.info("stopped: %d requests accepted, %d answered", sum(model.requests.accepted for model in models), answered)
 
 
 @asynccontextmanager

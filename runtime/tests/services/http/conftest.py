@@ -51,7 +51,8 @@ def client_of(held: Held) -> Iterator[Callable[..., Any]]:
 
     from edgener_runtime.services.http.app import create_app
     from edgener_runtime.services.http.limits import Limits
-    from edgener_runtime.services.http.models.served import ModelSource, ServedModel
+    from edgener_runtime.services.http.models.served import ServedModel
+    from edgener_runtime.services.http.models.source import ModelSource
     from edgener_runtime.services.http.service import Service
 
     with ExitStack() as open_clients:

@@ -147,7 +147,8 @@ def test_who_connected_just_before_it_stops_listening_is_answered_and_who_says_n
 
     from edgener_runtime.services.http.app import create_app
     from edgener_runtime.services.http.connections.table import ConnectionTable
-    from edgener_runtime.services.http.models.served import ModelSource, ServedModel
+    from edgener_runtime.services.http.models.served import ServedModel
+    from edgener_runtime.services.http.models.source import ModelSource
     from edgener_runtime.services.http.server import Server
     from edgener_runtime.services.http.service import Service
 

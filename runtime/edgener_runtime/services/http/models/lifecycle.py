@@ -29,7 +29,7 @@ class Lifecycle:
         self.model = model
         self.models = models
         self.end = end
-        self.reload = Reload(model.source.load, self._use, model.log.info, model.limits.overdue)
+        self.reload = Reload(model.source.load, self._use, model.source.log.info, model.limits.overdue)
         self._watching: dict[AsyncTokenClassifier, asyncio.Task[None]] = {}
 
     def watch(self) -> None:
@@ -42,11 +42,11 @@ class Lifecycle:
             await self.reload.run()
         except Exception as error:  # noqa: BLE001 - whatever a bundle and its model raise
             reason = reason_of(error)
-            self.model.log.error("not loaded: %s", reason)
+            self.model.source.log.error("not loaded: %s", reason)
             if self.model.classifier is None:
                 self.model.refusal = f"it was not loaded: {reason}"
             raise RequestError(
-                500, f"{self.model.title} was not loaded: {reason}", "Fix the bundle, and load it again."
+                500, f"{self.model.source.title} was not loaded: {reason}", "Fix the bundle, and load it again."
             ) from None
 
     async def unload(self) -> None:
@@ -54,10 +54,10 @@ class Lifecycle:
         async with self.reload.lock:
             old = self.model.classifier
             self.model.is_expected = False
-            self.model.log.info("unloads the bundle: %d texts wait", self.model.pending)
+            self.model.source.log.info("unloads the bundle: %d texts wait", self.model.pending)
             await self.model.retire("it was unloaded")
             self._unwatch(old)
-            self.model.log.info("unloaded")
+            self.model.source.log.info("unloaded")
 
     def close(self) -> None:
         """Watch no more."""
@@ -78,7 +78,7 @@ class Lifecycle:
     def _watch(self, classifier: AsyncTokenClassifier | None) -> None:
         if classifier:
             seconds, give_up = self.model.limits.overdue, partial(self._give_up, classifier)
-            watchdog = Watchdog(classifier, self.model.log.error, seconds, self.model.set_overdue, end=give_up)
+            watchdog = Watchdog(classifier, self.model.source.log.error, seconds, self.model.set_overdue, end=give_up)
             self._watching[classifier] = asyncio.create_task(watchdog.run())
 
     def _unwatch(self, classifier: AsyncTokenClassifier | None) -> None:
@@ -90,6 +90,6 @@ class Lifecycle:
         if not self.models.answers_without(self.model):
             self.end(code)
         replaced = classifier is not self.model.classifier
-        self.model.log.error(_REPLACED if replaced else _GIVEN_UP)
+        self.model.source.log.error(_REPLACED if replaced else _GIVEN_UP)
         self.model.give_up(classifier)
         del self._watching[classifier]
