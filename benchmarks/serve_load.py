@@ -157,9 +157,10 @@ class LongClient:
 
     def __init__(self, port: int, texts: Sequence[str]) -> None:
         self.port = port
-        self.texts = [(" ".join(texts) * LONG_TEXT)[at : at + LONG_TEXT] for at in range(LONG_TEXTS)]
+        self.texts = texts
         self.tally = Tally()
         self.ended = False
+        self.answered = asyncio.Event()
         self._task = asyncio.create_task(self._ask())
 
     async def end(self) -> None:
@@ -179,6 +180,7 @@ class LongClient:
                 continue
             self.tally.statuses[status] += 1
             self.tally.seconds.append(time.perf_counter() - began)
+            self.answered.set()
 
 
 def _request(record: dict[str, Any]) -> bytes:
@@ -221,13 +223,15 @@ async def measure_beside_long(
     """The p99 of short requests without and with a client beside them that asks for much at once."""
     server = await Server.start(bundle, variant)
     alone, beside, asked_long = Tally(), Tally(), Tally()
+    long_texts: Sequence[str] = [(" ".join(texts) * LONG_TEXT)[at : at + LONG_TEXT] for at in range(LONG_TEXTS)]
     try:
         for _ in range(TURNS):
             alone.add(await _ask_for(server.port, connections, texts, seconds / 2 / TURNS))
-            long = LongClient(server.port, texts)
-            beside.add(await _ask_for(server.port, connections, texts, seconds / 2 / TURNS))
+            long = LongClient(server.port, long_texts)
+            beside.add(await _ask_for(server.port, connections, texts, seconds / 2 / TURNS, long.answered))
             await long.end()
             asked_long.add(long.tally)
+            long_texts = long.texts
         await server.stop()
     finally:
         if server.process.returncode is None:
@@ -236,7 +240,7 @@ async def measure_beside_long(
         statistics.quantiles(tally.seconds, n=100, method="inclusive")[98] for tally in (alone, beside)
     )
     return {
-        "long_request": {"texts": len(long.texts), "characters": sum(map(len, long.texts))},
+        "long_request": {"texts": len(long_texts), "characters": sum(map(len, long_texts))},
         "long_seconds": asked_long.seconds,
         "long_errors": {str(status): count for status, count in asked_long.statuses.items() if status != 200},
         "turns": TURNS,
@@ -248,9 +252,14 @@ async def measure_beside_long(
     }
 
 
-async def _ask_for(port: int, connections: int, texts: Sequence[str], seconds: float) -> Tally:
+async def _ask_for(
+    port: int, connections: int, texts: Sequence[str], seconds: float, event: asyncio.Event | None = None
+) -> Tally:
+    """Ask for so many seconds, and until the event."""
     clients = Clients(port, connections, texts)
     await asyncio.sleep(seconds)
+    if event:
+        await event.wait()
     await clients.end()
     return clients.tally
 
