@@ -13,6 +13,11 @@ RESULTS ?= $(OUT)/bench.json
 BOUNDS ?=
 BENCH_PICTURE ?= docs/bench.png
 CHROMIUM ?= chromium
+PLATFORM ?=
+PYTHON_VERSION ?= 3.11
+EXTRAS ?= serve,mqtt
+CONSTRAINTS ?= constraints.txt
+TARGET ?= cpu
 DRAW   = $(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars
 
 # On x86-64 Linux the package index's own build of torch carries several gigabytes of CUDA, so only a CPU build is
@@ -30,7 +35,7 @@ SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check device-folder image test-device clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -105,6 +110,17 @@ serve-picture: $(VENV)/.ready ## A picture of the server's page: make serve-pict
 wheels: $(VENV)/.ready ## Wheels and source distributions of edgener and edgener-runtime, in dist/
 	rm -rf dist
 	tools/make_wheels.sh $(BIN)/python dist
+
+# BUNDLE only where it was asked for
+device-folder: $(VENV)/.ready ## The runtime in a folder for a device without pip: make device-folder PLATFORM=linux-aarch64 [BUNDLE=...]
+	@$(BIN)/python -m tools.device_folder --platform "$(PLATFORM)" --python-version "$(PYTHON_VERSION)" \
+	    --extras "$(EXTRAS)" --constraints "$(CONSTRAINTS)" --bundle "$(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))"
+
+image: ## A container image: make image TARGET=cpu|cuda|jetpack6|jetpack7 [BUNDLE=...]
+	@tools/make_image.sh "$(TARGET)" "$(if $(filter file,$(origin BUNDLE)),,$(BUNDLE))"
+
+test-device: $(VENV)/.ready ## The device folder in empty root folders (arm64 by qemu), and the image for CPUs in podman
+	tools/test_device.sh
 
 release-check: wheels ## Is this ready for a release? Versions, changelog, files, and clean installs of each wheel and sdist
 	$(BIN)/python tools/release_check.py --dist dist

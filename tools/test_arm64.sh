@@ -3,17 +3,12 @@
 # its answers beside those of this machine, under qemu's user emulation. This shows that it is right there, never how fast.
 #
 # A root folder is laid out from Debian's and the package index's arm64 files below .cache/arm64, and kept. Nothing is
-# installed on this system but qemu itself: the packages are unpacked as plain files (no script of theirs runs, no owner
-# or setuid bit is taken over), and what runs in the root runs as nobody. It has no /proc and no /sys on purpose:
+# installed on this system but qemu itself, and what runs in the root runs as nobody. It has no /proc and no /sys on purpose:
 # onnxruntime dies of the host's under emulation, and the runtime has to do without.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache/arm64
 root=$cache/root
-suite=bookworm
-debs="libc6 libgcc-s1 libstdc++6 gcc-12-base zlib1g libbz2-1.0 liblzma5 libssl3 libffi8 libexpat1 libsqlite3-0
-      libuuid1 libnsl2 libtirpc3 libreadline8 libtinfo6 libncursesw6 libdb5.3 libcrypt1 media-types
-      python3.11-minimal libpython3.11-minimal libpython3.11-stdlib"
 wheels="onnxruntime numpy tokenizers click pytest pytest-timeout hypothesis"
 
 skip() {
@@ -28,29 +23,11 @@ find_qemu() { # prints where the static emulator is, installed if need be
     command -v qemu-aarch64-static
 }
 
-apt_arm64() { # apt-get with lists, cache and package state of its own
-    mkdir -p "$cache"/apt/{lists/partial,archives/partial,sources}
-    : >"$cache/apt/status"
-    printf 'Types: deb\nURIs: %s\nSuites: %s %s-updates\nComponents: main\nSigned-By: %s\n' \
-        http://deb.debian.org/debian $suite $suite /usr/share/keyrings/debian-archive-keyring.gpg \
-        >"$cache/apt/sources/debian.sources"
-    apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root \
-        -o Dir::State="$cache/apt" -o Dir::State::lists="$cache/apt/lists" -o Dir::State::status="$cache/apt/status" \
-        -o Dir::Cache="$cache/apt" -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$cache/apt/sources" "$@"
-}
-
 lay_out_root() {
-    local deb
-    rm -rf "$root" "$cache/debs" && mkdir -p "$root"/{tmp,work} "$cache/debs"
-    apt_arm64 update
-    (cd "$cache/debs" && apt_arm64 download $debs)
-    for deb in "$cache"/debs/*.deb; do
-        dpkg-deb --fsys-tarfile "$deb" | tar -x --no-same-owner --no-same-permissions -C "$root"
-    done
+    rm -f "$root.ready"
+    tools/debian_python.sh arm64 "$root"
     .venv/bin/python -m pip install --quiet --target "$root/work/site" --only-binary=:all: --implementation cp \
         --python-version 3.11 --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 $wheels
-    chmod 1777 "$root/tmp"
-    rm -rf "$cache/debs" "$cache/apt"
 }
 
 on_arm64() { # a Python program's arguments, run in the root
@@ -70,7 +47,7 @@ enter() { # who is not root becomes it in a namespace of their own, where changi
 qemu=$(find_qemu) || skip "no qemu-aarch64-static, and apt-get cannot install qemu-user-static here"
 enter true 2>/dev/null || skip "neither root nor a user namespace is to be had, and one of them has to change the root"
 
-wanted=$(echo "$suite" $debs $wheels | sha256sum)
+wanted=$(cat tools/debian_python.sh <(echo $wheels) | sha256sum)
 if [[ $(cat "$cache/ready" 2>/dev/null) != "$wanted" ]]; then
     rm -f "$cache/ready"
     lay_out_root

@@ -13,4 +13,5 @@ esac
 
 export RAY_USAGE_STATS_ENABLED=0
 PYTHONPATH=$PWD:$PWD/runtime "$cache/bin/python" -m pytest -c /dev/null --rootdir . --confcutdir tests/cluster \
-    -p no:cacheprovider --import-mode=importlib --timeout 3600 -q -ra tests/cluster "$@"
+    -p no:cacheprovider --import-mode=importlib -o "markers=environment: needs what this script installs" \
+    --timeout 3600 -q -ra tests/cluster "$@"

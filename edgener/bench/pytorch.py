@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from edgener.checkpoint import open_checkpoint
+from edgener.checkpoint import open_checkpoint, read_label_set
 from edgener.labels import LabelChoice
 from edgener.parity.reference import PyTorchModel
 from edgener_exporters.checkpoint.adapter import base_folder
@@ -47,9 +47,12 @@ def pytorch_targets(
 ) -> tuple[BenchTarget, ...]:  # fmt: skip
     """The targets of a checkpoint beside its bundle's variants, with the labels of the bundle.
 
-    Raises UserInputError if it is not a checkpoint, or not one with these labels.
+    Raises UserInputError if it is not a checkpoint, or not one with these labels. The model is loaded by the worker
+    only: the memory and the threads of PyTorch would disturb what this process measures.
     """
-    weights = _weights(open_checkpoint(checkpoint, _choice(label_set)).path)
+    if base_folder(checkpoint) is None:  # an adapter's own labels are in its weights
+        read_label_set(checkpoint, _choice(label_set))
+    weights = _weights(checkpoint)
     return tuple(
         BenchTarget(
             name, device, count, count, MODES[name].precision, sha256_of(weights[0]),

@@ -103,6 +103,11 @@ threads_option = click.option(
 )
 
 
+untested_option = click.option(
+    "--untested", is_flag=True, help="Try an architecture that is not supported; a bundle is labelled so."
+)
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --data and the options of its readers; the command receives them as `data: DataSpec`."""
 

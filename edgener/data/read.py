@@ -95,8 +95,8 @@ def check_labels(known: tuple[str, ...], dataset: Dataset) -> None:
     """Raise UserInputError where a data set has entity labels that are not among `known`."""
     if strange := [label for label in dataset.labels if label not in known]:
         raise UserInputError(
-            f"{dataset.source} ({dataset.split}) has labels that training never saw: {', '.join(strange)}; "
-            f"the model knows {', '.join(known)}",
+            f"{dataset.source} ({dataset.split}) has labels that the model does not know: {', '.join(strange)}; "
+            f"it knows {', '.join(known)}",
             f"Map each to a known one, or to O: --map-labels {strange[0]}={_most_alike(strange[0], known)}. "
             "An export can also be judged by churn on text without labels: a file with one text per line.",
         )

@@ -11,6 +11,7 @@ from edgener_runtime.decoding.schemes import SCHEMES as RULES
 
 from .types import Span
 
+AUTO = "auto"
 SCHEMES = ("IO", "IOB1", "IOB2", "BIOES", "BMES", "BILOU")
 TAG = re.compile(r"O|[BIEMSLU]-\S.*")
 

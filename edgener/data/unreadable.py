@@ -20,44 +20,12 @@ class UnreadableKind:
 
 
 _EXPORT = "Export it as one of the formats that edgener data formats lists."
-# First bytes of files that are not text; zip is also what .docx, .xlsx and .odt are.
-_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a zip archive (or .docx, .xlsx, .odt, which are zip archives)"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ", "an xz archive"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
-    (b"7z\xbc\xaf", "a 7-Zip archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"\xd0\xcf\x11\xe0", "a document of Microsoft Office before 2007"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"\x80\x04\x95", "a Python pickle"),
-    (b"\x80\x05\x95", "a Python pickle"),
-    (b"\x78\x9c", "compressed data (zlib, as spaCy's DocBin)"),
-    (b"\x80\x02", "a Python pickle"),
-    (b"\x80\x03", "a Python pickle"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-)
 _ELEMENT = re.compile(r"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>[^<>]+</\1\s*>")
 _LINK = re.compile(r"\[[^\[\]]+\](?:\(\w[^()\s]*\)|\{[^{}]*\"entity\")|\[[A-Z][A-Z_]+ [^\[\]]+\]")
 _HEADING = re.compile(r"#{1,6} \S.*\n\s*\n|```")
 _SLASHED = re.compile(r"\S+[/|_](?:O|[BIESLUM]-\S+)")
 _TAG_LIKE = re.compile(r"(?i:[bieslum][-_:./]\w\S*|\w\S*[-_:./][bieslum]|[bieslumo]|-|_)")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-ZÀ-Þ])|[。！？]")
-
-
-def binary_kind(data: bytes) -> str | None:
-    """The kind of a file that is not text, by its first bytes."""
-    found = next((name for signature, name in _SIGNATURES if data.startswith(signature)), None)
-    if found is None and data[257:262] == b"ustar":
-        return "a tar archive"
-    if found is None and b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
-        return "binary data, or UTF-16 without a byte order mark"
-    return found
 
 
 def _starts(*beginnings: str) -> Callable[[str], bool]:

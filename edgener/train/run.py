@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import edgener
-from edgener.checkpoint import RECORD, TrainingRecord, data_record, resolve_model
+from edgener.checkpoint import RECORD, TrainingRecord, data_record
 from edgener.data.read import check_labelled, check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, check_token_ids, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
 from edgener.parity.reference import PyTorchModel
+from edgener.pretrained import resolve_model
 from edgener.threads import limit_pytorch
 from edgener_exporters.checkpoint.positions import longest_input
 from edgener_exporters.libraries import silence_libraries

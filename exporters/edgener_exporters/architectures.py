@@ -106,12 +106,12 @@ def find_architecture(config: Mapping[str, Any], untested: bool = False) -> Arch
     if other:
         raise UserInputError(
             f"the model has {other.name} {config.get(other.name)!r}: {row.title} is supported with {other.value!r}",
-            f"{other.advice} Or try the export as it is: edgener export --untested",
+            f"{other.advice} Or try it as it is: --untested",
         )
     if not row.tested:
         raise UserInputError(
             f"models of the architecture {name!r} (model_type in config.json) are not supported",
-            f"Supported are: {', '.join(sorted(ARCHITECTURES))}. To try it anyway: edgener export --untested",
+            f"Supported are: {', '.join(sorted(ARCHITECTURES))}. To try it anyway: --untested",
         )
     return row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Hashable, Iterable, Sequence
 from typing import Literal, overload
 
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
@@ -26,17 +26,17 @@ def is_long(texts: Sequence[str]) -> bool:
 class AsyncTokenClassifier:
     """Micro-batches for a TokenClassifier: texts that arrive while a batch runs form the next.
 
-    A batch waits up to `max_wait` seconds for more texts, unless it has `max_characters`. It has texts of all requests
-    by equal shares, and requests of more than 2,048 characters run beside the short ones, so that none holds up the
-    others. A text that fails does not fail the others of its batch. An async context manager, which answers all
-    accepted texts before it closes the classifier. For use from one event loop.
+    A batch waits up to `max_wait` seconds for more texts, unless it has `max_characters`. It has texts of all clients
+    and of all their requests by equal shares, and requests of more than 2,048 characters run beside the short ones, so
+    that none holds up the others. A text that fails does not fail the others of its batch. An async context manager,
+    which answers all accepted texts before it closes the classifier. For use from one event loop.
     """
 
     def __init__(self, classifier: TokenClassifier, max_wait: float = 0, max_characters: int = 8192) -> None:
         self.classifier = classifier
         self.max_characters = max_characters
         self.batches: deque[BatchRecord] = deque(maxlen=1024)  # the latest, for metrics
-        self._closing = False
+        self._closing = self._abandoned = False
         self._short, self._long = (
             MicroBatches(classifier.predict_batch, max_wait, max_characters, self.batches) for _ in range(2)
         )
@@ -58,22 +58,27 @@ class AsyncTokenClassifier:
 
     @overload
     async def predict_batch(
-        self, texts: Iterable[str], decoding: Decoding = PLAIN, return_errors: Literal[False] = False
+        self,
+        texts: Iterable[str],
+        decoding: Decoding = PLAIN,
+        return_errors: Literal[False] = False,
+        client: Hashable = None,
     ) -> list[list[Entity]]: ...
 
     @overload
     async def predict_batch(
-        self, texts: Iterable[str], decoding: Decoding = PLAIN, *, return_errors: bool
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, *, return_errors: bool, client: Hashable = None
     ) -> list[Answer]: ...
 
     async def predict_batch(
-        self, texts: Iterable[str], decoding: Decoding = PLAIN, return_errors: bool = False
+        self, texts: Iterable[str], decoding: Decoding = PLAIN, return_errors: bool = False, client: Hashable = None
     ) -> list[list[Entity]] | list[Answer]:
         """The entities of each text, in the texts' order; all texts are accepted before anything else runs.
 
-        With `return_errors`, a text that fails has its error in place of entities; otherwise that is raised.
+        With `return_errors`, a text that fails has its error in place of entities; otherwise that is raised. Calls
+        of one `client` share its turns; without one, a call has turns of its own.
         """
-        answers = self._accept(texts, decoding)
+        answers = self._accept(texts, decoding, client)
         return list(await asyncio.gather(*[_or_error(answer) if return_errors else answer for answer in answers]))
 
     async def stream(
@@ -91,12 +96,14 @@ class AsyncTokenClassifier:
                 if answer := queue.get_nowait():
                     answer.cancel()
 
-    def _accept(self, texts: Iterable[str], decoding: Decoding) -> list[asyncio.Future[list[Entity]]]:
+    def _accept(
+        self, texts: Iterable[str], decoding: Decoding, client: Hashable = None
+    ) -> list[asyncio.Future[list[Entity]]]:
         """Queue the texts of a request; the future of each one's entities."""
         if self._closing:
             raise EdgenerError("the classifier is closing and takes no more texts")
         request = list(checked(texts))
-        return (self._long if is_long(request) else self._short).accept(request, decoding)
+        return (self._long if is_long(request) else self._short).accept(request, decoding, client)
 
     async def _feed(
         self, texts: AsyncIterable[str], decoding: Decoding, queue: asyncio.Queue[asyncio.Future[list[Entity]] | None]
@@ -115,7 +122,14 @@ class AsyncTokenClassifier:
         """Answer the accepted texts, then free the model."""
         self._closing = True
         await asyncio.gather(self._short.close(), self._long.close())
-        self.classifier.close()
+        if not self._abandoned:
+            self.classifier.close()
+
+    def abandon(self) -> None:
+        """Fail the accepted texts, and leave a run that does not return to itself, with the model that it uses."""
+        self._closing = self._abandoned = True
+        self._short.abandon()
+        self._long.abandon()
 
     async def __aenter__(self) -> AsyncTokenClassifier:
         return self

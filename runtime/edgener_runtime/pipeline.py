@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from os import PathLike
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.choose import pick_device
 from edgener_runtime.backends.requirements import RunRequest, prepared
-from edgener_runtime.bundle.manifest import Manifest, VariantEntry
-from edgener_runtime.bundle.verify import Verification
+from edgener_runtime.bundle.manifest import FileEntry, Manifest, VariantEntry
+from edgener_runtime.bundle.verify import Verification, read_verified
 from edgener_runtime.decoding.decode import Decoder
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
 from edgener_runtime.inference.batches import PendingBatch, batches, feeds, rows_of
@@ -66,6 +67,7 @@ class TokenClassifier:
         tuning: Tuning,
         why: Sequence[str] = (),
         alone: bool = False,
+        read: Callable[[FileEntry], bytes] | None = None,
     ) -> None:
         self.manifest = manifest
         self.variant = variant
@@ -73,9 +75,11 @@ class TokenClassifier:
         self.tuning = tuning
         self._why = tuple(why)
         self._alone = alone
-        self._tokenizer = TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer)
+        read = read or partial(read_verified, bundle)
+        settings = manifest.tokenizer
+        self._tokenizer = TextTokenizer(bundle / settings.file, settings, read(manifest.tokenizer_entry))
         self._decoder = Decoder(self.label_set)
-        model = Model(bundle, variant, manifest.tokenizer.inputs, manifest.tokenizer.max_length)
+        model = Model(bundle, variant, settings.inputs, settings.max_length, read(variant.file))
         self.engine = Engine(model, len(manifest.labels), device, tuning)
         self.provider = self.engine.session.provider
 
@@ -97,7 +101,7 @@ class TokenClassifier:
         UserInputError.
         """
         folder = Path(bundle)
-        with Verification(folder) as verification:
+        with Verification(folder, variant) as verification:
             manifest = verification.manifest
             requested = manifest.variants if variant == "auto" else (manifest.variant(variant),)
             chosen, why_device = pick_device(device, RunRequest(folder, requested))
@@ -106,8 +110,7 @@ class TokenClassifier:
             alone = reproducible and not _is_reproducible(entry)
             why = [why_variant, *why_device, *_unproven(chosen), why_tuning]
             why += ["each text runs alone, as its answer would depend on others"] * alone
-            verification.require(manifest.tokenizer.file, entry.file.path)
-            classifier = cls(folder, manifest, entry, chosen, tuning, why, alone)
+            classifier = cls(folder, manifest, entry, chosen, tuning, why, alone, verification.take)
             try:
                 verification.wait()
             except BundleError:

@@ -180,6 +180,25 @@ def test_closing_answers_what_was_accepted_and_takes_no_more() -> None:
     asyncio.run(work())
 
 
+def test_a_classifier_that_is_given_up_fails_what_waits_and_closes_no_model_that_runs() -> None:
+    async def give_up(classifier: AsyncTokenClassifier, stub: Stub) -> None:
+        stub.may_go.clear()
+        runs = asyncio.ensure_future(classifier.predict("a"))
+        while not stub.runs:
+            await asyncio.sleep(0.001)
+        waits = asyncio.ensure_future(classifier.predict("b"))
+        await asyncio.sleep(0)
+        classifier.abandon()
+        await asyncio.wait_for(classifier.close(), 60)
+        for call in (runs, waits, classifier.predict("c")):
+            with pytest.raises(EdgenerError):
+                await call
+        assert (stub.closed, classifier.running, classifier.pending) == (False, None, 0)
+        stub.may_go.set()
+
+    run(give_up)
+
+
 async def slowly(texts: Sequence[str], taken: list[str]) -> AsyncIterator[str]:
     for text in texts:
         taken.append(text)

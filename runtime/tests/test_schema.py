@@ -43,7 +43,7 @@ def test_a_bundle_of_this_schema_and_of_the_previous_one_runs(version: int, gold
 def test_a_bundle_of_schema_1_has_the_defaults_of_what_was_added(manifest: Manifest) -> None:
     old = read_manifest(FIXTURES[1])
     assert (old.scheme, old.outside, old.architecture, old.untested) == ("IOB2", "O", None, False)
-    assert (old.critical, old.data_left_out, old.minimum_runtime) == ((), {}, MINIMUM_RUNTIME)
+    assert (old.critical, old.minimum_runtime) == ((), MINIMUM_RUNTIME)
     assert old.tokenizer.embeddings is None
     tokenizer = replace(old.tokenizer, embeddings=407)
     assert replace(old, schema_version=2, architecture="bert", tokenizer=tokenizer) == manifest

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,15 @@ def test_its_row_stands_beside_those_of_the_variants(
 def test_each_count_of_threads_is_a_place_and_the_cores_are_the_default(trained: Path) -> None:
     assert [place.threads for place in pytorch_targets(trained, (1, 2))] == [1, 2]
     assert [place.threads for place in pytorch_targets(trained, ())] == [usable_cores()]
+
+
+def test_the_process_that_measures_does_not_load_pytorch(trained: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from edgener.bench.pytorch import pytorch_targets; "
+        "pytorch_targets(Path(sys.argv[1]), (1,)); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(trained)], capture_output=True, text=True, check=True)
+    assert {"torch", "transformers", "onnx", "onnxruntime"}.isdisjoint(done.stdout.split())
 
 
 def test_a_folder_that_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_labels_of_the_data_become_those_of_the_model(trained: Path, conll: Path
     other.write_text(conll.read_text(encoding="utf-8").replace("-EQUIPMENT", "-MACHINE").replace("-FAULT", "-DEFECT"))
     refused = run("evaluate", trained, "--data", other)
     assert refused.exit_code == 2
-    assert "has labels that training never saw: DEFECT, MACHINE; the model knows" in refused.stderr
+    assert "has labels that the model does not know: DEFECT, MACHINE; it knows" in refused.stderr
     assert "--map-labels DEFECT=" in refused.stderr and "one text per line" in refused.stderr
     mapped = evaluated(trained, other, "--map-labels", "MACHINE=EQUIPMENT", "--map-labels", "DEFECT=FAULT")
     assert mapped["entities"] == evaluated(trained, conll)["entities"]

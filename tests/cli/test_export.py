@@ -65,7 +65,7 @@ def planted(fp32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, build in PLANTED.items():
         variant: Variant = replace(VARIANTS["int8-dynamic"], name=name, build=build)
         monkeypatch.setitem(VARIANTS, name, variant)
-    monkeypatch.setattr(pipeline, "export_onnx", lambda checkpoint, out, exporter: shutil.copy(fp32, out))
+    monkeypatch.setattr(pipeline, "export_onnx", lambda checkpoint, out, exporter: shutil.copy(fp32, out) and ())
 
 
 def write(file: Path, sentences: tuple[Sentence, ...], labels: tuple[str, ...]) -> Path:
@@ -273,6 +273,19 @@ def of_another_architecture(trained: Path, folder: Path, name: str | None) -> Pa
     config["model_type"] = name
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+def test_what_a_user_should_know_of_the_graph_is_in_output_and_manifest(
+    trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = pipeline.export_onnx
+    monkeypatch.setattr(pipeline, "export_onnx", lambda *arguments: (*copied(*arguments), "shapes are computed"))
+    arguments = [trained, "--out", tmp_path / "out", "--data", data, "--variant", "fp32"]
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    assert "note: shapes are computed" in done.stdout
+    assert verify_bundle(tmp_path / "out").provenance["notes"] == ["shapes are computed"]
+    assert json.loads(run(*arguments, "--json").stdout)["notes"] == ["shapes are computed"]
 
 
 @pytest.mark.parametrize("name", ["longformer", "fnet", "of-my-own", None])

@@ -102,7 +102,7 @@ def test_f1_cannot_be_judged_on_unlabelled_text(
         (["{trained}"], "--data"),
         (["{trained}", "--data", "{data}", "--variant", "int4"], "there is no variant 'int4'"),
         (["{trained}", "--data", "{data}", "--variant", " , "], "no variant was named"),
-        (["{trained}", "--data", "{planets}"], "training never saw: PLANET"),
+        (["{trained}", "--data", "{planets}"], "the model does not know: PLANET"),
         (["{halved}", "--data", "{data}"], "cannot be loaded"),
         (["{trained}", "--data", "{data}", "--variant", "fp16", "--calibration", "{data}"], "sentences are both in"),
         (["{trained}", "--data", "{data}", "--variant", "fp16", "--calibration", "{one}"], "1 different sentences"),

@@ -204,10 +204,10 @@ def test_an_unknown_built_in_set_is_refused() -> None:
     assert "there is no built-in data set 'builtin:office'" in refusal("builtin:office").message
 
 
-def test_labels_that_training_never_saw_are_named(tmp_path: Path) -> None:
+def test_labels_that_a_model_does_not_know_are_named(tmp_path: Path) -> None:
     dataset = whole(write(tmp_path / "a.txt", CONLL))
     check_labels(("EQ", "F/Leak", "MORE"), dataset)
-    with pytest.raises(UserInputError, match="labels that training never saw: F/Leak; the model knows EQ"):
+    with pytest.raises(UserInputError, match="labels that the model does not know: F/Leak; it knows EQ"):
         check_labels(("EQ",), dataset)
 
 

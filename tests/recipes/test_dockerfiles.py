@@ -1,4 +1,4 @@
-"""Dockerfiles, read by hadolint and by us: no image is built here."""
+"""Dockerfiles, read by hadolint and by us: no image is built here. tests/device builds and runs the one for CPUs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from edgener_runtime.cli.main import main
 from edgener_runtime.machine.probe.platforms import JETPACKS, JETSON_INDEX
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-FILES = sorted(RECIPES.glob("*.Dockerfile"))
+BUNDLE = RECIPES / "bundle.Dockerfile"  # adds a bundle to the image of another
+FILES = sorted(set(RECIPES.glob("*.Dockerfile")) - {BUNDLE})
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
 IMAGE = re.compile(r"[a-z0-9./-]+:[a-z0-9.-]*\d[a-z0-9.-]*")  # a name and a tag with a version in it
 
@@ -47,7 +48,7 @@ def test_there_is_one_for_each_kind_of_machine() -> None:
     assert [file.stem for file in FILES] == ["cpu", "cuda", "jetpack6", "jetpack7"]
 
 
-@each
+@pytest.mark.parametrize("file", [*FILES, BUNDLE], ids=lambda file: file.stem)
 def test_hadolint_has_nothing_to_say(file: Path) -> None:
     done = lint(file)
     assert done.returncode == 0, done.stdout
@@ -55,22 +56,23 @@ def test_hadolint_has_nothing_to_say(file: Path) -> None:
 
 def test_hadolint_finds_a_fault(tmp_path: Path) -> None:
     planted = tmp_path / "planted.Dockerfile"
-    planted.write_text(FILES[0].read_text(encoding="utf-8").replace("RUN pip", "RUN cd /src && sudo pip"))
+    planted.write_text(FILES[0].read_text(encoding="utf-8").replace("RUN pip", "RUN sudo pip"))
     done = lint(planted)
     assert done.returncode == 1 and "DL3004" in done.stdout  # no sudo
 
 
 @each
-def test_its_head_says_that_it_was_not_built(file: Path) -> None:
+def test_its_head_says_what_was_not_built(file: Path) -> None:
     head = file.read_text(encoding="utf-8").splitlines()[0]
-    assert head.startswith("# Linted, not built here")
-    hardware = {
-        "cpu": "",
-        "cuda": "not run on a GPU",
-        "jetpack6": "not run on a Jetson",
-        "jetpack7": "not run on a Jetson",
-    }
-    assert hardware[file.stem] in head
+    not_run = {"cuda": "not run on a GPU", "jetpack6": "not run on a Jetson", "jetpack7": "not run on a Jetson"}
+    expected = "# Built and run by podman" if file.stem == "cpu" else "# Linted, not built here"
+    assert head.startswith(expected) and not_run.get(file.stem, "") in head
+
+
+@each
+def test_it_is_a_target_of_make_image(file: Path) -> None:
+    script = (RECIPES.parent / "tools" / "make_image.sh").read_text(encoding="utf-8")
+    assert re.search(rf"^    [\w |]*\b{file.stem}\b[\w |]*\) ", script, re.MULTILINE)
 
 
 @each

@@ -62,5 +62,5 @@ def test_two_processes_refuse_bad_data_without_waiting_for_each_other(
     (data / "test.jsonl").write_text(json.dumps(record))
     done = torchrun("train", "--data", data, "--out", tmp_path / "checkpoint", *settings)
     assert done.returncode != 0
-    assert "labels that training never saw: PLANET" in done.stderr
+    assert "labels that the model does not know: PLANET" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["data"]

@@ -279,7 +279,7 @@ def nothing_written(tmp_path: Path) -> Iterator[Path]:
 def test_a_label_that_training_never_saw_is_named(few: Few, quick: Quick, nothing_written: Path) -> None:
     first, *others = few["test"].sentences
     strange = replace(few["test"], sentences=(replace(first, spans=(Span("PLANET", 0, 1),)), *others))
-    with pytest.raises(UserInputError, match=r"\(test\) has labels that training never saw: PLANET") as caught:
+    with pytest.raises(UserInputError, match=r"\(test\) has labels that the model does not know: PLANET") as caught:
         train({**few, "test": strange}, quick(), nothing_written)
     assert caught.value.exit_code == 2
 

@@ -9,9 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from edgener.checkpoint import resolve_model
 from edgener.data.factory import factory_splits
 from edgener.data.types import Sentence
+from edgener.pretrained import resolve_model
 
 SIZES = {
     "data": {"train": 2000, "valid": 100, "test": 120},

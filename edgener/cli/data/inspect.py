@@ -58,8 +58,8 @@ def inspect(data: DataSpec, tokenizer: str | None, max_length: int, as_json: boo
 
 
 def _load(source: str) -> object:
-    from edgener.checkpoint import resolve_model
     from edgener.encoding import load_tokenizer
+    from edgener.pretrained import resolve_model
 
     return load_tokenizer(resolve_model(source))
 

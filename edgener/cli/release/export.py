@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener.cli.labelled import read_noted_split
-from edgener.cli.options import data_options, data_settings, label_options, label_settings, threads_option
+from edgener.cli.options import (
+    data_options,
+    data_settings,
+    label_options,
+    label_settings,
+    threads_option,
+    untested_option,
+)
 from edgener.cli.tables import narrow_table, print_table, stacked
 from edgener.data.calibration import calibration_text, search_text
 from edgener.data.read import SPLITS, DataSpec
@@ -63,7 +70,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Copy speeds from this bundle [default: measure them now].",
 )
-@click.option("--untested", is_flag=True, help="Try an architecture that is not supported, and label the bundle so.")
+@untested_option
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
@@ -162,6 +169,7 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
             "variants": [to_dict(variant) for variant in result.manifest.variants] if written else [],
             "parity": [report.record() for report in result.reports],
             "not_built": dict(result.not_built),
+            "notes": list(result.notes),
         }
         click.echo(json.dumps(record, indent=2))
         return
@@ -178,6 +186,8 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     console = Console(markup=False, emoji=False)
     print_table(console, table)
     console.print(describe(result.manifest.label_set), highlight=False, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"note: {note}", highlight=False)
     if written:
         for line in _left_out(result):
             console.print(line, highlight=False)

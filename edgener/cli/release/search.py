@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener.cli.labelled import read_noted_split
-from edgener.cli.options import data_options, label_options
+from edgener.cli.options import data_options, label_options, untested_option
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.calibration import calibration_text
 from edgener.data.read import DataSpec
@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 @label_options
 @budget_options
 @calibration_options
+@untested_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def search(
     checkpoint: Path, out: Path | None, data: DataSpec, split: str, labels: LabelChoice, budgets: tuple[Budget, ...],
-    calibration: str | None, calibration_method: str, as_json: bool,
+    calibration: str | None, calibration_method: str, untested: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Find the fastest mix of precisions within the budgets.
 
@@ -70,7 +71,9 @@ def search(
 
     if out:
         check_result_file(out)
-    spec = SearchSpec(dataset, text, budgets, calibration_method, cache=cache_folder(), labels=labels)
+    spec = SearchSpec(
+        dataset, text, budgets, calibration_method, cache=cache_folder(), labels=labels, untested=untested
+    )
     with tracked() as track:
         result = search_precision(checkpoint, spec, track)
     if out:

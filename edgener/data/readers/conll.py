@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgener.data.reasons import COMMENTS
-from edgener.data.tagged import PLAIN, TaggedTokens, is_plain, sentences_of_tags, with_prefix
-from edgener.data.tags import TAG
+from edgener.data.tags import AUTO, TAG
 from edgener_runtime.errors import UserInputError
 
 from .lines import BadLines, DataFile, Reading
+from .tagged import PLAIN, TaggedTokens, is_plain, sentences_of_tags, with_prefix
 
 DOCUMENT_START = "-DOCSTART-"
 SAMPLE = 100_000  # characters, by which a format is guessed
@@ -44,7 +44,7 @@ class ColumnLayout:
 def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     """`read_conll` for the table of readers, with columns counted from 1."""
     token, tag = (column and column - 1 for column in (options.get("token_column"), options.get("tag_column")))
-    return read_conll(file.text, bad, token, tag, options.get("scheme", "auto"))
+    return read_conll(file.text, bad, token, tag, options.get("scheme", AUTO))
 
 
 def has_columns(text: str) -> bool:
@@ -62,7 +62,7 @@ def has_columns(text: str) -> bool:
 
 
 def read_conll(
-    text: str, bad: BadLines, token_column: int | None = None, tag_column: int | None = None, scheme: str = "auto"
+    text: str, bad: BadLines, token_column: int | None = None, tag_column: int | None = None, scheme: str = AUTO
 ) -> Reading:
     """The sentences of a file in CoNLL columns and its tag scheme; columns count from 0.
 
@@ -73,7 +73,7 @@ def read_conll(
     layout = _layout(rows, bad, token_column, tag_column)
     tagged = [tagged for block in blocks for tagged in _sentences(block, layout, bad)]
     starts = [row.line for row in rows if row.columns[0] == DOCUMENT_START]
-    sentences, scheme = sentences_of_tags(tagged, scheme, bad.counts)
+    sentences, scheme = sentences_of_tags(tagged, scheme, bad)
     found = [replace(sentence, document=bisect(starts, sentence.line)) for sentence in sentences]
     return Reading(found, "conll", scheme, labelled=layout.tag is not None)
 

@@ -5,23 +5,15 @@ from __future__ import annotations
 import ast
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
-from edgener.data.tagged import (
-    TaggedTokens,
-    checked_tags,
-    is_number,
-    name_of,
-    names_in_vain,
-    sentences_of_tags,
-    without_names,
-)
 from edgener_runtime.errors import UserInputError
 
 from .lines import BadLines, DataFile, Reading
+from .tagged import TaggedTokens, read_tagged
 
 _DELIMITERS = (",", ";", "\t", "|")
 _TOKEN = ("token", "tokens", "word", "words")
@@ -72,22 +64,8 @@ def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     if not per_sentence and layout.sentence is None and all(any(row.cells) for row in body):
         raise _no_sentences(file.path, header, layout)
     found = _listed(body, layout, bad) if per_sentence else _grouped(body, layout, bad)
-    tagged = checked_tags(_named(list(found), options.get("label_names"), bad), bad.report)
-    return Reading(*_with_format(sentences_of_tags(tagged, options.get("scheme", "auto"), bad.counts)))
-
-
-def _named(tagged: list[TaggedTokens], names: Sequence[str] | None, bad: BadLines) -> list[TaggedTokens]:
-    """The sentences with the names of tags that are numbers. Raises UserInputError where they have none."""
-    numbered = [(sentence.line, tag) for sentence in tagged for tag in sentence.tags if is_number(tag)]
-    if numbered and not names:
-        raise without_names(f"{bad.path}:{numbered[0][0]}", numbered[0][1])
-    if names and not numbered:
-        raise names_in_vain(bad.path)
-    return [replace(sentence, tags=[name_of(tag, names) or tag for tag in sentence.tags]) for sentence in tagged]
-
-
-def _with_format(found: tuple[list[Any], str]) -> tuple[list[Any], str, str]:
-    return found[0], "csv", found[1]
+    sentences, scheme = read_tagged([*found], options, bad)
+    return Reading(sentences, "csv", scheme)
 
 
 def _rows(text: str, bad: BadLines) -> list[TableRow]:

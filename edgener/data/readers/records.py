@@ -12,15 +12,6 @@ from typing import Any
 
 from edgener.data import reasons
 from edgener.data.sentences import sentence_of_text, sentence_of_tokens
-from edgener.data.tagged import (
-    TaggedTokens,
-    checked_tags,
-    is_number,
-    name_of,
-    names_in_vain,
-    sentences_of_tags,
-    without_names,
-)
 from edgener.data.types import Sentence
 from edgener_runtime.errors import UserInputError
 
@@ -35,6 +26,7 @@ from .regions import (
     spans_of_text,
     spans_of_tokens,
 )
+from .tagged import TaggedTokens, is_number, read_tagged
 
 _NEXT_ITEM = re.compile(r"[\s,]*(?=[^\s,\]])")
 Rows = Iterable[tuple[int, Any]]
@@ -83,18 +75,16 @@ def read_records(
 
 def read_rows(rows: Rows, bad: BadLines, formats: Sequence[RecordFormat], options: Mapping[str, Any]) -> Reading:
     """The sentences of numbered records. Where some have entities, those without a list of them are left out."""
-    names = options.get("label_names")
     labelled: list[Sentence | TaggedTokens] = []
     bare: list[Sentence | TaggedTokens] = []
-    form, numbered = "", False
+    form = ""
     for line, record in rows:
         counts = Counter[str]()
         try:
             entry = _format_of(record, formats)
             content = _content(entry, record, counts)
             if content.tags is not None:
-                numbered = numbered or _has_numbers(content.tags)
-                labelled.append(_tagged(content, line, names, bad))
+                labelled.append(_tagged(content, line))
             else:
                 (bare if content.entities is None else labelled).append(_sentence(content, line, counts))
             form = entry.name
@@ -103,8 +93,6 @@ def read_rows(rows: Rows, bad: BadLines, formats: Sequence[RecordFormat], option
             bad.counts[str(left_out)] += 1
         except BrokenRecordError as broken:
             bad.report(line, json.dumps(record, ensure_ascii=False, default=str), str(broken))
-    if names and not numbered:
-        raise names_in_vain(bad.path)
     if labelled and bare:
         bad.counts[reasons.UNLABELLED] += len(bare)
     sentences, scheme = _with_spans(labelled or bare, options, bad)
@@ -170,30 +158,15 @@ def _checked_tokens(tokens: Any) -> list[str]:
     raise BrokenRecordError("a text, or a list of non-empty tokens")
 
 
-def _tagged(content: RecordContent, line: int, names: Sequence[str] | None, bad: BadLines) -> TaggedTokens:
-    """Tokens with the names of their tags. Raises UserInputError where they are numbers without names."""
+def _tagged(content: RecordContent, line: int) -> TaggedTokens:
+    """Tokens with a tag each, by name or by number."""
     tokens, tags = _checked_tokens(content.tokens), content.tags
     if len(tags) != len(tokens):
         raise BrokenRecordError(f"a tag for each of {len(tokens)} tokens, not {len(tags)} tags")
-    numbers = [tag for tag in tags if is_number(tag)]
-    if numbers and not names:
-        if any(isinstance(tag, str) and not is_number(tag) for tag in tags):
-            raise BrokenRecordError(f"tags that all have names, not {numbers[0]} among them")
-        raise without_names(f"{bad.path}{bad.unit}{line}", numbers[0])
-    return TaggedTokens(line, tokens, [_name(tag, names) for tag in tags])
-
-
-def _has_numbers(tags: Any) -> bool:
-    return isinstance(tags, list) and any(map(is_number, tags))
-
-
-def _name(tag: Any, names: Sequence[str] | None) -> str:
-    name = name_of(tag, names)
-    if name is None and names:
-        raise BrokenRecordError(f"tags from 0 to {len(names) - 1}, as there are {len(names)} names, not {tag!r}")
-    if name is None:
-        raise BrokenRecordError(f"tags by name, not {tag!r}")
-    return name
+    for tag in tags:
+        if not isinstance(tag, str) and not is_number(tag):
+            raise BrokenRecordError(f"tags by name or number, not {tag!r}")
+    return TaggedTokens(line, tokens, [str(tag) for tag in tags])
 
 
 def _with_spans(
@@ -201,13 +174,11 @@ def _with_spans(
 ) -> tuple[list[Sentence], str]:
     """The sentences in order, those with tags by the scheme of all tags. Raises UserInputError for a scheme in vain."""
     tagged = [item for item in labelled if isinstance(item, TaggedTokens)]
-    if not tagged:
-        if "scheme" in options:
-            raise UserInputError(f"{bad.path} has no tags for --scheme", "Leave out --scheme.")
-        return [item for item in labelled if isinstance(item, Sentence)], ""
-    read, scheme = sentences_of_tags(checked_tags(tagged, bad.report), options.get("scheme", "auto"), bad.counts)
+    if "scheme" in options and not tagged:
+        raise UserInputError(f"{bad.path} has no tags for --scheme", "Leave out --scheme.")
+    read, scheme = read_tagged(tagged, options, bad)
     whole = [item for item in labelled if isinstance(item, Sentence)]
-    return sorted([*read, *whole], key=lambda sentence: sentence.line), scheme
+    return sorted([*read, *whole], key=lambda sentence: sentence.line), scheme if tagged else ""
 
 
 def _records(text: str, bad: BadLines) -> Iterator[tuple[int, Any]]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgener.data.unreadable import binary_kind, text_kind
+from edgener.data.binary import refuse_binary
+from edgener.data.unreadable import text_kind
 from edgener_runtime.errors import UserInputError
 
 from . import arrow, brat, conll, csv_table, label_studio, lines, spacy, text_spans, token_spans, token_tags
@@ -127,8 +128,7 @@ def choose_reader(name: str, file: DataFile, options: Mapping[str, Any]) -> Read
             f"{file.path} is a document of BRAT or its annotations, which are read together",
             f"Name their folder: --data {file.path.parent}. For the text alone: --format lines",
         )
-    if kind := binary_kind(file.head):
-        raise UserInputError(f"{file.path} is {kind}, which is not read", "Unpack or export it: edgener data formats")
+    refuse_binary(file.path, file.head)
     guesses = [reader for reader in READERS.values() if reader.guess and not reader.stored]
     found = next(reader for reader in guesses if reader.guess and reader.guess(file))
     if found.name == "lines":
@@ -145,6 +145,8 @@ def _opened(reader: Reader, file: DataFile) -> Reader:
         raise UserInputError(f"{file.path} is a folder; --format {reader.name} reads a file", "Name a file in it.")
     if not file.is_folder and reader.name in ("brat", "datasets"):
         raise UserInputError(f"{file.path} is not a folder, which --format {reader.name} reads", "Name its folder.")
+    if not reader.stored:
+        refuse_binary(file.path, file.head)
     return reader
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -10,14 +11,14 @@ from edgener.data import reasons
 from .records import RecordContent, RecordFormat, entity_list
 from .regions import BrokenRecordError, LeftOutError, hidden_entities, is_region
 
-_TIMES = ("created_at", "updated_at")
 _ANNOTATED = ("annotator", "annotation_id", "lead_time")  # keys of a task of JSON-MIN that somebody worked on
+_BESIDE = (*_ANNOTATED, "created_at", "updated_at")
 
 
 def _matches(record: Any) -> bool:
     if not isinstance(record, dict):
         return False
-    return "text" in record or ((bool(_regions(record)) or _is_annotated(record)) and _text(record) is not None)
+    return "text" in record or bool(_regions(record)) or _is_annotated(record)
 
 
 def _is_annotated(record: dict[str, Any]) -> bool:
@@ -35,15 +36,21 @@ def _text(record: dict[str, Any]) -> Any:
 
 
 def text_with(fields: dict[str, Any], regions: list[Any]) -> Any:
-    """The one field with the marked texts of regions, or the only text; None where that leaves a choice."""
+    """The one field with the marked texts of regions, or the only text.
+
+    Raises BrokenRecordError with the names of the fields where that leaves a choice.
+    """
     marked = [region["text"] for region in regions if isinstance(region.get("text"), str)]
     dialogues = [value for value in fields.values() if _is_dialogue(value)]
-    texts = [value for key, value in fields.items() if isinstance(value, str) and key not in _TIMES]
-    fitting = [text for text in texts if marked and all(part in text for part in marked)]
-    for found in (dialogues, fitting, texts):
+    texts = {key: value for key, value in fields.items() if isinstance(value, str) and key not in _BESIDE}
+    fitting = [text for text in texts.values() if marked and all(part in text for part in marked)]
+    for found in (dialogues, fitting, [*texts.values()]):
         if len(found) == 1:
             return found[0]
-    return None
+    names = ", ".join(json.dumps(name, ensure_ascii=False) for name in texts)
+    raise BrokenRecordError(
+        'the text under the key "text"; ' + (f"texts are under {names}" if names else "none is there")
+    )
 
 
 def _is_dialogue(value: Any) -> bool:

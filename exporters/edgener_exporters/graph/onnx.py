@@ -23,12 +23,13 @@ LARGEST = 2_000_000_000  # bytes of weights; protobuf ends at 2 GiB, including t
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
+def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> tuple[str, ...]:
     """Write the FP32 graph of a token-classification checkpoint to `out` after checking it against PyTorch.
 
     Inputs are int64 (batch, sequence), those of INPUTS that the model has; the output `logits` is float32 (batch,
-    sequence, labels). `exporter` is `torch` or `optimum`. Raises UserInputError where the checkpoint cannot be loaded,
-    ExportError where the export or a check fails.
+    sequence, labels). `exporter` is `torch` or `optimum`. The answer has notes for the user, such as that the graph is
+    slower than it could be. Raises UserInputError where the checkpoint cannot be loaded, ExportError where the export
+    or a check fails.
     """
     import onnx
 
@@ -38,9 +39,10 @@ def export_onnx(checkpoint: Path, out: Path, exporter: str = "torch") -> None:
         EXPORTERS[exporter](model, checkpoint, out)
         graph = onnx.load(out)
         tidy(graph.graph)
-        use_constant_shapes(graph)
+        note = use_constant_shapes(graph)
         onnx.save(graph, out)
     check_graph(out, model, input_names(model))
+    return (note,) if note else ()
 
 
 def input_names(model: Any) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edgener_runtime.bundle.manifest import VariantEntry
+from edgener_runtime.bundle.verify import read_verified
 from edgener_runtime.machine.cpu import usable_cores
 
 if TYPE_CHECKING:
@@ -24,17 +25,25 @@ LENGTHS = (16, 32, 64, 128, 192, 256, 384, 512)
 
 @dataclass(frozen=True)
 class Model:
-    """What a session is opened for: a variant in a bundle's folder, its inputs, and their maximum length."""
+    """What a session is opened for: a variant in a bundle's folder, its inputs, and their maximum length.
+
+    `graph` are the verified bytes of its file where they were read before.
+    """
 
     bundle: Path
     variant: VariantEntry
     inputs: tuple[str, ...]
     max_length: int
+    graph: bytes | None = field(default=None, repr=False, compare=False)
 
     @property
     def file(self) -> Path:
         """The variant's ONNX file."""
         return self.bundle / self.variant.file.path
+
+    def read_graph(self) -> bytes:
+        """The bytes of the file that have the manifest's SHA-256. Raises BundleError where there are none."""
+        return read_verified(self.bundle, self.variant.file) if self.graph is None else self.graph
 
 
 @dataclass(frozen=True)

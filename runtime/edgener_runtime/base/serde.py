@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import reprlib
 import types
 import typing
@@ -21,6 +22,7 @@ from typing import Any, TypeVar
 from edgener_runtime.errors import EdgenerError
 
 Record = TypeVar("Record")
+_MOST_WHOLE = 10**300  # a whole number with more digits is not a float
 _JSON = {
     str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
 }  # fmt: skip
@@ -65,7 +67,41 @@ def from_json(cls: type[Record], text: str, where: str, *, ignore_unknown: bool 
         raise SchemaError(f"{where}:{error.lineno}: not JSON: {error.msg}") from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets thousands deep
         raise SchemaError(f"{where}: JSON that cannot be read: {error}") from None
+    return from_data(cls, data, where, ignore_unknown=ignore_unknown)
+
+
+def from_data(cls: type[Record], data: Any, where: str, *, ignore_unknown: bool = False) -> Record:
+    """`from_json` of JSON that was parsed before."""
     return typing.cast(Record, _Decoder(ignore_unknown).decode(cls, data, where))
+
+
+def parse_strictly(data: bytes) -> Any:
+    """JSON in UTF-8 with one meaning: each key once per object, and finite numbers. Raises ValueError otherwise."""
+    try:
+        return json.loads(
+            data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_once_each
+        )
+    except RecursionError:
+        raise ValueError("brackets nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(found := float(number)):
+        raise ValueError(f"the number {number[:20]} is too large")
+    return found
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise ValueError(f"the key {json.dumps(twice)[:40]} stands twice in an object")
+    return found
 
 
 def load_json(cls: type[Record], path: Path) -> Record:
@@ -103,6 +139,8 @@ class _Decoder:
         origin, arguments = typing.get_origin(expected), typing.get_args(expected)
         if origin is tuple:
             items = _typed(value, list, where)
+            if arguments[-1] is not Ellipsis and len(items) != len(arguments):
+                raise SchemaError(f"{where}: expected a list of {len(arguments)}, found one of {len(items)}")
             return tuple(self.decode(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
         if origin is dict:
             entries = _typed(value, dict, where)
@@ -148,7 +186,7 @@ def _fields(cls: type) -> dict[str, _RecordField]:
 
 
 def _typed(value: Any, expected: type, where: str) -> Any:
-    if expected is float and type(value) is int:
+    if expected is float and type(value) is int and abs(value) < _MOST_WHOLE:
         return float(value)
     if type(value) is not expected:
         raise SchemaError(f"{where}: expected {_JSON[expected]}, found {_shown(value)[:40]}")

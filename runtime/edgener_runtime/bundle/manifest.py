@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgener_runtime.base.serde import SchemaError, from_json, has_field, to_json
+from edgener_runtime.base.printable import escaped
+from edgener_runtime.base.serde import SchemaError, from_data, has_field, parse_strictly, to_json
 from edgener_runtime.decoding.schemes import SCHEMES, LabelSet
 from edgener_runtime.errors import BundleError, UserInputError
 
+from .rules import require_consistent, require_shallow, require_showable
 from .schema import MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable, update_hint
 
 MANIFEST = "manifest.json"
@@ -125,9 +126,8 @@ class Manifest:
 
     `scheme` is how `labels` mark entities (see decoding.schemes), and `outside` the label of what is none;
     `ignored_labels`, such as [CLS], are outside too. `architecture` is the encoder's `model_type`, and `untested` says
-    that no test of the project covers it. `data_left_out` counts, by reason, what was left out of the data that the
-    variants were judged on. `critical` lists the fields, as dotted paths, that a
-    runtime must know to run the bundle right; it ignores all others that it does not know.
+    that no test of the project covers it. `critical` lists the fields, as dotted paths, that a runtime must
+    know to run the bundle right; it ignores all others that it does not know.
     """
 
     edgener_version: str
@@ -145,12 +145,19 @@ class Manifest:
     ignored_labels: tuple[str, ...] = ()
     architecture: str | None = None
     untested: bool = False
-    data_left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def label_set(self) -> LabelSet:
         """The labels with their scheme."""
         return LabelSet(self.labels, self.scheme, self.outside, self.ignored_labels)
+
+    @property
+    def tokenizer_entry(self) -> FileEntry:
+        """The tokenizer's file. Raises BundleError where it is not among those that are listed."""
+        for entry in self.files:
+            if entry.path == self.tokenizer.file:
+                return entry
+        raise BundleError(f"bundle {self.name} lists no tokenizer", "Export the bundle again.")
 
     def variant(self, name: str) -> VariantEntry:
         """The variant called `name`. Raises UserInputError with the known names."""
@@ -172,23 +179,25 @@ def read_manifest(bundle: Path) -> Manifest:
     """
     path = bundle / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
-        fields = dict(json.loads(text).items())
+        fields = dict(parse_strictly(path.read_bytes()).items())
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
-    except (ValueError, RecursionError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise BundleError(f"{path} is damaged: {error}", "Copy the bundle again.") from None
+    require_shallow(path, fields)
     require_readable(path, fields)
     try:
-        manifest = from_json(Manifest, text, str(path), ignore_unknown=True)
+        manifest = from_data(Manifest, fields, str(path), ignore_unknown=True)
     except SchemaError as error:
-        raise BundleError(error.message, "Copy the bundle again, or export it again.") from None
+        raise BundleError(escaped(error.message), "Copy the bundle again, or export it again.") from None
     require_known(path, [name for name in manifest.critical if not has_field(Manifest, name)])
     if manifest.scheme not in SCHEMES:
         raise BundleError(
             f"{path} has the label scheme {manifest.scheme!r}; this edgener-runtime knows {', '.join(SCHEMES)}",
             update_hint(None),
         )
+    require_showable(path, manifest)
+    require_consistent(path, manifest)
     return manifest

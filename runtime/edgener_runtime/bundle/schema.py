@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgener_runtime.base.printable import escaped
 from edgener_runtime.errors import BundleError
 from edgener_runtime.version import __version__, version_numbers
 
@@ -28,7 +29,7 @@ def require_readable(path: Path, fields: Mapping[str, Any]) -> None:
         )
     if isinstance(minimum, str) and not () < version_numbers(minimum) <= version_numbers(__version__):
         raise BundleError(
-            f"{path} needs edgener-runtime {minimum} or later; this is {__version__}", update_hint(minimum)
+            f"{path} needs edgener-runtime {escaped(minimum)} or later; this is {__version__}", update_hint(minimum)
         )
 
 
@@ -36,12 +37,13 @@ def require_known(path: Path, unknown: Sequence[str]) -> None:
     """Raise BundleError where fields that a manifest marks as critical are not known here."""
     if unknown:
         raise BundleError(
-            f"{path} marks fields as critical that edgener-runtime {__version__} does not know: {', '.join(unknown)}",
+            f"{path} marks fields as critical that edgener-runtime {__version__} does not know: "
+            + escaped(", ".join(unknown)),
             update_hint(None),
         )
 
 
 def update_hint(minimum: object) -> str:
     """The next step where a bundle is newer than the runtime."""
-    version = f" to {minimum} or later" if isinstance(minimum, str) else ""
+    version = f" to {escaped(minimum)} or later" if isinstance(minimum, str) else ""
     return f"Update edgener-runtime{version}, or export the bundle again with edgener of this runtime's version."

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from edgener_runtime.base.files import sha256_of
 from edgener_runtime.errors import BundleError
 
+from .contents import require_graph, require_json
 from .manifest import MANIFEST, FileEntry, Manifest, read_manifest
+from .tokenizer_file import require_tokenizer
+from .wire import Data
 
 _AT_ONCE = 2  # files that are hashed at the same time; more only make a slow disk seek
 
@@ -21,42 +26,88 @@ def file_entry(folder: Path, path: Path) -> FileEntry:
 
 
 def verify_bundle(bundle: Path) -> Manifest:
-    """The manifest of a bundle, every file of which is there and unchanged, with no other files.
+    """The manifest of a bundle, every file of which is there, unchanged and as the manifest says, with no other files.
 
-    Raises BundleError naming the first file that is missing, changed or not listed.
+    Raises BundleError naming the first file that is missing, changed, not listed, or does not fit the manifest.
     """
     with Verification(bundle) as verification:
         verification.wait()
     return verification.manifest
 
 
+def read_verified(bundle: Path, entry: FileEntry) -> bytes:
+    """The bytes of a file that have the manifest's SHA-256, whatever happens to the file afterwards.
+
+    Raises BundleError where it was changed.
+    """
+    path = bundle / entry.path
+    with _reading(path):
+        data = path.read_bytes()
+    _require_hash(path, entry, sha256(data).hexdigest())
+    return data
+
+
 class Verification:
     """Hashing of a bundle's files in the background, as a context manager.
 
+    All files are compared with the manifest; where a `variant` will be loaded ("auto" is most often the first), the
+    graphs of others are only hashed.
     Raises BundleError at once where a file is missing, of another size, or not listed.
     """
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, bundle: Path, variant: str | None = None) -> None:
+        self._bundle = bundle
         self.manifest = _listed(bundle)
+        self._variant = self.manifest.variants[0].name if variant == "auto" else variant
         self._pool = ThreadPoolExecutor(_AT_ONCE, "edgener-verify")
-        self._pending = {entry: self._pool.submit(_verify, bundle, entry) for entry in _entries(self.manifest)}
+        self._pending = {entry.path: self._pool.submit(self._verify, entry) for entry in _entries(self.manifest)}
 
     def __enter__(self) -> Verification:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self._pending.clear()
 
-    def require(self, *paths: str) -> None:
-        """Wait for files of the bundle, by their paths in the manifest. Raises BundleError where one was changed."""
-        for entry, hashed in self._pending.items():
-            if entry.path in paths:
-                hashed.result()
+    def take(self, entry: FileEntry) -> bytes:
+        """The bytes of a file that were hashed and compared. Raises BundleError where they do not fit the manifest."""
+        data = self._pending[entry.path].result()
+        self._pending[entry.path] = self._pool.submit(lambda: None)  # the caller has the only copy
+        return self._read(entry) if data is None else data
 
     def wait(self) -> None:
-        """Wait for all files. Raises BundleError naming the first that was changed."""
-        for hashed in self._pending.values():
-            hashed.result()
+        """Wait for all files. Raises BundleError naming the first that does not fit the manifest."""
+        for verified in self._pending.values():
+            verified.result()
+
+    def _verify(self, entry: FileEntry) -> bytes | None:
+        """The bytes of a file that is loaded; others are read in parts and not kept."""
+        variant = next((each.name for each in self.manifest.variants if each.file == entry), None)
+        if entry == self.manifest.tokenizer_entry or (variant and variant == self._variant):
+            return self._read(entry)
+        path = self._bundle / entry.path
+        with _reading(path):
+            found = sha256_of(path)
+        _require_hash(path, entry, found)
+        if self._variant is None:
+            with _reading(path), _mapped(path, entry.size) as data:
+                self._compare(entry, data)
+        return None
+
+    def _read(self, entry: FileEntry) -> bytes:
+        data = read_verified(self._bundle, entry)
+        self._compare(entry, data)
+        return data
+
+    def _compare(self, entry: FileEntry, data: Data) -> None:
+        """Raise BundleError where the content of a file does not fit the manifest."""
+        path = self._bundle / entry.path
+        if any(variant.file == entry for variant in self.manifest.variants):
+            require_graph(path, data, self.manifest)
+        elif entry == self.manifest.tokenizer_entry:
+            require_tokenizer(path, data[:], self.manifest)
+        elif path.suffix == ".json":
+            require_json(path, data[:])
 
 
 def _entries(manifest: Manifest) -> list[FileEntry]:
@@ -73,17 +124,21 @@ def _listed(bundle: Path) -> Manifest:
     listed = {MANIFEST, *(entry.path for entry in entries)}
     for path in sorted(bundle.rglob("*")):
         name = path.relative_to(bundle).as_posix()
+        if path.is_symlink():
+            raise BundleError(
+                f"{path} is a link, expected files and folders of the bundle's own",
+                "Copy the bundle again, without links: cp -rL",
+            )
         if not path.is_dir() and name not in listed:
             raise BundleError(f"{path} is not listed in {MANIFEST}", "Remove it, or copy the bundle again.")
-    if manifest.tokenizer.file not in listed:
-        raise BundleError(f"{bundle / MANIFEST} lists no tokenizer", "Export the bundle again.")
+    _ = manifest.tokenizer_entry  # raises here where there is none
     return manifest
 
 
 def _find(bundle: Path, entry: FileEntry) -> None:
     relative = PurePosixPath(entry.path)
-    if relative.is_absolute() or ".." in relative.parts:
-        raise BundleError(f"{bundle / MANIFEST} names a file outside the bundle: {entry.path}")
+    if relative.is_absolute() or ".." in relative.parts or "\\" in entry.path:
+        raise BundleError(f"{bundle / MANIFEST} names a file outside the bundle: {entry.path}", "Export it again.")
     path = bundle / entry.path
     with _reading(path):
         if not path.is_file():
@@ -93,10 +148,7 @@ def _find(bundle: Path, entry: FileEntry) -> None:
         raise BundleError(f"{path} has {size} bytes, expected {entry.size}", "Copy the bundle again.")
 
 
-def _verify(bundle: Path, entry: FileEntry) -> None:
-    path = bundle / entry.path
-    with _reading(path):
-        found = sha256_of(path)
+def _require_hash(path: Path, entry: FileEntry, found: str) -> None:
     if found != entry.sha256:
         raise BundleError(f"{path} was changed: SHA-256 {found[:12]}, expected {entry.sha256[:12]}", "Copy it again.")
 
@@ -107,3 +159,13 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
+
+
+@contextmanager
+def _mapped(path: Path, size: int) -> Iterator[Data]:
+    """The bytes of a file, which are read where they are used."""
+    if not size:  # cannot be mapped
+        yield b""
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data

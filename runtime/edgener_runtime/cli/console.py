@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from edgener_runtime.base.printable import escaped
 from edgener_runtime.errors import DeviceError, EdgenerError, StorageError
 
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
@@ -75,6 +76,6 @@ def _discard_stdout() -> None:
 
 def _report(message: str, hint: str | None = None) -> None:
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(message, err=True)
+    click.echo(escaped(message), err=True)
     if hint:
-        click.echo(f"  {hint}", err=True)
+        click.echo(f"  {escaped(hint)}", err=True)

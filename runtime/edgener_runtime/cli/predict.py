@@ -47,7 +47,9 @@ def predict(
 ) -> None:  # fmt: skip
     """Find the entities of TEXTS, of a file or of stdin.
 
-    Prints a JSON object per text.
+    Prints a JSON object per text. Each of TEXTS is one text, also with line breaks in it. Of a file or stdin, each line
+    is one; --format jsonl reads a JSON object per line, whose other fields are kept, and --format text the whole input
+    as one text.
 
     \b
     Examples:

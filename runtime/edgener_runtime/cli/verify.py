@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edgener_runtime.base.printable import escaped
+
 from .console import write_line
 
 
@@ -25,7 +27,7 @@ def verify(bundle: Path, as_json: bool) -> None:
 
     manifest = verify_bundle(bundle)
     if as_json:
-        write_line(manifest.to_json().rstrip("\n"))
+        write_line(escaped(manifest.to_json().rstrip("\n")))
         return
     for variant in manifest.variants:
         write_line(f"{variant.name}\t{variant.precision}\t{variant.file.size / 1e6:.1f} MB\t{variant.file.sha256[:12]}")

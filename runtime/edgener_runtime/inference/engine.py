@@ -40,7 +40,8 @@ class Engine:
         self._notes: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._each: Session | None = self._session if tuning.threads == tuning.threads_each else None
-        self._open_each = partial(open_session, model, device, replace(tuning, threads=tuning.threads_each))
+        again = replace(model, graph=None)  # the bytes are not kept
+        self._open_each = partial(open_session, again, device, replace(tuning, threads=tuning.threads_each))
         self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
         self._waiting: FairQueue[tuple[Session, Feeds, Future[Logits]]] = FairQueue(  # one for each task of _workers
             lambda job: next(iter(job[1].values())).size

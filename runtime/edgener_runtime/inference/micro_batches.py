@@ -1,11 +1,11 @@
-"""Micro-batches: texts that arrive while a batch runs form the next, from all requests by equal shares."""
+"""Micro-batches: texts that arrive while a batch runs form the next, from all clients by equal shares."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from edgener_runtime.errors import EdgenerError
 
 from .fair_queue import FairQueue
 
+THREADS = "edgener-batch"  # how the names of the threads begin that run batches
 Run = Callable[..., "Sequence[list[Entity] | Exception]"]
 
 
@@ -49,7 +50,8 @@ class _Call:
 class MicroBatches:
     """The texts that wait, and the thread that runs them in batches of at most `max_characters`, or of one text.
 
-    A batch has texts of all requests, by equal shares of characters. It waits up to `max_wait` seconds for more texts.
+    A batch has texts of all clients and of all their requests, by equal shares of characters. It waits up to
+    `max_wait` seconds for more texts.
     `run` answers texts.
     """
 
@@ -63,8 +65,8 @@ class MicroBatches:
         self._characters = 0  # of the waiting texts
         self._running: list[_Call] = []
         self._arrived = asyncio.Event()
-        self._closing = False
-        self._thread = ThreadPoolExecutor(1, "edgener-batch")
+        self._closing = self._abandoned = False
+        self._thread = ThreadPoolExecutor(1, THREADS)
         self._worker: asyncio.Task[None] | None = None
 
     @property
@@ -72,14 +74,16 @@ class MicroBatches:
         """Texts accepted and not yet answered."""
         return len(self._waiting) + sum(not call.answer.done() for call in self._running)
 
-    def accept(self, texts: Sequence[str], decoding: Decoding) -> list[asyncio.Future[list[Entity]]]:
+    def accept(
+        self, texts: Sequence[str], decoding: Decoding, client: Hashable = None
+    ) -> list[asyncio.Future[list[Entity]]]:
         """Queue the texts of a request; the future of each one's entities."""
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
             self._worker.add_done_callback(self._fail_waiting)
         loop = asyncio.get_running_loop()
         calls = [_Call(text, decoding, loop.create_future()) for text in texts]
-        self._waiting.add(calls)
+        self._waiting.add(calls, client)
         self._characters += sum(map(len, texts))
         self._arrived.set()
         return [call.answer for call in calls]
@@ -98,7 +102,13 @@ class MicroBatches:
         self._arrived.set()
         if self._worker:
             await asyncio.wait([self._worker])  # whatever it ended with, its callers have it
-        self._thread.shutdown()
+        self._thread.shutdown(wait=not self._abandoned)
+
+    def abandon(self) -> None:
+        """Fail the accepted texts, and wait no more for the batch that runs: its thread ends where it returns."""
+        self._closing = self._abandoned = True
+        if self._worker:
+            self._worker.cancel()
 
     async def _work(self) -> None:
         """Run batches until it is closed and no text waits."""

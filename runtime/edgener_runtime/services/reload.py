@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edgener_runtime.aio import AsyncTokenClassifier
@@ -20,10 +20,10 @@ _PROBE = "probe"  # any text will do
 
 @dataclass
 class Reload:
-    """Loads a classifier at each SIGHUP, lets it answer a text, and passes it to `use`, which also closes the old one.
+    """Loads a classifier, lets it answer a text, and passes it to `use`, which also closes the old one.
 
     Where any of it fails, or the text has no answer within `seconds`, the old classifier stays in use. `report`
-    receives each line for the log.
+    receives each line for the log. Who holds `lock` keeps the classifier from being replaced.
     """
 
     load: Callable[[], TokenClassifier]
@@ -31,34 +31,23 @@ class Reload:
     report: Callable[[str], None]
     seconds: float
     decoding: Decoding = PLAIN
-    _reloading: asyncio.Task[None] | None = None
-    _again: bool = False
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def install(self) -> None:
-        """Handle SIGHUP from now on; from the event loop."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.request)
-
-    def request(self) -> None:
-        """Reload, or once more where a reload is in progress: the bundle may have changed since it began."""
-        if self._reloading and not self._reloading.done():
-            self._again = True
-        else:
-            self._reloading = asyncio.create_task(self._reload())
-
-    async def _reload(self) -> None:
-        self._again = True
-        while self._again:
-            self._again = False
-            self.report("SIGHUP: loads the bundle again")
-            try:
-                fresh = await self._warmed()
-            except Exception as error:  # noqa: BLE001 - whatever it is, texts are answered with the old one
-                reason = error.message if isinstance(error, EdgenerError) else repr(error)
-                self.report(f"not reloaded, the old bundle stays in use: {reason}")
-                continue
+    async def run(self) -> None:
+        """Reload. Raises EdgenerError, and whatever else a bundle and its model may raise."""
+        async with self.lock:
+            fresh = await self._warmed()
             model = fresh.classifier
             self.report(f"reloaded: {model.manifest.name}, {model.variant.name} on {model.provider}")
             await self.use(fresh)
+
+    async def at_hangup(self) -> None:
+        """Reload; where it fails, only report it."""
+        self.report("SIGHUP: loads the bundle again")
+        try:
+            await self.run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, texts are answered with the old one
+            self.report(f"not reloaded, the old bundle stays in use: {reason_of(error)}")
 
     async def _warmed(self) -> AsyncTokenClassifier:
         """A new classifier that has answered a text. Raises EdgenerError and what a model may raise."""
@@ -67,8 +56,38 @@ class Reload:
         try:
             await asyncio.wait_for(fresh.predict(_PROBE, self.decoding), self.seconds)
         except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
+            fresh.abandon()
             raise EdgenerError(f"its model has not answered within {self.seconds:g} s") from None
         except Exception:
             await fresh.close()
             raise
         return fresh
+
+
+@dataclass
+class Hangup:
+    """Runs `reload` at each SIGHUP, or once more where it runs already: a bundle may have changed since it began."""
+
+    reload: Callable[[], Awaitable[None]]
+    _reloading: asyncio.Task[None] | None = None
+    _again: bool = False
+
+    def install(self) -> None:
+        """Handle SIGHUP from now on; from the event loop."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.request)
+
+    def request(self) -> None:
+        """Reload, as at a signal."""
+        self._again = True
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        while self._again:
+            self._again = False
+            await self.reload()
+
+
+def reason_of(error: Exception) -> str:
+    """Why something failed, in a line of the log."""
+    return error.message if isinstance(error, EdgenerError) else repr(error)

@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.errors import StalledError
-from edgener_runtime.inference.micro_batches import RunningBatch
+from edgener_runtime.inference.micro_batches import THREADS, RunningBatch
 
 from .systemd import KEEP_ALIVE, notify
 
@@ -99,6 +100,12 @@ class Watchdog:
     def _described(self, batch: RunningBatch) -> str:
         texts = f"{batch.texts} text{'s' * (batch.texts != 1)}"
         return f"a batch of {texts} ({batch.characters} characters) has not returned for {self._ran:.0f} s"
+
+
+def end_despite_runs() -> None:
+    """End the process, where all is done, if a run of a model was given up: Python would wait for its thread."""
+    if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
+        end_process(0)
 
 
 def end_process(code: int, end: Callable[[int], object] = os._exit) -> None:

@@ -6,13 +6,16 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edgener_runtime.base.memory import require_memory
+from edgener_runtime.base.printable import escaped
 from edgener_runtime.bundle.manifest import TokenizerSettings
+from edgener_runtime.bundle.tokenizer_trial import fault_of
 from edgener_runtime.errors import BundleError, TextError
 
 from .casing import case_classes
@@ -44,11 +47,14 @@ class Subwords:
 
 
 class TextTokenizer:
-    """Encodes whole texts, whatever truncation and padding tokenizer.json sets, and divides them into windows."""
+    """Encodes whole texts, whatever truncation and padding tokenizer.json sets, and divides them into windows.
 
-    def __init__(self, file: Path, settings: TokenizerSettings) -> None:
+    `data` are the bytes of the file where it was read before.
+    """
+
+    def __init__(self, file: Path, settings: TokenizerSettings, data: bytes | None = None) -> None:
         self.settings = settings
-        self._tokenizer = _load(file)
+        self._tokenizer = _load(file, data)
         self._word_aware = bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
         self._unknown = _unknown_id(self._tokenizer)
         self._embeddings = sys.maxsize if settings.embeddings is None else settings.embeddings
@@ -100,9 +106,16 @@ class TextTokenizer:
 
     def _encodings(self, texts: list[str]) -> list[Encoding]:
         """A single text does not use the library's threads: to wake one takes longer than most texts do."""
-        if len(texts) == 1:
-            return [self._tokenizer.encode(texts[0], add_special_tokens=False)]
-        return self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        try:
+            with _panics_as_errors():
+                if len(texts) == 1:
+                    return [self._tokenizer.encode(texts[0], add_special_tokens=False)]
+                return self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        except Exception as error:  # noqa: BLE001 - the library raises no narrower class
+            raise TextError(
+                f"the bundle's tokenizer cannot divide the text: {escaped(str(error))[:200]}",
+                "Export the bundle again, from a checkpoint whose tokenizer knows every text.",
+            ) from None
 
     def vocabulary(self) -> list[str]:
         """Every subword of the tokenizer, in alphabetical order."""
@@ -138,16 +151,33 @@ def without_surrogates(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text)
 
 
-def _load(file: Path) -> Tokenizer:
+def _load(file: Path, data: bytes | None) -> Tokenizer:
     from tokenizers import Tokenizer
 
+    hint = "Copy the bundle again, or export it again."
     try:
-        tokenizer: Tokenizer = Tokenizer.from_file(str(file))
+        with _panics_as_errors():
+            tokenizer: Tokenizer = Tokenizer.from_buffer(file.read_bytes() if data is None else data)
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+            tokenizer.encode("a")  # with special tokens
+            fault = fault_of(tokenizer)
     except Exception as error:  # noqa: BLE001 - the library raises no narrower class
-        raise BundleError(f"{file} cannot be read as a tokenizer: {error}", "Export the bundle again.") from None
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+        raise BundleError(f"{file} cannot be read as a tokenizer: {escaped(str(error))[:200]}", hint) from None
+    if fault:
+        raise BundleError(f"{file} is not a tokenizer of whole texts: {escaped(fault)}", hint)
     return tokenizer
+
+
+@contextmanager
+def _panics_as_errors() -> Iterator[None]:
+    """A panic of the library, which is not an Exception, as a ValueError."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"the tokenizers library failed: {error}") from None
 
 
 def _unknown_id(tokenizer: Tokenizer) -> int | None:

@@ -40,11 +40,29 @@ def test_shares_are_of_costs_and_not_of_items() -> None:
     assert [queue.pop() for _ in range(9)] == ["LLLL", *"ssss", "LLLL", *"ss", "LLLL"]
 
 
-@given(st.lists(st.text("abc", max_size=9), max_size=9))
-def test_nothing_is_lost_and_each_group_keeps_its_order(groups: list[str]) -> None:
+def test_an_owner_has_one_share_however_many_groups_it_adds() -> None:
+    queue: FairQueue[str] = FairQueue(lambda _: 1)
+    for group in ("aaa", "bbb", "ccc"):
+        queue.add(group, "greedy")
+    queue.add("zzz", "modest")
+    assert drained(queue) == "azbzczabcabc"
+
+
+def test_an_owner_that_comes_again_has_no_debt() -> None:
+    queue: FairQueue[str] = FairQueue(lambda _: 1)
+    queue.add("aa", "first")
+    queue.add("bbbb", "second")
+    assert [queue.pop() for _ in range(4)] == ["a", "b", "a", "b"]
+    queue.add("a", "first")
+    assert drained(queue) in ("bab", "abb")
+
+
+@given(st.lists(st.tuples(st.text("abc", max_size=9), st.sampled_from([None, "x", "y"])), max_size=9))
+def test_nothing_is_lost_and_each_group_keeps_its_order(added: list[tuple[str, str | None]]) -> None:
     queue: FairQueue[tuple[int, int]] = FairQueue(lambda _: 1)
-    for number, group in enumerate(groups):
-        queue.add((number, place) for place in range(len(group)))
+    groups = [group for group, _ in added]
+    for number, (group, owner) in enumerate(added):
+        queue.add(((number, place) for place in range(len(group))), owner)
     found = [queue.pop() for _ in range(len(queue))]
     assert sorted(found) == [(number, place) for number, group in enumerate(groups) for place in range(len(group))]
     for number, group in enumerate(groups):

@@ -14,7 +14,7 @@ import pytest
 from edgener_runtime import Decoding
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.errors import BundleError
-from edgener_runtime.services.reload import Reload
+from edgener_runtime.services.reload import Hangup, Reload
 
 
 @dataclass
@@ -51,7 +51,7 @@ def reload(load: Callable[[], Any], requests: int = 1) -> tuple[list[Loaded], li
         used.append(fresh.classifier)  # type: ignore[arg-type]
 
     async def main() -> None:
-        reloading = Reload(load, use, lines.append, seconds=0.3)
+        reloading = Hangup(Reload(load, use, lines.append, seconds=0.3).at_hangup)
         for _ in range(requests):
             reloading.request()
             await asyncio.sleep(0)

@@ -132,7 +132,33 @@ def test_stray_i_begins_an_entity_and_is_counted() -> None:
 def test_io_and_iob1_have_no_strays() -> None:
     for text in ("a I-X\nb O\nc I-Y\n", "a I-X\nb B-X\nc O\nd I-Y\n"):
         assert not read(text)[1].counts
-    assert read("a I-X\nb O\n", scheme="IOB2")[1].counts == {"entities that began without B-": 1}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "text", "says", "like"),
+    [
+        ("BIOES", "a B-X\nb I-X\nc O\nd B-Y\n", "2 of 2 entities are not written as the scheme BIOES", "IOB2"),
+        ("BMES", "a B-X\nb I-X\nc O\n", "the scheme BMES of --scheme has no tags such as its I-X", "IOB2"),
+        ("BILOU", "a B-X\nb E-X\nc S-Y\n", "the scheme BILOU of --scheme has no tags such as its E-X, S-Y", "BIOES"),
+        ("IOB2", "a B-X\nb M-X\nc E-X\n", "the scheme IOB2 of --scheme has no tags such as its M-X, E-X", "BMES"),
+        ("IO", "a B-X\nb I-X\n", "the scheme IO of --scheme has no tags such as its B-X", "IOB2"),
+        ("IOB1", "a B-X\nb I-X\nc O\nd B-Y\n", "2 of 2 entities are not written as the scheme IOB1", "IOB2"),
+        ("IOB2", "a I-X\nb O\nc I-Y\n", "2 of 2 entities are not written as the scheme IOB2", "IO"),
+        ("IOB2", "泵 設備\n漏 O\n", "1 of 1 entities are not written as the scheme IOB2", "IO"),
+    ],
+)  # fmt: skip
+def test_a_named_scheme_that_the_tags_do_not_follow_is_refused(scheme: str, text: str, says: str, like: str) -> None:
+    for skip in (False, True):
+        with pytest.raises(UserInputError, match=says) as error:
+            read(text, skip=skip, scheme=scheme)
+        assert error.value.hint == f"Leave out --scheme; the tags look like {like}."
+
+
+def test_a_named_scheme_overrides_the_guess_where_most_entities_follow_it() -> None:
+    text = "a I-X\nb O\nc I-Y\nd O\ne B-Y\n"  # one stray B- makes it look like IOB2
+    assert read(text)[1].counts and not read(text, scheme="IOB1")[1].counts
+    assert read("a B-X\nb O\nc B-X\n", scheme="IOB2")[1].counts == {}
+    assert read("a B-X\nb I-X\nc O\nd S-X\n", scheme="BIOES")[0][0].spans  # B, I and S alone: guessed as BIOES too
 
 
 @pytest.mark.parametrize(

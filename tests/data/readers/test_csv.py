@@ -98,7 +98,7 @@ def test_numbered_tags_need_names(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserInputError, match=r"a.csv:2: its tags are numbers such as 1") as error:
         whole(tmp_path, text)
     assert error.value.hint and "--label-names" in error.value.hint
-    with pytest.raises(UserInputError, match="found '1', expected tags such as B-LABEL or O"):
+    with pytest.raises(UserInputError, match="found '1', expected tags from 0 to 0, as there are 1 names"):
         whole(tmp_path, text, label_names=("O",))
     with pytest.raises(UserInputError, match="no tags that are numbers"):
         whole(tmp_path, "sentence,word,tag\n1,Ute,B-PER\n", label_names=("O",))

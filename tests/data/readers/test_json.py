@@ -110,7 +110,7 @@ BROKEN_RECORDS = [
     ('{"text": "abc", "entities": [[0, 1, "O"]]}', "an entity with a label, not 'O'"),
     ('{"text": "abc", "entities": [[0, 1, []]]}', "an entity with a label, not []"),
     ('{"tokens": ["a", "b"], "entities": [{"start": 0, "end": 3, "type": "X"}]}', "0 <= start < end <= 2"),
-    ('{"data": {"title": 7}, "annotations": [{"result": []}]}', "a text, or a list of non-empty tokens"),
+    ('{"data": {"title": 7}, "annotations": [{"result": []}]}', 'the text under the key "text"; none is there'),
     ('{"data": {"text": "x"}, "annotations": [5]}', "annotations as a list of objects"),
     ('{"data": {"text": "x"}, "annotations": {"result": []}}', "annotations as a list of objects"),
     ('{"data": {"text": "x"}, "annotations": [{"result": [3]}]}', "a result as a list of objects"),

@@ -75,6 +75,25 @@ def test_json_min_has_its_regions_under_the_name_of_any_tag() -> None:
     assert [marked(sentence) for sentence in sentences] == [[("PER", "Mira")], []] and not +bad.counts
 
 
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"order": "Mira left.", "note": "Mira called."}, r'"text"; texts are under "order", "note"'),
+        ({"工单": "三号泵 Mira 漏水", "备注": "Mira"}, r'"text"; texts are under "工单", "备注"'),
+        ({"order": 17}, r'"text"; none is there'),
+    ],
+)
+def test_json_min_with_a_choice_of_texts_names_them(fields: dict[str, Any], named: str) -> None:
+    region = {"start": 0, "end": 4, "text": "Mira", "labels": ["PER"]}
+    record = {"id": 1, **fields, "people": [region], "annotator": "a@b.ch", "created_at": "2026-01-01"}
+    with pytest.raises(UserInputError, match=rf"expected the text under the key {named}"):
+        read(lines(record))
+    task = {"data": fields, "annotations": [{"result": [{"type": "labels", "value": region}]}]}
+    with pytest.raises(UserInputError, match=rf"expected the text under the key {named}"):
+        read(lines(task))
+    assert marked(read(lines({**record, "text": "Mira left."}))[0][0]) == [("PER", "Mira")]
+
+
 def test_entities_under_an_unknown_key_are_not_lost() -> None:
     record = {"text": "Mira left.", "annotations": [{"label": "PER", "start_offset": 0, "end_offset": 4}]}
     assert marked(read(lines(record))[0][0]) == [("PER", "Mira")]

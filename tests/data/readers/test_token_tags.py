@@ -49,12 +49,12 @@ def test_numbers_without_names_are_refused_even_where_lines_are_skipped() -> Non
 @pytest.mark.parametrize(
     ("record", "expected"),
     [
-        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, 4]}, "tags from 0 to 3, as there are 4 names, not 4"),
-        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, -100]}, "tags from 0 to 3, .* not -100"),
+        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, 4]}, "found '4', expected tags from 0 to 3, as there are 4 names"),
+        ({"tokens": TOKENS, "ner_tags": [1, 2, 0, -100]}, "found '-100', expected tags from 0 to 3"),
         ({"tokens": TOKENS, "ner_tags": [1, 2]}, "a tag for each of 4 tokens, not 2 tags"),
         ({"tokens": TOKENS, "ner_tags": []}, "a tag for each of 4 tokens, not 0 tags"),
         ({"tokens": TOKENS, "ner_tags": "B-PER I-PER O B-LOC"}, "a list of tags under .* not 'B-PER I-PER O B-LOC'"),
-        ({"tokens": TOKENS, "tags": [1.0, 2.0, 0.0, 3.0]}, "tags from 0 to 3, .* not 1.0"),
+        ({"tokens": TOKENS, "tags": [1.0, 2.0, 0.0, 3.0]}, "tags by name or number, not 1.0"),
         (
             {"tokens": TOKENS, "pos_tags": [1, 2, 3, 4]},
             'a list of tags under ner_tags, tags, labels or ner, not "pos_tags"',
@@ -96,5 +96,5 @@ def test_numbers_that_became_text_are_numbers() -> None:
 
 
 def test_a_number_among_names_is_a_broken_record() -> None:
-    with pytest.raises(UserInputError, match="tags that all have names, not 0 among them"):
+    with pytest.raises(UserInputError, match="found '0', expected tags by name"):
         read({"tokens": TOKENS, "ner_tags": ["B-PER", "I-PER", 0, "B-LOC"]})

@@ -62,7 +62,7 @@ def reshaping(axes: list[Any], width: int) -> Any:
 
 def test_a_computed_target_that_is_known_becomes_a_constant() -> None:
     model = reshaping(["zero", "one", 2, 4], 8)
-    use_constant_shapes(model)
+    assert use_constant_shapes(model) is None
     assert Counter(node.op_type for node in model.graph.node) == {"Reshape": 1}
     x = np.arange(2 * 3 * 8, dtype=np.float32).reshape(2, 3, 8)
     [y] = onnx.reference.ReferenceEvaluator(model).run(None, {"x": x})
@@ -76,6 +76,22 @@ def test_axes_that_change_places_stay_computed() -> None:
     x = np.arange(2 * 3 * 8, dtype=np.float32).reshape(2, 3, 8)
     [y] = onnx.reference.ReferenceEvaluator(model).run(None, {"x": x})
     np.testing.assert_array_equal(y, x.reshape(3, 2, 8))
+
+
+def test_a_graph_on_which_the_inference_fails_stays_as_it_is_and_is_noted() -> None:
+    """The branch looks up an axis that its input does not have, as in the DeBERTa that transformers 4 traces."""
+    outputs = [helper.make_tensor_value_info("branch", TensorProto.FLOAT, None)]
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["number"], keepdims=0),
+        helper.make_node("Gather", ["number", "zero"], ["branch"], axis=2),
+    ]
+    inside = helper.make_graph(nodes, "branch", [], outputs)
+    model = reshaping(["zero", "one", 2, 4], 8)
+    model.graph.node.append(helper.make_node("If", ["condition"], ["z"], then_branch=inside, else_branch=inside))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([True]), "condition"))
+    before = model.SerializeToString()
+    assert str(use_constant_shapes(model)).startswith("the graph computes its shapes at every run, which is slower")
+    assert model.SerializeToString() == before
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

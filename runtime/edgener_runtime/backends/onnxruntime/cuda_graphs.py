@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.backends.base import LENGTHS
+from edgener_runtime.bundle.graph import OUTPUT
 
-from .io_binding import OUTPUT, output_of, run_with_io_binding
+from .io_binding import output_of, run_with_io_binding
 
 if TYPE_CHECKING:
     from edgener_runtime.backends.base import Feeds, Logits

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgener_runtime.bundle.graph import OUTPUT
+
 if TYPE_CHECKING:
     from edgener_runtime.backends.base import Feeds, Logits
 
-OUTPUT = "logits"
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.base.memory import map_large_blocks, require_memory
+from edgener_runtime.bundle.graph import OUTPUT
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, TextError
 from edgener_runtime.machine.devices import CPU, Device
+from edgener_runtime.version import version_numbers
 
 from .cuda_graphs import REFUSED, GraphedRuns
-from .io_binding import OUTPUT, run_with_io_binding
+from .io_binding import run_with_io_binding
 from .library import load_onnxruntime
 from .options import CACHE, GRAPHS, provider_options
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from edgener_runtime.backends.base import Feeds, Logits
 
 _ERRORS_ONLY, _NOTHING = 3, 4  # of onnxruntime's log
-_COPIES = 2  # of a model in memory while it is loaded: the file's, and the one prepared for this CPU
+_COPIES = 3  # of a model in memory while it is loaded: the file's, what was read of it, and one for this CPU
 # what its Gather says of an index beyond the table
 _NO_EMBEDDING = re.compile(r"indices element out of data bounds, idx=(\d+) must be within .* range \[-\d+,(\d+)\]")
 _NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
@@ -43,6 +45,7 @@ class OnnxSession:
 
     def __init__(self, model: Model, device: Device, tuning: Tuning) -> None:
         onnxruntime = load_onnxruntime()
+        _require_version(model, device, onnxruntime.__version__)
         self.library = f"onnxruntime {onnxruntime.__version__}"
         self.shapes, options = provider_options(model, device)
         self.notes: tuple[str, ...] = ()
@@ -91,6 +94,16 @@ class OnnxSession:
             self._graphs.close()
 
 
+def _require_version(model: Model, device: Device, installed: str) -> None:
+    """Raise ProviderError where the installed onnxruntime is older than the one that the manifest says."""
+    needed = model.variant.requirements.onnxruntime
+    if version_numbers(installed) < version_numbers(needed):
+        raise ProviderError(
+            f"variant {model.variant.name} needs onnxruntime {needed} or newer; {installed} is installed",
+            f'pip install --upgrade "onnxruntime>={needed}"' if device.provider == CPU else _install_command(device),
+        )
+
+
 def _run_error(error: Exception) -> EdgenerError:
     if found := _NO_EMBEDDING.search(str(error)):
         return TextError(
@@ -136,6 +149,7 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
         _make_folder(Path(folder))
     require_memory(_COPIES * model.variant.file.size, f"loading {model.file}")
     map_large_blocks()
+    graph = model.read_graph()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = tuning.threads
     settings.inter_op_num_threads = 1
@@ -146,11 +160,12 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     settings.log_severity_level = _NOTHING if GRAPHS in options or device.provider == CPU else _ERRORS_ONLY
     try:
         session = onnxruntime.InferenceSession(
-            str(model.file), settings,
+            graph, settings,
             providers=[(device.provider, options)] if options else [device.provider],
             disabled_optimizers=list(model.variant.disabled_optimizers),
             enable_fallback=False,  # to the CPU, when it is opened or in the middle of a run
         )  # fmt: skip
+        session._model_bytes = None  # it would keep them for a fallback
     except Exception as error:  # onnxruntime raises a class of its own for every status
         if GRAPHS in options and REFUSED in str(error):
             without = {name: value for name, value in options.items() if name != GRAPHS}

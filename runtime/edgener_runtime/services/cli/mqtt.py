@@ -85,6 +85,7 @@ def mqtt(
     import asyncio
 
     from edgener_runtime.services.mqtt.broker import Broker, Topics, default_client_id, tls_context
+    from edgener_runtime.services.watchdog import end_despite_runs
 
     topics = Topics(requests, answers, dead_letters, status, response_topics)
     if ca_file and not tls:
@@ -95,6 +96,7 @@ def mqtt(
         tls_context(ca_file) if tls else None, window,
     )  # fmt: skip
     asyncio.run(_Service(partial(load, bundle), broker, topics, decoding, max_bytes, overdue, stop_within).run())
+    end_despite_runs()
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class _Service:
         from edgener_runtime.aio import AsyncTokenClassifier
         from edgener_runtime.services.mqtt.answers import Answerer
         from edgener_runtime.services.mqtt.bridge import Bridge
-        from edgener_runtime.services.reload import Reload
+        from edgener_runtime.services.reload import Hangup, Reload
         from edgener_runtime.services.stop_signals import StopSignals
         from edgener_runtime.services.watchdog import Watchdog
 
@@ -135,7 +137,7 @@ class _Service:
         answerer = Answerer(AsyncTokenClassifier(self.load()), self.topics, self.decoding, self.max_bytes)
         bridge = Bridge(self.broker, answerer, _report)
         StopSignals(stop, self.stop_within, bridge.in_progress, _report).install()
-        Reload(self.load, use, _report, self.overdue, self.decoding).install()
+        Hangup(Reload(self.load, use, _report, self.overdue, self.decoding).at_hangup).install()
         watching = [watch(answerer.classifier)]
         try:
             await bridge.run(stop)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgener_runtime.base.install import install_line
 from edgener_runtime.cli.options import RenamedOption, loading_options
-from edgener_runtime.errors import DeviceError
+from edgener_runtime.errors import DeviceError, UserInputError
 from edgener_runtime.services.http.limits import ConnectionLimits, Limits
 
 if TYPE_CHECKING:
@@ -20,10 +22,33 @@ if TYPE_CHECKING:
 _DEFAULT = Limits()
 _CONNECTIONS = ConnectionLimits()
 _FILE = click.Path(path_type=Path)
+_EXAMPLE = "edgener-runtime serve out/bundle, or serve --model people=out/a --model parts=out/b"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,99}")  # stands in a URL as it is, and is one part of a path
+
+
+class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions
+    """NAME=BUNDLE, with a name that stands in a URL as it is."""
+
+    name = "NAME=BUNDLE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        """The name and the folder. Raises UsageError where either is missing, or the name needs escapes in a URL."""
+        name, _, bundle = str(value).partition("=")
+        if not name or not bundle:
+            self.fail(f"{value!r}, expected NAME=BUNDLE, for example people=out/a", param, ctx)
+        if not _NAME.fullmatch(name):
+            allowed = "at most 100 of the letters A to Z, digits, and . _ ~ -, beginning with a letter or digit"
+            self.fail(f"the name {name!r} does not fit a URL, expected {allowed}", param, ctx)
+        return name, Path(bundle)
 
 
 @click.command()
-@click.argument("bundle", type=_FILE)
+@click.argument("bundle", type=_FILE, required=False)
+@click.option(
+    "--model", "models", type=NamedBundle(), multiple=True, metavar="NAME=BUNDLE",
+    help="A bundle and the name to serve it under, in place of BUNDLE; repeatable.",
+)  # fmt: skip
+@click.option("--model-control", is_flag=True, help="Let clients load and unload the models.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
 @click.option("--token-file", type=_FILE, help="File with the required bearer token [default: EDGENER_TOKEN, or none].")
@@ -81,22 +106,26 @@ _FILE = click.Path(path_type=Path)
 )  # fmt: skip
 @loading_options
 def serve(
-    bundle: Path, host: str, port: int, token_file: Path | None, tls_certificate: Path | None, tls_key: Path | None,
+    bundle: Path | None, models: tuple[tuple[str, Path], ...], model_control: bool,
+    host: str, port: int, token_file: Path | None, tls_certificate: Path | None, tls_key: Path | None,
     max_bytes: int, max_text: int, queue: int, timeout: float, drain: float, body_memory: int, body_rate: int,
     max_connections: int, header_timeout: float, idle_timeout: float, overdue: float,
     load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Answer HTTP requests with the entities of their texts.
 
+    Several models, each under a name, answer beside each other: each has its own queue, limits and watchdog.
     SIGTERM and Ctrl-C stop the server after the accepted requests, a second signal at once. SIGHUP loads a changed
     bundle without a gap.
 
     \b
     Examples:
       edgener-runtime serve out/bundle
+      edgener-runtime serve --model people=out/a --model parts=out/b
       edgener-runtime serve out/bundle --host 0.0.0.0 --token-file token --tls-certificate cert.pem --tls-key key.pem
       curl -s localhost:8080/predict --json '{"text": "Pump P-101 leaks at the seal"}'
     """
+    bundles = _bundles(bundle, models)
     if (tls_certificate is None) != (tls_key is None):
         raise click.UsageError("give --tls-certificate and --tls-key together")
     if body_memory < max_bytes:
@@ -104,6 +133,7 @@ def serve(
     try:
         from edgener_runtime.services.http.auth import read_token
         from edgener_runtime.services.http.connections.bind import TlsFiles, open_listener
+        from edgener_runtime.services.http.models.served import ModelSource
         from edgener_runtime.services.http.server import ServerSettings, run_server
     except ImportError as error:
         raise DeviceError(f"the server's libraries cannot be loaded: {error}", install_line("serve")) from None
@@ -112,4 +142,17 @@ def serve(
     with open_listener(host, port, token, tls) as listener:
         limits = Limits(max_bytes, max_text, queue, timeout, body_memory, body_rate, overdue)
         connections = ConnectionLimits(max_connections, header_timeout, idle_timeout)
-        run_server(partial(load, bundle), ServerSettings(limits, connections, listener, token, drain))
+        sources = [ModelSource(partial(load, folder), name) for name, folder in bundles]
+        run_server(sources, ServerSettings(limits, connections, listener, token, drain, model_control))
+
+
+def _bundles(bundle: Path | None, models: tuple[tuple[str, Path], ...]) -> list[tuple[str | None, Path]]:
+    """The folders to serve with their names, if given. Raises UserInputError for none, or a name twice."""
+    if bundle and models:
+        raise UserInputError("both a BUNDLE and --model", f"Give it a name too: --model NAME={bundle}.")
+    if not bundle and not models:
+        raise UserInputError("no bundle to serve", f"Give one: {_EXAMPLE}")
+    for name, count in Counter(name for name, _ in models).items():
+        if count > 1:
+            raise UserInputError(f"--model {name}= is given {count} times", "Give each model a name of its own.")
+    return [(None, bundle)] if bundle else list(models)

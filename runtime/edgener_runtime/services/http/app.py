@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html import escape
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -11,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from edgener_runtime.errors import EdgenerError
@@ -30,6 +31,7 @@ from .metrics import RequestMetrics
 from .open_inference import inference, model_metadata, model_ready, server_metadata
 from .openapi import openapi
 from .predict import predict
+from .repository import load_model, repository_index, unload_model
 from .service import Service
 
 _PAGE = Path(__file__).parent / "page"
@@ -39,7 +41,7 @@ _MODELS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
 def create_app(service: Service, token: str | None = None) -> Starlette:
     """The application of a service; with a `token`, requests without it are refused.
 
-    The application closes the classifier at its end.
+    The application closes the models at its end.
     """
 
     @asynccontextmanager
@@ -82,15 +84,19 @@ def _routes() -> list[Route]:
         Route("/v2", server_metadata),
         Route("/v2/health/live", healthz),
         Route("/v2/health/ready", readyz),
+        Route("/v2/repository/index", repository_index, methods=["POST"]),
+        Route("/v2/repository/models/{model}/load", load_model, methods=["POST"]),
+        Route("/v2/repository/models/{model}/unload", unload_model, methods=["POST"]),
         *(Route(base, model_metadata) for base in _MODELS),
         *(Route(f"{base}/ready", model_ready) for base in _MODELS),
         *(Route(f"{base}/infer", inference, methods=["POST"]) for base in _MODELS),
     ]
 
 
-async def page(_: Request) -> Response:
-    """The web page that shows the entities of a typed text."""
-    return FileResponse(_PAGE / "page.html")
+async def page(request: Request) -> Response:
+    """The web page that shows the entities of a typed text, with a choice of the models."""
+    options = "".join(f"<option>{escape(name)}</option>" for name in request.app.state.service.models.names)
+    return HTMLResponse((_PAGE / "page.html").read_text(encoding="utf-8").replace("<option>", options))
 
 
 async def page_file(request: Request) -> Response:
@@ -104,7 +110,7 @@ async def healthz(_: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The readiness probe: 503 while the server stops or the model hangs; `?deep=1` also runs the model."""
+    """The readiness probe: 503 while the server stops or a model hangs; `?deep=1` also runs the models."""
     service: Service = request.app.state.service
     deep = request.query_params.get("deep", "0")
     if deep not in ("0", "1"):
@@ -112,7 +118,7 @@ async def readyz(request: Request) -> Response:
     if reason := service.not_ready:
         raise RequestError(503, reason, "Use another server, or start this one again.")
     if deep == "1":
-        await service.check_within()
+        await service.models.check_within()
     return json_response({"status": "ready"})
 
 

@@ -68,7 +68,8 @@ async def classifier_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, EdgenerError)
     if isinstance(error, UserInputError):
         return RequestError(422, error.message, error.hint).response()
-    _log.error("%s: %s", request.url.path, error.message)
+    model = getattr(request.state, "model", None)
+    _log.error("%s%s: %s", f"{model}: " if model else "", request.url.path, error.message)
     return RequestError(500, error.message, error.hint).response()
 
 

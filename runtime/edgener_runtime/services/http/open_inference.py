@@ -19,13 +19,15 @@ from edgener_runtime.pipeline import Answer
 
 from .error_responses import RequestError, json_response
 from .limits import Limits
-from .predict import encoded, result_record
+from .models.served import ServedModel
+from .models.table import VERSION, ModelTable
+from .predict import encoded, result_record, select
 from .request_body import read_body
 from .request_fields import array, decoding_of, few_enough, refuse_unknown, text_of
 from .service import Service
 from .tensors import HEADER, pack, read_elements, size_of, split_body
 
-INPUT, OUTPUT, VERSION = "text", "entities", "1"
+INPUT, OUTPUT = "text", "entities"
 _PARAMETERS = ("aggregation", "strict", "offsets")
 _THRESHOLD = "threshold."  # the protocol has no nested parameters: threshold.PER = 0.5
 _BINARY = "binary_data_output"
@@ -33,17 +35,19 @@ _BINARY = "binary_data_output"
 
 async def server_metadata(_: Request) -> Response:
     """Name, version and extensions of the server."""
-    return json_response({"name": "edgener-runtime", "version": __version__, "extensions": ["binary_tensor_data"]})
+    return json_response(
+        {"name": "edgener-runtime", "version": __version__, "extensions": ["binary_tensor_data", "model_repository"]}
+    )
 
 
 async def model_metadata(request: Request) -> Response:
     """Inputs and outputs of the model."""
-    service = _service_of(request)
+    model = _model(request)
     return json_response(
         {
-            "name": service.model,
+            "name": model.name,
             "versions": [VERSION],
-            "platform": service.classifier.classifier.explain().library,
+            "platform": model.in_use().classifier.explain().library,
             "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [-1]}],
             "outputs": [{"name": OUTPUT, "datatype": "BYTES", "shape": [-1]}],
         }
@@ -52,14 +56,16 @@ async def model_metadata(request: Request) -> Response:
 
 async def model_ready(request: Request) -> Response:
     """Whether the model accepts requests."""
-    service = _service_of(request)
-    ready = service.not_ready is None
-    return json_response({"name": service.model, "ready": ready}, 200 if ready else 503)
+    service: Service = request.app.state.service
+    model = _model(request)
+    ready = service.not_ready_model(model) is None
+    return json_response({"name": model.name, "ready": ready}, 200 if ready else 503)
 
 
 async def inference(request: Request) -> Response:
     """The entities of each element of the input."""
-    service = _service_of(request)
+    service: Service = request.app.state.service
+    model = _model(request)
     body = await read_body(request, service.limits)
     record, binary = split_body(body, request.headers.get(HEADER))
     refuse_unknown(record, ("id", "parameters", "inputs", "outputs"))
@@ -70,23 +76,16 @@ async def inference(request: Request) -> Response:
     tensor = _input(record)
     texts = _texts(tensor, binary, service.limits)
     as_binary = _is_binary(record, parameters)
-    found = await service.answer(texts, _decoding(parameters), request.receive)
-    head: dict[str, Any] = {"model_name": service.model, "model_version": VERSION}
+    found = await service.answer(model, texts, _decoding(parameters), request)
+    head: dict[str, Any] = {"model_name": model.name, "model_version": VERSION}
     head |= {"id": identity} if identity else {}
     return _response(head, tensor["shape"], await encoded(found, _element), as_binary)
 
 
-def _service_of(request: Request) -> Service:
-    """The service whose model the path names. Raises RequestError 404."""
-    service: Service = request.app.state.service
-    asked = request.path_params["model"], request.path_params.get("version", VERSION)
-    if asked != (service.model, VERSION):
-        raise RequestError(
-            404,
-            f"there is no model {asked[0]!r} in version {asked[1]}",
-            f"The model is {service.model!r} in version 1.",
-        )
-    return service
+def _model(request: Request) -> ServedModel:
+    """The model that the path names. Raises RequestError 404."""
+    models: ModelTable = request.app.state.service.models
+    return select(request, models.find(request.path_params["model"], request.path_params.get("version", VERSION)))
 
 
 def _input(record: dict[str, Any]) -> dict[str, Any]:

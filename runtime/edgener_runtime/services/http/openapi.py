@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -9,13 +10,15 @@ from edgener_runtime import __version__
 from edgener_runtime.decoding.entity import AGGREGATIONS
 from edgener_runtime.decoding.offsets import OFFSETS
 
+from .models.table import VERSION
+from .repository import STATES
 from .service import Service
 
 Record = dict[str, Any]
-_REFUSALS = (400, 401, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
+_REFUSALS = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504)
 _DEEP = {
     "name": "deep", "in": "query", "schema": {"enum": ["0", "1"], "default": "0"},
-    "description": "1 also runs the model on a tiny text",
+    "description": "1 also runs each model on a tiny text",
 }  # fmt: skip
 _BINARY = "application/octet-stream"
 _SCORE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -27,15 +30,16 @@ _ENTITY = {
 
 def openapi(service: Service) -> Record:
     """The document in OpenAPI 3.1."""
+    names = service.models.names
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "edgener-runtime",
             "version": __version__,
-            "description": f"Entities of texts, found by {service.model}.",
+            "description": f"Entities of texts, found by {', '.join(names)}.",
         },
         "security": [{"token": []}],
-        "paths": _probes() | _predict() | _protocol(service.model),
+        "paths": _probes() | _predict() | _protocol(names) | _repository(names, service.has_control),
         "components": {
             "schemas": _schemas(service),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -50,7 +54,7 @@ def _probes() -> Record:
     return {
         "/healthz": {"get": _operation("Whether the process answers", state) | anyone},
         "/readyz": {
-            "get": _operation("Whether it accepts requests; 503 while it stops or the model hangs", state)
+            "get": _operation("Whether it accepts requests; 503 while it stops or a model hangs", state)
             | anyone
             | {"parameters": [_DEEP]}
         },
@@ -65,9 +69,9 @@ def _predict() -> Record:
     return {"/predict": {"post": _operation("Entities of one text or several", answer, body)}}
 
 
-def _protocol(model: str) -> Record:
+def _protocol(models: list[str]) -> Record:
     """The paths of the Open Inference Protocol, with and without the model's version."""
-    named = _parameter("model", model)
+    named = _parameter("model", models)
     paths: Record = {
         "/v2": {"get": _operation("Server metadata", {"type": "object"})},
         "/v2/health/live": {"get": _operation("Whether the process answers", {"type": "object"}) | {"security": []}},
@@ -75,7 +79,7 @@ def _protocol(model: str) -> Record:
     }
     for base, parameters in (
         ("/v2/models/{model}", [named]),
-        ("/v2/models/{model}/versions/{version}", [named, _parameter("version", "1")]),
+        ("/v2/models/{model}/versions/{version}", [named, _parameter("version", [VERSION])]),
     ):
         own: Record = {"parameters": parameters}
         body = {"application/json": {"schema": _ref("InferRequest")}}
@@ -89,29 +93,51 @@ def _protocol(model: str) -> Record:
     return paths
 
 
+def _repository(models: list[str], has_control: bool) -> Record:
+    """The paths of the model repository extension; those that change something only where they are allowed."""
+    model = _object({"name": {"enum": models}, "version": {"const": VERSION}, "state": {"enum": list(STATES)},
+                     "reason": {"type": "string"}})  # fmt: skip
+    asked = {"application/json": {"schema": _object({"ready": {"type": "boolean", "default": False}}, ())}}
+    listed = {"type": "array", "items": model}
+    index: Record = _operation("The models, whether they are ready, and why not", listed, asked)
+    index["requestBody"]["required"] = False
+    paths: Record = {"/v2/repository/index": {"post": index}}
+    if has_control:
+        own: Record = {"parameters": [_parameter("model", models)]}
+        base = "/v2/repository/models/{model}"
+        paths[f"{base}/load"] = own | {"post": _operation("Load a model, or load its changed bundle", _object({}))}
+        paths[f"{base}/unload"] = own | {"post": _operation("Unload a model after its requests", _object({}))}
+    return paths
+
+
 def _schemas(service: Service) -> Record:
     limits = service.limits
     text = {"type": "string", "maxLength": limits.text}
-    types = service.classifier.classifier.label_set.types
-    options = {
-        "aggregation": {"enum": list(AGGREGATIONS), "default": "simple"},
-        "strict": {"type": "boolean", "default": False},
-        "thresholds": _object(dict.fromkeys(types, _SCORE), ()),
-        "offsets": {"enum": list(OFFSETS), "default": "characters"},
-    }
     texts = {"type": "array", "items": _ref("Text"), "maxItems": limits.queue}
+    forms: Record = {"text": _ref("Text"), "texts": texts}
+    must_name = ("model",) if len(service.models) > 1 else ()
     return {
         "Text": text,
         "Request": {
             "oneOf": [
-                _object({"text": _ref("Text"), **options}, ("text",)),
-                _object({"texts": texts, **options}, ("texts",)),
+                _object({"model": {"const": model.name}, name: form, **_options(model.types)}, (*must_name, name))
+                for model in service.models
+                for name, form in forms.items()
             ]
         },
         "Entity": _object(_ENTITY),
         "Result": _object({"entities": {"type": "array", "items": _ref("Entity")}}),
         "Problem": _object({"error": {"type": "string"}, "hint": {"type": "string"}}, ("error",)),
         "InferRequest": _infer_request(limits.queue),
+    }
+
+
+def _options(types: Iterable[str]) -> Record:
+    return {
+        "aggregation": {"enum": list(AGGREGATIONS), "default": "simple"},
+        "strict": {"type": "boolean", "default": False},
+        "thresholds": _object(dict.fromkeys(types, _SCORE), ()),
+        "offsets": {"enum": list(OFFSETS), "default": "characters"},
     }
 
 
@@ -158,8 +184,8 @@ def _object(properties: Record, required: tuple[str, ...] | None = None) -> Reco
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
 
-def _parameter(name: str, value: str) -> Record:
-    return {"name": name, "in": "path", "required": True, "schema": {"enum": [value]}}
+def _parameter(name: str, values: list[str]) -> Record:
+    return {"name": name, "in": "path", "required": True, "schema": {"enum": values}}
 
 
 def _ref(name: str) -> Record:

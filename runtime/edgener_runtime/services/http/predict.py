@@ -14,19 +14,23 @@ from edgener_runtime.pipeline import Answer
 
 from .error_responses import RequestError, error_record, to_json
 from .limits import Limits
+from .models.served import ServedModel
+from .models.table import ModelTable
 from .request_body import parse_object, read_body
-from .request_fields import OPTIONS, array, decoding_of, few_enough, refuse_unknown, text_of
+from .request_fields import OPTIONS, array, decoding_of, few_enough, refuse_unknown, string, text_of
 from .service import Service
 
 
 async def predict(request: Request) -> Response:
     """The entities of "text", or the results of "texts" in their order; one that fails has an error in its place."""
     service: Service = request.app.state.service
+    limits = service.limits
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RequestError(415, "the body must be application/json", "Send the header Content-Type: application/json.")
-    record = parse_object(await read_body(request, service.limits))
-    texts = _texts(record, service.limits)
-    found = await service.answer(texts, decoding_of(record), request.receive)
+    record = parse_object(await read_body(request, limits))
+    model = _model(record, request)
+    texts = _texts(record, limits)
+    found = await service.answer(model, texts, decoding_of(record), request)
     if "text" in record and isinstance(found[0], EdgenerError):
         raise found[0]
     results = await encoded(found, result_record)
@@ -50,8 +54,20 @@ def result_record(answer: Answer) -> dict[str, Any]:
     return {"entities": [vars(entity) for entity in answer]}
 
 
+def select(request: Request, model: ServedModel) -> ServedModel:
+    """The model, noted for the metrics and the log."""
+    request.state.model = model.name
+    return model
+
+
+def _model(record: dict[str, Any], request: Request) -> ServedModel:
+    """The model that a request names, or the only one."""
+    models: ModelTable = request.app.state.service.models
+    return select(request, models.find(string(record["model"], "model")) if "model" in record else models.only())
+
+
 def _texts(record: dict[str, Any], limits: Limits) -> list[str]:
-    refuse_unknown(record, ("text", "texts", *OPTIONS))
+    refuse_unknown(record, ("model", "text", "texts", *OPTIONS))
     if ("text" in record) == ("texts" in record):
         raise RequestError(422, 'expected either "text" or "texts"')
     if "text" in record:

@@ -31,7 +31,7 @@ def decoding_of(record: Mapping[str, Any]) -> Decoding:
 
 def text_of(value: Any, name: str, limits: Limits) -> str:
     """A text. Raises RequestError: 422 for another type, 413 for a long text."""
-    text = _string(value, name)
+    text = string(value, name)
     if len(text) > limits.text:
         raise RequestError(
             413,
@@ -54,14 +54,15 @@ def array(value: Any, name: str) -> list[Any]:
     return list(_typed(value, name, list))
 
 
+def string(value: Any, name: str) -> str:
+    """A string. Raises RequestError 422 for another type."""
+    return str(_typed(value, name, str))
+
+
 def _typed(value: Any, name: str, expected: type) -> Any:
     if type(value) is not expected:
         raise RequestError(422, f"{name} is {kind(value)}, expected {kind(expected())}")
     return value
-
-
-def _string(value: Any, name: str) -> str:
-    return str(_typed(value, name, str))
 
 
 def _scores(value: Any, name: str) -> None:
@@ -75,8 +76,8 @@ def _flag(value: Any, name: str) -> None:
 
 
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    "aggregation": _string,
+    "aggregation": string,
     "strict": _flag,
     "thresholds": _scores,
-    "offsets": _string,
+    "offsets": string,
 }

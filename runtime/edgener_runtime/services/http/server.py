@@ -6,20 +6,18 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import uvicorn
 
-from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.errors import EdgenerError
-from edgener_runtime.pipeline import TokenClassifier
 from edgener_runtime.services.log_limit import LimitedHandler
-from edgener_runtime.services.reload import Reload
+from edgener_runtime.services.reload import Hangup
 from edgener_runtime.services.stop_signals import StopSignals
-from edgener_runtime.services.systemd import READY, notify
-from edgener_runtime.services.watchdog import Watchdog
+from edgener_runtime.services.systemd import KEEP_ALIVE, READY, notify
+from edgener_runtime.services.watchdog import end_despite_runs
 
 from .app import create_app
 from .connections.acceptor import Acceptor
@@ -27,6 +25,7 @@ from .connections.bind import Listener
 from .connections.protocol import HttpConnection
 from .connections.table import ConnectionTable
 from .limits import ConnectionLimits, Limits
+from .models.served import ModelSource, ServedModel
 from .service import Service
 
 _log = logging.getLogger(__name__)
@@ -51,8 +50,7 @@ class Server(uvicorn.Server):
         await super().startup([])
         self.acceptor = Acceptor(sockets or [], self.table, self._connection, self.config.ssl)
         self.acceptor.start()
-        runs = self.service.classifier.classifier
-        _log.info("listening on %s with %s, %s on %s", self.url, self.service.model, runs.variant.name, runs.provider)
+        _log.info("listening on %s with %s", self.url, "; ".join(model.summary for model in self.service.models))
         notify(READY)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -86,10 +84,12 @@ class Server(uvicorn.Server):
 
     def in_progress(self) -> str:
         """What a stop waits for."""
-        classifier = self.service.classifier
+        models = self.service.models
         requests = len(self.server_state.tasks)
-        running = ", a batch runs" if classifier.running else ""
-        return f"{requests} request{'s' * (requests != 1)} ({self.service.pending} texts wait{running})"
+        named = ", ".join(model.source.name for model in models if model.is_running and model.source.name)
+        running = ", a batch runs" if any(model.is_running for model in models) else ""
+        of = f" of {named}" if named else ""
+        return f"{requests} request{'s' * (requests != 1)} ({models.pending} texts wait{running}{of})"
 
 
 @dataclass
@@ -101,61 +101,58 @@ class Drain:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """What a server accepts, where it listens, the token it requires, and the seconds that it goes on after SIGTERM."""
+    """What a server accepts, where it listens, the token it requires, and the seconds that it goes on after SIGTERM.
+
+    With `control`, clients may load and unload its models.
+    """
 
     limits: Limits
     connections: ConnectionLimits
     listener: Listener
     token: str | None = None
     drain: float = 1
+    control: bool = False
 
 
-def run_server(load: Callable[[], TokenClassifier], settings: ServerSettings) -> None:
-    """Serve what `load` returns until SIGTERM or SIGINT, then answer the accepted requests; SIGHUP loads it again."""
+def run_server(sources: Sequence[ModelSource], settings: ServerSettings) -> None:
+    """Serve models until SIGTERM or SIGINT, then answer the accepted requests; SIGHUP loads their bundles again."""
     handler = LimitedHandler()
     logging.basicConfig(level=logging.INFO, format=_FORMAT, handlers=[handler])
     if settings.listener.is_public and not settings.listener.tls:
         _log.warning("the token is sent over the network in clear text: give --tls-certificate and --tls-key")
-    asyncio.run(_serve(load, settings, handler))
+    asyncio.run(_serve(sources, settings, handler))
     handler.report_omitted(now=True)
+    end_despite_runs()
 
 
-async def _serve(load: Callable[[], TokenClassifier], settings: ServerSettings, handler: LimitedHandler) -> None:
-    service = Service(AsyncTokenClassifier(load()), settings.limits)
+async def _serve(sources: Sequence[ModelSource], settings: ServerSettings, handler: LimitedHandler) -> None:
     table = ConnectionTable(settings.connections)
+    share = 1 / len(sources)
+    models = [ServedModel(source, settings.limits, share, table.most) for source in sources]
+    service = Service(models, settings.limits, settings.control)
     server = Server(_config(service, settings), service, table, settings.listener.url)
     drain = Drain(settings.drain)
     stop = _handle_signals(server, settings, drain)
-    async with _beside(server.stop_after(stop, drain), _check_regularly(table, handler)), _watched(service, load):
+    async with _beside(server.stop_after(stop, drain), _check_regularly(table, handler)), _watched(service):
         try:
-            await service.start()
+            await service.models.start()
         except EdgenerError:
             await service.close()
             raise
         await server.serve([settings.listener.socket])
-    _log.info("stopped: %d requests accepted, %d answered", service.accepted, service.answered)
+    answered = sum(model.answered for model in models)
+    _log.info("stopped: %d requests accepted, %d answered", sum(model.accepted for model in models), answered)
 
 
 @asynccontextmanager
-async def _watched(service: Service, load: Callable[[], TokenClassifier]) -> AsyncIterator[None]:
-    """Watch the service's classifier, and the one that takes its place at a SIGHUP, while the old one drains."""
-    limits = service.limits
-
-    def watch(classifier: AsyncTokenClassifier) -> asyncio.Task[None]:
-        return asyncio.create_task(Watchdog(classifier, _log.error, limits.overdue, service.set_overdue).run())
-
-    async def use(fresh: AsyncTokenClassifier) -> None:
-        watching.append(watch(fresh))
-        await service.use(fresh)
-        watching.pop(0).cancel()
-
-    watching = [watch(service.classifier)]
-    Reload(load, use, _log.info, limits.overdue).install()
+async def _watched(service: Service) -> AsyncIterator[None]:
+    """Watch the models, and load them again at a SIGHUP."""
+    service.watch()
+    Hangup(service.reload).install()
     try:
         yield
     finally:
-        for task in watching:
-            task.cancel()
+        service.unwatch()
 
 
 def _config(service: Service, settings: ServerSettings) -> uvicorn.Config:
@@ -208,5 +205,6 @@ async def _beside(*work: Coroutine[object, object, None]) -> AsyncIterator[None]
 async def _check_regularly(table: ConnectionTable, handler: LimitedHandler) -> None:
     while True:
         await asyncio.sleep(_TICK)
+        notify(KEEP_ALIVE)  # also where no model is loaded that a watchdog watches
         table.close_late()
         handler.report_omitted()

@@ -1,165 +1,73 @@
-"""The state that endpoints share: the classifier with its queue, the limits, the metrics, and whether it drains."""
+"""The state that endpoints share: the models, the limits, the metrics, and whether the server drains."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from starlette.types import Receive
+from starlette.requests import Request
 
-from edgener_runtime.aio import AsyncTokenClassifier
-from edgener_runtime.decoding.entity import Decoding, Entity
-from edgener_runtime.errors import EdgenerError, TextError
+from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.pipeline import Answer
 
 from .admission.body_budget import BodyMemory
-from .admission.capacity import Capacity
-from .error_responses import RequestError
 from .limits import Limits
 from .metrics import Metrics
-
-_log = logging.getLogger(__name__)
-_CLIENT_LEFT = 499  # nginx's status for a disconnected client; only the metrics show it
-_CHECK = "Pump P-101 leaks"  # any text will do
-_CHECK_AGE = 1.0  # seconds for which the answer of a check holds: anyone may ask for one
+from .models.lifecycle import Lifecycle
+from .models.served import ServedModel
+from .models.table import ModelTable
 
 
 class Service:
-    """A classifier that answers within limits. All calls must come from one event loop."""
+    """The models and what they share. All calls must come from one event loop."""
 
-    def __init__(self, classifier: AsyncTokenClassifier, limits: Limits) -> None:
-        self.classifier = classifier
+    def __init__(self, models: Sequence[ServedModel], limits: Limits, has_control: bool = False) -> None:
+        self.models = ModelTable(models)
         self.limits = limits
-        self._replaced: list[AsyncTokenClassifier] = []  # with texts that still wait
-        self.metrics = Metrics(lambda: self.pending)
-        self.metrics.use(classifier)
+        self.has_control = has_control  # whether clients may load and unload models
+        self.lifecycles = {model: Lifecycle(model, self.models) for model in models}
+        self.metrics = Metrics(self.models)
         self.bodies = BodyMemory(limits.bodies)
-        self.capacity = Capacity()
-        self._texts = 0  # of accepted requests
-        self.draining = self.overdue = False
-        self.accepted = self.answered = 0  # requests, for the log's last line
-        self._check: asyncio.Future[list[Entity]] | None = None
-        self._checked = 0.0
-
-    async def start(self) -> None:
-        """Run the model once, and measure how much it can answer in time. Raises what the model raises."""
-        await self.check()
-        await self.capacity.measure(self.classifier, self.limits.seconds)
-
-    @property
-    def model(self) -> str:
-        """The name of the bundle."""
-        return self.classifier.classifier.manifest.name
-
-    @property
-    def pending(self) -> int:
-        """Texts accepted and not yet answered."""
-        return sum(classifier.pending for classifier in (self.classifier, *self._replaced))
-
-    async def use(self, fresh: AsyncTokenClassifier) -> None:
-        """Answer with another classifier from now on, and close the old one once its texts are answered."""
-        old = self.classifier
-        if fresh.classifier.variant.file.sha256 != old.classifier.variant.file.sha256:
-            await self.capacity.measure(fresh, self.limits.seconds)
-        self._replaced.append(old)
-        self.classifier = fresh
-        self.metrics.use(fresh)
-        await old.close()
-        self._replaced.remove(old)
-
-    async def close(self) -> None:
-        """Answer the accepted texts, then free the model."""
-        await self.classifier.close()
+        self.draining = False
 
     @property
     def not_ready(self) -> str | None:
         """Why the server should get no requests, if so."""
-        if self.draining:
-            return "the server stops"
-        return "a batch of the model is overdue" if self.overdue else None
+        return "the server stops" if self.draining else self.models.not_ready
 
-    def set_overdue(self, overdue: bool) -> None:
-        """Whether the model takes too long over a batch."""
-        self.overdue = overdue
-        self.metrics.overdue.set(overdue)
+    def not_ready_model(self, model: ServedModel) -> str | None:
+        """Why a model should get no requests, if so."""
+        return "the server stops" if self.draining else model.not_ready
 
-    async def check(self) -> None:
-        """Run the model on a tiny text, whatever else waits. Raises what the model raises."""
-        now = asyncio.get_running_loop().time()
-        if self._check is None or (self._check.done() and now - self._checked > _CHECK_AGE):
-            self._check = asyncio.ensure_future(self.classifier.predict(_CHECK))
-            self._checked = now
-        await asyncio.shield(self._check)
+    def watch(self) -> None:
+        """Watch the models from now on; from the event loop."""
+        for lifecycle in self.lifecycles.values():
+            lifecycle.watch()
 
-    async def check_within(self) -> None:
-        """Run the model on a tiny text. Raises RequestError 503 where it fails or does not answer in time."""
-        try:
-            await asyncio.wait_for(self.check(), self.limits.seconds)
-        except asyncio.TimeoutError:
-            raise RequestError(503, f"the model did not answer a tiny text within {self.limits.seconds:g} s") from None
-        except EdgenerError as error:
-            raise RequestError(503, f"the model failed on a tiny text: {error.message}", error.hint) from None
+    def unwatch(self) -> None:
+        """Watch the models no more."""
+        for lifecycle in self.lifecycles.values():
+            lifecycle.close()
 
-    async def answer(self, texts: Sequence[str], decoding: Decoding, client: Receive) -> list[Answer]:
-        """The entities of each text, or the error of a text that fails while others are answered.
+    async def reload(self) -> None:
+        """Load the bundles in use again, one after the other, so that one more than those is in memory.
 
-        Raises RequestError: 413 for texts that take too long, 429 for a full queue, 504 after the time-out, 499 where
-        `client` disconnects.
+        One that takes long does not hold up the next.
         """
-        subwords = await self.capacity.count(self.classifier, texts)
-        with self._admitted(len(texts)), self.capacity.hold(texts, subwords):
-            self.accepted += 1
-            answers = asyncio.ensure_future(self._answers(texts, decoding))
-            left = asyncio.ensure_future(_disconnect(client))
-            try:
-                done, _ = await asyncio.wait(
-                    (answers, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:  # texts that nobody waits for are not run
-                given_up = answers.cancel()
-                left.cancel()
-                self.metrics.take_batches()
-        if given_up and left in done:
-            raise RequestError(_CLIENT_LEFT, "the client disconnected before its answer")
-        self.answered += 1
-        if not given_up:
-            return answers.result()
-        raise RequestError(
-            504, f"no answer within {self.limits.seconds:g} s", "Send fewer or shorter texts, or try again later."
-        )
+        for model, lifecycle in self.lifecycles.items():
+            if model.is_expected:
+                reloading = asyncio.ensure_future(lifecycle.reload.at_hangup())
+                await asyncio.wait([reloading], timeout=2 * self.limits.overdue)
 
-    @contextmanager
-    def _admitted(self, count: int) -> Iterator[None]:
-        """Count the texts of a request until it is answered; all of them are accepted at once, or none."""
-        pending = max(self._texts, self.pending)  # the model may still run texts that were given up
-        if pending + count > self.limits.queue:
-            raise RequestError(
-                429,
-                f"{pending} texts are pending, at most {self.limits.queue} are accepted",
-                "Try again.",
-                {"Retry-After": "1"},
-            )
-        self._texts += count
+    async def answer(
+        self, model: ServedModel, texts: Sequence[str], decoding: Decoding, request: Request
+    ) -> list[Answer]:
+        """What the model answers, with its batches counted."""
         try:
-            yield
+            return await model.answer(texts, decoding, request)
         finally:
-            self._texts -= count
+            self.metrics.take_batches()
 
-    async def _answers(self, texts: Sequence[str], decoding: Decoding) -> list[Answer]:
-        """The answers. Raises the error of the first text where all fail, and not by a fault of theirs."""
-        found = await self.classifier.predict_batch(texts, decoding, return_errors=True)
-        errors = [answer for answer in found if isinstance(answer, EdgenerError)]
-        broken = [error for error in errors if not isinstance(error, TextError)]
-        if broken and len(broken) == len(found):  # not a fault of one text
-            raise broken[0]
-        if broken:
-            _log.error("%d of %d texts without an answer: %s", len(broken), len(found), broken[0].message)
-        return found
-
-
-async def _disconnect(client: Receive) -> None:
-    """Wait until the client disconnects; its body is already read."""
-    while (await client())["type"] != "http.disconnect":
-        pass
+    async def close(self) -> None:
+        """Answer the accepted texts, then free the models."""
+        await self.models.close()

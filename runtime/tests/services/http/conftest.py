@@ -49,15 +49,16 @@ def client_of(held: Held) -> Iterator[Callable[..., Any]]:
     """`client_of(token=..., queue=2)` asks an application with these limits; its `service` is at hand."""
     from starlette.testclient import TestClient
 
-    from edgener_runtime.aio import AsyncTokenClassifier
     from edgener_runtime.services.http.app import create_app
     from edgener_runtime.services.http.limits import Limits
+    from edgener_runtime.services.http.models.served import ModelSource, ServedModel
     from edgener_runtime.services.http.service import Service
 
     with ExitStack() as open_clients:
 
-        def made(token: str | None = None, **limits: Any) -> Any:
-            service = Service(AsyncTokenClassifier(held), Limits(**limits))  # type: ignore[arg-type]
+        def made(token: str | None = None, control: bool = False, **limits: Any) -> Any:
+            source = ModelSource(lambda: held)  # type: ignore[arg-type,return-value]
+            service = Service([ServedModel(source, Limits(**limits))], Limits(**limits), control)
             client = TestClient(create_app(service, token), raise_server_exceptions=False)
             client.service = service  # type: ignore[attr-defined]
             return open_clients.enter_context(client)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,17 +52,20 @@ class Running:
 
 @contextlib.contextmanager
 def serving(
-    bundle: Path, *options: object, token: str | None = None, files: int | None = None, code: str | None = None
-) -> Iterator[Running]:
-    """The command `serve` on a free port, killed at the end if it still runs.
+    bundle: Path | Mapping[str, Path], *options: object,
+    token: str | None = None, files: int | None = None, code: str | None = None,
+) -> Iterator[Running]:  # fmt: skip
+    """The command `serve` for a bundle, or for several by their names, on a free port; killed at the end if it runs.
 
     It may open so many `files`; `code` of the test runs first in its process.
     """
+    named = bundle.items() if isinstance(bundle, Mapping) else ()
+    models = [word for name, folder in named for word in ("--model", f"{name}={folder}")] or [str(bundle)]
     command = [COMMAND[0], "-c", f"{code}\n{COMMAND[2]}"] if code else COMMAND
     command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command] if files else command
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"} | ({"EDGENER_TOKEN": token} if token else {})
     process = subprocess.Popen(
-        [*command, "serve", str(bundle), "--port", "0", "--device", "cpu", "--variant", "fp32", *map(str, options)],
+        [*command, "serve", *models, "--port", "0", "--device", "cpu", "--variant", "fp32", *map(str, options)],
         stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environment,
     )  # fmt: skip
     running = Running(process)

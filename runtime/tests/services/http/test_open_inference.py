@@ -62,7 +62,7 @@ def test_tritons_client_sees_a_server_that_is_live_and_ready_and_its_model(remot
     assert remote.is_model_ready(MODEL, "1", headers=bearer)
     assert not remote.is_model_ready("other", headers=bearer)
     assert not remote.is_model_ready(MODEL, "2", headers=bearer)
-    assert remote.get_server_metadata(headers=bearer)["extensions"] == ["binary_tensor_data"]
+    assert remote.get_server_metadata(headers=bearer)["extensions"] == ["binary_tensor_data", "model_repository"]
     known = remote.get_model_metadata(MODEL, headers=bearer)
     assert (known["name"], known["versions"]) == (MODEL, ["1"])
     assert known["platform"].startswith("onnxruntime ")

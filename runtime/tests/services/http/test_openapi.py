@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from .running import Running
+from .running import Running, serving
 
 pytest.importorskip("starlette", reason="the extra serve is not installed")
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 
 MODELS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
 PATHS = {
-    "/healthz", "/readyz", "/metrics", "/predict", "/v2", "/v2/health/live", "/v2/health/ready",
+    "/healthz", "/readyz", "/metrics", "/predict", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
     *(model + end for model in MODELS for end in ("", "/ready", "/infer")),
 }  # fmt: skip
+CONTROL = {"/v2/repository/models/{model}/load", "/v2/repository/models/{model}/unload"}
 FEW = settings(
     max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
@@ -73,9 +75,22 @@ def test_data_that_fit_are_answered(api: Any, bearer: dict[str, str]) -> None:
 
 def test_data_that_do_not_fit_are_refused(api: Any, bearer: dict[str, str]) -> None:
     statuses = ask_each(api, schemathesis.GenerationMode.NEGATIVE, bearer)
-    assert statuses.keys() == {path for path in PATHS if "{" in path or path == "/predict"}
+    assert statuses.keys() == {path for path in PATHS if "{" in path or path in ("/predict", "/v2/repository/index")}
     assert {401, 422} <= statuses["/predict"]
     assert all(status < 500 for found in statuses.values() for status in found)
+
+
+def test_the_document_of_several_models_is_what_the_server_does(
+    bundle: Path, token: str, bearer: dict[str, str]
+) -> None:
+    both = {"one": bundle, "two": bundle}
+    with serving(both, "--max-text", 500, "--queue", 32, "--model-control", token=token) as own:
+        several = schemathesis.openapi.from_url(f"{own.url}/openapi.json")
+        assert {operation.path for operation in operations(several)} == PATHS | CONTROL
+        several = several.include(path_regex="predict|repository")
+        statuses = ask_each(several, schemathesis.GenerationMode.POSITIVE, bearer)
+        assert statuses == {path: {200} for path in {"/predict", "/v2/repository/index"} | CONTROL}
+        assert own.stop()[0] == 0
 
 
 def test_who_bears_no_token_gets_only_what_the_document_calls_open(api: Any) -> None:

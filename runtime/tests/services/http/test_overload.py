@@ -56,7 +56,7 @@ def asked(own: Running, **record: Any) -> Iterator[None]:
 
 
 def metric(own: Running, name: str) -> float:
-    found = re.search(rf"^{name} (\S+)$", httpx.get(f"{own.url}/metrics").text, re.MULTILINE)
+    found = re.search(rf'^{name}{{model="tiny-factory"}} (\S+)$', httpx.get(f"{own.url}/metrics").text, re.MULTILINE)
     assert found, name
     return float(found[1])
 
@@ -203,6 +203,20 @@ def test_of_two_long_requests_none_waits_for_the_whole_other(bundle: Path) -> No
             assert post(own, texts=long[:2]).status_code == 200
             assert metric(own, "edgener_queue_texts") >= 20
             own.process.kill()
+
+
+def test_a_client_with_many_requests_has_no_more_turns_than_one_with_a_single_request(bundle: Path) -> None:
+    """Eight requests of ten texts, each text of a second, from one address; from another, three such texts."""
+    texts = ["slow " + "oil leak " * 900] * 10
+    with serving(bundle, "--timeout", 600, code=HANGING) as own, contextlib.ExitStack() as greedy:
+        for _ in range(8):
+            greedy.enter_context(asked(own, texts=texts))
+        wait_for(lambda: metric(own, "edgener_queue_texts") >= 79, own)
+        with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2")) as modest:
+            answer = modest.post(f"{own.url}/predict", json={"texts": texts[:3]}, timeout=SECONDS)
+        assert answer.status_code == 200
+        assert metric(own, "edgener_queue_texts") >= 80 - 8  # by turns of requests it would be 80 - 24
+        own.process.kill()
 
 
 @pytest.mark.parametrize("text", ["oil leak at the seal ", "泵的密封处漏油。", "!?", "🔧 "])

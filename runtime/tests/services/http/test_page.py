@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,6 +143,20 @@ def test_a_text_without_entities_has_none(open_page: Open) -> None:
     page = submit(open_page(), " ")
     assert page.locator("#count").inner_text() == "0 entities"
     assert page.locator("table").is_hidden()
+
+
+def test_the_chosen_model_is_asked_and_a_long_name_fits_a_phone(open_page: Open, bundle: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(bundle, tmp_path / "other")
+    record = json.loads((other / "manifest.json").read_text(encoding="utf-8"))
+    record["labels"] = [f"{label}_OTHER" if label != "O" else label for label in record["labels"]]
+    (other / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
+    with serving({"first": bundle, "other" * 20: other}) as own:
+        page = submit(open_page(own.url, viewport={"width": 320, "height": 600}), "oil leak")
+        assert not any("_OTHER" in label for label, _ in marks(page))
+        page.get_by_label("Model").select_option("other" * 20)
+        submit(page, "oil leak")
+        page.locator("mark[data-label$=_OTHER]").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 def test_it_works_by_keyboard(open_page: Open) -> None:

@@ -142,7 +142,7 @@ def test_a_field_that_is_wrong_is_named(record: dict[str, Any], message: str, cl
 def test_a_body_nested_about_as_deep_as_python_reads_is_refused(
     path: str, field: str, opening: str, closing: str, client: Any
 ) -> None:
-    url = path.format(model=client.service.model)
+    url = path.format(model=client.service.models.only().name)
     for levels in (*range(850, 1000, 5), 20_000):
         body = f'{{"{field}": {opening * levels}1{closing * levels}}}'
         answer = client.post(url, content=body, headers={"content-type": "application/json"})

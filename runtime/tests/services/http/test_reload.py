@@ -52,6 +52,24 @@ def test_reloads_under_load_fail_no_request(bundle: Path, clients: int, reloads:
     assert log.endswith(f"stopped: {len(statuses)} requests accepted, {len(statuses)} answered\n")
 
 
+def test_a_bundle_whose_model_hangs_is_not_used_and_holds_no_stop_up(bundle: Path) -> None:
+    hanging = """
+import time
+from edgener_runtime.pipeline import TokenClassifier
+predict_batch = TokenClassifier.predict_batch
+def hang(self, texts, *rest, **options):
+    while "probe" in texts:
+        time.sleep(1)
+    return predict_batch(self, texts, *rest, **options)
+TokenClassifier.predict_batch = hang
+"""
+    with serving(bundle, "--overdue", 1, code=hanging) as own:
+        reload(own, "not reloaded, the old bundle stays in use: its model has not answered within 1 s")
+        assert httpx.post(f"{own.url}/predict", json={"text": "oil leak"}).status_code == 200
+        own.process.send_signal(signal.SIGTERM)
+        assert own.process.wait(30) == 0
+
+
 def test_a_changed_bundle_is_used_and_a_damaged_one_is_not(copy: Path, edit: Callable[..., Path]) -> None:
     with serving(copy) as own:
         edit(name="another-name")

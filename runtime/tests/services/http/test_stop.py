@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.services.http.limits import ConnectionLimits, Limits
 
 from .running import SECONDS, Held, Running, serving, wait_until
@@ -135,9 +134,9 @@ def test_who_leaves_before_the_answer_is_counted_and_what_it_asked_is_not_run(bu
     with serving(bundle, "--max-bytes", 1 << 24, "--timeout", SECONDS) as own:
         with socket.create_connection(("127.0.0.1", own.port)) as connection:
             connection.sendall(head % len(body) + body)
-            wait_for_metric(own, r"edgener_queue_texts [1-9]")
-        wait_for_metric(own, r'edgener_errors_total{endpoint="predict",status="499"} 1.0')
-        wait_for_metric(own, r"edgener_queue_texts 0.0")
+            wait_for_metric(own, r'edgener_queue_texts{model="tiny-factory"} [1-9]')
+        wait_for_metric(own, r'edgener_errors_total{endpoint="predict",model="tiny-factory",status="499"} 1.0')
+        wait_for_metric(own, r'edgener_queue_texts{model="tiny-factory"} 0.0')
         assert own.stop()[1].endswith("1 requests accepted, 0 answered\n")
 
 
@@ -148,11 +147,13 @@ def test_who_connected_just_before_it_stops_listening_is_answered_and_who_says_n
 
     from edgener_runtime.services.http.app import create_app
     from edgener_runtime.services.http.connections.table import ConnectionTable
+    from edgener_runtime.services.http.models.served import ModelSource, ServedModel
     from edgener_runtime.services.http.server import Server
     from edgener_runtime.services.http.service import Service
 
     async def stop_with_clients_in_the_kernels_queue() -> list[bytes]:
-        service = Service(AsyncTokenClassifier(held), Limits())  # type: ignore[arg-type]
+        source = ModelSource(lambda: held)  # type: ignore[arg-type,return-value]
+        service = Service([ServedModel(source, Limits())], Limits())
         config = uvicorn.Config(create_app(service), log_config=None, lifespan="off")
         config.load()
         server = Server(config, service, ConnectionTable(ConnectionLimits()), "a url")

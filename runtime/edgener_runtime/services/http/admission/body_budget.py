@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,11 +33,20 @@ class BodyMemory:
         """Count bytes no more."""
         self.used -= size
 
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Count bytes meanwhile. Raises RequestError 503 where they are too many."""
+        self.take(size)
+        try:
+            yield
+        finally:
+            self.give_back(size)
+
 
 class BodyBudget:
     """ASGI middleware that counts the bytes of a body, as they arrive, until the request is answered.
 
-    The texts of a request take about as much memory as its body, and are kept until then.
+    The texts of a request take about as much memory as its body, and are kept until then. Its state has their number.
     """
 
     def __init__(self, app: ASGIApp, budget: BodyMemory) -> None:
@@ -51,6 +62,7 @@ class BodyBudget:
             size = len(message.get("body", b""))
             self.budget.take(size)
             taken += size
+            scope.setdefault("state", {})["body_bytes"] = taken
             return message
 
         try:

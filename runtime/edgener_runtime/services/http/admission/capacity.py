@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from edgener_runtime.aio import AsyncTokenClassifier, is_long
 from edgener_runtime.services.http.error_responses import RequestError
@@ -20,29 +22,43 @@ _FEW = 2048  # characters that are not counted in subwords, of which there are h
 
 @dataclass
 class Capacity:
-    """The subwords that may wait: as many short and as many long requests as can be answered in time."""
+    """The subwords that may wait: as many short and as many long requests as can be answered in time.
 
+    `share` is the part of the machine that the model may count on beside others. Texts are counted in a thread of its
+    own, so that those of other models do not wait.
+    """
+
+    share: float = 1
     most: int | None = None  # None: unlimited
     _waiting: Counter[bool] = field(default_factory=Counter)
+    _thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "edgener-count"))
 
     async def measure(self, classifier: AsyncTokenClassifier, seconds: float) -> None:
         """Measure the model, and set the most subwords that can be answered within `seconds`."""
         windows = 2 * classifier.classifier.manifest.tokenizer.max_length  # subwords, so that each core has one
         text = _SENTENCE * (min(windows, _MOST) // _SUBWORDS + 1)
-        subwords = await asyncio.to_thread(classifier.classifier.count_subwords, [text])
+        subwords = await self._subwords(classifier, [text])
         clock = asyncio.get_running_loop().time
         begin, runs = clock(), 0
         while clock() - begin < _SECONDS:
             await classifier.predict(text)
             runs += 1
-        self.most = max(1, int(runs * subwords / (clock() - begin) * seconds * _SHARE))
+        self.most = max(1, int(runs * subwords / (clock() - begin) * seconds * _SHARE * self.share))
 
     async def count(self, classifier: AsyncTokenClassifier, texts: Sequence[str]) -> int:
         """The subwords of texts, or their characters where these are few."""
         characters = sum(map(len, texts))
         if self.most is None or characters <= min(_FEW, self.most):
             return characters
-        return await asyncio.to_thread(classifier.classifier.count_subwords, texts)
+        return await self._subwords(classifier, texts)
+
+    async def _subwords(self, classifier: AsyncTokenClassifier, texts: Sequence[str]) -> int:
+        count = classifier.classifier.count_subwords
+        return await asyncio.get_running_loop().run_in_executor(self._thread, count, texts)
+
+    async def close(self) -> None:
+        """End its thread."""
+        await asyncio.to_thread(self._thread.shutdown)
 
     @contextmanager
     def hold(self, texts: Sequence[str], subwords: int) -> Iterator[None]:

@@ -4,7 +4,7 @@
 const COLOURS = 6;
 const form = document.querySelector("form");
 const at = (name) => document.getElementById(name);
-const [text, token, marked, count, problem] = ["text", "token", "marked", "count", "problem"].map(at);
+const [model, text, token, marked, count, problem] = ["model", "text", "token", "marked", "count", "problem"].map(at);
 const table = document.querySelector("table");
 const button = document.querySelector("button");
 
@@ -47,7 +47,7 @@ async function ask(sentence) {
   const headers = { "Content-Type": "application/json" };
   if (token.value) headers.Authorization = `Bearer ${token.value}`;
   // slices of a JavaScript string count UTF-16 units
-  const body = JSON.stringify({ text: sentence, offsets: "utf16" });
+  const body = JSON.stringify({ model: model.value, text: sentence, offsets: "utf16" });
   const response = await fetch("predict", { method: "POST", headers, body });
   if (response.status === 401) at("secret").hidden = false;
   const answer = await response.json();

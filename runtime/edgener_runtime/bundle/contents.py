@@ -1,0 +1,92 @@
+"""The files of a bundle against its manifest: a variant's graph, and the tokenizer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgener_runtime.base.printable import escaped
+from edgener_runtime.base.serde import parse_strictly
+from edgener_runtime.errors import BundleError
+
+from .graph import FLOAT, FLOAT16, INT64, OUTPUT, GraphInterface, GraphValue, read_interface
+from .manifest import Manifest, TokenizerSettings
+from .wire import Data
+
+# The tables of positions and subwords by the names that exports of Hugging Face's encoders give them; a quantised one
+# has its type behind the name.
+_POSITIONS = re.compile(r"(?:.*\.)?embeddings\.position_embeddings\.weight(?:/int8)?")
+_SUBWORDS = re.compile(r"(?:.*\.)?embeddings\.word_embeddings\.weight(?:/int8)?")
+_HINT = "Copy the bundle again, or export it again: edgener export"
+
+
+def require_graph(path: Path, data: Data, manifest: Manifest) -> None:
+    """Raise BundleError where a graph does not have the inputs, labels and lengths that its manifest says.
+
+    Weights in other files are refused: onnxruntime would read any file of the machine as weights.
+    """
+    try:
+        interface = read_interface(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path} cannot be read as an ONNX graph: {error}", _HINT) from None
+    for fault in _graph_faults(interface, manifest):
+        raise BundleError(f"{path} {escaped(fault)}", _HINT)
+
+
+def _graph_faults(graph: GraphInterface, manifest: Manifest) -> Iterator[str]:
+    if graph.elsewhere:
+        yield f"keeps the weight {graph.elsewhere[0]!r} in another file; expected all weights in the graph's own"
+    names, expected = [value.name for value in graph.inputs], manifest.tokenizer.inputs
+    if sorted(names) != sorted(expected):
+        yield f"has the inputs {', '.join(names) or '(none)'}; the manifest names {', '.join(expected)}"
+    for value in graph.inputs:
+        yield from _input_faults(value, manifest.tokenizer)
+    outputs = [value for value in graph.outputs if value.name == OUTPUT]
+    if not outputs:
+        yield f"has the outputs {', '.join(value.name for value in graph.outputs) or '(none)'}; expected {OUTPUT}"
+    for value in outputs:
+        yield from _output_faults(value, len(manifest.labels))
+    yield from _table_faults(graph, manifest.tokenizer)
+
+
+def _input_faults(value: GraphValue, settings: TokenizerSettings) -> Iterator[str]:
+    if value.type != INT64 or len(value.shape) not in (0, 2):
+        yield f"has the input {value.name} of {value}; expected int64 [any, any]"
+    for size in value.shape[:1]:
+        if size is not None:
+            yield f"takes {size} texts at once in its input {value.name}; expected any number"
+    for size in value.shape[1:]:
+        if size is not None:
+            yield (
+                f"takes {size} subwords in its input {value.name}; expected any number up to the manifest's "
+                f"max_length, {settings.max_length}"
+            )
+
+
+def _output_faults(value: GraphValue, labels: int) -> Iterator[str]:
+    if value.type not in (FLOAT, FLOAT16) or len(value.shape) not in (0, 3):
+        yield f"has the output {value.name} of {value}; expected float32 or float16 [any, any, {labels}]"
+    elif value.shape and value.shape[2] not in (None, labels):
+        yield f"scores {value.shape[2]} labels; the manifest has {labels}"
+
+
+def _table_faults(graph: GraphInterface, settings: TokenizerSettings) -> Iterator[str]:
+    for name, sizes in graph.weights.items():
+        if len(sizes) != 2:
+            continue
+        if _POSITIONS.fullmatch(name) and settings.max_length > sizes[0]:
+            yield f"has embeddings for {sizes[0]} positions; the manifest's max_length is {settings.max_length}"
+        if _SUBWORDS.fullmatch(name) and settings.pad_id >= sizes[0]:
+            yield f"has embeddings for {sizes[0]} subwords; the manifest's pad_id is {settings.pad_id}"
+        if _SUBWORDS.fullmatch(name) and settings.embeddings is not None and settings.embeddings > sizes[0]:
+            yield f"has embeddings for {sizes[0]} subwords; the manifest says {settings.embeddings}"
+
+
+def require_json(path: Path, data: bytes) -> Any:
+    """The value of a JSON file. Raises BundleError where it has none, or more than one: a key twice, or NaN."""
+    try:
+        return parse_strictly(data)
+    except ValueError as error:
+        raise BundleError(f"{path} is damaged: {escaped(str(error))}", _HINT) from None

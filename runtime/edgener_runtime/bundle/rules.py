@@ -1,0 +1,120 @@
+"""What a manifest's fields must hold beyond their types: names that can be shown, labels, lengths and numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgener_runtime.base.printable import escaped, unsafe_character
+from edgener_runtime.base.serde import to_dict
+from edgener_runtime.errors import BundleError
+from edgener_runtime.version import version_numbers
+
+if TYPE_CHECKING:
+    from .manifest import Manifest, TokenizerSettings, VariantEntry
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_MOST_LEVELS = 64  # of brackets
+_MOST_NUMBER = 2**31 - 1  # of subwords, ids and versions
+_FREE = "provenance"  # records what was read elsewhere, such as the names of files, and is shown only escaped
+_SHA256 = re.compile("[0-9a-f]{64}")
+_HINT = "Copy the bundle again, or export it again."
+
+
+def require_shallow(path: Path, fields: dict[str, Any]) -> None:
+    """Raise BundleError where the brackets of a manifest are nested deeper than those of any bundle."""
+    level: list[Any] = [fields]
+    for _ in range(_MOST_LEVELS):
+        level = [item for value in level for item in _items(value)]
+    if level:
+        raise BundleError(f"{path}: brackets are nested more than {_MOST_LEVELS} deep", _HINT)
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def require_showable(path: Path, manifest: Manifest) -> None:
+    """Raise BundleError at the first name of a manifest with characters that a terminal or a page would obey."""
+    fields = {name: value for name, value in to_dict(manifest).items() if name != _FREE}
+    for where, text in _texts("", fields):
+        if found := unsafe_character(text):
+            raise BundleError(
+                f"{path}{escaped(where)}: {_quoted(text)} has the character {found}; expected characters that are "
+                "shown as they are",
+                "Export the bundle again, with names without control characters and bidirectional overrides.",
+            )
+
+
+def _texts(where: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Each text of JSON with its path; the keys of an object too."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield where, key
+            yield from _texts(f"{where}.{key}", item)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _texts(f"{where}[{index}]", item)
+
+
+def _quoted(value: Any) -> str:
+    return escaped(json.dumps(value, ensure_ascii=False))[:80]
+
+
+def require_consistent(path: Path, manifest: Manifest) -> None:
+    """Raise BundleError at the first field of a manifest that no bundle can have, with what was found and expected."""
+    for where, found, expected in _faults(manifest):
+        raise BundleError(f"{path}.{where}: found {_quoted(found)}, expected {expected}", _HINT)
+
+
+Fault = tuple[str, Any, str]
+
+
+def _faults(manifest: Manifest) -> Iterator[Fault]:
+    yield from _names("labels", manifest.labels)
+    yield from _names("variants", [entry.name for entry in manifest.variants])
+    if not manifest.name.strip():
+        yield "name", manifest.name, "a name"
+    yield from _tokenizer_faults(manifest.tokenizer)
+    for index, entry in enumerate(manifest.variants):
+        yield from _variant_faults(f"variants[{index}]", entry)
+    for index, file in enumerate((*manifest.files, *(entry.file for entry in manifest.variants))):
+        if not _SHA256.fullmatch(file.sha256) or not 0 <= file.size < 2**63:
+            yield f"file {index} ({file.path})", [file.sha256, file.size], "a SHA-256 of 64 hex digits and a size"
+
+
+def _names(where: str, names: Sequence[str]) -> Iterator[Fault]:
+    if not names:
+        yield where, [], "at least one"
+    for index, name in enumerate(names):
+        if not name.strip():
+            yield f"{where}[{index}]", name, "a name"
+        if names.index(name) < index:
+            yield f"{where}[{index}]", name, f"another name than that of {where}[{names.index(name)}]"
+
+
+def _tokenizer_faults(settings: TokenizerSettings) -> Iterator[Fault]:
+    for name, least in (("max_length", 1), ("stride", 0), ("pad_id", 0), ("embeddings", 1)):
+        found = getattr(settings, name)
+        if found is not None and not least <= found <= _MOST_NUMBER:
+            yield f"tokenizer.{name}", found, f"{least} to {_MOST_NUMBER}"
+    if settings.embeddings is not None and settings.pad_id >= settings.embeddings:
+        yield "tokenizer.pad_id", settings.pad_id, f"an id below the {settings.embeddings} embeddings"
+    known = set(INPUTS) >= set(settings.inputs) and len(set(settings.inputs)) == len(settings.inputs)
+    if not known or INPUTS[0] not in settings.inputs:
+        yield "tokenizer.inputs", list(settings.inputs), f"{INPUTS[0]} and others of {', '.join(INPUTS)}, each once"
+    if settings.case_channel and INPUTS[2] not in settings.inputs:
+        yield "tokenizer.inputs", list(settings.inputs), f"{INPUTS[2]}, which have the case channel"
+
+
+def _variant_faults(where: str, entry: VariantEntry) -> Iterator[Fault]:
+    yield from _names(f"{where}.needs.providers", entry.requirements.providers)
+    if not version_numbers(entry.requirements.onnxruntime):
+        yield f"{where}.needs.onnxruntime", entry.requirements.onnxruntime, "a version such as 1.23"
+    if not 1 <= entry.opset <= _MOST_NUMBER:
+        yield f"{where}.opset", entry.opset, "an opset"
