@@ -221,6 +221,8 @@ class ServedModel:
         size = getattr(request.state, "body_bytes", 0)
         with self._admitted(len(texts)), self.bodies.hold(size):
             subwords = await self.capacity.count(self.in_use(), texts)
+            if not self.capacity.has_room(texts, subwords):
+                self.capacity.measure_again(self.in_use(), self.limits.seconds)
             with self.capacity.hold(texts, subwords):
                 return await self._in_time(texts, decoding, request)
 
