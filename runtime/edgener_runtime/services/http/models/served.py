@@ -222,7 +222,10 @@ class ServedModel:
         with self._admitted(len(texts)), self.bodies.hold(size):
             clock = asyncio.get_running_loop().time
             end = clock() + self.limits.seconds
-            with self.capacity.hold(texts, await self._subwords(texts)):
+            subwords = await self._subwords(texts)
+            if not self.capacity.has_room(texts, subwords):
+                self.capacity.measure_again(self.in_use(), self.limits.seconds)
+            with self.capacity.hold(texts, subwords):
                 return await self._within(end - clock(), texts, decoding, request)
 
     async def _subwords(self, texts: Sequence[str]) -> int:
