@@ -25,8 +25,9 @@ mkdir -p "$cache"
 [[ $(command -v $programs | wc -l) == $(wc -w <<<"$programs") ]] ||
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages; } >/dev/null 2>&1 ||
     echo "SKIPPED installing $packages: apt-get cannot do it here"
-lay_out_debian || echo "SKIPPED laying out Debian: debootstrap cannot do it here (.cache/device/debootstrap.log)"
+{ lay_out_debian || echo "SKIPPED laying out Debian: debootstrap cannot do it here (.cache/device/debootstrap.log)"; } &
 # busybox is the shell of both: emulation starts no other program
 tools/debian_python.sh amd64 "$cache/amd64" busybox-static && tools/debian_python.sh arm64 "$cache/arm64" ||
     echo "SKIPPED laying out roots with Python: Debian's packages cannot be had here"
+wait
 .venv/bin/python -m pytest -m environment tests/device "$@"

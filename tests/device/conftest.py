@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +38,9 @@ class Root:
     folder: Path
     architecture: str
 
-    def run(self, script: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, before: str = "", as_root: bool = False) -> subprocess.CompletedProcess[str]:
         """A script of the device's shell in /tmp, after one of this machine's, in namespaces of their own."""
-        become = f"--userspec={NOBODY}:{NOBODY}" if os.geteuid() == 0 else ""
+        become = f"--userspec={NOBODY}:{NOBODY}" if os.geteuid() == 0 and not as_root else ""
         user = [] if os.geteuid() == 0 else ["--map-root-user"]
         line = f'{before}\nexec chroot {become} "{self.folder}" /bin/sh -c "$SCRIPT"'
         command = ["unshare", *user, "--mount", "--net", "bash", "-ec", line]
@@ -72,7 +72,7 @@ def make_folder(architecture: str, out: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
     """The archive for an architecture, made once."""
     made: dict[str, Path] = {}
 
@@ -81,11 +81,13 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             made[architecture] = make_folder(architecture, tmp_path_factory.mktemp(architecture))
         return made[architecture]
 
-    return archive
+    yield archive
+    for file in made.values():
+        shutil.rmtree(file.parent)
 
 
 @pytest.fixture
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Root:
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Root]:
     """A root for the architecture that the test is parametrised with."""
     architecture = request.param
     if platform.machine() != "x86_64":
@@ -101,12 +103,13 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Root:
     if architecture == "arm64":
         emulate(made.folder)
     shutil.copy(CACHE / "amd64" / "bin" / "busybox", binaries)
-    for name in ("sh", "readlink", "tar", "gzip", "mv", "cat"):
+    for name in ("sh", "readlink", "tar", "mkdir", "cp", "install", "sed", "grep"):
         (binaries / name).symlink_to("busybox")
     done = made.run("true")
     if done.returncode:
         pytest.skip(f"this user cannot change the root: {done.stderr.strip()}")
-    return made
+    yield made
+    shutil.rmtree(made.folder)
 
 
 def emulate(folder: Path) -> None:

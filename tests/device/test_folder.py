@@ -81,6 +81,25 @@ def test_it_serves_from_a_read_only_folder_whose_path_has_spaces(root: Root, arc
 
 
 @x86_64
+def test_its_readme_says_how_to_install_a_service(root: Root, archives: Callable[[str], Path]) -> None:
+    root.receive(archives(root.architecture))
+    [folder] = (line.removeprefix("cd ") for line in on_device(root).splitlines() if line.startswith("cd "))
+    script = f"""set -e
+sudo() {{ "$@"; }}
+systemctl() {{ :; }}
+mkdir -p /etc/systemd/system
+tar -xzf {folder}.tar.gz
+cd {folder}
+sed -n '/^## As a service/,$p' README.md | sed -n '/^```sh/,/^```/p' | grep -v '^```' >/tmp/steps
+. /tmp/steps
+eval "$(sed -n 's/^ExecStart=//p' /etc/systemd/system/edgener-serve.service | sed 's/ serve / verify /')"
+"""
+    done = root.run(script, as_root=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (root.folder / "opt" / "edgener" / "bundle" / "manifest.json").is_file()
+
+
+@x86_64
 def test_a_root_without_python_is_told_which_one_is_needed(root: Root, archives: Callable[[str], Path]) -> None:
     root.receive(archives(root.architecture))
     (root.folder / "usr" / "bin" / "python3.11").unlink()
