@@ -11,13 +11,13 @@ packages="qemu-user-static podman runc debootstrap iptables containernetworking-
 lay_out_debian() { # what Debian's image for containers is made of, and how this machine's network is trusted
     [[ -f $cache/debian.tar ]] && return
     rm -rf "$cache/debian"
-    debootstrap --variant=minbase bookworm "$cache/debian" http://deb.debian.org/debian >"$cache/debootstrap.log"
-    cp /etc/ssl/certs/ca-certificates.crt "$cache/debian/etc/this-network.crt"
-    printf '[global]\ncert = /etc/this-network.crt\n' >"$cache/debian/etc/pip.conf"
-    rm -rf "$cache"/debian/var/{cache/apt/archives,lib/apt/lists}/*
-    tar -C "$cache/debian" --numeric-owner -cf "$cache/debian.partial" .
-    rm -rf "$cache/debian"
-    mv "$cache/debian.partial" "$cache/debian.tar"
+    debootstrap --variant=minbase bookworm "$cache/debian" http://deb.debian.org/debian >"$cache/debootstrap.log" &&
+        cp /etc/ssl/certs/ca-certificates.crt "$cache/debian/etc/this-network.crt" &&
+        printf '[global]\ncert = /etc/this-network.crt\n' >"$cache/debian/etc/pip.conf" &&
+        rm -rf "$cache"/debian/var/{cache/apt/archives,lib/apt/lists}/* &&
+        tar -C "$cache/debian" --numeric-owner -cf "$cache/debian.partial" . &&
+        rm -rf "$cache/debian" &&
+        mv "$cache/debian.partial" "$cache/debian.tar"
 }
 
 mkdir -p "$cache"

@@ -56,16 +56,12 @@ class Root:
 
 
 def make_folder(architecture: str, out: Path) -> Path:
-    """`make device-folder` as the page has it, with the bundle of the tests; the archive."""
+    """The archive that the page's `make device-folder` makes, with the bundle of the tests, in another folder."""
     line = section("A device without pip")[0].splitlines()[0].replace(PLATFORMS["arm64"], PLATFORMS[architecture])
-    words = line.split()
-    assert words[:2] == ["make", "device-folder"] and words[-1].startswith("BUNDLE=")
-    settings = {"bundle": str(BUNDLE), "out": str(out)}
-    settings |= {name.lower(): value for name, _, value in (word.partition("=") for word in words[2:-1])}
-    options = [word for name, value in settings.items() for word in (f"--{name}", value)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.device_folder", *options], cwd=ROOT, capture_output=True, text=True
-    )
+    make = f"make --dry-run --old-file .venv/.ready {line.removeprefix('make ').replace('out/bundle', str(BUNDLE))}"
+    command = subprocess.run(make.split(), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    command = command.replace(".venv/bin/python", sys.executable).rstrip() + f" --out '{out}'"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     [archive] = out.glob("*.tar.gz")
     return archive
@@ -103,7 +99,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Root]:
     if architecture == "arm64":
         emulate(made.folder)
     shutil.copy(CACHE / "amd64" / "bin" / "busybox", binaries)
-    for name in ("sh", "readlink", "tar", "mkdir", "cp", "install", "sed", "grep"):
+    for name in ("sh", "readlink", "tar", "mkdir", "cp", "sed", "grep"):
         (binaries / name).symlink_to("busybox")
     done = made.run("true")
     if done.returncode:
