@@ -69,7 +69,9 @@ def with_answers(
     """A table with the added columns; rows are repeated or left out where the shape has several for a text, or none."""
     import pyarrow as pa
 
-    cells = [_cells(*each, shape) for each in zip(range(first_row, first_row + len(texts)), texts, answers, strict=True)]
+    cells = [
+        _cells(*each, shape) for each in zip(range(first_row, first_row + len(texts)), texts, answers, strict=True)
+    ]
     if any(len(each) != 1 for each in cells):
         indices = [index for index, each in enumerate(cells) for _ in each]
         table = table.take(pa.array(indices, pa.int64()))

@@ -51,6 +51,11 @@ class Journal:
         """Record the job as it is described now."""
         self._write(self.job)
 
+    def close(self) -> None:
+        """Remove the journal: the results are in their place, and a kill while the rest is removed does no harm."""
+        (self.folder / JOURNAL).unlink()
+        sync(self.folder)
+
     def _write(self, record: dict[str, Any]) -> None:
         with storage_errors(self.folder):
             self._file.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")

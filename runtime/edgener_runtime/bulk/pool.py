@@ -30,7 +30,9 @@ class WorkerDiedError(Exception):
     """A worker that ended by itself, and how."""
 
     def __init__(self, ended: Ended) -> None:
-        super().__init__(f"ended with code {ended.code}: {ended.stderr.splitlines()[-1] if ended.stderr else 'no output'}")
+        super().__init__(
+            f"ended with code {ended.code}: {ended.stderr.splitlines()[-1] if ended.stderr else 'no output'}"
+        )
 
 
 class WorkerProcess:

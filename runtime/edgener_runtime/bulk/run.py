@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from edgener_runtime.base.files import sha256_of, storage_errors, sync
@@ -97,6 +98,7 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
     check_output(job.source, sources, job.paths)
     unfinished = is_unfinished(job.paths.state)
     if job.mode == RESUME and not unfinished and job.paths.output.exists():
+        remove(job.paths.state)  # which may be left of a kill after the end
         return None
     if job.mode == NEW:
         _check_free(job.paths, unfinished)
@@ -109,6 +111,7 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
     }
     with open_journal(job.paths.state, described, resume=job.mode == RESUME) as journal:
         summary = _Run(job, sources, journal, show, log).finish()
+        journal.close()
     remove(job.paths.state)
     return summary
 
@@ -158,8 +161,8 @@ class _Run:
         first = 0
         for source in self._sources:
             number = first
-            spans = source.format.split(source.path, self._job.spec, lambda index, at=first: self._spool(at + index))
-            for number, (path, span) in enumerate(spans, start=first):  # noqa: B007
+            spans = source.format.split(source.path, self._job.spec, partial(self._spool, first))
+            for number, (path, span) in enumerate(spans, start=first):
                 if path is None:
                     self._skip(span)
                 else:
@@ -169,7 +172,8 @@ class _Run:
                 first = number + 1
             self._numbers.append(range(self._numbers[-1].stop if self._numbers else 0, first))
 
-    def _spool(self, number: int) -> Path | None:
+    def _spool(self, first: int, index: int) -> Path | None:
+        number = first + index
         return None if number in self._journal.done else self._journal.spool(number)
 
     def _skip(self, span: RowSpan) -> None:

@@ -26,7 +26,7 @@ class AddedColumn:
 
 @dataclass(frozen=True)
 class Shape:
-    """A shape of results: the columns it adds, the rows of a text (number, text, entities), and those of a rejected one.
+    """A shape of results: the columns it adds, the rows of a text (its number, itself, entities), those of a rejection.
 
     `in_characters`: start and end have to be in characters, whatever the unit that was asked for.
     """
@@ -44,15 +44,15 @@ class Shape:
 
 
 def _as_list(row: int, text: str, entities: Sequence[Entity]) -> list[Cells]:
-    return [([{name: getattr(entity, name) for name in _ENTITY} for entity in entities],)]
+    return [([vars(entity) for entity in entities],)]
 
 
 def _as_rows(row: int, text: str, entities: Sequence[Entity]) -> list[Cells]:
-    return [(row, *(getattr(entity, name) for name in _ENTITY)) for entity in entities]
+    return [(row, *vars(entity).values()) for entity in entities]
 
 
 def _as_iob2(row: int, text: str, entities: Sequence[Entity]) -> list[Cells]:
-    """Words, single punctuation marks and single CJK characters, each with its tag; no token crosses an entity's edge."""
+    """Words, punctuation marks and single CJK characters, each with its tag; no token crosses an entity's edge."""
     spans = split_text(text, (edge for entity in entities for edge in (entity.start, entity.end)))
     tags, rest = [], iter(sorted(entities, key=lambda entity: entity.start))
     entity, begins = next(rest, None), True
@@ -77,7 +77,7 @@ SHAPES = {
         ),
         Shape(
             "rows",
-            (AddedColumn("text_row", "int64"), *(AddedColumn(f"entity_{name}", kind) for name, kind in _ENTITY.items())),
+            (AddedColumn("text_row", "int64"), *(AddedColumn(f"entity_{name}", _ENTITY[name]) for name in _ENTITY)),
             _as_rows, (),
         ),
     )
@@ -95,7 +95,9 @@ def check_columns(names: Sequence[str], text_column: str, shape: Shape, where: s
     """The number of the text's column. Raises UserInputError where it is missing, twice there, or a name is taken."""
     found = [number for number, name in enumerate(names) if name == text_column]
     if len(found) != 1:
-        known = without_surrogates(", ".join(names[:10])) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
+        known = without_surrogates(", ".join(names[:10])) + (
+            f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+        )
         count = "no column" if not found else f"{len(found)} columns"
         raise UserInputError(
             f"{where} has {count} {text_column!r}; its columns are {known[:500]}", "Name one: --text-column NAME"

@@ -47,7 +47,7 @@ class OutputPaths:
 
 
 def find_sources(source: Path, format_name: str = AUTO) -> list[SourceFile]:
-    """The file, or those of a folder and the folders below it, sorted by name; hidden ones and those with _ are left out.
+    """The file, or those in and below a folder, sorted by name; names that begin with a dot or _ are left out.
 
     Raises UserInputError where there is none, or one whose format is not known.
     """

@@ -62,7 +62,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row without an answer: its number and line (from 1; 0 where the format has no lines), why, and how it begins."""
+    """A row without an answer: its number and line (from 1; 0 without lines), why, and how its text begins."""
 
     source: str
     row: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import sys
@@ -45,9 +46,11 @@ def main(load: Callable[[TagSpec], TokenClassifier] = load_classifier) -> int:
     spec = from_json(TagSpec, next(jobs), "the job")
     try:
         with load(spec) as classifier:
+            gc.freeze()  # what is loaded stays: the collector need not walk through it after each chunk
             report({"event": READY, "engine": engine_of(classifier)})
             for line in jobs:
-                report({"event": TAGGED, "chunk": to_dict(tag_chunk(from_json(Chunk, line, "a chunk"), spec, classifier))})
+                tagged = tag_chunk(from_json(Chunk, line, "a chunk"), spec, classifier)
+                report({"event": TAGGED, "chunk": to_dict(tagged)})
     except EdgenerError as error:
         report({"event": FAILED, "kind": type(error).__name__, "message": error.message, "hint": error.hint})
     return 0

@@ -37,19 +37,30 @@ class UnfinishedError(EdgenerError):
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File or folder of the results.")
 @click.option(
-    "--format", "form", type=click.Choice([AUTO, *FORMATS]), default=AUTO, show_default=True,
+    "--format",
+    "form",
+    type=click.Choice([AUTO, *FORMATS]),
+    default=AUTO,
+    show_default=True,
     help="Format of SOURCE; auto goes by the suffix of each file.",
 )
 @click.option("--text-column", default="text", show_default=True, metavar="NAME", help="Column or field of the texts.")
 @click.option(
-    "--shape", type=click.Choice(list(SHAPES)), default="entities", show_default=True,
+    "--shape",
+    type=click.Choice(list(SHAPES)),
+    default="entities",
+    show_default=True,
     help="Add a list of entities, IOB2 tags of tokens, or one row per entity.",
 )
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Processes, each with the model [default: cores by threads]."
 )
 @click.option(
-    "--max-characters", type=click.IntRange(min=1), default=MAX_CHARACTERS, show_default=True, metavar="N",
+    "--max-characters",
+    type=click.IntRange(min=1),
+    default=MAX_CHARACTERS,
+    show_default=True,
+    metavar="N",
     help="Reject longer texts: a worker's memory grows with the longest.",
 )
 @click.option("--resume", is_flag=True, help="Continue a job that was stopped; the results are the same bytes.")
@@ -117,8 +128,8 @@ def _print(summary: TagSummary, as_json: bool) -> None:
         write_line(json.dumps(to_dict(summary), ensure_ascii=False, indent=2))
         return
     write_line(
-        f"{summary.output}: {summary.texts:,} texts, {summary.entities:,} entities, {summary.rejected:,} rows rejected; "
-        f"{summary.seconds:,.1f} s, {summary.rows_per_second:,.0f} rows/s with {summary.workers} workers"
+        f"{summary.output}: {summary.texts:,} texts, {summary.entities:,} entities, {summary.rejected:,} rows rejected "
+        f"in {summary.seconds:,.1f} s ({summary.rows_per_second:,.0f} rows/s, workers: {summary.workers})"
     )
 
 

@@ -33,9 +33,9 @@ class TaggedPart:
 class TableFormat:
     """A format of tables, by the suffixes of its files; the output has `output_suffix`.
 
-    `check(path, spec)` raises UserInputError where the file cannot be tagged. `split(path, spec, spool)` yields the file
-    of each chunk, or None where it is done, and the span of its rows there. `tag(chunk, spec, answer)` tags a chunk, and
-    `join(path, spec, parts, out)` writes a whole file from the contents of its parts.
+    `check(path, spec)` raises UserInputError where the file cannot be tagged. `split(path, spec, spool)` yields the
+    file of each chunk, or None where it is done, and the span of its rows there. `tag(chunk, spec, answer)` tags a
+    chunk, and `join(path, spec, parts, out)` writes a whole file from its parts.
     """
 
     name: str

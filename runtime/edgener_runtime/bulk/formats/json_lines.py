@@ -15,6 +15,7 @@ from .base import shape_of
 from .raw_rows import RawRow, line_records, raw_format, read_lines
 
 _TEXT = "text"  # the field of a plain line
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # json.dumps would make one for each text
 
 
 def _json_rows(chunk: Chunk, data: bytes, spec: TagSpec) -> Iterator[RawRow]:
@@ -57,7 +58,7 @@ def _render_json(chunk: Chunk, row: RawRow, cells: Cells, spec: TagSpec) -> byte
 
 def to_json(value: object) -> bytes:
     """JSON in UTF-8; a lone surrogate as JSON's escape for it."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return _ENCODER.encode(value).encode("utf-8", "backslashreplace")
 
 
 def _plain_rows(chunk: Chunk, data: bytes, spec: TagSpec) -> Iterator[RawRow]:
@@ -85,7 +86,9 @@ def _no_head(path: Path, spec: TagSpec) -> bytes:
 
 def _plain_head(path: Path, spec: TagSpec) -> bytes:
     if spec.text_column != _TEXT:
-        raise UserInputError(f"{path} has plain lines, which have no column {spec.text_column!r}", "Omit --text-column.")
+        raise UserInputError(
+            f"{path} has plain lines, which have no column {spec.text_column!r}", "Omit --text-column."
+        )
     return b""
 
 
