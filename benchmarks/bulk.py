@@ -67,7 +67,7 @@ def speed(texts: int, seconds: float, cpu: float, turns: int) -> Speed:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident MB of all processes of the job together: samples over time, and the highest of the first and last half."""
+    """Resident MB of the job's processes together: samples over time, and the highest of each half."""
 
     samples_mb: list[float]
     peak_mb: float
@@ -93,11 +93,12 @@ def write_texts(path: Path, count: int) -> None:
 
 
 def bare(bundle: str, variant: str, source: str, part: int, parts: int, count: Any) -> None:
-    """Every so many lines of the file, over and over: tokenise, sort by length, run, most likely labels; nothing else."""
+    """A share of the file, over and over: tokenise, sort by length, run, take the most likely labels."""
     import numpy as np
     import onnxruntime
     from tokenizers import Tokenizer
 
+    os.setsid()  # as the workers of `tag`: the scheduler shares the CPU among sessions
     from edgener_runtime.bundle.manifest import read_manifest
 
     manifest = read_manifest(Path(bundle))
@@ -306,7 +307,8 @@ def measure(bundle: Path, variant: str, texts: int, workers: int, turn: float, f
         "texts": texts, "input_mb": round(source.stat().st_size / 1e6, 1), "seed": SEED,
         "characters_per_text": round(statistics.mean(map(len, generate(10_000))), 1),
         "entities_per_text": round(summary["entities"] / texts, 2), "workers": workers, "turn_seconds": turn,
-        "tag": asdict(tagged), "bare": asdict(plain), "ratio": round(tagged.texts_per_second / plain.texts_per_second, 3),
+        "tag": asdict(tagged), "bare": asdict(plain),
+        "ratio": round(tagged.texts_per_second / plain.texts_per_second, 3),
         "memory": asdict(memory), "killed_after_seconds": at, "sha256": sha256_of(whole),
         "same_bytes": sha256_of(whole) == sha256_of(resumed),
     }  # fmt: skip

@@ -7,7 +7,6 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +19,6 @@ from .spec import Chunk, TaggedChunk, TagSpec
 from .worker import FAILED, READY, TAGGED
 
 COMMAND = python_command("edgener_runtime.bulk.worker")
-GRACE = 2.0  # seconds for a worker to end
 _ATTEMPTS = 2  # of a chunk, or of a start
 Check = Callable[[Mapping[str, str]], None]
 """Is called with what each worker runs, and raises where that is not what the others run."""
@@ -36,17 +34,17 @@ class WorkerDiedError(Exception):
 
 
 class WorkerProcess:
-    """A worker that has loaded the bundle; `end` ends it. Raises the error with which it could not load it."""
+    """A worker, which `load` lets load the bundle before it can tag chunks."""
 
-    def __init__(self, spec: TagSpec, command: Sequence[str], check: Check) -> None:
-        self._child = ChildProcess(command, GRACE, _environment(spec))
+    def __init__(self, spec: TagSpec, command: Sequence[str]) -> None:
+        self._spec = spec
+        self._child = ChildProcess(command, 0, _environment(spec))
         self._events = self._child.events()
-        try:
-            self._child.give(json.dumps(to_dict(spec)))
-            check(self._next(READY)["engine"])
-        except BaseException:
-            self.end()
-            raise
+
+    def load(self, check: Check) -> None:
+        """Load the bundle. Raises WorkerDiedError, the error with which it could not, or that of `check`."""
+        self._child.give(json.dumps(to_dict(self._spec)))
+        check(self._next(READY)["engine"])
 
     def tag(self, chunk: Chunk) -> TaggedChunk:
         """Tag a chunk. Raises WorkerDiedError, and the error of the job where no chunk can be tagged."""
@@ -62,8 +60,12 @@ class WorkerProcess:
         assert event["event"] == kind
         return event
 
-    def end(self) -> None:
-        """End it at once: what it is at is of no use any more."""
+    def kill(self) -> None:
+        """End it at once, also from another thread: what it does is of no use any more."""
+        self._child.kill()
+
+    def close(self) -> None:
+        """End it, and free what it has here."""
         self._child.kill()
         self._child.__exit__(None)
 
@@ -98,14 +100,18 @@ class WorkerPool:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        """Kill the workers, and wait for the threads, which then start no others."""
         with self._lock:
             self._closed = True
-            processes = [process for process in self._processes if process]
+            for process in self._processes:
+                if process:
+                    process.kill()
         for _ in self._threads:
             self._chunks.put(None)
-        with ExitStack() as stack:
-            for process in processes:
-                stack.callback(process.end)
+        for thread in self._threads:
+            thread.join()
+        for process in filter(None, self._processes):
+            process.close()
 
     def tag(self, chunks: Iterable[Chunk]) -> Iterator[TaggedChunk]:
         """Tag chunks, as each is done; at most two per worker are taken ahead. Raises the error of the job."""
@@ -126,7 +132,7 @@ class WorkerPool:
         return found
 
     def _work(self, slot: int) -> None:
-        while (chunk := self._chunks.get()) is not None:
+        while (chunk := self._chunks.get()) is not None and not self._closed:
             try:
                 self._results.put(self._tag(slot, chunk))
             except Exception as error:  # noqa: BLE001 - raised in the thread that waits for results
@@ -149,29 +155,32 @@ class WorkerPool:
 
     def _process(self, slot: int) -> WorkerProcess:
         """The slot's worker, started where there is none."""
-        if (process := self._processes[slot]) is None:
-            process = self._started()
-            with self._lock:
-                self._processes[slot] = process
-                closed = self._closed
-            if closed:
-                process.end()
-        return process
-
-    def _started(self) -> WorkerProcess:
+        if process := self._processes[slot]:
+            return process
         for _ in range(_ATTEMPTS):
+            process = self._start(slot)
             try:
-                return WorkerProcess(self._spec, self._command, self._check)
+                process.load(self._check)
             except WorkerDiedError as death:
                 last = death
+                self._discard(slot)
+            else:
+                return process
         raise DeviceError(f"a worker {last} before it had loaded the bundle", "Try: edgener-runtime selftest")
+
+    def _start(self, slot: int) -> WorkerProcess:
+        with self._lock:
+            if self._closed:
+                raise EdgenerError("the workers were ended")
+            process = self._processes[slot] = WorkerProcess(self._spec, self._command)
+        return process
 
     def _discard(self, slot: int) -> None:
         with self._lock:
             process, self._processes[slot] = self._processes[slot], None
             self.restarts += 1
         if process:
-            process.end()
+            process.close()
 
 
 def engine_check(expected: dict[str, Any]) -> Check:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CHUNK_BYTES = 16 << 20  # of Arrow tables, of which thousands of columns make large ones
-_ROWS_OF_A_READ = 64  # where rows are small: what is read before its size is known
+_ROWS_OF_A_READ = 16  # where rows seem small: their size is known only then, as cells may be stored once for many
 _GROUP_ROWS, _GROUP_BYTES = 1 << 16, 64 << 20  # of the output's row groups
 _BUFFER = 1 << 20  # bytes of each column that are read at once
 
@@ -89,7 +89,15 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
             if group.num_rows:
                 most = _CHUNK_BYTES // max(1, group.total_byte_size // group.num_rows)
                 size = max(1, min(_ROWS_OF_A_READ, most))
-                yield from file.iter_batches(size, row_groups=[number], use_threads=False)
+                for batch in file.iter_batches(size, row_groups=[number], use_threads=False):
+                    yield from _pieces(batch)
+
+
+def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """A batch, or its single rows where it is large."""
+    if batch.nbytes <= _CHUNK_BYTES:
+        return iter((batch,))
+    return (batch.slice(row, 1) for row in range(batch.num_rows))
 
 
 def _as_arrow_file(batches: list[pa.RecordBatch]) -> bytes:
