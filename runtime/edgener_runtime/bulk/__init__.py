@@ -1,1 +1,5 @@
-"""Tagging of many texts: files of them with worker processes, Arrow batches, and the engines that are there already."""
+"""Tagging of many texts: files of them with worker processes, Arrow batches, and engines such as Ray, Spark and Dask."""
+
+from .engines import BatchTagger, tag_batches
+
+__all__ = ["BatchTagger", "tag_batches"]
