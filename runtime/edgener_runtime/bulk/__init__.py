@@ -1,4 +1,4 @@
-"""Tagging of many texts: files of them with worker processes, Arrow batches, and engines such as Ray, Spark and Dask."""
+"""Tagging of many texts: files with worker processes, Arrow batches, and engines such as Ray, Spark and Dask."""
 
 from .engines import BatchTagger, tag_batches
 

@@ -1,4 +1,4 @@
-"""Tagging on engines that are there already: one class for Ray Data, Spark, Daft and Dask, and a generator for Arrow."""
+"""Tagging on other engines: one class for Ray Data, Spark, Daft and Dask, and a generator of Arrow batches."""
 
 from __future__ import annotations
 
@@ -78,8 +78,7 @@ class BatchTagger:
 def tag_batches(batches: Iterable[pa.RecordBatch], tagger: BatchTagger) -> Iterator[pa.RecordBatch]:
     """Record batches with the added columns, each as soon as it is tagged; one is held at a time."""
     for batch in batches:
-        for tagged in tagger(batch).to_batches():
-            yield tagged
+        yield from tagger(batch).to_batches()
 
 
 def _classifier(spec: TagSpec) -> TokenClassifier:
@@ -111,8 +110,9 @@ def _tag_arrow(tagger: BatchTagger, batch: Any) -> Any:
     check_text_type(table.schema.field(column), "the batch")
     texts = raw_texts(table.column(column))
     answers = tagger.answers(texts)
-    table = table.append_column(REASON, pa.array([_reason(answer) for answer in answers], pa.string()))
-    return with_answers(table, texts, answers, shape)
+    reasons = pa.array([_reason(answer) for answer in answers], pa.string())
+    found = with_answers(table.append_column(REASON, reasons), texts, answers, shape)
+    return found.select([*(name for name in found.column_names if name != REASON), REASON])
 
 
 def _tag_pandas(tagger: BatchTagger, frame: Any) -> Any:

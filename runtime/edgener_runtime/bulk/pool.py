@@ -146,6 +146,8 @@ class WorkerPool:
             try:
                 return self._process(slot).tag(replace(chunk, model=False) if spared else chunk)
             except WorkerDiedError as death:
+                if self._closed:  # it was killed
+                    raise
                 self._discard(slot)
                 if spared:
                     raise DeviceError(f"three workers died at {rows}: the last {death}") from None
