@@ -29,6 +29,7 @@ from typing import Any
 
 import click
 import psutil
+from bulk_tables import table
 
 from edgener_runtime import __version__
 from edgener_runtime.base.files import sha256_of, write_atomic
@@ -291,7 +292,7 @@ def main(bundle: Path, variant: str, texts: int, workers: int, turn: float, fold
     with tempfile.TemporaryDirectory(dir=folder) as name:
         record = measure(bundle, variant, texts, workers, turn, Path(name))
     write_atomic(out, json.dumps(record, indent=1) + "\n")
-    click.echo(table(record))
+    click.echo(table([record]))
 
 
 def measure(bundle: Path, variant: str, texts: int, workers: int, turn: float, folder: Path) -> dict[str, Any]:
@@ -321,39 +322,6 @@ def variant_mb(bundle: Path, variant: str) -> float:
     from edgener_runtime.bundle.manifest import read_manifest
 
     return read_manifest(bundle).variant(variant).file.size / 1e6
-
-
-def table(record: dict[str, Any]) -> str:
-    """The figures as a table in Markdown."""
-    memory, rate = record["memory"], record["tag"]["texts_per_second"]
-    per_core_hour = rate / record["workers"] * 3600
-    rows = (
-        ("model", f"{record['bundle']['variant']}, {record['variant_mb']} MB"),
-        ("texts", f"{record['texts']:,} of {record['characters_per_text']:.0f} characters on average"),
-        ("machine", f"{record['cpu']}, {record['cores']} cores, {record['isa']}"),
-        (f"`tag --workers {record['workers']}`", f"{rate:,.0f} texts/s"),
-        (
-            f"{record['workers']} bare onnxruntime processes, in turns with it",
-            f"{record['bare']['texts_per_second']:,.0f} texts/s",
-        ),
-        ("`tag` in relation to them", f"{record['ratio']:.2f}"),
-        (
-            "texts per CPU second, `tag` and bare",
-            f"{record['tag']['texts_per_cpu_second']:,.0f} and {record['bare']['texts_per_cpu_second']:,.0f}",
-        ),
-        ("texts per hour and core", f"{per_core_hour:,.0f}"),
-        ("core hours of a million texts", f"{1e6 / per_core_hour:.2f}"),
-        ("peak memory, all processes", f"{memory['peak_mb']:,.0f} MB"),
-        (
-            "peak in the first and in the last half",
-            f"{memory['peak_first_half_mb']:,.0f} and {memory['peak_last_half_mb']:,.0f} MB",
-        ),
-        (
-            f"killed with -9 {len(record['killed_after_seconds'])} times and resumed",
-            "same bytes" if record["same_bytes"] else "OTHER BYTES",
-        ),
-    )
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
 
 if __name__ == "__main__":
