@@ -98,6 +98,10 @@ bench-mqtt: $(VENV)/.ready ## 10,000 MQTT messages while broker and bridge are h
 bench-mqtt-bounds: $(VENV)/.ready ## Hostile messages, a stop and a second bridge: make bench-mqtt-bounds BUNDLE=out/bundle
 	$(BIN)/python benchmarks/mqtt_bounds.py $(BUNDLE) --out out/bench-mqtt-bounds.json
 
+.PHONY: bench-bulk
+bench-bulk: $(VENV)/.ready ## Bulk tagging beside bare onnxruntime, memory, kills: make bench-bulk BUNDLE=out/bundle TEXTS=1000000
+	$(BIN)/python benchmarks/bulk.py "$(BUNDLE)" --variant "$(VARIANT)" --texts $(TEXTS) --out out/bench-bulk.json
+
 bench-serve-bounds: $(VENV)/.ready ## Idle connections, unfinished bodies, a long request and a model that hangs: make bench-serve-bounds BUNDLE=out/bundle
 	$(BIN)/python benchmarks/serve_bounds.py $(BUNDLE) --out out/bench-serve-bounds.json
 
