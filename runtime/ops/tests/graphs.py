@@ -65,9 +65,8 @@ def layer_model(layers: Sequence[Layer], heads: int, epsilon: float = 1e-12, act
 
 def open_session(model: bytes, threads: int = 1) -> Any:
     """A session that knows the operators."""
-    import onnxruntime
-
     import edgener_ops
+    import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

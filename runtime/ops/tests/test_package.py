@@ -8,9 +8,8 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-
 import edgener_ops
+import pytest
 
 TILES = {"avx512_vnni": ("zmm", 24), "avx_vnni": ("ymm", 12), "avx2": ("ymm", 6)}
 """The registers that the largest tile of each set sums up in."""
