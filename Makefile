@@ -35,7 +35,7 @@ SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check device-folder image test-device clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-ops test-optimum ops bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check device-folder image test-device clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,12 @@ test-nvidia: $(VENV)/.ready ## NVIDIA's real packages on a machine without a GPU
 test-cluster: $(VENV)/.ready ## The examples for clusters on Ray and Dask, two workers each on this machine
 	tools/test_cluster.sh
 
+ops: $(VENV)/.ready ## The operators for int8-native, compiled into the environment; needs a C++17 compiler
+	$(BIN)/python -m pip install --quiet --no-deps ./runtime/ops
+
+test-ops: $(VENV)/.ready ## The operators: every instruction set, sanitizers, fuzzing, arm64 under qemu, old and new onnxruntime
+	tools/test_ops.sh
+
 test-optimum: .venv-optimum/.ready ## The build side on transformers 4.57 with optimum's exporter
 	$(BESIDE) .venv-optimum/bin/python -m pytest $(SPREAD) -m "compat and not slow" tests
 
@@ -97,6 +103,10 @@ bench-mqtt: $(VENV)/.ready ## 10,000 MQTT messages while broker and bridge are h
 
 bench-mqtt-bounds: $(VENV)/.ready ## Hostile messages, a stop and a second bridge: make bench-mqtt-bounds BUNDLE=out/bundle
 	$(BIN)/python benchmarks/mqtt_bounds.py $(BUNDLE) --out out/bench-mqtt-bounds.json
+
+.PHONY: bench-bulk
+bench-bulk: $(VENV)/.ready ## Bulk tagging beside bare onnxruntime, memory, kills: make bench-bulk BUNDLE=out/bundle TEXTS=1000000
+	$(BIN)/python benchmarks/bulk.py "$(BUNDLE)" --variant "$(VARIANT)" --texts $(TEXTS) --out out/bench-bulk.json
 
 bench-serve-bounds: $(VENV)/.ready ## Idle connections, unfinished bodies, a long request and a model that hangs: make bench-serve-bounds BUNDLE=out/bundle
 	$(BIN)/python benchmarks/serve_bounds.py $(BUNDLE) --out out/bench-serve-bounds.json

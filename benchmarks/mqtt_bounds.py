@@ -24,11 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from figures import write_figures
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
-from edgener_runtime import __version__
-from edgener_runtime.base.files import write_atomic
 
 VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 BRIDGE = [sys.executable, "-c", "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')", "mqtt"]
@@ -167,11 +165,8 @@ def main(bundle: Path, out: Path) -> None:
         "nested": f"{len(LEVELS)} messages of {LEVELS[0]} to {LEVELS[-1]} levels",
         "long": f"{LONG} messages of {LONG_BYTES} bytes, --max-bytes 65536",
         "stop": f"SIGTERM among {TEXTS} texts of {len(TEXT)} characters",
-        "bundle": bundle.name,
-        "edgener_runtime": __version__,
     }
-    write_atomic(out, json.dumps(record, indent=2) + "\n")
-    click.echo(json.dumps(record, indent=2))
+    write_figures(out, bundle, record)
 
 
 if __name__ == "__main__":

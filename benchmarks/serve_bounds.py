@@ -27,9 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
-
-from edgener_runtime import __version__
-from edgener_runtime.base.files import write_atomic
+from figures import write_figures
 
 SERVE = "from edgener_runtime.cli.main import main; main(prog_name='edgener-runtime')"
 HANG = """
@@ -205,11 +203,8 @@ def main(bundle: Path, out: Path) -> None:
         "long": f"{LONG_TEXTS} texts of {LONG_TEXT} characters, or as many as are accepted",
         "hang": "readiness 90 s after a model stopped answering; exit code 3 s after the first of three SIGTERMs",
         "at_once": f"{AT_ONCE} connections",
-        "bundle": bundle.name,
-        "edgener_runtime": __version__,
     }
-    write_atomic(out, json.dumps(record, indent=2) + "\n")
-    click.echo(json.dumps(record, indent=2))
+    write_figures(out, bundle, record)
 
 
 if __name__ == "__main__":

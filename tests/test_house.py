@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "edgener_exporters": {"edgener_exporters", "edgener_runtime"},
     "edgener_runtime": {"edgener_runtime"},
 }
+BESIDE = ("commissioning", "services", "bulk")  # none imports another, and the core imports none
 # The runtime's packages from the lowest: each may import the tiers before its own, and its own without a cycle.
 TIERS = (
     ("errors", "version"),
@@ -46,7 +47,7 @@ TIERS = (
     ("explain", "pipeline", "aio"),
     ("",),  # the public face: edgener_runtime/__init__.py
     ("cli",),
-    ("commissioning", "services"),
+    BESIDE,
     ("__main__",),
 )
 # What the build side takes of the runtime, beside its public face `edgener_runtime` itself.
@@ -91,6 +92,8 @@ MAY_BE_SHORT = {
     "edgener_runtime.backends.onnxruntime.io_binding": "shared by the session and the CUDA graphs",
     "edgener_runtime.backends.onnxruntime.library": "the only import of onnxruntime",
     "edgener_runtime.backends.tensorrt.paths": "read at every start, without TensorRT's modules",
+    "edgener_runtime.base.printable": "the one list of characters that are not shown as they are",
+    "edgener_runtime.bulk.formats.table": "the table of formats",
     "edgener_runtime.cli.verify": "one command a file",
     "edgener_runtime.commissioning.bench.drivers.scenarios": "the table of scenarios",
     "edgener_runtime.commissioning.bench.f1": "the score of answers, apart from how they are timed",
@@ -136,11 +139,10 @@ def tier(module: str) -> int:
 
 
 def climbs(module: str, targets: set[str]) -> set[str]:
-    """Imports that reach up, or over from commissioning to services or back."""
+    """Imports that reach up, or over from one package of BESIDE to another."""
     ours = {name for name in targets if name.split(".")[0] == "edgener_runtime"}
-    beside = {"commissioning", "services"} - set(module.split(".")[1:2])
-    own = module.split(".")[1:2][0] if "." in module else ""
-    over = {name for name in ours if own in ("commissioning", "services") and name.split(".")[1:2] == [*beside][:1]}
+    own = module.split(".")[1] if "." in module else ""
+    over = {name for name in ours if own in BESIDE and set(name.split(".")[1:2]) & (set(BESIDE) - {own})}
     return {name for name in ours if tier(name) > tier(module)} | over
 
 
@@ -207,6 +209,8 @@ def test_the_runtime_is_built_in_tiers() -> None:
         ("edgener_runtime.cli.predict", "import edgener_runtime.services.mqtt.bridge"),
         ("edgener_runtime.base.files", "from edgener_runtime.bundle.manifest import Manifest"),
         ("edgener_runtime.services.http.app", "from edgener_runtime.commissioning.tune import tune"),
+        ("edgener_runtime.pipeline", "from edgener_runtime.bulk.run import run_job"),
+        ("edgener_runtime.bulk.run", "from edgener_runtime.services.stop_signals import StopSignals"),
     ],
 )
 def test_an_import_that_reaches_up_is_found(module: str, line: str) -> None:

@@ -3,6 +3,7 @@
 # libraries that it and wheels need, those packages, and nothing else. No package is installed on this system: they are
 # unpacked as plain files (no script of theirs runs, no owner or setuid bit is taken over). What was laid out before is
 # kept while the list of packages is the same.
+# shellcheck disable=SC2086 # debs is a list
 set -euo pipefail
 architecture=$1 root=$2
 shift 2

@@ -34,6 +34,7 @@ else
 fi
 
 "${build[@]}" -f "$recipe" -t "$image" .
+# shellcheck disable=SC2016 # the person's shell expands it
 models=(-v '"$PWD/out:/models:ro"')
 if [[ -n $bundle ]]; then
     "${build[@]}" -f recipes/bundle.Dockerfile --build-arg "IMAGE=$image" -t "$image-bundle" "$bundle"

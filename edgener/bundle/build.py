@@ -33,9 +33,9 @@ def draft_manifest(
     """The manifest of a bundle that has its models and tokenizer, before the measurement of parity."""
     settings = tokenizer_settings(checkpoint, model_file(folder, variants[0]))
     entries = tuple(_variant_entry(variant, folder) for variant in variants)
-    labels = checkpoint.label_set
+    labels, files = checkpoint.label_set, (file_entry(folder, folder / settings.file),)
     return Manifest(
-        edgener.__version__, checkpoint.path.name, labels.names, settings, entries, (), provenance,
+        edgener.__version__, checkpoint.path.name, labels.names, settings, entries, files, provenance,
         scheme=labels.scheme, outside=labels.outside, ignored_labels=labels.ignored,
     )  # fmt: skip
 

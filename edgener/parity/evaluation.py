@@ -14,6 +14,7 @@ from edgener_exporters.quantise.fp16_emulation import round_to_fp16
 from edgener_exporters.variants import SESSION_OPTIONS, Variant
 from edgener_runtime.backends.base import Tuning
 from edgener_runtime.bundle.manifest import Manifest, Speed, VariantEntry, read_manifest
+from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.machine.devices import DEVICES
 from edgener_runtime.pipeline import TokenClassifier
 
@@ -56,7 +57,7 @@ def _runnable(folder: Path, entry: VariantEntry) -> Iterator[VariantEntry]:
         emulation = Path(scratch).resolve() / "rounded.onnx"
         save_graph(model, emulation)
         here = replace(entry.requirements, providers=(DEVICES[DEVICE].provider,))
-        yield replace(entry, file=replace(entry.file, path=str(emulation)), requirements=here)
+        yield replace(entry, file=file_entry(folder.resolve(), emulation), requirements=here)
 
 
 def _runs_here(entry: VariantEntry) -> bool:

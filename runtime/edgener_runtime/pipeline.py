@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate
 from os import PathLike
 from pathlib import Path
@@ -15,7 +14,7 @@ from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.choose import pick_device
 from edgener_runtime.backends.requirements import RunRequest, prepared
 from edgener_runtime.bundle.manifest import FileEntry, Manifest, VariantEntry
-from edgener_runtime.bundle.verify import Verification, read_verified
+from edgener_runtime.bundle.verify import Verification
 from edgener_runtime.decoding.decode import Decoder
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
 from edgener_runtime.inference.batches import PendingBatch, batches, feeds, rows_of
@@ -75,11 +74,11 @@ class TokenClassifier:
         self.tuning = tuning
         self._why = tuple(why)
         self._alone = alone
-        read = read or partial(read_verified, bundle)
         settings = manifest.tokenizer
-        self._tokenizer = TextTokenizer(bundle / settings.file, settings, read(manifest.tokenizer_entry))
+        tokenizer, graph = (read(manifest.tokenizer_entry), read(variant.file)) if read else (None, None)
+        self._tokenizer = TextTokenizer(bundle / settings.file, settings, tokenizer)
         self._decoder = Decoder(self.label_set)
-        model = Model(bundle, variant, settings.inputs, settings.max_length, read(variant.file))
+        model = Model(bundle, variant, settings.inputs, settings.max_length, graph)
         self.engine = Engine(model, len(manifest.labels), device, tuning)
         self.provider = self.engine.session.provider
 

@@ -173,7 +173,7 @@ class Mutator:
         text, number = self.random.choice(TEXTS), self.random.choice(NUMBERS)
         part = {"type": self.random.choice(TEXTS)}
         choices: list[Any] = [
-            None, True, False, [], {}, [[]], [{}], 0.5, -1.5, 1e300, _LITERAL, [*TEXTS], [*NUMBERS[:6]], text, text, number,
+            None, True, False, [], {}, [[]], [{}], 0.5, -1.5, 1e300, _LITERAL, [*TEXTS], text, text, number,
             {"type": "Lowercase"}, part | {"pattern": {"Regex": text}, "content": "x"},
             {"type": "Split", "pattern": {"Regex": text}, "behavior": "Removed", "invert": False},
             {"type": "Replace", "pattern": {"String": text}, "content": self.random.choice(TEXTS)},

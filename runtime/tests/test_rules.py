@@ -51,7 +51,7 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "a C1 control": ((), {"architecture": "bert\x9b2J"}, "has the character U+009B"),
     "half a surrogate pair": ((), {"name": "\ud800"}, "has the character U+D800"),
     "an escape in a file's name": (("files", 0), {"path": f"diff/{ESC}"}, "has the character U+001B"),
-    "an escape in a key": ((), {"data_left_out": {ESC: 1}}, "has the character U+001B"),
+    "an escape in a key": (("variants", 0, "proven", 0), {"versions": {ESC: "1"}}, "has the character U+001B"),
     "an escape in a later version": ((), {"minimum_runtime": f"99.0{ESC}"}, "needs edgener-runtime 99.0\\u001b[31m"),
     "an escape in a critical field": ((), {"critical": [f"x{ESC}"]}, "does not know: x\\u001b[31m"),
 }  # fmt: skip

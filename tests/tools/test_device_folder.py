@@ -235,7 +235,9 @@ def test_the_same_input_makes_the_same_archive_and_the_next_command_is_shown(ind
     assert {path.name for path in folder.iterdir()} == {
         "README.md", "bundle", "device.json", "edgener-runtime", "packages", "start.py", "systemd",
     }  # fmt: skip
-    assert [path.name for path in (folder / "systemd").iterdir()] == ["edgener-serve.service"]
+    [unit] = (folder / "systemd").iterdir()
+    start = "ExecStart=/opt/edgener/edgener-runtime serve /opt/edgener/bundle $OPTIONS"
+    assert unit.name == "edgener-serve.service" and start in unit.read_text(encoding="utf-8").splitlines()
     assert not list((folder / "packages").glob("*/direct_url.json")), "a path of this machine"
 
     before = archive.read_bytes()

@@ -49,9 +49,8 @@ def main(platform: str, python_version: str, extras: str, bundle: str, constrain
         sys.exit(error.exit_code)
     click.echo(f"{folder}: {len(wheels)} packages; {archive.name}: {archive.stat().st_size / 1e6:.0f} MB")
     click.echo(f"It needs Python {target.python} on the device. Copy it there, and unpack it:")
-    click.echo(
-        f"  scp {archive} DEVICE: && ssh DEVICE 'tar -xzf {archive.name} && {folder.name}/edgener-runtime devices'"
-    )
+    click.echo(f"  scp {archive} DEVICE:")
+    click.echo(f"  ssh DEVICE 'tar -xzf {archive.name} && {folder.name}/edgener-runtime devices'")
 
 
 def _platform(given: str) -> str:

@@ -113,6 +113,12 @@ def rounds() -> str:
         return python("benchmarks/gate_budget.py", "--out", f"{folder}/budget.json")
 
 
+def bulk_sizing() -> str:
+    """The tables of bulk tagging, one per committed measurement."""
+    files = sorted(map(str, (RESULTS / "bulk").glob("*.json")))
+    return python("benchmarks/bulk_tables.py", *files)
+
+
 def encoders() -> str:
     """The table of architectures."""
     from edgener_exporters.architectures import architectures_table
@@ -134,6 +140,7 @@ QUOTED: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
     ("docs/how-to/benchmark.md", "<!-- example -->", "<!-- /example -->", lambda: table("bench", "conll2003.json")),
     ("docs/how-to/compare.md", "<!-- trials -->", "<!-- /trials -->", trials),
     ("docs/how-to/compare.md", "<!-- rounds needed: begin -->", "<!-- rounds needed: end -->", rounds),
+    ("docs/how-to/bulk.md", "<!-- sizing -->", "<!-- /sizing -->", bulk_sizing),
     ("docs/explanation/cost.md", "<!-- curves -->", "<!-- /curves -->", lambda: table("cost", "epyc-zen4.json")),
     ("docs/explanation/statistics.md", "<!-- coverage -->", "<!-- /coverage -->", coverage),
     (

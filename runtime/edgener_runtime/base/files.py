@@ -37,16 +37,16 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     the path cannot be written.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    with _storage_errors(path):
+    with storage_errors(path):
         if path.exists() and not (path.is_file() or path.is_dir()):
             path.write_bytes(data)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial(path, Path.touch) as temporary:
             temporary.write_bytes(data)
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
 
 
 def check_writable(path: Path) -> None:
@@ -54,11 +54,11 @@ def check_writable(path: Path) -> None:
 
     For work that takes long, before it begins.
     """
-    with _storage_errors(path):
+    with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial(path, Path.touch) as temporary:
             temporary.write_bytes(bytes(4096))
-            _sync(temporary)
+            sync(temporary)
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def staged_folder(final: Path, marker: str) -> Iterator[Path]:
     that it is ours; otherwise UserInputError. Raises StorageError where the disk is full or the path cannot be written.
     """
     final = final.resolve()
-    with _storage_errors(final):
+    with storage_errors(final):
         check_replaceable(final, marker)
         final.parent.mkdir(parents=True, exist_ok=True)
         with partial(final, Path.mkdir) as staging:
@@ -99,16 +99,17 @@ def _swap(staging: Path, final: Path) -> None:
         if not final.exists() and old.exists():  # interrupted between the two
             old.rename(final)
         shutil.rmtree(old, ignore_errors=True)
-    _sync(final.parent)
+    sync(final.parent)
 
 
 def _sync_tree(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Write a file or a folder's entries to the disk."""
     if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -119,7 +120,8 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path) -> Iterator[None]:
+    """Raise StorageError for errors of the disk or of permissions while `path` is written."""
     try:
         yield
     except OSError as error:

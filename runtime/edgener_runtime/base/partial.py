@@ -27,7 +27,7 @@ def partial(final: Path, make: Callable[[Path], object]) -> Iterator[Path]:
     path = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
     try:
         make(path)
-        with _locked(path):
+        with locked(path):
             yield path
     finally:
         remove(path)
@@ -44,30 +44,30 @@ def remove(path: Path) -> None:
 def _remove_abandoned(final: Path) -> None:
     with suppress(OSError):  # a folder that cannot be listed is reported when it is written to
         for path in final.parent.glob(f".{_literal(final.name)}.{_EIGHT_HEX}.partial"):
-            with _locked(path) as is_mine:
+            with locked(path) as is_mine:
                 if is_mine:
                     remove(path)
                     _log.warning("removed %s, which a process that was killed had left", path)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[bool]:
+def locked(path: Path) -> Iterator[bool | None]:
     """Hold the lock of a file or folder until the end, or the process's end; False where another process holds it.
 
-    False also where the system has no such locks, as Windows and some network file systems.
+    None where the system has no such locks, as Windows and some network file systems.
     """
     try:
         import fcntl
 
         descriptor = os.open(path, os.O_RDONLY)
     except (ImportError, OSError):
-        yield False
+        yield None
         return
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
+        except OSError as error:
+            yield False if isinstance(error, BlockingIOError) else None
         else:
             yield True
     finally:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -49,18 +49,54 @@ def run_process(
     Its stdin stays open while the result is needed; when it is closed, as when this process dies, the child stops. An
     exception here, Ctrl-C too, ends the child, after `grace` seconds by force.
     """
-    with tempfile.TemporaryFile() as stderr:
-        process = _start(command, stderr, environment)
+    with ChildProcess(command, grace, environment) as process:
+        process.give(job)
+        for event in process.events():
+            follow(event)
+        return process.ended()
+
+
+class ChildProcess:
+    """A process that gets jobs as lines of stdin and answers with lines of JSON; a context manager that ends it.
+
+    At the end of the block it may end by itself; after an exception, Ctrl-C too, it has `grace` seconds for that.
+    Raises DeviceError where it cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], grace: float, environment: Mapping[str, str] | None = None) -> None:
+        self._grace = grace
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._process = _start(command, self._stderr, environment)
+
+    def __enter__(self) -> ChildProcess:
+        return self
+
+    def __exit__(self, kind: object, *exception: object) -> None:
         try:
-            _give(process, job)
-            _follow(process, follow)
-            code = process.wait()
-        except BaseException:
-            _end(process, grace)
-            raise
+            if kind is not None:
+                _end(self._process, self._grace)
         finally:
-            _close(process)
-        return Ended(code, _tail(stderr))
+            _close(self._process)
+            self._stderr.close()
+
+    def give(self, job: str) -> None:
+        """Write a job, a line without its end."""
+        _give(self._process, job)
+
+    def events(self) -> Iterator[Event]:
+        """What it reports, until it ends."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if line.endswith("\n"):  # otherwise it died in the middle of a line
+                yield json.loads(line)
+
+    def ended(self) -> Ended:
+        """How it ended, which is awaited."""
+        return Ended(self._process.wait(), _tail(self._stderr))
+
+    def kill(self) -> None:
+        """End it at once; from another thread too."""
+        self._process.kill()
 
 
 def _start(command: Sequence[str], stderr: IO[bytes], environment: Mapping[str, str] | None) -> subprocess.Popen[str]:
@@ -79,13 +115,6 @@ def _give(process: subprocess.Popen[str], job: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # it died at once, which its exit code reports
         process.stdin.write(job + "\n")
         process.stdin.flush()
-
-
-def _follow(process: subprocess.Popen[str], follow: Follow) -> None:
-    assert process.stdout
-    for line in process.stdout:
-        if line.endswith("\n"):  # otherwise it died in the middle of a line
-            follow(json.loads(line))
 
 
 def _end(process: subprocess.Popen[str], grace: float) -> None:

@@ -6,15 +6,17 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from edgener_runtime.base.printable import escaped, unsafe_character
 from edgener_runtime.base.serde import to_dict
 from edgener_runtime.errors import BundleError
 from edgener_runtime.version import version_numbers
 
-if TYPE_CHECKING:
-    from .manifest import Manifest, TokenizerSettings, VariantEntry
+# the dataclasses of manifest.py, which imports this module
+Manifest: TypeAlias = Any
+TokenizerSettings: TypeAlias = Any
+VariantEntry: TypeAlias = Any
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _MOST_LEVELS = 64  # of brackets

@@ -1,4 +1,4 @@
-"""The tokenizer's file against the manifest: what can be told from it, and a trial in a child process otherwise.
+"""The tokenizer's file against the manifest: what it says of itself, and a trial in a child process otherwise.
 
 The tokenizers library reports most faults. It cannot report a regular expression that takes hours, or a rule that makes
 megabytes of each character: the first hangs this process, the second ends it. Files with parts that could, which the

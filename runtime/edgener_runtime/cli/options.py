@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,10 +60,29 @@ _LOADING = (
         "--device", type=click.Choice(list(DEVICES)), default=AUTO, show_default=True,
         help=f"Device to run on; no other is used. {_NOT_RUN}: {NOT_RUN}.",
     ),
-    click.option(
-        "--threads", type=ThreadCount(), help="CPU threads [default: as tuned, or the cores this process may use]."
-    ),
 )  # fmt: skip
+_THREADS = click.option(
+    "--threads", type=ThreadCount(), help="CPU threads [default: as tuned, or the cores this process may use]."
+)
+_THREADS_OF_A_WORKER = click.option(
+    "--threads", type=ThreadCount(), default=1, show_default=True, help="CPU threads of each worker."
+)
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a bundle is loaded; called with its folder, it loads it."""
+
+    device: str
+    variant: str
+    threads: int | None
+    reproducible: bool
+
+    def __call__(self, bundle: Path) -> TokenClassifier:
+        """The classifier of the bundle in a folder."""
+        from edgener_runtime.pipeline import TokenClassifier
+
+        return TokenClassifier.load(bundle, self.device, self.variant, self.threads, self.reproducible)
 
 
 class RenamedOption(click.Option):
@@ -107,17 +127,20 @@ def decoding_options(command: Command) -> Command:
 
 def loading_options(command: Command) -> Command:
     """The options of a TokenClassifier; the command gets `load`, which opens the bundle in a folder."""
+    return _with_loading(command, _THREADS)
 
+
+def worker_loading_options(command: Command) -> Command:
+    """The same for a command whose workers each open the bundle, with one thread unless more are asked for."""
+    return _with_loading(command, _THREADS_OF_A_WORKER)
+
+
+def _with_loading(command: Command, threads_option: Callable[[Command], Command]) -> Command:
     @functools.wraps(command)
     def with_loading(*, variant: str, reproducible: bool, device: str, threads: int | None, **parameters: Any) -> Any:
-        def load(bundle: Path) -> TokenClassifier:
-            from edgener_runtime.pipeline import TokenClassifier
+        return command(load=LoadOptions(device, variant, threads, reproducible), **parameters)
 
-            return TokenClassifier.load(bundle, device, variant, threads, reproducible)
-
-        return command(load=load, **parameters)
-
-    return with_options(with_loading, _LOADING)
+    return with_options(with_loading, (*_LOADING, threads_option))
 
 
 def option_arguments(options: Iterable[tuple[str, Any]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from edgener_runtime.services.http.limits import ConnectionLimits
 _log = logging.getLogger(__name__)
 RESERVE = 16  # connections beyond the limit, for probes
 _SPARE = 48  # files that the process opens besides: the page's, a bundle's, connections that are about to be closed
+_OPEN_FILES = Path("/dev/fd")  # an entry for each; a changed root may have none
 _SETTLED = 1.0  # seconds before a connection without a request may make room for another
 
 
@@ -107,7 +109,7 @@ class ConnectionTable:
 
 def _most_connections(requested: int) -> int:
     """The requested number, or fewer where the process may not open so many files."""
-    used = sum(1 for _ in Path("/dev/fd").iterdir()) + RESERVE + _SPARE
+    used = _count_open_files() + RESERVE + _SPARE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < requested + used:
         soft = requested + used if hard == resource.RLIM_INFINITY else min(hard, requested + used)
@@ -120,3 +122,13 @@ def _most_connections(requested: int) -> int:
     if most < requested:
         _log.warning("at most %d connections instead of %d, as this process may open %d files", most, requested, soft)
     return most
+
+
+def _count_open_files() -> int:
+    """How many this process has open; without a list of them, the number of the next one, as the lowest is taken."""
+    try:
+        return sum(1 for _ in _OPEN_FILES.iterdir())
+    except OSError:
+        descriptor = os.open("/", os.O_RDONLY)
+        os.close(descriptor)
+        return descriptor

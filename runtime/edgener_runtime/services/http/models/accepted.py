@@ -46,7 +46,10 @@ class AcceptedRequests:
         with self._admitted(len(texts), pending), self.bodies.hold(getattr(request.state, "body_bytes", 0)):
             clock = asyncio.get_running_loop().time
             end = clock() + self.limits.seconds
-            with self.capacity.hold(texts, await self._subwords(texts, classifier)):
+            subwords = await self._subwords(texts, classifier)
+            if not self.capacity.has_room(texts, subwords):
+                self.capacity.measure_again(classifier, self.limits.seconds)
+            with self.capacity.hold(texts, subwords):
                 return await self._within(end - clock(), answers, request)
 
     async def _subwords(self, texts: Sequence[str], classifier: AsyncTokenClassifier) -> int:
