@@ -445,7 +445,7 @@ def hang(self, texts):
     return count(self, texts)
 TokenClassifier.count_subwords = hang
 """
-    with serving(pair, "--timeout", 3, code=hanging) as own:
+    with serving(pair, "--timeout", 3, "--overdue", 3, code=hanging) as own:
         with contextlib.ExitStack() as stack:
             found = [stack.enter_context(asked(own, model="one", text="forever " * 400)) for _ in range(12)]
             while not any(found):

@@ -44,26 +44,27 @@ class AcceptedRequests:
         after the time-out, 499 where the client disconnects.
         """
         with self._admitted(len(texts), pending), self.bodies.hold(getattr(request.state, "body_bytes", 0)):
-            clock = asyncio.get_running_loop().time
-            end = clock() + self.limits.seconds
             subwords = await self._subwords(texts, classifier)
             if not self.capacity.has_room(texts, subwords):
                 self.capacity.measure_again(classifier, self.limits.seconds)
             with self.capacity.hold(texts, subwords):
-                return await self._within(end - clock(), answers, request)
+                return await self._within_time(answers, request)
 
     async def _subwords(self, texts: Sequence[str], classifier: AsyncTokenClassifier) -> int:
+        """The subwords. A busy machine may take longer over many texts than the time-out, to refuse them then."""
         try:
-            return await asyncio.wait_for(self.capacity.count(classifier, texts), self.limits.seconds)
+            return await asyncio.wait_for(self.capacity.count(classifier, texts), self.limits.overdue)
         except asyncio.TimeoutError:
-            raise self._late() from None
+            raise _late(self.limits.overdue) from None
 
-    async def _within(self, seconds: float, answers: Answers, request: Request) -> list[Answer]:
+    async def _within_time(self, answers: Answers, request: Request) -> list[Answer]:
         self.accepted += 1
         answering = asyncio.ensure_future(answers(request.client.host if request.client else None))
         left = asyncio.ensure_future(_disconnect(request.receive))
         try:
-            done, _ = await asyncio.wait((answering, left), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                (answering, left), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:  # texts that nobody waits for are not run
             given_up = answering.cancel()
             left.cancel()
@@ -72,11 +73,7 @@ class AcceptedRequests:
         self.answered += 1
         if not given_up:
             return answering.result()
-        raise self._late()
-
-    def _late(self) -> RequestError:
-        hint = "Send fewer or shorter texts, or try again later."
-        return RequestError(504, f"no answer within {self.limits.seconds:g} s", hint)
+        raise _late(self.limits.seconds)
 
     @contextmanager
     def _admitted(self, count: int, pending: int) -> Iterator[None]:
@@ -93,6 +90,11 @@ class AcceptedRequests:
         finally:
             self._waiting -= 1
             self._texts -= count
+
+
+def _late(seconds: float) -> RequestError:
+    hint = "Send fewer or shorter texts, or try again later."
+    return RequestError(504, f"no answer within {seconds:g} s", hint)
 
 
 def _too_many(message: str) -> RequestError:
