@@ -24,7 +24,6 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "a blank label": ((), {"labels": ["O", " "]}, '.labels[1]: found " ", expected a name'),
     "no variants": ((), {"variants": []}, ".variants: found [], expected at least one"),
     "a variant twice": (("variants", 0), {"name": "fp32"}, '.variants[1]: found "fp32", expected another name'),
-    "no name": ((), {"name": ""}, '.name: found "", expected a name'),
     "no length": (("tokenizer",), {"max_length": 0}, ".tokenizer.max_length: found 0, expected 1 to"),
     "a huge length": (("tokenizer",), {"max_length": 10**40}, ".tokenizer.max_length: found 1000"),
     "a negative stride": (("tokenizer",), {"stride": -1}, ".tokenizer.stride: found -1, expected 0 to"),

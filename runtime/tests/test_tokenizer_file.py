@@ -81,8 +81,9 @@ def test_a_tokenizer_that_cannot_be_used_is_refused(
     with pytest.raises(BundleError) as raised:
         TokenClassifier.load(copy, "cpu", "fp32")
     assert expected in raised.value.message and "tokenizer.json" in raised.value.message and raised.value.hint
-    done = run("predict", copy, "oil leak")
-    assert (done.code, done.out) == (5, "") and done.err.startswith("error: ")
+    for command in (["verify", copy], ["predict", copy, "oil leak"]):
+        done = run(*command)
+        assert (done.code, done.out) == (5, "") and done.err.startswith("error: ")
 
 
 def test_the_padding_must_be_a_subword(edit: Callable[..., Path]) -> None:

@@ -80,8 +80,6 @@ Fault = tuple[str, Any, str]
 def _faults(manifest: Manifest) -> Iterator[Fault]:
     yield from _names("labels", manifest.labels)
     yield from _names("variants", [entry.name for entry in manifest.variants])
-    if not manifest.name.strip():
-        yield "name", manifest.name, "a name"
     yield from _tokenizer_faults(manifest.tokenizer)
     for index, entry in enumerate(manifest.variants):
         yield from _variant_faults(f"variants[{index}]", entry)
