@@ -24,38 +24,40 @@ constexpr Tiles make_tiles() {
 }
 constexpr Tiles TILES = make_tiles();
 
-// Calls each(row, panel, sums) for every row and panel; weights of a tile's panels stay in the first cache.
+// Calls each(begin, end, panel, sums) for the rows of every tile and its panels; weights stay in the first cache.
 template <class Each>
-void for_each_sum(Quantised rows, size_t count, const Weights& weights, Range panels, Each each) {
+inline void for_each_tile(Quantised rows, size_t count, const Weights& weights, Range panels, Each each) {
   alignas(64) int32_t sums[Dot::ROWS * Dot::PANELS * 16];
   const size_t tiles = ceil_div(count, Dot::ROWS), panel_bytes = weights.groups * PANEL * GROUP;
   for (size_t panel = panels.begin; panel < panels.end; panel += Dot::PANELS) {
     const size_t beside = panels.end - panel < Dot::PANELS ? panels.end - panel : Dot::PANELS;
     for (size_t tile = 0; tile < tiles; ++tile) {
-      const size_t begin = count * tile / tiles, height = count * (tile + 1) / tiles - begin;
-      TILES.of[beside][height](rows.bytes + begin * rows.stride, rows.stride, weights.packed + panel * panel_bytes,
-                               panel_bytes, weights.groups, sums);
-      for (size_t p = 0; p < beside; ++p)
-        for (size_t row = 0; row < height; ++row) each(begin + row, panel + p, sums + (row * beside + p) * 16);
+      const size_t begin = count * tile / tiles, end = count * (tile + 1) / tiles;
+      TILES.of[beside][end - begin](rows.bytes + begin * rows.stride, rows.stride, weights.packed + panel * panel_bytes,
+                                    panel_bytes, weights.groups, sums);
+      for (size_t p = 0; p < beside; ++p) each(begin, end, panel + p, sums + p * 16, beside * 16);
     }
   }
 }
 
 void exact_sums(Quantised rows, size_t count, const Weights& weights, Range panels, int32_t* out, size_t stride) {
-  for_each_sum(rows, count, weights, panels, [&](size_t row, size_t panel, const int32_t* sums) {
-    Integers::corrected(sums, rows.zero[row], weights.sum + panel * 16)
-        .store(out + row * stride + (panel - panels.begin) * 16);
-  });
+  for_each_tile(rows, count, weights, panels,
+                [&](size_t row, size_t end, size_t panel, const int32_t* sums, size_t step) {
+                  for (; row < end; ++row, sums += step)
+                    Integers::corrected(sums, rows.zero[row], weights.sum + panel * 16)
+                        .store(out + row * stride + (panel - panels.begin) * 16);
+                });
 }
 
 template <Activation KIND>
-void activated_product(Quantised rows, size_t count, const Weights& weights, Range panels, Matrix out) {
-  for_each_sum(rows, count, weights, panels, [&](size_t row, size_t panel, const int32_t* sums) {
-    const size_t channel = panel * 16;
-    const Lanes exact = Lanes::of(Integers::corrected(sums, rows.zero[row], weights.sum + channel));
-    const Lanes scale = Lanes::load(weights.scale + channel) * Lanes::all(rows.scale[row]);
-    activate<KIND>(fma(exact, scale, Lanes::load(weights.bias + channel)))
-        .store(out.from(row, channel - panels.begin * 16).data);
+inline void activated_product(Quantised rows, size_t count, const Weights& weights, Range panels, Matrix out) {
+  for_each_tile(rows, count, weights, panels, [&](size_t row, size_t end, size_t panel, const int32_t* sums, size_t step) {
+    const Lanes scale = Lanes::load(weights.scale + panel * 16), bias = Lanes::load(weights.bias + panel * 16);
+    float* to = out.from(row, (panel - panels.begin) * 16).data;
+    for (; row < end; ++row, sums += step, to += out.stride) {
+      const Lanes exact = Lanes::of(Integers::corrected(sums, rows.zero[row], weights.sum + panel * 16));
+      activate<KIND>(fma(exact, scale * Lanes::all(rows.scale[row]), bias)).store(to);
+    }
   });
 }
 

@@ -26,7 +26,10 @@ struct Dot {
     for (size_t at = 0; at < groups * 4; at += 4, weights += 64) {
       __m512i weight[P];
 #pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) weight[p] = _mm512_loadu_si512(weights + p * panel_bytes);
+      for (int p = 0; p < P; ++p) {
+        weight[p] = _mm512_loadu_si512(weights + p * panel_bytes);
+        __builtin_prefetch(weights + (P + p) * panel_bytes);
+      }
 #pragma GCC unroll 12
       for (int r = 0; r < R; ++r) {
         int32_t four;
