@@ -218,13 +218,12 @@ class _Run:
         return str(paths.rejects) if has_rejects else None
 
     def _join_rejects(self, out: Path) -> bool:
+        parts = [self._journal.part(number) for number, chunk in sorted(self._journal.done.items()) if chunk.rejected]
         with out.open("wb") as file:
-            for chunk in sorted(self._journal.done.values(), key=lambda chunk: chunk.number):
-                if chunk.rejected:
-                    file.write(self._journal.part(chunk.number).with_suffix(REJECTS).read_bytes())
-            size = file.tell()
+            for part in parts:
+                file.write(part.with_suffix(REJECTS).read_bytes())
         sync(out)
-        return size > 0
+        return bool(parts)
 
     def _summary(self, seconds: float, restarts: int, rejects: str | None, engine: dict[str, str]) -> TagSummary:
         done = sorted(self._journal.done.values(), key=lambda chunk: chunk.number)
