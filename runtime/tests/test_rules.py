@@ -94,6 +94,18 @@ def test_json_with_two_meanings_or_none_is_refused(name: str, copy: Path) -> Non
     assert expected in raised.value.message and "manifest.json is damaged" in raised.value.message
 
 
+def test_a_file_with_two_entries_that_differ_is_refused(copy: Path) -> None:
+    record = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
+    (entry,) = (entry for entry in record["files"] if entry["path"] == "tokenizer.json")
+    record["files"].append(entry)
+    (copy / "manifest.json").write_text(json.dumps(record))
+    read_manifest(copy)  # the same again
+    record["files"].append(entry | {"sha256": "0" * 64})
+    (copy / "manifest.json").write_text(json.dumps(record))
+    with pytest.raises(BundleError, match=r"the entry of tokenizer\.json: found .*, expected one entry"):
+        read_manifest(copy)
+
+
 @pytest.mark.parametrize("field", json.loads((Path(__file__).parent / "bundle" / "manifest.json").read_text("utf-8")))
 @pytest.mark.parametrize("value", [None, True, 3, -1.5, "x", [], [3], {}, {"x": 1}, [[]], [{}]], ids=repr)
 def test_any_type_in_any_field_is_read_or_refused(field: str, value: Any, edit: Callable[..., Path]) -> None:

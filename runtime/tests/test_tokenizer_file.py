@@ -48,6 +48,10 @@ WRONG: dict[str, tuple[Change, str]] = {
     "no vowels": (lambda t: t.update(pre_tokenizer=splitting({"String": "e"}, "Removed")), "drops the character 'e'"),
     "nothing is left": (lambda t: t.update(normalizer=replacing({"Regex": ".*"}, "")), "it drops the character 'T'"),
     "subwords left out at random": (lambda t: t["model"].update(type="BPE", dropout=0.3), "leaves out merges"),
+    "ids of another model": (
+        lambda t: t["model"].update(vocab={token: number + 1000 for token, number in t["model"]["vocab"].items()}),
+        "tokenizer.json have the ids ",
+    ),
     "words without an end": (
         lambda t: t["model"].update(max_input_chars_per_word=2**40), "divides words of up to 1099511627776 characters",
     ),
