@@ -103,7 +103,7 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
     if job.mode == NEW:
         _check_free(job.paths, unfinished)
     for source in sources:
-        source.format.check(source.path, job.spec)
+        _check_source(source, job.spec)
     described = {
         "spec": to_dict(job.spec),
         "bundle": _bundle_hash(Path(job.spec.bundle)),
@@ -114,6 +114,13 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
         journal.close()
     remove(job.paths.state)
     return summary
+
+
+def _check_source(source: SourceFile, spec: TagSpec) -> None:
+    try:
+        source.format.check(source.path, spec)
+    except OSError as error:
+        raise UserInputError(f"cannot read {source.path}: {error.strerror}", "Check its permissions.") from None
 
 
 def _bundle_hash(bundle: Path) -> str:
