@@ -77,7 +77,7 @@ test-arm64: $(VENV)/.ready ## The runtime's suite and answers on arm64, emulated
 test-nvidia: $(VENV)/.ready ## NVIDIA's real packages on a machine without a GPU: what is there, built, and refused
 	tools/test_nvidia.sh
 
-test-cluster: $(VENV)/.ready ## The examples for clusters on Ray and Dask, two workers each on this machine
+test-cluster: $(VENV)/.ready ## The examples for clusters on Ray, Dask and Spark, two workers each on this machine
 	tools/test_cluster.sh
 
 ops: $(VENV)/.ready ## The operators for int8-native, compiled into the environment; needs a C++17 compiler

@@ -38,9 +38,7 @@ def figures(record: dict[str, Any]) -> dict[str, str]:
         f"their cost at {PRICE} USD per core hour": f"{hours * PRICE:.3f} USD",
         "peak memory of all processes": f"{memory['peak_mb']:,.0f} MB",
         "first half, last half": f"{memory['peak_first_half_mb']:,.0f} MB, {memory['peak_last_half_mb']:,.0f} MB",
-        f"killed with -9 {len(record['killed_after_seconds'])} times": "same bytes"
-        if record["same_bytes"]
-        else "DIFFER",
+        f"killed -9 {len(record['killed_after_seconds'])} times": "same bytes" if record["same_bytes"] else "DIFFER",
     }
 
 

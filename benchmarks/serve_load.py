@@ -223,7 +223,9 @@ async def measure_beside_long(
     """The p99 of short requests without and with a client beside them that asks for much at once."""
     server = await Server.start(bundle, variant)
     alone, beside, asked_long = Tally(), Tally(), Tally()
-    long_texts: Sequence[str] = [(" ".join(texts) * LONG_TEXT)[at : at + LONG_TEXT] for at in range(LONG_TEXTS)]
+    joined = " ".join(texts)
+    joined *= (LONG_TEXTS + LONG_TEXT) // len(joined) + 1
+    long_texts: Sequence[str] = [joined[at : at + LONG_TEXT] for at in range(LONG_TEXTS)]
     try:
         for _ in range(TURNS):
             alone.add(await _ask_for(server.port, connections, texts, seconds / 2 / TURNS))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The examples for clusters on Ray and Dask, two workers each on this machine, in an environment below .cache/cluster
+# The examples for clusters on Ray, Dask and Spark, two workers each on this machine, in an environment below .cache/cluster
 # that has no torch. Skipped, which is said, where the package index has no such packages for this machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."

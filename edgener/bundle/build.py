@@ -12,8 +12,10 @@ import edgener
 from edgener.checkpoint import Checkpoint
 from edgener.parity.compare import ParityReport
 from edgener_exporters.variants import Variant
+from edgener_runtime.base.printable import unsafe_character
 from edgener_runtime.bundle.manifest import MANIFEST, FileEntry, Manifest, Proof, VariantEntry
 from edgener_runtime.bundle.verify import file_entry
+from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.cpu import isa
 
 from .tokenizer import tokenizer_settings
@@ -30,10 +32,20 @@ def model_file(folder: Path, variant: Variant) -> Path:
 def draft_manifest(
     checkpoint: Checkpoint, variants: Sequence[Variant], folder: Path, provenance: dict[str, Any]
 ) -> Manifest:
-    """The manifest of a bundle that has its models and tokenizer, before the measurement of parity."""
+    """The manifest of a bundle that has its models and tokenizer, before the measurement of parity.
+
+    Raises UserInputError for names that devices refuse.
+    """
+    labels = checkpoint.label_set
+    for name in (checkpoint.path.name, *labels.names):
+        if found := unsafe_character(name):
+            raise UserInputError(
+                f"the name {name!r} of the checkpoint or of one of its labels has the character {found}",
+                "Rename it without control characters and bidirectional overrides: devices refuse them.",
+            )
     settings = tokenizer_settings(checkpoint, model_file(folder, variants[0]))
     entries = tuple(_variant_entry(variant, folder) for variant in variants)
-    labels, files = checkpoint.label_set, (file_entry(folder, folder / settings.file),)
+    files = (file_entry(folder, folder / settings.file),)
     return Manifest(
         edgener.__version__, checkpoint.path.name, labels.names, settings, entries, files, provenance,
         scheme=labels.scheme, outside=labels.outside, ignored_labels=labels.ignored,

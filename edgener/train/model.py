@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
     if base := base_folder(Path(source)):
         raise UserInputError(f"{source} is an adapter; training starts from a whole model", f"Name its base: {base}")
     try:
+        before = dict(AutoConfig.from_pretrained(source, trust_remote_code=False).id2label)
         settings = AutoConfig.from_pretrained(
             source,
             num_labels=len(labels),
@@ -50,6 +51,8 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
             "Name a model folder, package:NAME/FOLDER or a hub id.",
         ) from error
     _refuse_parts(model, loading, source)
+    if not loading["missing_keys"]:
+        _follow_labels(model, before, labels)
     if config.case_channel:
         _add_case_channel(model)
     _freeze(model, config)
@@ -91,6 +94,26 @@ def _refuse_parts(model: Any, loading: dict[str, Any], source: str) -> None:
             f"{source} has {len(lost)} of the encoder's weights missing or in other shapes: {', '.join(lost[:3])}",
             "Copy the model again; config.json and the weights must belong together.",
         )
+
+
+def _follow_labels(model: Any, before: Mapping[int, str], labels: Sequence[str]) -> None:
+    """Give each label the row of the head that it had in the model's own order, `before`; a new label starts anew.
+
+    Left alone, each row would start as that of whichever label had its place before.
+    """
+    import torch
+
+    places = {name: place for place, name in before.items()}
+    if len(before) != len(labels) or not places.keys() & set(labels):
+        return
+    head = model.classifier
+    with torch.no_grad():
+        old = {name: parameter.clone() for name, parameter in head.named_parameters()}
+        model._init_weights(head)
+        for place, label in enumerate(labels):
+            for name, parameter in head.named_parameters():
+                if label in places:
+                    parameter[place] = old[name][places[label]]
 
 
 def _set_dropout(settings: Any, dropout: float | None) -> None:

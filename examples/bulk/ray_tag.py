@@ -21,14 +21,18 @@ def main() -> None:
     parser.add_argument("results", help="folder for Parquet files")
     parser.add_argument("--address", help="of the cluster [default: a new one on this machine]")
     parser.add_argument("--text-column", default="text")
+    parser.add_argument("--variant", default="auto", help="of the bundle")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
 
     ray.init(address=options.address, log_to_driver=False)
     texts = ray.data.read_parquet(options.texts)
     tagged = texts.map_batches(
-        BatchTagger, fn_constructor_args=(options.bundle, options.text_column), batch_size=512,
-        batch_format="pyarrow", concurrency=options.workers, num_cpus=1,
+        BatchTagger,
+        fn_constructor_kwargs={
+            "bundle": options.bundle, "text_column": options.text_column, "variant": options.variant,
+        },
+        batch_size=512, batch_format="pyarrow", concurrency=options.workers, num_cpus=1,
     )  # fmt: skip
     tagged.write_parquet(options.results)
     print(f"{options.results}: {ray.data.read_parquet(options.results).count()} rows")  # noqa: T201

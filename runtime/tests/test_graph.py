@@ -91,6 +91,13 @@ WRONG: dict[str, tuple[Change, str]] = {
         lambda data: data.replace(*position_table(data, 8)),
         "has embeddings for 8 positions; the manifest's max_length is 64",
     ),
+    "a weight of a terabyte": (
+        added([GRAPH], message(WEIGHT, varint(1, 2**38), varint(2, 1), text(8, "large"))),
+        "has the sizes [274877906944] for the weight 'large', and ",
+    ),
+    "a weight of less than nothing": (
+        added([GRAPH], message(WEIGHT, varint(1, -1), varint(2, 1), text(8, "small"))), "for the weight 'small', and ",
+    ),
     "no graph": (lambda data: encode([field for field in decode(data) if field.number != GRAPH]), "there is no graph"),
     "half a graph": (lambda data: data[: len(data) // 2], "does not end within its message"),
     "nothing": (lambda data: b"", "there is no graph in it"),

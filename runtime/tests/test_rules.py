@@ -24,7 +24,6 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "a blank label": ((), {"labels": ["O", " "]}, '.labels[1]: found " ", expected a name'),
     "no variants": ((), {"variants": []}, ".variants: found [], expected at least one"),
     "a variant twice": (("variants", 0), {"name": "fp32"}, '.variants[1]: found "fp32", expected another name'),
-    "no name": ((), {"name": ""}, '.name: found "", expected a name'),
     "no length": (("tokenizer",), {"max_length": 0}, ".tokenizer.max_length: found 0, expected 1 to"),
     "a huge length": (("tokenizer",), {"max_length": 10**40}, ".tokenizer.max_length: found 1000"),
     "a negative stride": (("tokenizer",), {"stride": -1}, ".tokenizer.stride: found -1, expected 0 to"),
@@ -93,6 +92,18 @@ def test_json_with_two_meanings_or_none_is_refused(name: str, copy: Path) -> Non
     with pytest.raises(BundleError) as raised:
         read_manifest(copy)
     assert expected in raised.value.message and "manifest.json is damaged" in raised.value.message
+
+
+def test_a_file_with_two_entries_that_differ_is_refused(copy: Path) -> None:
+    record = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
+    (entry,) = (entry for entry in record["files"] if entry["path"] == "tokenizer.json")
+    record["files"].append(entry)
+    (copy / "manifest.json").write_text(json.dumps(record))
+    read_manifest(copy)  # the same again
+    record["files"].append(entry | {"sha256": "0" * 64})
+    (copy / "manifest.json").write_text(json.dumps(record))
+    with pytest.raises(BundleError, match=r"the entry of tokenizer\.json: found .*, expected one entry"):
+        read_manifest(copy)
 
 
 @pytest.mark.parametrize("field", json.loads((Path(__file__).parent / "bundle" / "manifest.json").read_text("utf-8")))

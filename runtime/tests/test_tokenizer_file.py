@@ -48,6 +48,10 @@ WRONG: dict[str, tuple[Change, str]] = {
     "no vowels": (lambda t: t.update(pre_tokenizer=splitting({"String": "e"}, "Removed")), "drops the character 'e'"),
     "nothing is left": (lambda t: t.update(normalizer=replacing({"Regex": ".*"}, "")), "it drops the character 'T'"),
     "subwords left out at random": (lambda t: t["model"].update(type="BPE", dropout=0.3), "leaves out merges"),
+    "ids of another model": (
+        lambda t: t["model"].update(vocab={token: number + 1000 for token, number in t["model"]["vocab"].items()}),
+        "tokenizer.json have the ids ",
+    ),
     "words without an end": (
         lambda t: t["model"].update(max_input_chars_per_word=2**40), "divides words of up to 1099511627776 characters",
     ),
@@ -81,8 +85,9 @@ def test_a_tokenizer_that_cannot_be_used_is_refused(
     with pytest.raises(BundleError) as raised:
         TokenClassifier.load(copy, "cpu", "fp32")
     assert expected in raised.value.message and "tokenizer.json" in raised.value.message and raised.value.hint
-    done = run("predict", copy, "oil leak")
-    assert (done.code, done.out) == (5, "") and done.err.startswith("error: ")
+    for command in (["verify", copy], ["predict", copy, "oil leak"]):
+        done = run(*command)
+        assert (done.code, done.out) == (5, "") and done.err.startswith("error: ")
 
 
 def test_the_padding_must_be_a_subword(edit: Callable[..., Path]) -> None:

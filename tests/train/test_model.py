@@ -30,6 +30,31 @@ def test_the_head_has_the_data_s_labels_whatever_the_model_had(tiny: Path) -> No
     assert trained_names(model) == {name for name, _ in model.named_parameters()}
 
 
+@pytest.mark.parametrize("other", [LABELS[::-1], ("O", "I-STAR", "B-MOON", "I-PLANET", "B-PLANET")])
+def test_a_head_that_was_trained_before_follows_the_names_of_its_labels(
+    tiny: Path, tmp_path: Path, other: tuple[str, ...]
+) -> None:
+    import torch
+
+    before = load_model(str(tiny), LABELS, TrainConfig())
+    before.save_pretrained(tmp_path)
+    after = load_model(str(tmp_path), other, TrainConfig())
+    ids = torch.tensor([[5, 6, 7]])
+    old, new = (model.eval()(input_ids=ids).logits for model in (before, after))
+    for label in set(other) & set(LABELS):
+        torch.testing.assert_close(new[..., other.index(label)], old[..., LABELS.index(label)])
+
+
+def test_a_head_of_the_same_labels_stays_and_one_of_other_labels_only_keeps_its_size(
+    tiny: Path, tmp_path: Path
+) -> None:
+    before = load_model(str(tiny), LABELS, TrainConfig())
+    before.save_pretrained(tmp_path)
+    for labels in (LABELS, ("a", "b", "c", "d", "e")):
+        after = load_model(str(tmp_path), labels, TrainConfig())
+        assert (after.classifier.weight == before.classifier.weight).all()
+
+
 @pytest.mark.parametrize(("width", "expected"), [(32, 1e-3), (384, 2e-4), (768, 5e-5), (1024, 2e-5)])
 def test_small_encoders_get_larger_steps(tiny: Path, width: int, expected: float) -> None:
     model = load_model(str(tiny), LABELS, TrainConfig())

@@ -103,7 +103,7 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
     if job.mode == NEW:
         _check_free(job.paths, unfinished)
     for source in sources:
-        source.format.check(source.path, job.spec)
+        _check_source(source, job.spec)
     described = {
         "spec": to_dict(job.spec),
         "bundle": _bundle_hash(Path(job.spec.bundle)),
@@ -114,6 +114,13 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
         journal.close()
     remove(job.paths.state)
     return summary
+
+
+def _check_source(source: SourceFile, spec: TagSpec) -> None:
+    try:
+        source.format.check(source.path, spec)
+    except OSError as error:
+        raise UserInputError(f"cannot read {source.path}: {error.strerror}", "Check its permissions.") from None
 
 
 def _bundle_hash(bundle: Path) -> str:
@@ -218,13 +225,12 @@ class _Run:
         return str(paths.rejects) if has_rejects else None
 
     def _join_rejects(self, out: Path) -> bool:
+        parts = [self._journal.part(number) for number, chunk in sorted(self._journal.done.items()) if chunk.rejected]
         with out.open("wb") as file:
-            for chunk in sorted(self._journal.done.values(), key=lambda chunk: chunk.number):
-                if chunk.rejected:
-                    file.write(self._journal.part(chunk.number).with_suffix(REJECTS).read_bytes())
-            size = file.tell()
+            for part in parts:
+                file.write(part.with_suffix(REJECTS).read_bytes())
         sync(out)
-        return size > 0
+        return bool(parts)
 
     def _summary(self, seconds: float, restarts: int, rejects: str | None, engine: dict[str, str]) -> TagSummary:
         done = sorted(self._journal.done.values(), key=lambda chunk: chunk.number)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from edgener_runtime.decoding.entity import Decoding
 
-MAX_CHARACTERS = 1_000_000  # of a text: to tokenise it takes about 250 MB
+MAX_CHARACTERS = 1_000_000  # of a text: to tag it takes up to 600 MB
 ROWS_AT_ONCE = 512  # of a chunk, sorted by length and run in batches; what is repeated after a kill
 
 

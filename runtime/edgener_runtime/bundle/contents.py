@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from .wire import Data
 # has its type behind the name.
 _POSITIONS = re.compile(r"(?:.*\.)?embeddings\.position_embeddings\.weight(?:/int8)?")
 _SUBWORDS = re.compile(r"(?:.*\.)?embeddings\.word_embeddings\.weight(?:/int8)?")
+_NUMBERS_PER_BYTE = 8  # of the smallest type
 _HINT = "Copy the bundle again, or export it again: edgener export"
 
 
@@ -31,8 +34,15 @@ def require_graph(path: Path, data: Data, manifest: Manifest) -> None:
         interface = read_interface(data)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read as an ONNX graph: {error}", _HINT) from None
-    for fault in _graph_faults(interface, manifest):
+    for fault in chain(_weight_faults(interface, len(data)), _graph_faults(interface, manifest)):
         raise BundleError(f"{path} {escaped(fault)}", _HINT)
+
+
+def _weight_faults(graph: GraphInterface, size: int) -> Iterator[str]:
+    """Weights that the file is too small for; onnxruntime would report that the memory is."""
+    for name, sizes in graph.weights.items():
+        if math.prod(sizes) > _NUMBERS_PER_BYTE * size:
+            yield f"has the sizes {list(sizes)} for the weight {name!r}, and {size} bytes in all"
 
 
 def _graph_faults(graph: GraphInterface, manifest: Manifest) -> Iterator[str]:

@@ -17,6 +17,7 @@ from edgener_runtime.version import version_numbers
 Manifest: TypeAlias = Any
 TokenizerSettings: TypeAlias = Any
 VariantEntry: TypeAlias = Any
+FileEntry: TypeAlias = Any
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _MOST_LEVELS = 64  # of brackets
@@ -80,14 +81,20 @@ Fault = tuple[str, Any, str]
 def _faults(manifest: Manifest) -> Iterator[Fault]:
     yield from _names("labels", manifest.labels)
     yield from _names("variants", [entry.name for entry in manifest.variants])
-    if not manifest.name.strip():
-        yield "name", manifest.name, "a name"
     yield from _tokenizer_faults(manifest.tokenizer)
     for index, entry in enumerate(manifest.variants):
         yield from _variant_faults(f"variants[{index}]", entry)
-    for index, file in enumerate((*manifest.files, *(entry.file for entry in manifest.variants))):
+    yield from _file_faults([*manifest.files, *(entry.file for entry in manifest.variants)])
+
+
+def _file_faults(files: Sequence[FileEntry]) -> Iterator[Fault]:
+    listed: dict[str, FileEntry] = {}
+    for file in files:
+        where = f"the entry of {file.path}"
         if not _SHA256.fullmatch(file.sha256) or not 0 <= file.size < 2**63:
-            yield f"file {index} ({file.path})", [file.sha256, file.size], "a SHA-256 of 64 hex digits and a size"
+            yield where, [file.sha256, file.size], "a SHA-256 of 64 hex digits and a size"
+        if listed.setdefault(file.path, file) != file:
+            yield where, [file.sha256, file.size], "one entry, or the same again"
 
 
 def _names(where: str, names: Sequence[str]) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener_runtime.base.printable import escaped
-from edgener_runtime.errors import BundleError
+from edgener_runtime.errors import BundleError, DeviceError
 
 from .contents import require_json
 from .manifest import Manifest
@@ -91,7 +91,10 @@ def _is_plain_part(part: Any) -> bool:
 
 
 def _try(path: Path, data: bytes) -> None:
-    """Let a child process divide texts. Raises BundleError where it does not come back with subwords."""
+    """Let a child process divide texts.
+
+    Raises BundleError where it does not come back with subwords, DeviceError where no process can be started.
+    """
     import os
     import subprocess
 
@@ -105,7 +108,9 @@ def _try(path: Path, data: bytes) -> None:
     except subprocess.TimeoutExpired:
         raise BundleError(f"{path}: its tokenizer does not end within {TRIAL_SECONDS:g} s with a text", _HINT) from None
     except OSError as error:
-        raise BundleError(f"{path}: its tokenizer cannot be tried: {error.strerror}", _HINT) from None
+        raise DeviceError(
+            f"{path}: its tokenizer cannot be tried in a process of its own: {error.strerror}", "Free some memory."
+        ) from None
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = lines[-1] if lines else "it did not say why"

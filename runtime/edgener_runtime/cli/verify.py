@@ -17,15 +17,17 @@ from .console import write_line
 def verify(bundle: Path, as_json: bool) -> None:
     """Check that every file of BUNDLE is there and unchanged.
 
-    Exit 5: a file is missing, changed or not listed.
+    Exit 5: a file is missing, changed, not listed, or does not fit the manifest.
 
     \b
     Example:
       edgener-runtime verify out/bundle
     """
     from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.text.tokenize import TextTokenizer
 
     manifest = verify_bundle(bundle)
+    TextTokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer)  # raises where no text can be divided
     if as_json:
         write_line(escaped(manifest.to_json().rstrip("\n")))
         return

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from edgener_runtime.base.memory import require_memory
 from edgener_runtime.base.printable import escaped
 from edgener_runtime.bundle.manifest import TokenizerSettings
-from edgener_runtime.bundle.tokenizer_trial import fault_of
+from edgener_runtime.bundle.tokenizer_trial import PLAIN_TEXT, fault_of
 from edgener_runtime.errors import BundleError, TextError
 
 from .casing import case_classes
@@ -59,18 +59,24 @@ class TextTokenizer:
         self._unknown = _unknown_id(self._tokenizer)
         self._embeddings = sys.maxsize if settings.embeddings is None else settings.embeddings
         self.prefix, self.suffix = _special_tokens(self._tokenizer)
-        if max([*self.prefix, *self.suffix], default=0) >= self._embeddings:
-            raise BundleError(
-                f"the special tokens of {file} have the ids {[*self.prefix, *self.suffix]}, and the model has "
-                f"embeddings for the ids 0 to {self._embeddings - 1}",
-                NO_EMBEDDING,
-            )
+        self._require_embeddings(file)
         self.size = settings.max_length - len(self.prefix) - len(self.suffix)
         if self.size < 1 or settings.stride < 0:
             raise BundleError(
                 f"a maximum length of {settings.max_length} and a stride of {settings.stride} subwords give no windows",
                 "Export the bundle again.",
             )
+
+    def _require_embeddings(self, file: Path) -> None:
+        """Raise BundleError where every text, or a plain one, has ids that the model has no embedding for."""
+        plain = self._tokenizer.encode(PLAIN_TEXT, add_special_tokens=False).ids
+        for what, ids in (("special tokens", [*self.prefix, *self.suffix]), ("subwords of a plain sentence", plain)):
+            if max(ids, default=0) >= self._embeddings:
+                raise BundleError(
+                    f"the {what} of {file} have the ids {str(ids)[:60]}, and the model has "
+                    f"embeddings for the ids 0 to {self._embeddings - 1}",
+                    NO_EMBEDDING,
+                )
 
     def encode(self, texts: Sequence[str]) -> list[Subwords]:
         """Subwords of each text, without truncation; a lone surrogate is read as U+FFFD.

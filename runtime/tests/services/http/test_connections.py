@@ -119,6 +119,17 @@ def test_a_header_a_pause_and_a_body_have_their_time(bundle: Path) -> None:
         assert b"the body came with less than 1000 bytes per second in 5 s" in starved
 
 
+def test_no_part_of_an_answer_waits_until_the_client_has_confirmed_the_one_before(server: Running) -> None:
+    """A client confirms after 40 ms if it has nothing to send meanwhile."""
+    seconds = []
+    with httpx.Client() as client:
+        for _ in range(50):
+            began = time.monotonic()
+            assert client.get(f"{server.url}/healthz").status_code == 200
+            seconds.append(time.monotonic() - began)
+    assert sorted(seconds)[10] < 0.03, seconds  # the kernel lets the first few confirm at once
+
+
 def test_who_does_not_read_its_answers_is_disconnected(bundle: Path) -> None:
     """Requests one behind the other, whose answers fill every buffer on the way."""
     with serving(bundle, "--idle-timeout", 0.5) as own, connections(own, 1) as (connection,):

@@ -55,7 +55,8 @@ def open_listener(host: str, port: int, token: str | None, tls: TlsFiles | None 
             "Give one with --token-file FILE or EDGENER_TOKEN, or listen on 127.0.0.1.",
         )
     context = _tls_context(tls) if tls else None
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small writes at once on sockets that name the protocol, and those accepted name that of this one
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
