@@ -18,6 +18,7 @@ from edgener_runtime.bulk.cli import tag as command
 from edgener_runtime.bulk.journal import JOURNAL
 from edgener_runtime.bulk.progress import ProgressLine, describe, duration
 from edgener_runtime.bulk.run import TagProgress
+from edgener_runtime.cli.options import LoadOptions
 from edgener_runtime.errors import StorageError
 
 from .conftest import write_lines
@@ -91,6 +92,14 @@ def test_a_disk_that_is_full_says_how_to_continue(
     done = run("tag", bundle, tmp_path / "in.csv", "--out", tmp_path / "o.csv")
     assert done.code == 1 and "No space left" in done.err
     assert "continue: edgener-runtime tag b in.csv --out o.csv --resume" in done.err
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "workers"), [("cpu", 1, 8), ("auto", 3, 2), ("cpu", 16, 1), ("cuda", 1, 1)]
+)
+def test_workers_by_default(device: str, threads: int, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "usable_cores", lambda: 8)
+    assert command._default_workers(LoadOptions(device, "auto", threads, False)) == workers
 
 
 def test_wrong_calls(bundle: Path, run: Run, tmp_path: Path) -> None:

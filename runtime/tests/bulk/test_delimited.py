@@ -25,6 +25,7 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
+@pytest.mark.compat
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_rows_keep_their_bytes(end: bytes, tag_file: TagFile, tmp_path: Path) -> None:
     rows = [b'1,"Pump, ""P-1""' + end + b'leaks",""', b" 2 ,valve,", b'3,"",caf\xe9', b'"4",x\xff,y']
@@ -69,6 +70,7 @@ def test_a_byte_order_mark_and_tabs(tag_file: TagFile, tmp_path: Path) -> None:
     assert rows_of(done.data, "\t")[1][:2] == ["1", 'a, "b"']
 
 
+@pytest.mark.compat
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -41,6 +41,7 @@ def test_an_object_keeps_its_bytes(line: bytes, tag_file: TagFile, tmp_path: Pat
     assert data.startswith(line.strip()[:-1].rstrip() + b', "entities": [') and data.endswith(b"]}\n")
 
 
+@pytest.mark.compat
 def test_what_cannot_be_tagged_is_listed(tag_file: TagFile, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_bytes(

@@ -67,6 +67,7 @@ def undisturbed(tag_job: RunJob, source: Path, whole: dict[str, bytes]) -> bytes
     return whole["bytes"]
 
 
+@pytest.mark.compat
 def test_a_job_is_in_order_and_leaves_nothing_else(tag_job: RunJob, source: Path, tmp_path: Path) -> None:
     done = tag_job(source, workers=2)
     assert done and (done.rows, done.texts, done.rejected, done.files) == (2048, 2048, 0, 1)
@@ -125,6 +126,7 @@ def test_a_job_whose_end_was_disturbed_is_resumed(
     assert tag_job(source, mode=RESUME) is None and not OutputPaths(out).state.exists()
 
 
+@pytest.mark.compat
 def test_a_worker_that_dies_is_replaced_and_its_chunk_repeated(
     tag_job: RunJob, source: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -219,6 +221,23 @@ def test_what_is_in_the_way_is_refused(
     with pytest.raises(UserInputError, match=message):
         tag_job(tmp_path / source, tmp_path / out)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_pipe_is_refused(tag_job: RunJob, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "in.jsonl")
+    with pytest.raises(UserInputError, match=r"in\.jsonl is not a regular file"):
+        tag_job(tmp_path / "in.jsonl")
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    tag_job: RunJob, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserInputError, match=r"cannot read .*in\.jsonl: Permission denied"):
+        tag_job(source)
 
 
 def test_two_processes_do_not_write_one_result(tag_job: RunJob, source: Path, tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ class UnfinishedError(EdgenerError):
     help="Add a list of entities, IOB2 tags of tokens, or one row per entity.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Processes, each with the model [default: cores by threads]."
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes, each with the model [default: one per core; one on a GPU that --device names].",
 )
 @click.option(
     "--max-characters",
@@ -95,13 +97,17 @@ def tag(
         decoding.aggregation, decoding.strict, dict(decoding.thresholds), decoding.offsets, max_characters,
     )  # fmt: skip
     mode = RESUME if resume else OVERWRITE if overwrite else NEW
-    workers = workers or max(1, usable_cores() // (load.threads or 1))
-    summary = _run(BulkJob(spec, source, OutputPaths(out), form, workers, mode))
+    summary = _run(BulkJob(spec, source, OutputPaths(out), form, workers or _default_workers(load), mode))
     if summary is None:
         click.echo(f"{out} is complete; there is nothing to resume", err=True)
         return
     _print(summary, as_json)
     _report_losses(summary)
+
+
+def _default_workers(load: LoadOptions) -> int:
+    """A worker per core with its threads, and a single one on a device that they would share."""
+    return max(1, usable_cores() // (load.threads or 1)) if load.device in (AUTO, "cpu") else 1
 
 
 def _run(job: BulkJob) -> TagSummary | None:
