@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -138,7 +139,7 @@ def encoder_layer(
         [x[:0]]
         + [
             attention(query[start:end], key[start:end], value[start:end], heads)
-            for start, end in zip(offsets, offsets[1:], strict=False)
+            for start, end in pairwise(offsets)
             if end > start
         ]
     )
