@@ -131,7 +131,7 @@ def layer_norm(x: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats
 def encoder_layer(
     x: Floats, offsets: NDArray[np.int64], layer: Layer, heads: int, epsilon: float = 1e-12, activation: str = "gelu"
 ) -> Floats:
-    """One post-LayerNorm encoder layer over sequences laid end to end; sequence s is rows offsets[s] to offsets[s + 1]."""
+    """One post-LayerNorm encoder layer over sequences laid end to end, sequence s from offsets[s] to offsets[s + 1]."""
     hidden = x.shape[1]
     width = len(layer.qkv.scale) // 3
     query, key, value = (product(x, layer.qkv)[:, start : start + hidden] for start in (0, width, 2 * width))
