@@ -65,8 +65,9 @@ def layer_model(layers: Sequence[Layer], heads: int, epsilon: float = 1e-12, act
 
 def open_session(model: bytes, threads: int = 1) -> Any:
     """A session that knows the operators."""
-    import edgener_ops
     import onnxruntime
+
+    import edgener_ops
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

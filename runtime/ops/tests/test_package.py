@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 
-import edgener_ops
 import pytest
+
+import edgener_ops
 
 TILES = {"avx512_vnni": ("zmm", 24), "avx_vnni": ("ymm", 12), "avx2": ("ymm", 6)}
 """The registers that the largest tile of each set sums up in."""
