@@ -43,7 +43,8 @@ class Tuning:
 
     A batch alone runs with `threads`, which spin between tasks if `spinning`; where several batches wait, `workers` run
     at once with `threads_each`. A batch has at most `batch_subwords` padded subwords. The default gives one batch all
-    cores that this process may use, or each of several batches one core.
+    cores that this process may use, or each of several batches one core. With `by_length`, a batch alone runs with
+    `threads_each` where that is faster at its length, which is found out in use.
     """
 
     threads: int = field(default_factory=usable_cores)
@@ -51,6 +52,7 @@ class Tuning:
     batch_subwords: int = SUBWORDS_AT_ONCE
     spinning: bool = True
     threads_each: int = 1
+    by_length: bool = False
 
     @classmethod
     def of(cls, threads: int) -> Tuning:
@@ -60,7 +62,8 @@ class Tuning:
     def __str__(self) -> str:
         several = f"{self.workers} runs at once of {self.threads_each} each, " if self.workers > 1 else ""
         alone = " alone" if several else ""
-        return f"{self.threads} threads per run{alone}, {several}{self.batch_subwords} subwords per run"
+        few = f"{self.threads_each} or " if self.by_length and self.threads != self.threads_each else ""
+        return f"{few}{self.threads} threads per run{alone}, {several}{self.batch_subwords} subwords per run"
 
 
 @dataclass(frozen=True)
