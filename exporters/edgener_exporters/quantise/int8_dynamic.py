@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgener_exporters.graph.attentions import find_attentions
 from edgener_exporters.graph.graph import Emit, Rewriting, open_graph, weights_of
 from edgener_exporters.graph.roles import Product
 
-from .fused_attention import find_attentions, fused
+from .fused_attention import fused
 from .int8 import int8_weight, quantize_products
 
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     Feeds = dict[str, NDArray[np.int64]]
     Logits = NDArray[np.float32]
 
+IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+"""The graph's inputs for padded batches, each (rows, subwords)."""
+POSITIONS, OFFSETS = "position_ids", "offsets"
+"""Further inputs of a graph for ragged batches: (subwords,), and (sequences + 1,)."""
+UNNUMBERED = "edgener.unnumbered"
+"""In a graph's metadata: `BatchShapes.unnumbered`."""
 SUBWORDS_AT_ONCE = 256  # padded subwords of one run; with more, activations outgrow the cache of a core
 # Lengths that single texts are padded to on a GPU, each warmed up and captured as a graph: more of them take memory,
 # fewer waste time on padding.
@@ -71,11 +77,14 @@ class BatchShapes:
     """The batches that a session takes: onnxruntime any, an engine those of its profiles.
 
     `lengths` are those that batches are padded to, () for any; each of `batches` is `(most rows, shortest, longest)`,
-    () for any.
+    () for any. `ragged` batches are not padded: their sequences lie end to end. Subwords with the id `unnumbered` have
+    no position of their own.
     """
 
     lengths: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, int], ...] = ()
+    ragged: bool = False
+    unnumbered: int | None = None
 
     def padded(self, subwords: int) -> int:
         """The smallest length that the subwords fit in; where none does, their number, which the session refuses."""

@@ -10,11 +10,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edgener_runtime.backends.base import BatchShapes, Model, Session, Tuning
+from edgener_runtime.backends.base import MASK, BatchShapes, Model, Session, Tuning
 from edgener_runtime.backends.open import open_session
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ParityError
 
 from .fair_queue import FairQueue
+from .ragged import padded, unpadded
 from .threads_by_length import ThreadsByLength
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Engine:
         return (*self.session.notes, *self._notes, *(self._by_length.notes if self._by_length else ()))
 
     def run(self, inputs: Feeds) -> Logits:
-        """The graph's logits (rows, subwords, labels) for its inputs, each (rows, subwords).
+        """The graph's logits for its inputs: (rows, subwords, labels) for a padded batch, each (rows, subwords).
 
         Raises BundleError where the number of labels is not the manifest's, ParityError where a logit is not finite.
         """
@@ -117,6 +118,9 @@ class Engine:
             future.set_exception(error)
 
     def _run_on(self, session: Session, inputs: Feeds) -> Logits:
+        if session.shapes.ragged and MASK in inputs:
+            logits = self._checked(session.run(unpadded(inputs, session.shapes.unnumbered)))
+            return padded(logits, inputs[MASK])
         return self._checked(_run_in_parts(session, inputs))
 
     def _checked(self, logits: Logits) -> Logits:

@@ -15,11 +15,12 @@ from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.base.memory import require_memory
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, TextError
 from edgener_runtime.machine.devices import CPU, Device
+from edgener_runtime.machine.operators import operators_library, operators_note
 
 from .cuda_graphs import REFUSED, GraphedRuns
 from .io_binding import OUTPUT, run_with_io_binding
 from .library import load_onnxruntime
-from .options import CACHE, GRAPHS, provider_options
+from .options import CACHE, GRAPHS, provider_options, ragged_shapes
 
 if TYPE_CHECKING:
     from edgener_runtime.backends.base import Feeds, Logits
@@ -46,11 +47,15 @@ class OnnxSession:
         self.library = f"onnxruntime {onnxruntime.__version__}"
         self.shapes, options = provider_options(model, device)
         self.notes: tuple[str, ...] = ()
+        if model.variant.requirements.operators:
+            self.notes = (operators_note(),)
         log = _preload(onnxruntime) if device.provider != CPU else ""
         self._session: Any
         self._session, no_graphs = _create(onnxruntime, model, device, tuning, options)
         if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
             raise ProviderError(_fallback(device.provider, self.provider, log), _install_command(device))
+        if model.variant.requirements.operators:
+            self.shapes = ragged_shapes(self._session)
         self._graphs: GraphedRuns | None = None
         # a method of this object would keep it, and the model with it, until the garbage collector comes by
         run = _run if device.provider == CPU else run_with_io_binding
@@ -141,6 +146,8 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
     # without it, threads spin on after a run, and take a core from other work
     settings.add_session_config_entry("session.force_spinning_stop", "1")
+    if model.variant.requirements.operators:
+        settings.register_custom_ops_library(str(operators_library()))
     # where a run fails or graphs are refused, the exception or `notes` say so, and no line on stderr is needed
     settings.log_severity_level = _NOTHING if GRAPHS in options or device.provider == CPU else _ERRORS_ONLY
     try:
