@@ -1,0 +1,45 @@
+// Sums of products by vpdpbusd on 256 bits: tiles of up to 6 rows and 1 panel, 12 registers of sums.
+#pragma once
+#include <immintrin.h>
+
+namespace edgener {
+namespace {
+struct Dot {
+  static constexpr int ROWS = 6, PANELS = 1;
+  static constexpr size_t BYTES_PER_ELEMENT = 1;
+  static constexpr int32_t OFFSET = 0;  // activations lie as U8
+
+  static void write(uint8_t* row, size_t at, Integers q) {
+    auto words = _mm256_permute4x64_epi64(_mm256_packus_epi32(q.low, q.high), 0xd8);
+    auto bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128((__m128i*)(row + at), bytes);
+  }
+
+  template <int R, int P>
+  __attribute__((noinline)) static void tile(const uint8_t* rows, size_t stride, const int8_t* weights, size_t,
+                                             size_t groups, int32_t* sums) {
+    __m256i sum[R][2];
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    const uint8_t* base[2] = {rows, rows + 3 * stride};
+    for (size_t at = 0; at < groups * 4; at += 4, weights += 64) {
+      const __m256i left = _mm256_loadu_si256((const __m256i*)weights);
+      const __m256i right = _mm256_loadu_si256((const __m256i*)(weights + 32));
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) {
+        int32_t four;
+        __builtin_memcpy(&four, base[r / 3] + at + r % 3 * stride, 4);
+        const __m256i activation = _mm256_set1_epi32(four);
+        sum[r][0] = _mm256_dpbusd_avx_epi32(sum[r][0], activation, left);
+        sum[r][1] = _mm256_dpbusd_avx_epi32(sum[r][1], activation, right);
+      }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
+      _mm256_storeu_si256((__m256i*)(sums + r * 16), sum[r][0]);
+      _mm256_storeu_si256((__m256i*)(sums + r * 16 + 8), sum[r][1]);
+    }
+  }
+};
+}  // namespace
+}  // namespace edgener

@@ -1,0 +1,25 @@
+// Sums of products one by one: the reference for every other Dot.
+#pragma once
+
+namespace edgener {
+namespace {
+struct Dot {
+  static constexpr int ROWS = 1, PANELS = 1;
+  static constexpr size_t BYTES_PER_ELEMENT = 1;
+  static constexpr int32_t OFFSET = 0;
+
+  static void write(uint8_t* row, size_t at, Integers q) {
+    for (int i = 0; i < 16; ++i) row[at + i] = uint8_t(q.v[i]);
+  }
+
+  template <int R, int P>
+  static void tile(const uint8_t* row, size_t, const int8_t* weights, size_t, size_t groups, int32_t* sums) {
+    for (int channel = 0; channel < 16; ++channel) sums[channel] = 0;
+    for (size_t group = 0; group < groups; ++group)
+      for (int channel = 0; channel < 16; ++channel)
+        for (int i = 0; i < 4; ++i)
+          sums[channel] += int32_t(row[group * 4 + i]) * weights[(group * 16 + channel) * 4 + i];
+  }
+};
+}  // namespace
+}  // namespace edgener

@@ -1,0 +1,14 @@
+// AVX-VNNI: x86-64 without AVX-512, from 2021 on.
+#include "../lanes/avx2.h"
+#include "../dot/avx_vnni.h"
+#include "../steps.h"
+#include "sets.h"
+
+namespace edgener {
+namespace {
+bool supported() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avxvnni");
+}
+}  // namespace
+const Kernels AVX_VNNI = table("avx-vnni", supported);
+}  // namespace edgener
