@@ -38,10 +38,9 @@ def operators_library() -> Path:
 
 
 def operators_note() -> str:
-    """The version of the package and the instruction set that its kernels use."""
-    from importlib.metadata import version
-
-    return f"operators of {PACKAGE} {version(PACKAGE)} with {_package().instruction_sets()[0]}"
+    """The version of the operators, and the instruction set that they use."""
+    package = _package()
+    return f"operators of {PACKAGE}, version {package.OPSET_VERSION}, on {package.instruction_sets()[0]}"
 
 
 def _package() -> ModuleType:

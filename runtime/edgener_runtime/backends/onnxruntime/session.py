@@ -15,7 +15,7 @@ from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.base.memory import require_memory
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, TextError
 from edgener_runtime.machine.devices import CPU, Device
-from edgener_runtime.machine.operators import operators_library, operators_note
+from edgener_runtime.machine.operators import PACKAGE, operators_library, operators_note
 
 from .cuda_graphs import REFUSED, GraphedRuns
 from .io_binding import OUTPUT, run_with_io_binding
@@ -140,14 +140,9 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     if folder := options.get(CACHE):
         _make_folder(Path(folder))
     require_memory(_COPIES * model.variant.file.size, f"loading {model.file}")
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = tuning.threads
-    settings.inter_op_num_threads = 1
-    settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
-    # without it, threads spin on after a run, and take a core from other work
-    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    settings = _settings(onnxruntime, tuning)
     if model.variant.requirements.operators:
-        settings.register_custom_ops_library(str(operators_library()))
+        _register_operators(settings)
     # where a run fails or graphs are refused, the exception or `notes` say so, and no line on stderr is needed
     settings.log_severity_level = _NOTHING if GRAPHS in options or device.provider == CPU else _ERRORS_ONLY
     try:
@@ -163,6 +158,27 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
             return _create(onnxruntime, model, device, tuning, without)[0], str(error)
         raise _mapped(error, onnxruntime.__version__, model, device, options) from error
     return session, ""
+
+
+def _settings(onnxruntime: Any, tuning: Tuning) -> Any:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = tuning.threads
+    settings.inter_op_num_threads = 1
+    settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
+    # without it, threads spin on after a run, and take a core from other work
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    return settings
+
+
+def _register_operators(settings: Any) -> None:
+    library = operators_library()
+    try:
+        settings.register_custom_ops_library(str(library))
+    except Exception as error:  # onnxruntime raises a class of its own for every status
+        raise ProviderError(
+            f"onnxruntime cannot use the operators of {PACKAGE}: {error}",
+            f"Install it again: pip install --force-reinstall {PACKAGE}",
+        ) from error
 
 
 def _install_command(device: Device) -> str:
