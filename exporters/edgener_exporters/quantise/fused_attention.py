@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgener_exporters.graph.attentions import MASK, Attention
 from edgener_exporters.graph.graph import Emit, Rewriting
 from edgener_exporters.graph.weights import quantized, safe_column_scales
+from edgener_exporters.structure.attentions import MASK, Attention
 
 
 def fused(attention: Attention, weights: dict[str, Any]) -> Emit:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgener_exporters.graph.encoder_layers import Dense, LayerNodes, find_encoder_layers
 from edgener_exporters.graph.graph import Rewriting, open_graph, save_graph, weights_of
-from edgener_exporters.graph.ragged import over_ragged_batches
 from edgener_exporters.graph.roles import Embedding
 from edgener_exporters.graph.weights import column_scales, quantize_embedding, quantized
+from edgener_exporters.structure.encoder_layers import Dense, LayerNodes, find_encoder_layers
+from edgener_exporters.structure.ragged import over_ragged_batches
 from edgener_runtime.backends.base import OFFSETS
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ class ThreadsByLength:
         self._wide: Session | None = None
         self._lengths: dict[int, _Length] = {}
         self._lock = threading.Lock()
-        self._running = self._begun = 0
+        self._running = self._started = 0
 
     @contextmanager
     def session(self, narrow: Session, subwords: int) -> Iterator[Session]:
@@ -56,8 +56,8 @@ class ThreadsByLength:
             length = self._lengths.setdefault(subwords.bit_length(), _Length())
             wide = self._opened(self._next(length))
             chosen = wide or narrow
-            self._running, self._begun = self._running + 1, self._begun + 1
-            number = self._begun if self._running == 1 else 0
+            self._running, self._started = self._running + 1, self._started + 1
+            number = self._started if self._running == 1 else 0
         start = time.perf_counter()
         try:
             yield chosen
@@ -68,7 +68,7 @@ class ThreadsByLength:
             seconds = time.perf_counter() - start
             with self._lock:
                 self._running -= 1
-                if number == self._begun:  # runs that share the cores with others say nothing
+                if number == self._started:  # runs that share the cores with others say nothing
                     self._record(length, chosen is not narrow, seconds)
 
     def close(self) -> None:
@@ -86,14 +86,14 @@ class ThreadsByLength:
             return len(length.seconds[True]) < len(length.seconds[False])
         return bool(length.wide)
 
-    def _opened(self, wanted: bool) -> Session | None:
-        """The session with all threads, where it is wanted and there is the memory for it; else `notes` say so."""
-        if wanted and self._wide is None and not self.notes:
+    def _opened(self, requested: bool) -> Session | None:
+        """The session with all threads, where it is requested and there is the memory for it; else `notes` say so."""
+        if requested and self._wide is None and not self.notes:
             try:
                 self._wide = self._open_wide()
             except DeviceError as error:
                 self.notes = (f"runs alone have few threads: {error.message}",)
-        return self._wide if wanted else None
+        return self._wide if requested else None
 
     def _record(self, length: _Length, wide: bool, seconds: float) -> None:
         """Add a time, and choose where there are enough; a session that wins at no length is closed."""

@@ -119,7 +119,14 @@ def ragged(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenClass
         yield loaded
 
 
-TEXTS = ["oil leak at the seal", "", "Bearing of pump P-101 worn, replaced. " * 40, "P-101", "泵 P-101 漏油", "oil leak"]
+TEXTS = [
+    "oil leak at the seal",
+    "",
+    "Bearing of pump P-101 worn, replaced. " * 40,
+    "P-101",
+    "泵 P-101 漏油",
+    "oil leak",
+]
 
 
 def test_ragged_batches_give_each_text_the_answer_of_padded_ones(

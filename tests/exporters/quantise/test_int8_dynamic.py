@@ -14,13 +14,13 @@ import pytest
 from onnx import numpy_helper
 
 from edgener_exporters.checkpoint.load import load_reference
-from edgener_exporters.graph.attentions import find_attentions
 from edgener_exporters.graph.checks import cases, check_declaration
 from edgener_exporters.graph.graph import weights_of
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.roles import Product, find_embeddings, find_products
 from edgener_exporters.graph.weights import safe_column_scales
 from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
+from edgener_exporters.structure.attentions import find_attentions
 from edgener_runtime.errors import UserInputError
 
 Arrays = dict[str, Any]

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgener_exporters.graph.roles import Product, find_products
+
 from .index import GraphIndex
-from .roles import Product, find_products
 
 MASK = "attention_mask"
 _SPLIT, _MERGED = 4, 3  # axes of an activation with heads, and without

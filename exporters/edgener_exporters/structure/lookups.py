@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from edgener_exporters.graph.roles import Embedding
 from edgener_runtime.backends.base import IDS, MASK, POSITIONS, TYPES
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.inference.ragged import numbered
+from edgener_runtime.machine.devices import CPU
 
 from .index import GraphIndex
-from .roles import Embedding
 
 _STEP = 3  # of the probes' ids, so that they are not taken for positions
 _LENGTHS = (5, 9)  # of the probes
@@ -86,5 +87,5 @@ def _rows(graph: GraphIndex, name: str, probe: dict[str, Any]) -> Any:
     model = helper.make_model(part, opset_imports=graph.model.opset_import, ir_version=graph.model.ir_version)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, [CPU])
     return session.run(None, {value.name: probe[value.name] for value in inputs})[0].reshape(-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from .graph import weights_of
+from edgener_exporters.graph.graph import weights_of
 
 
 class GraphIndex:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from edgener_exporters.graph.graph import Rewriting, copy_of
+from edgener_exporters.graph.roles import Embedding, find_embeddings
 from edgener_runtime.backends.base import IDS, OFFSETS, POSITIONS, TYPES, UNNUMBERED
 from edgener_runtime.errors import UserInputError
 
-from .graph import Rewriting, copy_of
 from .index import GraphIndex
 from .lookups import Lookup, lookup_of
-from .roles import Embedding, find_embeddings
 
 LOGITS = "logits"
 _ROW_BY_ROW = {
