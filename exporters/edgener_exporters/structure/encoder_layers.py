@@ -106,10 +106,10 @@ class _LayerIndex(GraphIndex):
         if product is None or others or product.input[0] != name or product.input[1] not in self.weights:
             raise _other(f"{name} is not the input of one product with a weight")
         add = self.only_reader(product.output[0], "Add")
-        bias = next((each for each in add.input if self.is_vector(each)), None) if add else None
-        if bias is None:
+        biases = [each for each in add.input if self.is_vector(each)] if add else []
+        if add is None or not biases:
             raise _other(f"{product.output[0]} has no bias")
-        return Dense(product.input[1], bias), add.output[0]
+        return Dense(product.input[1], biases[0]), add.output[0]
 
     def _sum_norm(self, name: str, residual: str) -> tuple[Norm, str]:
         """The LayerNorm of a tensor's sum with the residual, and its output."""

@@ -53,7 +53,9 @@ def lookup_of(graph: GraphIndex, embedding: Embedding) -> Lookup:
 def _start(rows: Any) -> Lookup | None:
     """Rows that are all the same, or count up by one."""
     steps = {int(step) for step in rows[1:] - rows[:-1]}
-    return {(0,): Lookup(None, int(rows[0])), (1,): Lookup(POSITIONS, int(rows[0]))}.get(tuple(steps))
+    inputs = {0: None, 1: POSITIONS}
+    step = steps.pop()
+    return Lookup(inputs[step], int(rows[0])) if not steps and step in inputs else None
 
 
 def _with_padding(graph: GraphIndex, embedding: Embedding, start: Lookup) -> Lookup:

@@ -68,7 +68,7 @@ def _emit_lookup(
     import numpy as np
 
     if lookup.input is None:
-        table = graph.array(embedding.table)
+        table: Any = graph.array(embedding.table)
         changed.node(
             "Identity", [changed.weight(f"{embedding.table}/row", lambda: table[lookup.first])], embedding.output
         )

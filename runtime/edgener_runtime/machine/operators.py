@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -44,9 +45,7 @@ def operators_note() -> str:
 
 
 def _package() -> ModuleType:
-    import edgener_ops
-
-    return edgener_ops
+    return import_module("edgener_ops")
 
 
 def _is_own(package: ModuleType, library: Path) -> bool:

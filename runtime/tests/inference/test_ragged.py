@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ SEQUENCES = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=7), min_si
 def test_sequences_lie_end_to_end(ids: list[list[int]]) -> None:
     types = [[each % 2 for each in row] for row in ids]
     fed = ragged_feeds(ids, types, None)
-    assert fed[IDS].tolist() == sum(ids, []) and fed[TYPES].tolist() == sum(types, [])
-    assert fed[POSITIONS].tolist() == sum((list(range(len(row))) for row in ids), [])
+    assert fed[IDS].tolist() == [*chain(*ids)] and fed[TYPES].tolist() == [*chain(*types)]
+    assert fed[POSITIONS].tolist() == [*chain(*(range(len(row)) for row in ids))]
     assert [*np.diff(fed[OFFSETS])] == [len(row) for row in ids] and fed[OFFSETS][0] == 0
     assert all(array.dtype == np.int64 for array in fed.values())
     assert next(iter(fed)) == IDS  # its size is what a run costs

@@ -1,4 +1,4 @@
-"""Operators of edgener-ops: from the installed package alone, of a version that is new enough, on a CPU that has them."""
+"""Operators of edgener-ops: from the installed package alone, new enough, on a CPU that they have kernels for."""
 
 from __future__ import annotations
 
