@@ -165,7 +165,7 @@ KERNELS: dict[str, KernelMaker] = {name: row.kernel for name, row in VARIANTS.it
 """The kernels that a search chooses among beside FP32, by the variant that uses each for all products."""
 
 DEFAULT = "int8-dynamic,fp32"
-SETS = {"all": tuple(VARIANTS), "auto": ("mixed", "fp32")}
+SETS = {"all": tuple(VARIANTS), "auto": ("int8-native", "mixed", "fp32")}
 """Names of sets: an export writes those of the set that are within their budgets and leaves the others out."""
 
 

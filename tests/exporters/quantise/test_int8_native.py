@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from edgener_exporters.architectures import ARCHITECTURES
 from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.distance import relative_distance
 from edgener_exporters.graph.checks import NEWEST_IR, cases
@@ -129,6 +130,10 @@ def test_a_text_has_the_same_bits_alone_and_in_a_batch(
     for row, length in enumerate(feeds["attention_mask"].sum(axis=1)):
         alone = logits_by_definition(tmp_path / "native.onnx", {k: v[row : row + 1, :length] for k, v in feeds.items()})
         np.testing.assert_allclose(alone[0], together[row, :length], atol=1e-6)  # numpy's own sums may differ
+
+
+def test_the_table_refuses_what_cannot_be_built() -> None:
+    assert list(LIKE_BERT) == [name for name, row in ARCHITECTURES.items() if "int8-native" not in row.refused]
 
 
 @pytest.mark.parametrize("architecture", [name for name in ENCODERS if name not in LIKE_BERT])
