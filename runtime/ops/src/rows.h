@@ -6,7 +6,25 @@
 
 namespace edgener {
 namespace {
-void quantise_row(const float* x, size_t width, uint8_t* to, float* scale, int32_t* zero) {
+// Numbers from 0 to 255 plus this have the number, rounded, in their lowest byte.
+constexpr float ROUNDING = 3 << 22;
+
+// The range of a row, zero included, is cut into 255 steps.
+struct Steps {
+  float size, inverse, zero;
+};
+
+inline Steps steps_of(float low, float high) {
+  Steps steps;
+  steps.size = high / 255 - low / 255;
+  if (!(steps.size >= 1e-30f)) steps.size = 1;  // all zeros, or so near to it that the inverse would overflow
+  steps.inverse = 1 / steps.size;
+  steps.zero = std::nearbyint(-low * steps.inverse);
+  if (steps.zero > 255) steps.zero = 255;
+  return steps;
+}
+
+inline void quantise_row(const float* x, size_t width, uint8_t* to, float* scale, int32_t* zero) {
   const size_t whole = width / 16 * 16, rest = width - whole;
   const Lanes nothing = Lanes::all(0);
   Lanes low = nothing, high = nothing, finite = nothing;  // the last stays zero unless a number is NaN or infinite
@@ -17,22 +35,14 @@ void quantise_row(const float* x, size_t width, uint8_t* to, float* scale, int32
   };
   for (size_t at = 0; at < whole; at += 16) look(Lanes::load(x + at));
   if (rest) look(Lanes::load(x + whole, rest));
-  const float not_finite = finite.sum(), lowest = low.lowest();
-  float step = high.highest() / 255 - lowest / 255;
-  if (!(step >= 1e-30f)) step = 1;  // all zeros, or so near to it that 1 / step would overflow
-  const float inverse = 1 / step;
-  if (not_finite == 0) {
-    const float nearest = std::nearbyint(-lowest * inverse);
-    *zero = nearest < 255 ? int32_t(nearest) : 255;
-    *scale = step;
-  } else {
-    *zero = 0;
-    *scale = NAN;
-  }
-  const Lanes by = not_finite == 0 ? Lanes::all(inverse) : nothing;
-  for (size_t at = 0; at < whole; at += 16) Dot::write(to, at, (Lanes::load(x + at) * by).bytes(*zero));
-  if (rest) Dot::write(to, whole, (Lanes::load(x + whole, rest) * by).bytes(*zero));
-  *zero -= Dot::OFFSET;
+  const bool usable = finite.sum() == 0;
+  const Steps steps = usable ? steps_of(low.lowest(), high.highest()) : Steps{NAN, 0, 0};
+  const Lanes by = Lanes::all(steps.inverse), from = Lanes::all(steps.zero + ROUNDING), end = Lanes::all(255 + ROUNDING);
+  const auto write = [&](size_t at, Lanes v) { Dot::write(to, at, min(end, fma(v, by, from))); };
+  for (size_t at = 0; at < whole; at += 16) write(at, Lanes::load(x + at));
+  if (rest) write(whole, Lanes::load(x + whole, rest));
+  *scale = steps.size;
+  *zero = int32_t(steps.zero) - Dot::OFFSET;
 }
 
 void quantise(View x, size_t rows, size_t width, Quantised to) {

@@ -81,7 +81,8 @@ def quantise_rows(x: Floats) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int3
     scale = np.where(scale >= np.float32(1e-30), scale, np.float32(1)).astype(np.float32)
     inverse = np.float32(1) / scale
     zero_point = np.clip(np.rint(-low * inverse), 0, 255).astype(np.int32)
-    q = np.clip(np.rint(used * inverse[:, None]).astype(np.int32) + zero_point[:, None], 0, 255).astype(np.uint8)
+    moved = used.astype(np.float64) * inverse[:, None] + zero_point[:, None]  # rounded once, as a fused product is
+    q = np.minimum(np.rint(moved), 255).astype(np.uint8)
     return q, np.where(finite, scale, np.float32(np.nan)), zero_point
 
 

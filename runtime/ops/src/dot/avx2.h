@@ -12,9 +12,9 @@ struct Dot {
   static constexpr size_t BYTES_PER_ELEMENT = 2;
   static constexpr int32_t OFFSET = 0;
 
-  static void write(uint8_t* row, size_t at, Integers q) {
-    auto words = _mm256_permute4x64_epi64(_mm256_packus_epi32(q.low, q.high), 0xd8);
-    words = _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(words, _MM_SHUFFLE(3, 1, 2, 0)), _MM_SHUFFLE(3, 1, 2, 0));
+  static void write(uint8_t* row, size_t at, Lanes q) {
+    const __m256i low = _mm256_shufflelo_epi16(q.low_bytes(), _MM_SHUFFLE(3, 1, 2, 0));
+    const __m256i words = _mm256_shufflehi_epi16(low, _MM_SHUFFLE(3, 1, 2, 0));
     _mm256_storeu_si256((__m256i*)(row + 2 * at), words);
   }
   static __m256i broadcast(const uint8_t* from) {

@@ -9,7 +9,9 @@ struct Dot {
   static constexpr size_t BYTES_PER_ELEMENT = 1;
   static constexpr int32_t OFFSET = 0;  // activations lie as U8
 
-  static void write(uint8_t* row, size_t at, Integers q) { _mm_storeu_si128((__m128i*)(row + at), _mm512_cvtepi32_epi8(q.v)); }
+  static void write(uint8_t* row, size_t at, Lanes q) {
+    _mm_storeu_si128((__m128i*)(row + at), _mm512_cvtepi32_epi8(q.bits()));
+  }
 
   // Never inlined: together with what follows it, GCC 12 would keep the sums in memory.
   template <int R, int P>

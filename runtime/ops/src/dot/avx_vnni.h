@@ -9,8 +9,8 @@ struct Dot {
   static constexpr size_t BYTES_PER_ELEMENT = 1;
   static constexpr int32_t OFFSET = 0;  // activations lie as U8
 
-  static void write(uint8_t* row, size_t at, Integers q) {
-    auto words = _mm256_permute4x64_epi64(_mm256_packus_epi32(q.low, q.high), 0xd8);
+  static void write(uint8_t* row, size_t at, Lanes q) {
+    const __m256i words = q.low_bytes();
     auto bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storeu_si128((__m128i*)(row + at), bytes);
   }

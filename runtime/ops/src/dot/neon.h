@@ -8,9 +8,9 @@ struct SignedActivations {
   static constexpr size_t BYTES_PER_ELEMENT = 1;
   static constexpr int32_t OFFSET = 128;
 
-  static void write(uint8_t* row, size_t at, Integers q) {
-    auto low = vcombine_s16(vmovn_s32(q.v[0]), vmovn_s32(q.v[1])), high = vcombine_s16(vmovn_s32(q.v[2]), vmovn_s32(q.v[3]));
-    auto bytes = vreinterpretq_u8_s8(vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+  static void write(uint8_t* row, size_t at, Lanes q) {
+    const int16x8_t low = vcombine_s16(q.low_words(0), q.low_words(1)), high = vcombine_s16(q.low_words(2), q.low_words(3));
+    const uint8x16_t bytes = vreinterpretq_u8_s8(vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
     vst1q_u8(row + at, veorq_u8(bytes, vdupq_n_u8(0x80)));
   }
 };

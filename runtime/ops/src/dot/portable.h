@@ -8,8 +8,12 @@ struct Dot {
   static constexpr size_t BYTES_PER_ELEMENT = 1;
   static constexpr int32_t OFFSET = 0;
 
-  static void write(uint8_t* row, size_t at, Integers q) {
-    for (int i = 0; i < 16; ++i) row[at + i] = uint8_t(q.v[i]);
+  static void write(uint8_t* row, size_t at, Lanes q) {
+    for (int i = 0; i < 16; ++i) {
+      uint32_t bits;
+      std::memcpy(&bits, &q.v[i], sizeof bits);
+      row[at + i] = uint8_t(bits);
+    }
   }
 
   template <int R, int P>

@@ -50,11 +50,13 @@ struct Lanes {
     return {_mm256_and_ps(low, _mm256_castsi256_ps(mask(count, 0))),
             _mm256_and_ps(high, _mm256_castsi256_ps(mask(count, 8)))};
   }
-  static __m256i bytes(__m256 v, int32_t zero) {
-    auto moved = _mm256_add_epi32(_mm256_cvtps_epi32(v), _mm256_set1_epi32(zero));
-    return _mm256_min_epi32(_mm256_max_epi32(moved, _mm256_setzero_si256()), _mm256_set1_epi32(255));
+  // The lowest byte of each number, as sixteen 16-bit numbers in order.
+  __m256i low_bytes() const {
+    const __m256i byte = _mm256_set1_epi32(255);
+    const __m256i first = _mm256_and_si256(_mm256_castps_si256(low), byte);
+    const __m256i second = _mm256_and_si256(_mm256_castps_si256(high), byte);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi32(first, second), _MM_SHUFFLE(3, 1, 2, 0));
   }
-  Integers bytes(int32_t zero) const { return {bytes(low, zero), bytes(high, zero)}; }
   static __m256 rounded(__m256 v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   Lanes rounded() const { return {rounded(low), rounded(high)}; }
   static __m256 absolute(__m256 v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }

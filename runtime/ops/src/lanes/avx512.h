@@ -30,10 +30,7 @@ struct Lanes {
   void store(float* to) const { _mm512_storeu_ps(to, v); }
   void store(float* to, size_t count) const { _mm512_mask_storeu_ps(to, mask(count), v); }
   Lanes first(size_t count) const { return {_mm512_maskz_mov_ps(mask(count), v)}; }
-  Integers bytes(int32_t zero) const {
-    auto moved = _mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(zero));
-    return {_mm512_min_epi32(_mm512_max_epi32(moved, _mm512_setzero_si512()), _mm512_set1_epi32(255))};
-  }
+  __m512i bits() const { return _mm512_castps_si512(v); }
   Lanes rounded() const { return {_mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
   Lanes absolute() const { return {_mm512_abs_ps(v)}; }
   Lanes power_of_two() const {

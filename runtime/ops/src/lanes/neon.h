@@ -55,14 +55,7 @@ struct Lanes {
     store(whole);
     return load(whole, count);
   }
-  Integers bytes(int32_t zero) const {
-    Integers out;
-    for (int i = 0; i < 4; ++i) {
-      auto moved = vaddq_s32(vcvtnq_s32_f32(v[i]), vdupq_n_s32(zero));
-      out.v[i] = vminq_s32(vmaxq_s32(moved, vdupq_n_s32(0)), vdupq_n_s32(255));
-    }
-    return out;
-  }
+  int16x4_t low_words(int i) const { return vmovn_s32(vreinterpretq_s32_f32(v[i])); }
   Lanes rounded() const {
     return map([=](int i) { return vrndnq_f32(v[i]); });
   }

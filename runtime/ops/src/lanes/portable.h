@@ -1,7 +1,7 @@
 // Sixteen numbers as an array: the definition of what every other Lanes computes, bit for bit.
 //
 // min and max give their second argument where one is NaN. fma rounds once. Sums and extremes over the lanes are taken
-// 8 lanes apart, then 4, 2 and 1. `bytes` rounds to the nearest even, moves by `zero` and cuts to 0 ... 255.
+// 8 lanes apart, then 4, 2 and 1. `rounded` rounds halves to the even number.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -57,14 +57,6 @@ struct Lanes {
     return map([=](int i) { return size_t(i) < count ? v[i] : 0.0f; });
   }
   static int32_t whole(float value) { return value == value ? int32_t(std::nearbyint(value)) : 0; }
-  Integers bytes(int32_t zero) const {
-    Integers out;
-    for (int i = 0; i < 16; ++i) {
-      int32_t moved = whole(v[i]) + zero;
-      out.v[i] = moved < 0 ? 0 : moved > 255 ? 255 : moved;
-    }
-    return out;
-  }
   Lanes rounded() const {
     return map([=](int i) { return std::nearbyint(v[i]); });
   }
