@@ -41,8 +41,9 @@ from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.base.files import staged_folder
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest
-from edgener_runtime.errors import ExportError, ParityError, UserInputError
+from edgener_runtime.errors import ExportError, ParityError, ProviderError, UserInputError
 from edgener_runtime.machine.devices import CPU, DEVICES
+from edgener_runtime.machine.operators import missing_operators
 from edgener_runtime.text.tokenize import TextTokenizer
 
 from .checkpoint import Checkpoint, data_record, open_checkpoint, read_config
@@ -177,7 +178,20 @@ def buildable(spec: ExportSpec, architecture: Architecture) -> ExportSpec:
         name, reason = next(iter(refused.items()))
         possible = ", ".join(name for name in VARIANTS if name not in architecture.refused)
         raise UserInputError(f"{name} cannot be built from {architecture.title}: {reason}", f"Possible are: {possible}")
-    return spec.without(refused)
+    return _judgeable(spec.without(refused))
+
+
+def _judgeable(spec: ExportSpec) -> ExportSpec:
+    """The spec without the variants of a set whose operators are not installed here, where they are judged.
+
+    Raises ProviderError where one was named.
+    """
+    faults = {variant.name: missing_operators(variant.requirements.operators) for variant in spec.variants}
+    missing = {name: fault for name, fault in faults.items() if fault}
+    if missing and not spec.keep_passing:
+        name, fault = next(iter(missing.items()))
+        raise ProviderError(f"{name} cannot be judged here: {fault.what}", fault.fix)
+    return spec.without({name: fault.what for name, fault in missing.items()})
 
 
 def _timed(spec: ExportSpec, folder: Path, manifest: Manifest, track: Track) -> Manifest:
@@ -279,7 +293,7 @@ def _build_variant(
             build_mixed(fp32, out, calibration, search.plan)
         elif variant.build:
             variant.build(fp32, out, calibration)
-        if variant.requirements.providers == (CPU,):
+        if variant.requirements.providers == (CPU,) and not variant.requirements.operators:
             optimise_for_cpu(out, variant.disabled_optimizers)
 
 

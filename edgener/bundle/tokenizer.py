@@ -9,6 +9,7 @@ from typing import Any
 
 from edgener.checkpoint import Checkpoint
 from edgener.encoding import EncodedText, TextEncoder, load_tokenizer
+from edgener_runtime.bundle.graph import IDS, MASK, OFFSETS, TYPES
 from edgener_runtime.bundle.manifest import TokenizerSettings
 from edgener_runtime.errors import ParityError, UserInputError
 from edgener_runtime.text.tokenize import Subwords, TextTokenizer
@@ -96,6 +97,10 @@ def _settings(checkpoint: Checkpoint, tokenizer: Any, inputs: tuple[str, ...]) -
 
 
 def _inputs(file: Path) -> tuple[str, ...]:
+    """The inputs of a graph for padded batches; one for ragged batches has offsets and positions in place of a mask."""
     import onnx
 
-    return tuple(value.name for value in onnx.load(file, load_external_data=False).graph.input)
+    names = tuple(value.name for value in onnx.load(file, load_external_data=False).graph.input)
+    if OFFSETS not in names:
+        return names
+    return IDS, MASK, *(name for name in names if name == TYPES)

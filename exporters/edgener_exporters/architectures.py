@@ -45,7 +45,12 @@ _FULL_ATTENTION = RequiredSetting(
     "Up to 704 subwords block_sparse models compute full attention as well: write original_full into config.json.",
 )
 
-_QUANTISED = ("int8-dynamic", "mixed", "int8-rowwise", "int8-static", "int8-weight-only", "int8-qdq")
+_NATIVE = "int8-native"
+_RELATIVE = {_NATIVE: "its attention compares positions as well as subwords"}
+_NORM_BEFORE = {_NATIVE: "its layers normalise their input, not their output"}
+_TANH = {_NATIVE: "its activation is GELU by tanh"}
+
+_QUANTISED = (_NATIVE, "int8-dynamic", "mixed", "int8-rowwise", "int8-static", "int8-weight-only", "int8-qdq")
 
 ARCHITECTURES = {
     architecture.name: architecture
@@ -56,33 +61,41 @@ ARCHITECTURES = {
         Architecture("xlm-roberta", "XLM-RoBERTa"),
         Architecture("camembert", "CamemBERT"),
         Architecture("electra", "ELECTRA"),
-        Architecture("albert", "ALBERT"),
+        Architecture("albert", "ALBERT", refused=_TANH),
         Architecture(
             "mpnet",
             "MPNet",
             buckets="transformers.models.mpnet.modeling_mpnet:MPNetEncoder.relative_position_bucket",
+            refused=_RELATIVE,
         ),
         Architecture(
             "deberta-v2",
             "DeBERTa v2 and v3",
             whole_mask=False,
             buckets="transformers.models.deberta_v2.modeling_deberta_v2:make_log_bucket_position",
+            refused=_RELATIVE,
         ),
-        Architecture("modernbert", "ModernBERT", whole_mask=False),
-        Architecture("mobilebert", "MobileBERT", reads_padding=r"mobilebert\.embeddings\.word_embeddings"),
-        Architecture("deberta", "DeBERTa v1", whole_mask=False),
+        Architecture("modernbert", "ModernBERT", whole_mask=False, refused=_RELATIVE),
+        Architecture(
+            "mobilebert",
+            "MobileBERT",
+            reads_padding=r"mobilebert\.embeddings\.word_embeddings",
+            refused={_NATIVE: "its layers have bottlenecks"},
+        ),
+        Architecture("deberta", "DeBERTa v1", whole_mask=False, refused=_RELATIVE),
         Architecture("ernie", "ERNIE"),
         Architecture(
             "convbert",
             "ConvBERT",
             reads_padding=r"convbert\.(embeddings(_project)?|encoder\.layer\.\d+(\.attention\.self\.conv_out_layer)?)",
+            refused={_NATIVE: "its attention has convolutions"},
         ),
         Architecture("rembert", "RemBERT"),
-        Architecture("roformer", "RoFormer"),
-        Architecture("megatron-bert", "Megatron-BERT"),
+        Architecture("roformer", "RoFormer", refused=_RELATIVE),
+        Architecture("megatron-bert", "Megatron-BERT", refused=_NORM_BEFORE),
         Architecture("data2vec-text", "Data2Vec text"),
-        Architecture("roberta-prelayernorm", "RoBERTa-PreLayerNorm"),
-        Architecture("big_bird", "BigBird", setting=_FULL_ATTENTION),
+        Architecture("roberta-prelayernorm", "RoBERTa-PreLayerNorm", refused=_NORM_BEFORE),
+        Architecture("big_bird", "BigBird", setting=_FULL_ATTENTION, refused=_TANH),
         Architecture("squeezebert", "SqueezeBERT", refused=dict.fromkeys(_QUANTISED, "its layers are convolutions")),
     )
 }
@@ -123,7 +136,10 @@ def architectures_table(variants: Collection[str]) -> str:
 
 
 def _support(row: Architecture, variants: Collection[str]) -> str:
-    built = ", ".join(name for name in variants if name not in row.refused) if row.refused else "every variant"
-    reasons = f"; not the others: {', '.join(dict.fromkeys(row.refused.values()))}" if row.refused else ""
+    refused = [name for name in variants if name in row.refused]
+    reasons = ", ".join(dict.fromkeys(row.refused[name] for name in refused))
+    built = ", ".join(name for name in variants if name not in refused) + f"; not the others: {reasons}"
+    if len(refused) < len(variants) / 2:
+        built = f"all but {', '.join(refused)}: {reasons}" if refused else "every variant"
     only = f"; with `{row.setting.name}` {row.setting.value}" if row.setting else ""
-    return built + reasons + only
+    return built + only

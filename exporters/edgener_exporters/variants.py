@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgener_exporters.quantise.fp16 import convert_fp16
 from edgener_exporters.quantise.int8_dynamic import dynamic_product, quantize_dynamic
+from edgener_exporters.quantise.int8_native import VERSION, quantize_native
 from edgener_exporters.quantise.int8_qdq import quantize_qdq
 from edgener_exporters.quantise.int8_rowwise import quantize_rowwise, rowwise_kernel
 from edgener_exporters.quantise.int8_static import quantize_static, static_kernel
@@ -64,6 +65,14 @@ _CPU_ONLY = {
 VARIANTS = {
     variant.name: variant
     for variant in (
+        Variant(
+            "int8-native",
+            "int8",
+            "INT8 weights per channel, one range per subword, a layer as one operator of edgener-ops: no batch effect",
+            VariantRequirements((CPU,), "1.23", VERSION),
+            build=lambda fp32, out, calibration: quantize_native(fp32, out),
+            refused=_CPU_ONLY,
+        ),
         Variant(
             "int8-dynamic",
             "int8",
@@ -156,7 +165,7 @@ KERNELS: dict[str, KernelMaker] = {name: row.kernel for name, row in VARIANTS.it
 """The kernels that a search chooses among beside FP32, by the variant that uses each for all products."""
 
 DEFAULT = "int8-dynamic,fp32"
-SETS = {"all": tuple(VARIANTS), "auto": ("mixed", "fp32")}
+SETS = {"all": tuple(VARIANTS), "auto": ("int8-native", "mixed", "fp32")}
 """Names of sets: an export writes those of the set that are within their budgets and leaves the others out."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from edgener_runtime.backends.base import Model, Tuning
-from edgener_runtime.backends.choose import pick_device
+from edgener_runtime.backends.choose import choose_variant, is_reproducible, pick_device
 from edgener_runtime.backends.requirements import RunRequest, prepared
 from edgener_runtime.bundle.manifest import FileEntry, Manifest, VariantEntry
 from edgener_runtime.bundle.verify import Verification
@@ -26,7 +26,7 @@ from edgener_runtime.machine.devices import DEVICES, NOT_RUN
 from edgener_runtime.text.chunks import chunks
 from edgener_runtime.text.tokenize import TextTokenizer
 
-from .errors import BundleError, DeviceError, EdgenerError, ParityError, ProviderError, TextError, UserInputError
+from .errors import BundleError, DeviceError, EdgenerError, ParityError, TextError, UserInputError
 from .explain import Explanation
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class TokenClassifier:
             chosen, why_device = pick_device(device, RunRequest(folder, requested))
             entry, why_variant = choose_variant(manifest, variant, chosen, reproducible, _engines(folder, chosen))
             tuning, why_tuning = tuning_for(folder, entry, threads, chosen)
-            alone = reproducible and not _is_reproducible(entry)
-            why = [why_variant, *why_device, *_unproven(chosen), why_tuning]
+            alone = reproducible and not is_reproducible(entry)
+            why = [*why_variant, *why_device, *_unproven(chosen), why_tuning]
             why += ["each text runs alone, as its answer would depend on others"] * alone
             classifier = cls(folder, manifest, entry, chosen, tuning, why, alone, verification.take)
             try:
@@ -288,16 +288,10 @@ class TokenClassifier:
         """Tokenise texts and start their batches."""
         encoded = self._tokenizer.encode(texts)
         rows = rows_of(self._tokenizer, encoded)
-        found = [[row] for row in rows] if self._alone else list(batches(rows, self.tuning.batch_subwords))
-        answers = self.engine.start(
-            feeds(batch, self.manifest.tokenizer, padding, self.engine.shapes) for batch in found
-        )
+        most, shapes = self.tuning.batch_subwords, self.engine.shapes
+        found = [[row] for row in rows] if self._alone else list(batches(rows, most, shapes))
+        answers = self.engine.start(feeds(batch, self.manifest.tokenizer, padding, shapes) for batch in found)
         return PendingBatch(encoded, found, answers, len(self._tokenizer.prefix), len(self.labels))
-
-
-def _is_reproducible(entry: VariantEntry) -> bool:
-    """Whether no entity changed with the batch when the variant was evaluated."""
-    return entry.parity is not None and entry.parity.batch_effect == 0
 
 
 def _unproven(device: str) -> tuple[str, ...]:
@@ -309,25 +303,3 @@ def _unproven(device: str) -> tuple[str, ...]:
 def _engines(bundle: Path, device: str) -> Sequence[str]:
     """The variants with an engine beside the bundle, where the device runs engines."""
     return prepared(bundle) if DEVICES[device].opener == "engine" else ()
-
-
-def choose_variant(
-    manifest: Manifest, variant: str, device: str, reproducible: bool = False, engines: Sequence[str] = ()
-) -> tuple[VariantEntry, str]:
-    """The variant to run, and why; of several that run on the device, one of `engines` where there is one.
-
-    Raises ProviderError where none runs on the device.
-    """
-    if variant != "auto":
-        return manifest.variant(variant), "variant as asked for"
-    runnable = [entry for entry in manifest.variants if DEVICES[device].provider in entry.requirements.providers]
-    if not runnable:
-        names = ", ".join(entry.name for entry in manifest.variants)
-        raise ProviderError(
-            f"no variant of bundle {manifest.name} runs on {device}; it has {names}", "Choose another device."
-        )
-    runnable = [entry for entry in runnable if entry.name in engines] or runnable
-    without_effect = [entry for entry in runnable if _is_reproducible(entry)]
-    if reproducible and without_effect:
-        return without_effect[0], f"variant: the first in the manifest for {device} without a batch effect"
-    return runnable[0], f"variant: the first in the manifest for {device}, where the fastest stands first"

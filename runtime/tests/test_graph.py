@@ -74,8 +74,8 @@ ELSEWHERE = "keeps the weight 'weights of elsewhere' in another file"
 WRONG: dict[str, tuple[Change, str]] = {
     "another input's name": (named([GRAPH, INPUT], "tokens"), "has the inputs tokens, attention_mask, "),
     "another output's name": (named([GRAPH, OUTPUT], "scores"), "has the outputs scores; expected logits"),
-    "an input too many": (added([GRAPH], ANOTHER), "token_type_ids, more; the manifest names input_ids, "),
-    "no inputs": (without([GRAPH], INPUT), "has the inputs (none); the manifest names"),
+    "an input too many": (added([GRAPH], ANOTHER), "token_type_ids, more; by the manifest it has input_ids, "),
+    "no inputs": (without([GRAPH], INPUT), "has the inputs (none); by the manifest it has"),
     "no outputs": (without([GRAPH], OUTPUT), "has the outputs (none); expected logits"),
     "numbers with a point": (typed(TYPE, 1), "has the input input_ids of float32 [any, any]; expected int64"),
     "32 bits": (typed(TYPE, 6), "has the input input_ids of int32"),

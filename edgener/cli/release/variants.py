@@ -62,6 +62,7 @@ def _markdown(rows: Iterable[Mapping[str, Any]]) -> str:
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     refused = "\n".join(f"{provider}: {reason}" for provider, reason in row["refused"].items())
     needs = [f"onnxruntime {row['onnxruntime']}"]
+    needs += ["edgener-ops"] * (row["operators"] > 0)
     needs += ["calibration text"] * row["calibrated"] + ["a search for its plan"] * row["planned"]
     return row["name"], row["description"], "\n".join(row["providers"]), refused or "-", "\n".join(needs)
 
@@ -74,6 +75,7 @@ def _row(variant: Variant) -> dict[str, Any]:
         "providers": [provider_title(provider) for provider in variant.requirements.providers],
         "refused": {provider_title(provider): reason for provider, reason in variant.refused.items()},
         "onnxruntime": variant.requirements.onnxruntime,
+        "operators": variant.requirements.operators,
         "calibrated": variant.calibrated,
         "planned": variant.planned,
         "exact": variant.exact,

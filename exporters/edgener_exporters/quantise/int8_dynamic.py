@@ -7,8 +7,9 @@ from typing import Any
 
 from edgener_exporters.graph.graph import Emit, Rewriting, open_graph, weights_of
 from edgener_exporters.graph.roles import Product
+from edgener_exporters.structure.attentions import find_attentions
 
-from .fused_attention import find_attentions, fused
+from .fused_attention import fused
 from .int8 import int8_weight, quantize_products
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Feeds = dict[str, NDArray[np.int64]]
     Logits = NDArray[np.float32]
 
+UNNUMBERED = "edgener.unnumbered"
+"""In a graph's metadata: `BatchShapes.unnumbered`."""
 SUBWORDS_AT_ONCE = 256  # padded subwords of one run; with more, activations outgrow the cache of a core
 # Lengths that single texts are padded to on a GPU, each warmed up and captured as a graph: more of them take memory,
 # fewer waste time on padding.
@@ -52,7 +54,8 @@ class Tuning:
 
     A batch alone runs with `threads`, which spin between tasks if `spinning`; where several batches wait, `workers` run
     at once with `threads_each`. A batch has at most `batch_subwords` padded subwords. The default gives one batch all
-    cores that this process may use, or each of several batches one core.
+    cores that this process may use, or each of several batches one core. With `by_length`, a batch alone runs with
+    `threads_each` where that is faster at its length, which is found out in use.
     """
 
     threads: int = field(default_factory=usable_cores)
@@ -60,6 +63,7 @@ class Tuning:
     batch_subwords: int = SUBWORDS_AT_ONCE
     spinning: bool = True
     threads_each: int = 1
+    by_length: bool = False
 
     @classmethod
     def of(cls, threads: int) -> Tuning:
@@ -69,7 +73,8 @@ class Tuning:
     def __str__(self) -> str:
         several = f"{self.workers} runs at once of {self.threads_each} each, " if self.workers > 1 else ""
         alone = " alone" if several else ""
-        return f"{self.threads} threads per run{alone}, {several}{self.batch_subwords} subwords per run"
+        few = f"{self.threads_each} or " if self.by_length and self.threads != self.threads_each else ""
+        return f"{few}{self.threads} threads per run{alone}, {several}{self.batch_subwords} subwords per run"
 
 
 @dataclass(frozen=True)
@@ -77,11 +82,14 @@ class BatchShapes:
     """The batches that a session takes: onnxruntime any, an engine those of its profiles.
 
     `lengths` are those that batches are padded to, () for any; each of `batches` is `(most rows, shortest, longest)`,
-    () for any.
+    () for any. `ragged` batches are not padded: their sequences lie end to end. Subwords with the id `unnumbered` have
+    no position of their own.
     """
 
     lengths: tuple[int, ...] = ()
     batches: tuple[tuple[int, int, int], ...] = ()
+    ragged: bool = False
+    unnumbered: int | None = None
 
     def padded(self, subwords: int) -> int:
         """The smallest length that the subwords fit in; where none does, their number, which the session refuses."""

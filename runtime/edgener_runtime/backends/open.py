@@ -8,6 +8,7 @@ from pathlib import Path
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.errors import ProviderError
 from edgener_runtime.machine.devices import Device, device_named
+from edgener_runtime.machine.operators import missing_operators
 
 from .base import Model, Session, Tuning
 from .choose import require
@@ -33,6 +34,8 @@ def require_device(bundle: Path, variant: VariantEntry, device: str) -> Device:
             "Choose another variant or another device.",
         )
     require(row, RunRequest(bundle, (variant,)))
+    if missing := missing_operators(variant.requirements.operators):
+        raise ProviderError(f"variant {variant.name} cannot run here: {missing.what}", missing.fix)
     return row
 
 

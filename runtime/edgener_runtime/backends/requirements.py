@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgener_runtime.bundle.manifest import VariantEntry
 from edgener_runtime.machine.devices import CPU, Device
+from edgener_runtime.machine.operators import missing_operators
 from edgener_runtime.machine.requirements import Missing, missing_requirements
 
 
@@ -26,10 +27,14 @@ def missing_here(device: Device, request: RunRequest | None = None) -> Iterator[
 
 def missing_variant(device: Device, request: RunRequest | None) -> Missing | None:
     """The fault where none of the requested variants runs on a device, or None."""
-    if request is None or any(device.provider in entry.requirements.providers for entry in request.variants):
+    if request is None:
         return None
-    names = ", ".join(entry.name for entry in request.variants)
-    return Missing(f"{names} does not run there", "Choose another variant or another device.")
+    entries = [entry for entry in request.variants if device.provider in entry.requirements.providers]
+    if not entries:
+        names = ", ".join(entry.name for entry in request.variants)
+        return Missing(f"{names} does not run there", "Choose another variant or another device.")
+    faults = [missing_operators(entry.requirements.operators) for entry in entries]
+    return None if None in faults else faults[0]
 
 
 def next_command(device: Device, missing: Sequence[Missing]) -> str:

@@ -13,8 +13,20 @@ from edgener_runtime.base.printable import escaped
 from edgener_runtime.base.serde import parse_strictly
 from edgener_runtime.errors import BundleError
 
-from .graph import FLOAT, FLOAT16, INT64, OUTPUT, GraphInterface, GraphValue, read_interface
-from .manifest import Manifest, TokenizerSettings
+from .graph import (
+    FLOAT,
+    FLOAT16,
+    IDS,
+    INT64,
+    OFFSETS,
+    OUTPUT,
+    POSITIONS,
+    TYPES,
+    GraphInterface,
+    GraphValue,
+    read_interface,
+)  # fmt: skip
+from .manifest import Manifest, TokenizerSettings, VariantEntry
 from .wire import Data
 
 # The tables of positions and subwords by the names that exports of Hugging Face's encoders give them; a quantised one
@@ -25,7 +37,7 @@ _NUMBERS_PER_BYTE = 8  # of the smallest type
 _HINT = "Copy the bundle again, or export it again: edgener export"
 
 
-def require_graph(path: Path, data: Data, manifest: Manifest) -> None:
+def require_graph(path: Path, data: Data, manifest: Manifest, variant: VariantEntry) -> None:
     """Raise BundleError where a graph does not have the inputs, labels and lengths that its manifest says.
 
     Weights in other files are refused: onnxruntime would read any file of the machine as weights.
@@ -34,7 +46,7 @@ def require_graph(path: Path, data: Data, manifest: Manifest) -> None:
         interface = read_interface(data)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read as an ONNX graph: {error}", _HINT) from None
-    for fault in chain(_weight_faults(interface, len(data)), _graph_faults(interface, manifest)):
+    for fault in chain(_weight_faults(interface, len(data)), _graph_faults(interface, manifest, variant)):
         raise BundleError(f"{path} {escaped(fault)}", _HINT)
 
 
@@ -45,25 +57,33 @@ def _weight_faults(graph: GraphInterface, size: int) -> Iterator[str]:
             yield f"has the sizes {list(sizes)} for the weight {name!r}, and {size} bytes in all"
 
 
-def _graph_faults(graph: GraphInterface, manifest: Manifest) -> Iterator[str]:
+def _graph_faults(graph: GraphInterface, manifest: Manifest, variant: VariantEntry) -> Iterator[str]:
     if graph.elsewhere:
         yield f"keeps the weight {graph.elsewhere[0]!r} in another file; expected all weights in the graph's own"
-    names, expected = [value.name for value in graph.inputs], manifest.tokenizer.inputs
+    ragged = variant.requirements.operators > 0
+    names, expected = [value.name for value in graph.inputs], _inputs(manifest.tokenizer, ragged)
     if sorted(names) != sorted(expected):
-        yield f"has the inputs {', '.join(names) or '(none)'}; the manifest names {', '.join(expected)}"
+        yield f"has the inputs {', '.join(names) or '(none)'}; by the manifest it has {', '.join(expected)}"
     for value in graph.inputs:
-        yield from _input_faults(value, manifest.tokenizer)
+        yield from _input_faults(value, manifest.tokenizer, 1 if ragged else 2)
     outputs = [value for value in graph.outputs if value.name == OUTPUT]
     if not outputs:
         yield f"has the outputs {', '.join(value.name for value in graph.outputs) or '(none)'}; expected {OUTPUT}"
     for value in outputs:
-        yield from _output_faults(value, len(manifest.labels))
+        yield from _output_faults(value, len(manifest.labels), 2 if ragged else 3)
     yield from _table_faults(graph, manifest.tokenizer)
 
 
-def _input_faults(value: GraphValue, settings: TokenizerSettings) -> Iterator[str]:
-    if value.type != INT64 or len(value.shape) not in (0, 2):
-        yield f"has the input {value.name} of {value}; expected int64 [any, any]"
+def _inputs(settings: TokenizerSettings, ragged: bool) -> tuple[str, ...]:
+    """The inputs of a graph for padded batches, or for ragged ones, which have no mask."""
+    if not ragged:
+        return settings.inputs
+    return IDS, POSITIONS, *(name for name in settings.inputs if name == TYPES), OFFSETS
+
+
+def _input_faults(value: GraphValue, settings: TokenizerSettings, rank: int) -> Iterator[str]:
+    if value.type != INT64 or len(value.shape) not in (0, rank):
+        yield f"has the input {value.name} of {value}; expected int64 {_sizes(rank)}"
     for size in value.shape[:1]:
         if size is not None:
             yield f"takes {size} texts at once in its input {value.name}; expected any number"
@@ -75,11 +95,15 @@ def _input_faults(value: GraphValue, settings: TokenizerSettings) -> Iterator[st
             )
 
 
-def _output_faults(value: GraphValue, labels: int) -> Iterator[str]:
-    if value.type not in (FLOAT, FLOAT16) or len(value.shape) not in (0, 3):
-        yield f"has the output {value.name} of {value}; expected float32 or float16 [any, any, {labels}]"
-    elif value.shape and value.shape[2] not in (None, labels):
-        yield f"scores {value.shape[2]} labels; the manifest has {labels}"
+def _output_faults(value: GraphValue, labels: int, rank: int) -> Iterator[str]:
+    if value.type not in (FLOAT, FLOAT16) or len(value.shape) not in (0, rank):
+        yield f"has the output {value.name} of {value}; expected float32 or float16 {_sizes(rank - 1, labels)}"
+    elif value.shape and value.shape[-1] not in (None, labels):
+        yield f"scores {value.shape[-1]} labels; the manifest has {labels}"
+
+
+def _sizes(free: int, *fixed: int) -> str:
+    return f"[{', '.join(['any'] * free + [*map(str, fixed)])}]"
 
 
 def _table_faults(graph: GraphInterface, settings: TokenizerSettings) -> Iterator[str]:

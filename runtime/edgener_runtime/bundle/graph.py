@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 
 from .wire import Data, WireField, read_varint, wire_fields
 
+IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+"""Inputs of a graph for padded batches, each (rows, subwords)."""
+POSITIONS, OFFSETS = "position_ids", "offsets"
+"""Further inputs of a graph for ragged batches: (subwords,), and (sequences + 1,)."""
 OUTPUT = "logits"
 FLOAT, INT64, FLOAT16 = 1, 7, 10  # of TensorProto.DataType
 TYPE_NAMES = {

@@ -46,10 +46,14 @@ class TokenizerSettings:
 
 @dataclass(frozen=True)
 class VariantRequirements:
-    """What a variant requires: the execution providers it may run on, and the oldest onnxruntime that loads it."""
+    """What a variant requires: the execution providers it may run on, and the oldest onnxruntime that loads it.
+
+    `operators` is the version of the operators of edgener-ops that its graph has; 0: none.
+    """
 
     providers: tuple[str, ...]
     onnxruntime: str
+    operators: int = 0
 
 
 @dataclass(frozen=True)

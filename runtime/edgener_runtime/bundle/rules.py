@@ -13,13 +13,15 @@ from edgener_runtime.base.serde import to_dict
 from edgener_runtime.errors import BundleError
 from edgener_runtime.version import version_numbers
 
+from .graph import IDS, MASK, TYPES
+
 # the dataclasses of manifest.py, which imports this module
 Manifest: TypeAlias = Any
 TokenizerSettings: TypeAlias = Any
 VariantEntry: TypeAlias = Any
 FileEntry: TypeAlias = Any
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+INPUTS = (IDS, MASK, TYPES)
 _MOST_LEVELS = 64  # of brackets
 _MOST_NUMBER = 2**31 - 1  # of subwords, ids and versions
 _FREE = "provenance"  # records what was read elsewhere, such as the names of files, and is shown only escaped
@@ -125,5 +127,7 @@ def _variant_faults(where: str, entry: VariantEntry) -> Iterator[Fault]:
     yield from _names(f"{where}.needs.providers", entry.requirements.providers)
     if not version_numbers(entry.requirements.onnxruntime):
         yield f"{where}.needs.onnxruntime", entry.requirements.onnxruntime, "a version such as 1.23"
+    if not 0 <= entry.requirements.operators <= _MOST_NUMBER:
+        yield f"{where}.needs.operators", entry.requirements.operators, "a version, or 0 for none"
     if not 1 <= entry.opset <= _MOST_NUMBER:
         yield f"{where}.opset", entry.opset, "an opset"

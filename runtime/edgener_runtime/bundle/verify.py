@@ -102,8 +102,8 @@ class Verification:
     def _compare(self, entry: FileEntry, data: Data) -> None:
         """Raise BundleError where the content of a file does not fit the manifest."""
         path = self._bundle / entry.path
-        if any(variant.file == entry for variant in self.manifest.variants):
-            require_graph(path, data, self.manifest)
+        if variant := next((each for each in self.manifest.variants if each.file == entry), None):
+            require_graph(path, data, self.manifest, variant)
         elif entry == self.manifest.tokenizer_entry:
             require_tokenizer(path, data[:], self.manifest)
         elif path.suffix == ".json":

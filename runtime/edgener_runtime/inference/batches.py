@@ -8,10 +8,13 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 from edgener_runtime.backends.base import ANY, SUBWORDS_AT_ONCE, BatchShapes
+from edgener_runtime.bundle.graph import IDS, MASK, TYPES
 from edgener_runtime.bundle.manifest import TokenizerSettings
 from edgener_runtime.decoding.decode import Scored
 from edgener_runtime.text.tokenize import Subwords, TextTokenizer
 from edgener_runtime.text.windows import Window
+
+from .ragged import by_sequence, ragged_feeds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,16 +58,22 @@ class PendingBatch:
 
         counts = [len(subwords.ids) for subwords in self.encoded]
         if [len(batch) for batch in self.batches] == [1]:  # a single row: already in order
-            return self.answers[0]()[0, self.prefix : self.prefix + sum(counts)]
+            (scores,) = _by_row(self.answers[0](), self.batches[0])
+            return scores[self.prefix : self.prefix + sum(counts)]
         firsts = [0, *accumulate(counts)]
         logits = np.empty((firsts[-1], self.labels), dtype=np.float32)
         for batch, answer in zip(self.batches, self.answers, strict=True):
-            for row, scores in zip(batch, answer(), strict=True):
+            for row, scores in zip(batch, _by_row(answer(), batch), strict=True):
                 start, end = row.window.keep_start, row.window.keep_end
                 shift = self.prefix - row.window.start
                 at = firsts[row.text]
                 logits[at + start : at + end] = scores[start + shift : end + shift]
         return logits
+
+
+def _by_row(scores: NDArray[np.float32], batch: Sequence[WindowRow]) -> Iterable[NDArray[np.float32]]:
+    """The logits of each row, of a padded batch or of a ragged one."""
+    return scores if scores.ndim == 3 else by_sequence(scores, (len(row.ids) for row in batch))
 
 
 def rows_of(tokenizer: TextTokenizer, encoded: Sequence[Subwords]) -> list[WindowRow]:
@@ -73,13 +82,20 @@ def rows_of(tokenizer: TextTokenizer, encoded: Sequence[Subwords]) -> list[Windo
     return [row for row in rows if row.window.end]
 
 
-def batches(rows: Iterable[WindowRow], subwords: int = SUBWORDS_AT_ONCE) -> Iterator[list[WindowRow]]:
-    """Rows of similar length in batches of at most `subwords` padded subwords, or of a single row."""
+def batches(
+    rows: Iterable[WindowRow], subwords: int = SUBWORDS_AT_ONCE, shapes: BatchShapes = ANY
+) -> Iterator[list[WindowRow]]:
+    """Batches of at most `subwords` padded subwords, or of a single row.
+
+    Padded rows are of similar length; those of ragged batches stay in their order.
+    """
     batch: list[WindowRow] = []
-    for row in sorted(rows, key=lambda row: len(row.ids)):
-        if batch and len(row.ids) * (len(batch) + 1) > subwords:
+    total = 0
+    for row in rows if shapes.ragged else sorted(rows, key=lambda row: len(row.ids)):
+        total = total + len(row.ids) if shapes.ragged else len(row.ids) * (len(batch) + 1)
+        if batch and total > subwords:
             yield batch
-            batch = []
+            batch, total = [], len(row.ids)
         batch.append(row)
     if batch:
         yield batch
@@ -90,16 +106,19 @@ def feeds(
 ) -> dict[str, NDArray[np.int64]]:
     """The graph's inputs, each int64 (rows, longest), with `padding` more positions up to the model's maximum length.
 
-    `shapes` gives the lengths that the session pads to.
+    `shapes` gives the lengths that the session pads to, or says that it takes ragged batches, which have no padding.
     """
     import numpy as np
 
+    if shapes.ragged:
+        types = [row.types for row in batch] if TYPES in settings.inputs else None
+        return ragged_feeds([row.ids for row in batch], types, shapes.unnumbered)
     longest = max(len(row.ids) for row in batch)
     longest = shapes.padded(max(longest, min(longest + padding, settings.max_length)))
     fill = [longest - len(row.ids) for row in batch]
     rows = {
-        "input_ids": [row.ids + [settings.pad_id] * more for row, more in zip(batch, fill, strict=True)],
-        "attention_mask": [[1] * len(row.ids) + [0] * more for row, more in zip(batch, fill, strict=True)],
-        "token_type_ids": [row.types + [0] * more for row, more in zip(batch, fill, strict=True)],
+        IDS: [row.ids + [settings.pad_id] * more for row, more in zip(batch, fill, strict=True)],
+        MASK: [[1] * len(row.ids) + [0] * more for row, more in zip(batch, fill, strict=True)],
+        TYPES: [row.types + [0] * more for row, more in zip(batch, fill, strict=True)],
     }
     return {name: np.array(rows[name], dtype=np.int64) for name in settings.inputs}

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 from edgener_runtime.backends.base import BatchShapes, Model, Session, Tuning
 from edgener_runtime.backends.open import open_session
+from edgener_runtime.bundle.graph import MASK
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ParityError
 
 from .fair_queue import FairQueue
+from .ragged import padded, unpadded
+from .threads_by_length import ThreadsByLength
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,13 +38,16 @@ class Engine:
         self.variant = model.variant
         self._labels = labels
         self._process = os.getpid()
-        self._session: Session | None = open_session(model, device, tuning)
+        few = replace(tuning, threads=tuning.threads_each)
+        by_length = tuning.by_length and few != tuning
+        self._session: Session | None = open_session(model, device, few if by_length else tuning)
         self.shapes: BatchShapes = self._session.shapes
         self._notes: tuple[str, ...] = ()
         self._lock = threading.Lock()
-        self._each: Session | None = self._session if tuning.threads == tuning.threads_each else None
+        self._each: Session | None = self._session if by_length or few == tuning else None
         again = replace(model, graph=None)  # the bytes are not kept
-        self._open_each = partial(open_session, again, device, replace(tuning, threads=tuning.threads_each))
+        self._open_each = partial(open_session, again, device, few)
+        self._by_length = ThreadsByLength(partial(open_session, again, device, tuning)) if by_length else None
         self._workers = ThreadPoolExecutor(tuning.workers, "edgener-run") if tuning.workers > 1 else None
         self._waiting: FairQueue[tuple[Session, Feeds, Future[Logits]]] = FairQueue(  # one for each task of _workers
             lambda job: next(iter(job[1].values())).size
@@ -62,14 +68,18 @@ class Engine:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know about how it runs."""
-        return (*self.session.notes, *self._notes)
+        return (*self.session.notes, *self._notes, *(self._by_length.notes if self._by_length else ()))
 
     def run(self, inputs: Feeds) -> Logits:
-        """The graph's logits (rows, subwords, labels) for its inputs, each (rows, subwords).
+        """The graph's logits for its inputs: (rows, subwords, labels) for a padded batch, each (rows, subwords).
 
         Raises BundleError where the number of labels is not the manifest's, ParityError where a logit is not finite.
         """
-        return self._run_on(self.session, inputs)
+        session = self.session
+        if self._by_length is None:
+            return self._run_on(session, inputs)
+        with self._by_length.session(session, next(iter(inputs.values())).size) as chosen:
+            return self._run_on(chosen, inputs)
 
     def start(self, batches: Iterable[Feeds]) -> list[Callable[[], Logits]]:
         """A call per batch that returns its logits; with several workers, the batches start at once.
@@ -110,6 +120,9 @@ class Engine:
             future.set_exception(error)
 
     def _run_on(self, session: Session, inputs: Feeds) -> Logits:
+        if session.shapes.ragged and MASK in inputs:
+            logits = self._checked(session.run(unpadded(inputs, session.shapes.unnumbered)))
+            return padded(logits, inputs[MASK])
         return self._checked(_run_in_parts(session, inputs))
 
     def _checked(self, logits: Logits) -> Logits:
@@ -135,6 +148,8 @@ class Engine:
             while self._waiting:
                 self._waiting.pop()[2].cancel()
         if self._process == os.getpid():
+            if self._by_length:
+                self._by_length.close()
             for session in opened.values():
                 session.close()
 

@@ -71,7 +71,7 @@ def tuning_for(
     """
     if threads is not None and threads < 1:
         raise UserInputError(f"threads is {threads}, expected at least 1")
-    default = Tuning()
+    default = Tuning(by_length=True)
     if subwords := DEVICES[device].subwords:
         why = f"{subwords} subwords per run, for a GPU; not tuned there"
         return Tuning(threads or default.threads, 1, subwords), why

@@ -28,6 +28,7 @@ from edgener_runtime.inference.tuning import (
 from edgener_runtime.machine.cpu import usable_cores
 
 BEST = Tuning(1, 2, 256, False)
+DEFAULT = Tuning(by_length=True)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def tuned(copy: Path, variant: VariantEntry) -> Path:
 
 def test_the_default_gives_all_cores_to_one_batch_or_one_each_to_several(copy: Path, variant: VariantEntry) -> None:
     found, why = tuning_for(copy, variant)
-    assert found == Tuning() == Tuning.of(usable_cores())
+    assert found == DEFAULT == replace(Tuning.of(usable_cores()), by_length=True)
     assert (found.threads, found.workers, found.threads_each) == (usable_cores(), usable_cores(), 1)
     assert "edgener-runtime tune finds better" in why
 
@@ -79,7 +80,7 @@ def test_what_was_found_on_another_machine_is_not_taken(
     changed = replace(record, fingerprint=replace(record.fingerprint, **field))
     tuning_file(tuned).write_text(to_json(changed), encoding="utf-8")
     found, why = tuning_for(tuned, variant)
-    assert found == Tuning()
+    assert found == DEFAULT
     assert "is for another machine or variant" in why
 
 
@@ -94,7 +95,7 @@ def test_a_damaged_record_is_set_aside_and_reported_once(
     file.write_bytes(content.encode("utf-8", "surrogateescape"))
     found, why = tuning_for(copy, variant)
     aside = file.with_name(f"{file.name}.damaged")
-    assert found == Tuning() and f"cannot be read, it is now {aside.name}" in why
+    assert found == DEFAULT and f"cannot be read, it is now {aside.name}" in why
     assert aside.read_bytes() == content.encode("utf-8", "surrogateescape") and not file.exists()
     assert "is damaged" in caplog.text and "tune again: edgener-runtime tune" in caplog.text
     assert "tune finds better" in tuning_for(copy, variant)[1]
@@ -109,14 +110,14 @@ def test_a_damaged_record_on_a_read_only_disk_is_ignored(
     tuning_file(copy).write_text("{")
     monkeypatch.setattr(Path, "replace", refuse)
     found, why = tuning_for(copy, variant)
-    assert found == Tuning() and why.endswith("cannot be read, it is ignored") and "is damaged" in caplog.text
+    assert found == DEFAULT and why.endswith("cannot be read, it is ignored") and "is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("best", [Tuning(0, 1, 256), Tuning(10**6, 1, 256), Tuning(1, 10**6, 256), Tuning(1, 1, 0)])
 def test_a_record_that_no_search_can_have_written_is_damaged(best: Tuning, tuned: Path, variant: VariantEntry) -> None:
     record = read_tuning(tuning_file(tuned))
     tuning_file(tuned).write_text(to_json(replace(record, best=best)), encoding="utf-8")
-    assert tuning_for(tuned, variant)[0] == Tuning()
+    assert tuning_for(tuned, variant)[0] == DEFAULT
     assert not tuning_file(tuned).exists()
 
 

@@ -17,8 +17,9 @@ from edgener_runtime.machine.devices import CPU
 
 from ..conftest import Encoder
 from ..running import logits_of, operators_run
+from ..test_builders import BUILT
 
-ON_CPU = [name for name, variant in VARIANTS.items() if variant.build and variant.requirements.providers == (CPU,)]
+ON_CPU = [name for name in BUILT if VARIANTS[name].requirements.providers == (CPU,)]
 
 
 @pytest.fixture(scope="module", params=ON_CPU)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from edgener_exporters.graph.graph import open_graph, save_graph
 from edgener_exporters.graph.onnx import export_onnx
-from edgener_exporters.quantise.fused_attention import find_attentions
 from edgener_exporters.quantise.int8 import quantize_products
 from edgener_exporters.quantise.int8_dynamic import dynamic_product, quantize_dynamic
+from edgener_exporters.structure.attentions import find_attentions
 
 from ..running import logits_of
 

@@ -19,8 +19,8 @@ from edgener_exporters.graph.graph import weights_of
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.graph.roles import Product, find_embeddings, find_products
 from edgener_exporters.graph.weights import safe_column_scales
-from edgener_exporters.quantise.fused_attention import find_attentions
 from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
+from edgener_exporters.structure.attentions import find_attentions
 from edgener_runtime.errors import UserInputError
 
 Arrays = dict[str, Any]

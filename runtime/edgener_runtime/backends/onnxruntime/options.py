@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgener_runtime.backends.base import ANY, BatchShapes
+from edgener_runtime.backends.base import ANY, UNNUMBERED, BatchShapes
+from edgener_runtime.errors import BundleError
 from edgener_runtime.machine.devices import CUDA, TENSORRT, Device
 
 if TYPE_CHECKING:
@@ -40,6 +41,16 @@ def provider_options(model: Model, device: Device) -> tuple[BatchShapes, dict[st
     if device.provider == TENSORRT:
         return _tensorrt(model)
     return ANY, dict(CUDA_OPTIONS) if device.provider == CUDA else {}
+
+
+def ragged_shapes(session: Any) -> BatchShapes:
+    """The batches of a graph over ragged ones, as its metadata says."""
+    unnumbered = session.get_modelmeta().custom_metadata_map.get(UNNUMBERED)
+    if unnumbered is not None and not (unnumbered.isascii() and unnumbered.isdecimal()):
+        raise BundleError(
+            f"the graph's metadata has {unnumbered[:20]!r} for {UNNUMBERED}, expected an id", "Export the bundle again."
+        )
+    return BatchShapes(ragged=True, unnumbered=None if unnumbered is None else int(unnumbered))
 
 
 def _tensorrt(model: Model) -> tuple[BatchShapes, dict[str, str]]:

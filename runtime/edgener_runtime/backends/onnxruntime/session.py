@@ -16,12 +16,13 @@ from edgener_runtime.base.memory import map_large_blocks, require_memory
 from edgener_runtime.bundle.graph import OUTPUT
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, ProviderError, StorageError, TextError
 from edgener_runtime.machine.devices import CPU, Device
+from edgener_runtime.machine.operators import PACKAGE, operators_library, operators_note
 from edgener_runtime.version import version_numbers
 
 from .cuda_graphs import REFUSED, GraphedRuns
 from .io_binding import run_with_io_binding
 from .library import load_onnxruntime
-from .options import CACHE, GRAPHS, provider_options
+from .options import CACHE, GRAPHS, provider_options, ragged_shapes
 
 if TYPE_CHECKING:
     from edgener_runtime.backends.base import Feeds, Logits
@@ -49,11 +50,15 @@ class OnnxSession:
         self.library = f"onnxruntime {onnxruntime.__version__}"
         self.shapes, options = provider_options(model, device)
         self.notes: tuple[str, ...] = ()
+        if model.variant.requirements.operators:
+            self.notes = (operators_note(),)
         log = _preload(onnxruntime) if device.provider != CPU else ""
         self._session: Any
         self._session, no_graphs = _create(onnxruntime, model, device, tuning, options)
         if self.provider != device.provider:  # onnxruntime falls back to the CPU with no more than a log line
             raise ProviderError(_fallback(device.provider, self.provider, log), _install_command(device))
+        if model.variant.requirements.operators:
+            self.shapes = ragged_shapes(self._session)
         self._graphs: GraphedRuns | None = None
         # a method of this object would keep it, and the model with it, until the garbage collector comes by
         run = _run if device.provider == CPU else run_with_io_binding
@@ -150,12 +155,9 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
     require_memory(_COPIES * model.variant.file.size, f"loading {model.file}")
     map_large_blocks()
     graph = model.read_graph()
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = tuning.threads
-    settings.inter_op_num_threads = 1
-    settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
-    # without it, threads spin on after a run, and take a core from other work
-    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    settings = _settings(onnxruntime, tuning)
+    if model.variant.requirements.operators:
+        _register_operators(settings)
     # where a run fails or graphs are refused, the exception or `notes` say so, and no line on stderr is needed
     settings.log_severity_level = _NOTHING if GRAPHS in options or device.provider == CPU else _ERRORS_ONLY
     try:
@@ -172,6 +174,27 @@ def _create(onnxruntime: Any, model: Model, device: Device, tuning: Tuning, opti
             return _create(onnxruntime, model, device, tuning, without)[0], str(error)
         raise _mapped(error, onnxruntime.__version__, model, device, options) from error
     return session, ""
+
+
+def _settings(onnxruntime: Any, tuning: Tuning) -> Any:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = tuning.threads
+    settings.inter_op_num_threads = 1
+    settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(tuning.spinning)))
+    # without it, threads spin on after a run, and take a core from other work
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    return settings
+
+
+def _register_operators(settings: Any) -> None:
+    library = operators_library()
+    try:
+        settings.register_custom_ops_library(str(library))
+    except Exception as error:  # onnxruntime raises a class of its own for every status
+        raise ProviderError(
+            f"onnxruntime cannot use the operators of {PACKAGE}: {error}",
+            f"Install it again: pip install --force-reinstall {PACKAGE}",
+        ) from error
 
 
 def _install_command(device: Device) -> str:

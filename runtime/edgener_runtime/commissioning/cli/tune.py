@@ -58,12 +58,13 @@ def tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str,
 
 def _tune(bundle: Path, goal: str, seconds: float, source: str | None, form: str, variant: str) -> TuningRecord:
     from edgener_runtime.backends.base import Tuning
+    from edgener_runtime.backends.choose import choose_variant
     from edgener_runtime.bundle.verify import verify_bundle
     from edgener_runtime.commissioning.tune import candidates, synthetic_texts, trial_count
     from edgener_runtime.commissioning.tune import tune as find_best
     from edgener_runtime.inference.tuning import fingerprint
     from edgener_runtime.machine.cpu import usable_cores
-    from edgener_runtime.pipeline import TokenClassifier, choose_variant
+    from edgener_runtime.pipeline import TokenClassifier
     from edgener_runtime.text.tokenize import TextTokenizer
 
     manifest = verify_bundle(bundle)

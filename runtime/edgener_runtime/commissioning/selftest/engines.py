@@ -29,10 +29,10 @@ _MEGA = 1e6
 
 def prepare(context: SelftestContext) -> Outcome:
     """Build the engine if it is needed, missing, and can be built. Raises what a build raises."""
+    from edgener_runtime.backends.choose import choose_variant
     from edgener_runtime.backends.tensorrt.profiles import profiles_for
     from edgener_runtime.commissioning.engines.build import BuildRequest, build_engine
     from edgener_runtime.machine.devices import engine_devices
-    from edgener_runtime.pipeline import choose_variant
 
     request, manifest = context.request, context.manifest
     if request.device not in engine_devices():
