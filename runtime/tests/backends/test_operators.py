@@ -15,7 +15,7 @@ import pytest
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.backends import choose
-from edgener_runtime.errors import ProviderError
+from edgener_runtime.errors import BundleError, ProviderError
 
 from ..wire_edit import Field, encode, message, text, varint
 
@@ -108,3 +108,9 @@ def test_a_library_that_is_none_is_reported(native: Path, tmp_path: Path, monkey
     with pytest.raises(ProviderError, match="libedgener_ops") as caught:
         TokenClassifier.load(native, "cpu", "int8-native")
     assert "--force-reinstall edgener-ops" in str(caught.value.hint) and caught.value.exit_code == 6
+
+
+def test_a_graph_for_padded_batches_is_refused_where_the_manifest_names_operators(edit: Callable[..., Path]) -> None:
+    bundle = edit("variants", 0, "needs", operators=1)
+    with pytest.raises(BundleError, match="has the inputs input_ids, attention_mask.*position_ids.*offsets"):
+        TokenClassifier.load(bundle, "cpu", "int8-dynamic")
