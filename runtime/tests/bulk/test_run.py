@@ -16,7 +16,7 @@ import pytest
 
 from edgener_runtime.bulk import journal
 from edgener_runtime.bulk.journal import JOURNAL
-from edgener_runtime.bulk.run import OVERWRITE, RESUME
+from edgener_runtime.bulk.run import NEW, OVERWRITE, RESUME
 from edgener_runtime.bulk.sources import OutputPaths
 from edgener_runtime.bulk.spec import ROWS_AT_ONCE
 from edgener_runtime.errors import BundleError, DeviceError, StorageError, UserInputError
@@ -209,6 +209,9 @@ def test_a_folder_becomes_a_folder(tag_job: RunJob, tmp_path: Path) -> None:
         (["a.jsonl", "b.jsonl.rejects.jsonl"], "a.jsonl", "b.jsonl", "rejects.jsonl exists"),
         (["a.jsonl", "out/x"], "a.jsonl", "out", "is a folder"),
         (["in/a.txt", "out"], "in", "out", "is a file, and the input is a folder"),
+        (["a.jsonl"], "a.jsonl", "/dev/null", "is a device or a pipe"),
+        (["a.jsonl", "b.jsonl.unfinished/mine"], "a.jsonl", "b.jsonl", "unfinished has mine, and unfinished results"),
+        (["a.jsonl", "b.jsonl.unfinished"], "a.jsonl", "b.jsonl", "unfinished is a file, and"),
     ],
 )
 def test_what_is_in_the_way_is_refused(
@@ -218,8 +221,9 @@ def test_what_is_in_the_way_is_refused(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('{"text": "ok"}\n')
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UserInputError, match=message):
-        tag_job(tmp_path / source, tmp_path / out)
+    for mode in (NEW, OVERWRITE, RESUME) if "exists" not in message else (NEW,):
+        with pytest.raises(UserInputError, match=message):
+            tag_job(tmp_path / source, tmp_path / out, mode=mode)
     assert sorted(tmp_path.rglob("*")) == before
 
 
