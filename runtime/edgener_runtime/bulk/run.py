@@ -109,12 +109,20 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
         "spec": to_dict(job.spec),
         "bundle": _bundle_hash(Path(job.spec.bundle)),
         "sources": [source.fingerprint() for source in sources],
+        "libraries": _versions({source.format.library for source in sources}),
     }
     with open_journal(job.paths.state, described, resume=job.mode == RESUME) as journal:
         summary = _Run(job, sources, journal, show, log).finish()
         journal.close()
     remove(job.paths.state)
     return summary
+
+
+def _versions(libraries: set[str]) -> dict[str, str]:
+    """The versions of libraries that write results, which may write other bytes in another version."""
+    from importlib.metadata import version  # loads email and zipfile: not for every start
+
+    return {name: version(name) for name in sorted(libraries) if name}
 
 
 def _check_source(source: SourceFile, spec: TagSpec) -> None:

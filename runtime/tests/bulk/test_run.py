@@ -244,6 +244,29 @@ def test_a_file_that_cannot_be_read_is_named(
         tag_job(source)
 
 
+def test_parquet_is_resumed_by_the_same_library(
+    tag_job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pa = pytest.importorskip("pyarrow", reason="no pyarrow here: the extra bulk")
+    import pyarrow.parquet as pq
+
+    pq.write_table(
+        pa.table({"id": range(1100), "text": ["ok"] * 600 + ["a fault"] + ["ok"] * 499}), tmp_path / "in.parquet"
+    )
+    with pytest.raises(StorageError):
+        tag_job(tmp_path / "in.parquet", command=planted("raise StorageError('planted')"))
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(UserInputError, match=r"has libraries: pyarrow .*now it is \"0\""),
+    ):
+        patched.setattr("importlib.metadata.version", lambda name: "0")
+        tag_job(tmp_path / "in.parquet", mode=RESUME)
+    done = tag_job(tmp_path / "in.parquet", mode=RESUME)
+    assert done and done.rows == 1100 and done.rejected == 0
+    assert pq.read_table(tmp_path / "out.parquet").column("id").to_pylist() == list(range(1100))
+    assert not OutputPaths(tmp_path / "out.parquet").state.exists()
+
+
 def test_two_processes_do_not_write_one_result(tag_job: RunJob, source: Path, tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     from edgener_runtime.base.partial import locked
