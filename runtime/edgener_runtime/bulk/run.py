@@ -112,7 +112,12 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
         "libraries": _versions({source.format.library for source in sources}),
     }
     with open_journal(job.paths.state, described, resume=job.mode == RESUME) as journal:
-        summary = _Run(job, sources, journal, show, log).finish()
+        try:
+            summary = _Run(job, sources, journal, show, log).finish()
+        except BaseException:
+            if not journal.done:  # there is nothing to resume
+                remove(job.paths.state)
+            raise
         journal.close()
     remove(job.paths.state)
     return summary

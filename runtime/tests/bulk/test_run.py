@@ -168,7 +168,10 @@ def test_a_bundle_that_cannot_be_loaded_ends_the_job(tag_job: RunJob, source: Pa
     with pytest.raises(BundleError):
         tag_job(source, bundle=str(copy))
     with pytest.raises(DeviceError, match=r"a worker ended with code 3: no output before it had loaded the bundle"):
-        tag_job(source, mode=OVERWRITE, command=[sys.executable, "-c", "raise SystemExit(3)"])
+        tag_job(source, command=[sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(UserInputError, match="there is no label 'NONE' to give a threshold"):
+        tag_job(source, thresholds={"NONE": 0.5})
+    assert not OutputPaths(source.with_name("out.jsonl")).state.exists(), "nothing was done that could be resumed"
 
 
 def test_a_folder_becomes_a_folder(tag_job: RunJob, tmp_path: Path) -> None:
