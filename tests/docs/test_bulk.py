@@ -25,3 +25,13 @@ def test_memory_is_flat_and_killed_jobs_end_alike(record: dict[str, dict[str, fl
     assert record["same_bytes"]
     memory = record["memory"]
     assert memory["peak_last_half_mb"] < 1.1 * memory["peak_first_half_mb"]
+
+
+def test_a_model_of_the_usual_size_is_as_fast_as_bare_onnxruntime() -> None:
+    [record] = [record for record, file in zip(RECORDS, FILES, strict=True) if file.stem.startswith("minilm")]
+    assert record["ratio"] >= 0.9
+    assert record["tag"]["texts_per_cpu_second"] >= 0.9 * record["bare"]["texts_per_cpu_second"]
+
+
+def test_a_million_texts_were_tagged() -> None:
+    assert any(record["texts"] >= 1_000_000 for record in RECORDS)

@@ -18,6 +18,8 @@ from .spec import TaggedChunk
 
 JOURNAL = "journal.jsonl"
 SCHEMA = 1
+PARTS, INPUT, OUTPUT, REJECTED, REPLACED = "parts", "input", "output", "rejects.jsonl", "replaced"
+"""What is in the folder beside the journal."""
 _PARTS_OF_A_FOLDER = 1000
 
 
@@ -35,11 +37,11 @@ class Journal:
 
     def part(self, number: int) -> Path:
         """Where the result of a chunk stands."""
-        return self.folder / "parts" / f"{number // _PARTS_OF_A_FOLDER:06d}" / f"{number:09d}.part"
+        return self.folder / PARTS / f"{number // _PARTS_OF_A_FOLDER:06d}" / f"{number:09d}.part"
 
     def spool(self, number: int) -> Path:
         """Where the rows of a chunk are copied that cannot be read from the input."""
-        return self.folder / "input" / f"{number:09d}.rows"
+        return self.folder / INPUT / f"{number:09d}.rows"
 
     def add(self, chunk: TaggedChunk) -> None:
         """Record that a chunk is done, whose part stands in its place."""
@@ -66,6 +68,17 @@ class Journal:
 def is_unfinished(folder: Path) -> bool:
     """Whether a job's state is there."""
     return (folder / JOURNAL).is_file()
+
+
+def check_state(folder: Path) -> None:
+    """Raises UserInputError where the folder of a state has anything else, which must not be removed."""
+    known = {JOURNAL, PARTS, INPUT, OUTPUT, REJECTED, REPLACED}
+    others = sorted({path.name for path in folder.iterdir()} - known) if folder.is_dir() else []
+    if others or (folder.exists() and not folder.is_dir()):
+        found = f"has {others[0]}" if others else "is a file"
+        raise UserInputError(
+            f"{folder} {found}, and unfinished results would stand there", "Rename it, or name another path: --out"
+        )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from edgener_runtime.bundle.manifest import read_manifest
 from edgener_runtime.errors import UserInputError
 
 from .formats.table import AUTO
-from .journal import Journal, is_unfinished, open_journal
+from .journal import OUTPUT, REJECTED, REPLACED, Journal, check_state, is_unfinished, open_journal
 from .pool import COMMAND, WorkerPool, engine_check
 from .sources import OutputPaths, SourceFile, check_output, find_sources
 from .spec import Chunk, RowSpan, TaggedChunk, TagSpec
@@ -96,6 +96,7 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
     """
     sources = find_sources(job.source, job.format)
     check_output(job.source, sources, job.paths)
+    check_state(job.paths.state)
     unfinished = is_unfinished(job.paths.state)
     if job.mode == RESUME and not unfinished and job.paths.output.exists():
         remove(job.paths.state)  # which may be left of a kill after the end
@@ -108,12 +109,25 @@ def run_job(job: BulkJob, show: Callable[[TagProgress], None], log: Callable[[st
         "spec": to_dict(job.spec),
         "bundle": _bundle_hash(Path(job.spec.bundle)),
         "sources": [source.fingerprint() for source in sources],
+        "libraries": _versions({source.format.library for source in sources}),
     }
     with open_journal(job.paths.state, described, resume=job.mode == RESUME) as journal:
-        summary = _Run(job, sources, journal, show, log).finish()
+        try:
+            summary = _Run(job, sources, journal, show, log).finish()
+        except BaseException:
+            if not journal.done:  # there is nothing to resume
+                remove(job.paths.state)
+            raise
         journal.close()
     remove(job.paths.state)
     return summary
+
+
+def _versions(libraries: set[str]) -> dict[str, str]:
+    """The versions of libraries that write results, which may write other bytes in another version."""
+    from importlib.metadata import version  # loads email and zipfile: not for every start
+
+    return {name: version(name) for name in sorted(libraries) if name}
 
 
 def _check_source(source: SourceFile, spec: TagSpec) -> None:
@@ -204,8 +218,8 @@ class _Run:
     def _publish(self) -> str | None:
         """Join the parts in the folder of the state, then rename; the path of the rejected rows, or None."""
         folder, paths = self._journal.folder, self._job.paths
-        staged, rejects = folder / "output", folder / "rejects.jsonl"
-        for leftover in (staged, rejects, folder / "replaced"):
+        staged, rejects = folder / OUTPUT, folder / REJECTED
+        for leftover in (staged, rejects, folder / REPLACED):
             remove(leftover)
         with storage_errors(paths.output):
             for source, numbers in zip(self._sources, self._numbers, strict=True):
@@ -219,7 +233,7 @@ class _Run:
             else:
                 paths.rejects.unlink(missing_ok=True)
             if paths.output.is_dir():
-                paths.output.rename(folder / "replaced")
+                paths.output.rename(folder / REPLACED)
             staged.replace(paths.output)
             sync(paths.output.parent)
         return str(paths.rejects) if has_rejects else None

@@ -88,6 +88,8 @@ def check_output(source: Path, sources: list[SourceFile], paths: OutputPaths) ->
     out, source = paths.output.resolve(), source.resolve()
     if out == source or source in out.parents or out in source.parents:
         raise UserInputError(f"{paths.output} and the input {source} lie in each other", "Name another path: --out")
+    if out.exists() and not (out.is_file() or out.is_dir()):
+        raise UserInputError(f"{paths.output} is a device or a pipe, expected a file or a folder", "Name a file: --out")
     if source.is_dir():
         _check_folder(sources, paths.output)
         return

@@ -52,6 +52,8 @@ def test_rejected_rows_are_exit_2(bundle: Path, run: Run, tmp_path: Path) -> Non
         {"source": "in.jsonl", "row": 2, "line": 2, "reason": "null in place of a text", "text": ""},
         {"source": "in.jsonl", "row": 3, "line": 3, "reason": "longer than 15 characters", "text": "x" * 20},
     ]
+    done = run("tag", bundle, source, "--out", tmp_path / "o.jsonl", "--resume")
+    assert done.code == 2 and "is complete" in done.err and "o.jsonl.rejects.jsonl" in done.err
     source = write_lines(tmp_path / "in2.jsonl", [{"text": "Pump leaks"}])
     done = run("tag", bundle, source, "--out", tmp_path / "o.jsonl", "--overwrite", "--workers", 1)
     assert done.code == 0 and not (tmp_path / "o.jsonl.rejects.jsonl").exists()

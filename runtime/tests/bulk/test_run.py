@@ -16,7 +16,7 @@ import pytest
 
 from edgener_runtime.bulk import journal
 from edgener_runtime.bulk.journal import JOURNAL
-from edgener_runtime.bulk.run import OVERWRITE, RESUME
+from edgener_runtime.bulk.run import NEW, OVERWRITE, RESUME
 from edgener_runtime.bulk.sources import OutputPaths
 from edgener_runtime.bulk.spec import ROWS_AT_ONCE
 from edgener_runtime.errors import BundleError, DeviceError, StorageError, UserInputError
@@ -168,7 +168,10 @@ def test_a_bundle_that_cannot_be_loaded_ends_the_job(tag_job: RunJob, source: Pa
     with pytest.raises(BundleError):
         tag_job(source, bundle=str(copy))
     with pytest.raises(DeviceError, match=r"a worker ended with code 3: no output before it had loaded the bundle"):
-        tag_job(source, mode=OVERWRITE, command=[sys.executable, "-c", "raise SystemExit(3)"])
+        tag_job(source, command=[sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(UserInputError, match="there is no label 'NONE' to give a threshold"):
+        tag_job(source, thresholds={"NONE": 0.5})
+    assert not OutputPaths(source.with_name("out.jsonl")).state.exists(), "nothing was done that could be resumed"
 
 
 def test_a_folder_becomes_a_folder(tag_job: RunJob, tmp_path: Path) -> None:
@@ -209,6 +212,9 @@ def test_a_folder_becomes_a_folder(tag_job: RunJob, tmp_path: Path) -> None:
         (["a.jsonl", "b.jsonl.rejects.jsonl"], "a.jsonl", "b.jsonl", "rejects.jsonl exists"),
         (["a.jsonl", "out/x"], "a.jsonl", "out", "is a folder"),
         (["in/a.txt", "out"], "in", "out", "is a file, and the input is a folder"),
+        (["a.jsonl"], "a.jsonl", "/dev/null", "is a device or a pipe"),
+        (["a.jsonl", "b.jsonl.unfinished/mine"], "a.jsonl", "b.jsonl", "unfinished has mine, and unfinished results"),
+        (["a.jsonl", "b.jsonl.unfinished"], "a.jsonl", "b.jsonl", "unfinished is a file, and"),
     ],
 )
 def test_what_is_in_the_way_is_refused(
@@ -218,8 +224,9 @@ def test_what_is_in_the_way_is_refused(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('{"text": "ok"}\n')
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UserInputError, match=message):
-        tag_job(tmp_path / source, tmp_path / out)
+    for mode in (NEW, OVERWRITE, RESUME) if "exists" not in message else (NEW,):
+        with pytest.raises(UserInputError, match=message):
+            tag_job(tmp_path / source, tmp_path / out, mode=mode)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -238,6 +245,29 @@ def test_a_file_that_cannot_be_read_is_named(
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(UserInputError, match=r"cannot read .*in\.jsonl: Permission denied"):
         tag_job(source)
+
+
+def test_parquet_is_resumed_by_the_same_library(
+    tag_job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pa = pytest.importorskip("pyarrow", reason="no pyarrow here: the extra bulk")
+    import pyarrow.parquet as pq
+
+    pq.write_table(
+        pa.table({"id": range(1100), "text": ["ok"] * 600 + ["a fault"] + ["ok"] * 499}), tmp_path / "in.parquet"
+    )
+    with pytest.raises(StorageError):
+        tag_job(tmp_path / "in.parquet", command=planted("raise StorageError('planted')"))
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(UserInputError, match=r"has libraries: pyarrow .*now it is \"0\""),
+    ):
+        patched.setattr("importlib.metadata.version", lambda name: "0")
+        tag_job(tmp_path / "in.parquet", mode=RESUME)
+    done = tag_job(tmp_path / "in.parquet", mode=RESUME)
+    assert done and done.rows == 1100 and done.rejected == 0
+    assert pq.read_table(tmp_path / "out.parquet").column("id").to_pylist() == list(range(1100))
+    assert not OutputPaths(tmp_path / "out.parquet").state.exists()
 
 
 def test_two_processes_do_not_write_one_result(tag_job: RunJob, source: Path, tmp_path: Path) -> None:

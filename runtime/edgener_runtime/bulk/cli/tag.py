@@ -99,7 +99,7 @@ def tag(
     mode = RESUME if resume else OVERWRITE if overwrite else NEW
     summary = _run(BulkJob(spec, source, OutputPaths(out), form, workers or _default_workers(load), mode))
     if summary is None:
-        click.echo(f"{out} is complete; there is nothing to resume", err=True)
+        _report_complete(OutputPaths(out))
         return
     _print(summary, as_json)
     _report_losses(summary)
@@ -137,6 +137,13 @@ def _print(summary: TagSummary, as_json: bool) -> None:
         f"{summary.output}: {summary.texts:,} texts, {summary.entities:,} entities, {summary.rejected:,} rows rejected "
         f"in {summary.seconds:,.1f} s ({summary.rows_per_second:,.0f} rows/s, workers: {summary.workers})"
     )
+
+
+def _report_complete(paths: OutputPaths) -> None:
+    """Say that there is nothing to resume, with the exit code that the job had."""
+    click.echo(f"{paths.output} is complete; there is nothing to resume", err=True)
+    if paths.rejects.exists():
+        raise UserInputError(f"rows without an answer are listed in {paths.rejects}")
 
 
 def _report_losses(summary: TagSummary) -> None:

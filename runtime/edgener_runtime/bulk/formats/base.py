@@ -36,6 +36,7 @@ class TableFormat:
     `check(path, spec)` raises UserInputError where the file cannot be tagged. `split(path, spec, spool)` yields the
     file of each chunk, or None where it is done, and the span of its rows there. `tag(chunk, spec, answer)` tags a
     chunk, and `join(path, spec, parts, out)` writes a whole file from its parts.
+    `library` writes its bytes, if one does.
     """
 
     name: str
@@ -45,7 +46,7 @@ class TableFormat:
     split: Callable[[Path, TagSpec, Spool], Iterator[tuple[Path | None, RowSpan]]]
     tag: Callable[[Chunk, TagSpec, AnswerAll], TaggedPart]
     join: Callable[[Path, TagSpec, Iterator[Path], Path], None]
-    extra: str | None = None
+    library: str = ""
 
 
 def shape_of(spec: TagSpec) -> Shape:

@@ -149,4 +149,4 @@ def _size(tables: list[Any]) -> int:
     return sum(table.nbytes for table in tables)
 
 
-PARQUET = TableFormat("parquet", (".parquet", ".pq"), ".parquet", _check, _split, _tag, _join, extra="bulk")
+PARQUET = TableFormat("parquet", (".parquet", ".pq"), ".parquet", _check, _split, _tag, _join, library="pyarrow")

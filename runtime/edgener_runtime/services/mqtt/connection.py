@@ -35,6 +35,10 @@ _FIXES = {
     0x86: "Check --username and the password.",
     _NOT_AUTHORIZED: "Check --username, the password and what the broker lets this client do.",
     0x8A: "Ask whoever runs the broker.",
+    0x8C: "Let the broker take user names and passwords.",
+    0x90: "Choose another --status topic.",
+    0x9A: "The status needs retained messages: let the broker keep them.",
+    0x9B: "Requests and answers need QoS 1: let the broker take it.",
     0x9C: "Connect to the other server.",
     0x9D: "Connect to the other server.",
 }  # permanent reasons for a refusal, and the fix for each

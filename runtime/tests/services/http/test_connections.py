@@ -130,6 +130,29 @@ def test_no_part_of_an_answer_waits_until_the_client_has_confirmed_the_one_befor
     assert sorted(seconds)[10] < 0.03, seconds  # the kernel lets the first few confirm at once
 
 
+@pytest.mark.parametrize(
+    ("version", "count"), [(b"1.1", 1), (b"1.1", 3), (b"1.0", 1)], ids=["one", "several", "HTTP/1.0"]
+)
+def test_who_sends_no_more_still_gets_its_answers(server: Running, token: str, version: bytes, count: int) -> None:
+    """As `nc -N` does, and programs that shut down their side after the request."""
+    body = json.dumps({"texts": ["oil leak at the feed pump"] * 20}).encode()
+    head = POST.replace(b"1.1", version) + b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"
+    with connections(server, 1, (head % (token.encode(), len(body)) + body) * count) as (connection,):
+        connection.shutdown(socket.SHUT_WR)
+        answers = said(connection)
+    assert answers.count(b" 200 OK\r\n") == count, answers[:200]
+    assert answers.count(b'{"results": [') == count
+    assert (b" 100 Continue\r\n" in answers) == (version == b"1.1")  # one that has left answers it with a reset
+
+
+def test_who_sends_no_more_in_the_middle_of_a_request_is_disconnected(server: Running, token: str) -> None:
+    for part in (b"GET / HT", HEAD + b"{"):
+        with connections(server, 1, part) as (connection,):
+            connection.shutdown(socket.SHUT_WR)
+            assert b" 200 OK" not in said(connection)
+    assert "Traceback" not in "".join(server.log)
+
+
 def test_who_does_not_read_its_answers_is_disconnected(bundle: Path) -> None:
     """Requests one behind the other, whose answers fill every buffer on the way."""
     with serving(bundle, "--idle-timeout", 0.5) as own, connections(own, 1) as (connection,):

@@ -63,6 +63,16 @@ def test_a_refusal_that_stays_is_an_error_for_the_user(reason: int, message: str
         connected_to([connack(reason)], nothing)
 
 
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [(0x8C, "user names and passwords"), (0x90, "--status"), (0x9A, "retained messages"), (0x9B, "QoS 1")],
+)
+def test_a_broker_without_what_the_bridge_needs_is_named_and_not_asked_for_ever(reason: int, hint: str) -> None:
+    with pytest.raises(UserInputError, match="refuses client edgener") as raised:
+        connected_to([connack(reason)], nothing)
+    assert raised.value.hint and hint in raised.value.hint
+
+
 @pytest.mark.parametrize("reason", [0x80, 0x88, 0x89, 0x97, 0x9F])
 def test_a_refusal_that_may_pass_is_tried_again(reason: int) -> None:
     with pytest.raises(ConnectionLostError, match="refuses client edgener"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
 import time
 from http import HTTPStatus
@@ -20,6 +21,7 @@ _log = logging.getLogger(__name__)
 _BUFFER = memoryview(bytearray(1 << 16))  # what arrives is read into it and taken from it at once, by all connections
 _LONGEST = 200  # characters of a line on what a client sent
 _LINGER = 1.0  # seconds for the client to read why its connection ends
+_STEP = 0.1  # seconds between two checks whether a client that sends no more still reads
 _HINT = "Send HTTP/1.1 requests as RFC 9112 describes them; /openapi.json has the paths."
 
 
@@ -33,7 +35,7 @@ class HttpConnection(H11Protocol, asyncio.BufferedProtocol):
         self._has_header_started = True  # a header is due from the start, and then from its first byte
         self.is_open = False
         self.opening: asyncio.Task[None] | None = None  # while TLS is being agreed upon
-        self._has_ended = False
+        self._has_ended = self._sends_no_more = False
         self._unsent = 0
         self._sent_at = time.monotonic()
 
@@ -65,6 +67,30 @@ class HttpConnection(H11Protocol, asyncio.BufferedProtocol):
             self.table.set_idle(self)
         super().data_received(data)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more: it has disconnected, or still reads the answers to what it has sent (`nc -N`).
+
+        What is sent to one that has disconnected comes back as a reset. Without an answer yet, that is an interim one.
+        """
+        unanswered = not self._has_ended and not self._is_idle() and self.conn.their_state is not h11.SEND_BODY
+        if not unanswered or not self.transport.can_write_eof():  # TLS ends in both directions
+            return False
+        if not self._sends_no_more:
+            self._sends_no_more = True
+            self._check_reader()
+        if self.conn.our_state is h11.SEND_RESPONSE and self.conn.their_http_version != b"1.0":
+            interim = h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[], reason=b"Continue")
+            self.transport.write(self.conn.send(interim) or b"")
+        return True
+
+    def _check_reader(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+        else:
+            self.loop.call_later(_STEP, self._check_reader)
+
     def handle_events(self) -> None:
         """Act on what arrived; the application learns whether there are too many requests."""
         self.app_state["only_probes"] = self.table.is_full
@@ -77,6 +103,8 @@ class HttpConnection(H11Protocol, asyncio.BufferedProtocol):
         self._has_header_started = False
         self.table.set_idle(self)
         super().on_response_complete()
+        if self._sends_no_more and self._is_idle():
+            self.transport.close()
 
     def late(self) -> str | None:
         """What takes too long, if anything."""
