@@ -30,7 +30,7 @@ SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-optimum bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-ops test-optimum ops bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,12 @@ test-nvidia: $(VENV)/.ready ## NVIDIA's real packages on a machine without a GPU
 
 test-cluster: $(VENV)/.ready ## The examples for clusters on Ray and Dask, two workers each on this machine
 	tools/test_cluster.sh
+
+ops: $(VENV)/.ready ## The operators for int8-native, compiled into the environment; needs a C++17 compiler
+	$(BIN)/python -m pip install --quiet --no-deps ./runtime/ops
+
+test-ops: $(VENV)/.ready ## The operators: every instruction set, sanitizers, fuzzing, arm64 under qemu, old and new onnxruntime
+	tools/test_ops.sh
 
 test-optimum: .venv-optimum/.ready ## The build side on transformers 4.57 with optimum's exporter
 	$(BESIDE) .venv-optimum/bin/python -m pytest $(SPREAD) -m "compat and not slow" tests

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 # Add a stage here; `make NAME` has to exist.
 ALONE = ("docs", "test")  # test makes the environment of the others
 BESIDE = (  # the longest first, so that no core waits for it at the end
-    "test-matrix", "test-optimum", "test-arm64", "test-slow", "demo", "test-nvidia", "release-check", "test-cluster",
+    "test-matrix", "test-optimum", "test-arm64", "test-slow", "demo", "test-nvidia", "test-ops", "release-check",
+    "test-cluster",
 )  # fmt: skip
 STAGES = ALONE + BESIDE
 

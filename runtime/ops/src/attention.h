@@ -18,39 +18,37 @@ inline Lanes power_of_two(Lanes x) {
   return sum * whole.power_of_two();
 }
 
-// Keys of one head as columns, times `by`; columns from `length` to `width` are zero.
+// Keys of one head as columns, times `by`. Columns from `length` to `width` are zero, and a last row is added to every
+// score: it takes them out of the softmax.
 inline void transpose_keys(View key, size_t length, size_t size, float by, float* columns, size_t width) {
   for (size_t at = 0; at < size; ++at) {
     float* to = columns + at * width;
     for (size_t row = 0; row < length; ++row) to[row] = key.data[row * key.stride + at] * by;
     for (size_t row = length; row < width; ++row) to[row] = 0;
   }
+  for (size_t row = 0; row < width; ++row) columns[size * width + row] = row < length ? 0 : -INFINITY;
 }
 
-// Scores of R queries with all keys, 32 keys at a time.
-template <int R>
-void score(View query, size_t size, const float* columns, size_t width, float* scores) {
-  for (size_t at = 0; at < width; at += 32) {
-    Lanes left[R], right[R];
-    for (int r = 0; r < R; ++r) left[r] = right[r] = Lanes::all(0);
-    for (size_t i = 0; i < size; ++i) {
-      const Lanes keys = Lanes::load(columns + i * width + at), more = Lanes::load(columns + i * width + at + 16);
-      for (int r = 0; r < R; ++r) {
-        const Lanes by = Lanes::all(query.data[r * query.stride + i]);
-        left[r] = fma(by, keys, left[r]);
-        right[r] = fma(by, more, right[r]);
-      }
-    }
+// Scores of R queries with 16 V keys.
+template <int R, int V>
+void score_keys(View query, size_t size, const float* columns, size_t width, float* scores) {
+  Lanes sum[R][V];
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) sum[r][v] = Lanes::load(columns + size * width + 16 * v);
+  for (size_t i = 0; i < size; ++i) {
+    Lanes keys[V];
+    for (int v = 0; v < V; ++v) keys[v] = Lanes::load(columns + i * width + 16 * v);
     for (int r = 0; r < R; ++r) {
-      left[r].store(scores + r * width + at);
-      right[r].store(scores + r * width + at + 16);
+      const Lanes by = Lanes::all(query.data[r * query.stride + i]);
+      for (int v = 0; v < V; ++v) sum[r][v] = fma(by, keys[v], sum[r][v]);
     }
   }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) sum[r][v].store(scores + r * width + 16 * v);
 }
 
 // Powers of two of the scores less the highest, in place; returns one over their sum.
-inline float soften(float* scores, size_t length, size_t width) {
-  for (size_t at = length; at < width; ++at) scores[at] = -INFINITY;
+inline float soften(float* scores, size_t width) {
   Lanes highest = Lanes::load(scores), total = Lanes::all(0);
   for (size_t at = 16; at < width; at += 16) highest = max(highest, Lanes::load(scores + at));
   const Lanes top = Lanes::all(highest.highest());
@@ -62,28 +60,25 @@ inline float soften(float* scores, size_t length, size_t width) {
   return 1 / total.sum();
 }
 
-// The mean of the values of one head, weighted for each of R queries, 32 of its numbers at a time.
-template <int R>
-void mix(const float* weights, size_t width, const float* inverse, View value, size_t length, size_t size, Matrix out) {
-  for (size_t at = 0; at < size; at += 32) {
-    Lanes left[R], right[R];
-    for (int r = 0; r < R; ++r) left[r] = right[r] = Lanes::all(0);
-    for (size_t row = 0; row < length; ++row) {
-      const float* from = value.data + row * value.stride + at;
-      const Lanes some = Lanes::load(from), more = Lanes::load(from + 16);
-      for (int r = 0; r < R; ++r) {
-        const Lanes by = Lanes::all(weights[r * width + row]);
-        left[r] = fma(by, some, left[r]);
-        right[r] = fma(by, more, right[r]);
-      }
-    }
-    const size_t rest = size - at;
+// 16 V numbers of the mean of one head's values, weighted for each of R queries.
+template <int R, int V>
+void mix_values(const float* weights, size_t width, const float* inverse, View value, size_t length, size_t count, Matrix out) {
+  Lanes sum[R][V];
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) sum[r][v] = Lanes::all(0);
+  for (size_t row = 0; row < length; ++row) {
+    Lanes values[V];
+    for (int v = 0; v < V; ++v) values[v] = Lanes::load(value.data + row * value.stride + 16 * v);
     for (int r = 0; r < R; ++r) {
-      float* to = out.from(r, at).data;
-      (left[r] * Lanes::all(inverse[r])).store(to, rest < 16 ? rest : 16);
-      if (rest > 16) (right[r] * Lanes::all(inverse[r])).store(to + 16, rest < 32 ? rest - 16 : 16);
+      const Lanes by = Lanes::all(weights[r * width + row]);
+      for (int v = 0; v < V; ++v) sum[r][v] = fma(by, values[v], sum[r][v]);
     }
   }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) {
+      const size_t rest = count - 16 * v;
+      (sum[r][v] * Lanes::all(inverse[r])).store(out.from(r, 16 * v).data, rest < 16 ? rest : 16);
+    }
 }
 
 struct Head {
@@ -97,22 +92,28 @@ struct Head {
 template <int R>
 void attend_queries(const Head& head, size_t first) {
   for (; first + R <= head.length; first += R) {
+    const View query = head.query.from(first);
+    size_t at = 0;
+    for (; at + 32 <= head.width; at += 32) score_keys<R, 2>(query, head.size, head.columns + at, head.width, head.scores + at);
+    if (at < head.width) score_keys<R, 1>(query, head.size, head.columns + at, head.width, head.scores + at);
     float inverse[R];
-    score<R>(head.query.from(first), head.size, head.columns, head.width, head.scores);
-    for (int r = 0; r < R; ++r) inverse[r] = soften(head.scores + r * head.width, head.length, head.width);
-    mix<R>(head.scores, head.width, inverse, head.value, head.length, head.size, head.out.from(first));
+    for (int r = 0; r < R; ++r) inverse[r] = soften(head.scores + r * head.width, head.width);
+    for (at = 0; at + 16 < head.size; at += 32)
+      mix_values<R, 2>(head.scores, head.width, inverse, head.value.from(0, at), head.length, head.size - at, head.out.from(first, at));
+    if (at < head.size)
+      mix_values<R, 1>(head.scores, head.width, inverse, head.value.from(0, at), head.length, head.size - at, head.out.from(first, at));
   }
   if constexpr (R > 1) attend_queries<R / 2>(head, first);
 }
 
 inline void attend(View query, View key, View value, size_t length, Heads heads, Matrix out, float* scratch) {
-  const size_t width = ceil_div(length, 32) * 32;
+  const size_t width = ceil_div(length, 16) * 16;
   const float by = 1.44269504f / std::sqrt(float(heads.size));  // log2(e): the softmax takes powers of two
   for (size_t head = 0; head < heads.count; ++head) {
     const size_t at = head * heads.size;
     transpose_keys(key.from(0, at), length, heads.size, by, scratch, width);
     attend_queries<Lanes::QUERIES>(
-        {query.from(0, at), value.from(0, at), out.from(0, at), length, heads.size, width, scratch, scratch + heads.size * width}, 0);
+        {query.from(0, at), value.from(0, at), out.from(0, at), length, heads.size, width, scratch, scratch + (heads.size + 1) * width}, 0);
   }
 }
 }  // namespace

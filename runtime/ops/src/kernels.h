@@ -85,7 +85,7 @@ inline size_t row_stride(const Kernels& kernels, size_t width) {
 constexpr size_t ATTENTION_ROWS = 8;  // queries that are computed together, at most
 
 inline size_t attention_scratch(size_t length, size_t head_size) {
-  return ceil_div(length, 32) * 32 * (head_size + ATTENTION_ROWS);
+  return ceil_div(length, 32) * 32 * (head_size + 1 + ATTENTION_ROWS);
 }
 
 }  // namespace edgener

@@ -8,7 +8,7 @@
 namespace edgener {
 namespace {
 
-constexpr size_t BLOCK = 48;         // rows that go through a step together: they stay in the second cache
+constexpr size_t BLOCK = 24;         // rows that go through a step together: they stay in the second cache
 constexpr size_t COLUMN_ROWS = 64;   // up to here all rows are one block, and threads share its columns
 constexpr size_t TASKS = 8;          // that a step is cut into, if it can be: enough for the threads of a small machine
 

@@ -4,59 +4,96 @@
 
 namespace edgener {
 namespace {
+template <class Output>
 using Tile = void (*)(const uint8_t* rows, size_t stride, const int8_t* weights, size_t panel_bytes, size_t groups,
-                      int32_t* sums);
+                      const Output& output);
 
+template <class Output>
 struct Tiles {
-  Tile of[Dot::PANELS + 1][Dot::ROWS + 1];  // by panels and rows
+  Tile<Output> of[Dot::PANELS + 1][Dot::ROWS + 1];  // by panels and rows
 };
 
-template <int P, int R>
-constexpr void fill_tiles(Tiles& tiles) {
-  tiles.of[P][R] = &Dot::template tile<R, P>;
-  if constexpr (R > 1) fill_tiles<P, R - 1>(tiles);
-  else if constexpr (P > 1) fill_tiles<P - 1, Dot::ROWS>(tiles);
+template <class Output, int P = Dot::PANELS, int R = Dot::ROWS>
+constexpr void fill(Tiles<Output>& tiles) {
+  tiles.of[P][R] = &Dot::template tile<R, P, Output>;
+  if constexpr (R > 1) fill<Output, P, R - 1>(tiles);
+  else if constexpr (P > 1) fill<Output, P - 1, Dot::ROWS>(tiles);
 }
-constexpr Tiles make_tiles() {
-  Tiles tiles{};
-  fill_tiles<Dot::PANELS, Dot::ROWS>(tiles);
+template <class Output>
+constexpr Tiles<Output> make_tiles() {
+  Tiles<Output> tiles{};
+  fill(tiles);
   return tiles;
 }
-constexpr Tiles TILES = make_tiles();
+template <class Output>
+constexpr Tiles<Output> TILES = make_tiles<Output>();
 
-// Calls each(row, panel, sums) for every row and panel; weights of a tile's panels stay in the first cache.
-template <class Each>
-void for_each_sum(Quantised rows, size_t count, const Weights& weights, Range panels, Each each) {
-  alignas(64) int32_t sums[Dot::ROWS * Dot::PANELS * 16];
+// Gives the sums of every tile to output.at(row, panel); weights of a tile's panels stay in the first cache.
+template <class Output>
+inline void for_each_tile(Quantised rows, size_t count, const Weights& weights, Range panels, const Output& output) {
   const size_t tiles = ceil_div(count, Dot::ROWS), panel_bytes = weights.groups * PANEL * GROUP;
   for (size_t panel = panels.begin; panel < panels.end; panel += Dot::PANELS) {
     const size_t beside = panels.end - panel < Dot::PANELS ? panels.end - panel : Dot::PANELS;
     for (size_t tile = 0; tile < tiles; ++tile) {
-      const size_t begin = count * tile / tiles, height = count * (tile + 1) / tiles - begin;
-      TILES.of[beside][height](rows.bytes + begin * rows.stride, rows.stride, weights.packed + panel * panel_bytes,
-                               panel_bytes, weights.groups, sums);
-      for (size_t p = 0; p < beside; ++p)
-        for (size_t row = 0; row < height; ++row) each(begin + row, panel + p, sums + (row * beside + p) * 16);
+      const size_t begin = count * tile / tiles, end = count * (tile + 1) / tiles;
+      TILES<Output>.of[beside][end - begin](rows.bytes + begin * rows.stride, rows.stride,
+                                            weights.packed + panel * panel_bytes, panel_bytes, weights.groups,
+                                            output.at(begin, panel - panels.begin));
     }
   }
 }
 
+// The exact sums, zero points taken off. A tile calls panel(number)(row, sums) with what it has summed up.
+struct Sums {
+  const int32_t *zero, *weight_sum;
+  int32_t* out;
+  size_t stride;
+
+  Sums at(size_t row, size_t panel) const {
+    return {zero + row, weight_sum + panel * PANEL, out + row * stride + panel * PANEL, stride};
+  }
+  auto panel(size_t number) const {
+    const Integers by = Integers::load(weight_sum + number * PANEL);
+    return [=, *this](size_t row, Integers sums) {
+      sums.less(zero[row], by).store(out + row * stride + number * PANEL);
+    };
+  }
+};
+
+// The same in FP32: scaled, with the bias, and activated.
+template <Activation KIND>
+struct Activated {
+  const int32_t *zero, *weight_sum;
+  const float *row_scale, *scale, *bias;
+  float* out;
+  size_t stride;
+
+  Activated at(size_t row, size_t panel) const {
+    const size_t channel = panel * PANEL;
+    return {zero + row,   weight_sum + channel,           row_scale + row, scale + channel,
+            bias + channel, out + row * stride + channel, stride};
+  }
+  auto panel(size_t number) const {
+    const size_t channel = number * PANEL;
+    const Integers by = Integers::load(weight_sum + channel);
+    const Lanes times = Lanes::load(scale + channel), plus = Lanes::load(bias + channel);
+    return [=, *this](size_t row, Integers sums) {
+      const Lanes exact = Lanes::of(sums.less(zero[row], by));
+      activate<KIND>(fma(exact, times * Lanes::all(row_scale[row]), plus)).store(out + row * stride + channel);
+    };
+  }
+};
+
 void exact_sums(Quantised rows, size_t count, const Weights& weights, Range panels, int32_t* out, size_t stride) {
-  for_each_sum(rows, count, weights, panels, [&](size_t row, size_t panel, const int32_t* sums) {
-    Integers::corrected(sums, rows.zero[row], weights.sum + panel * 16)
-        .store(out + row * stride + (panel - panels.begin) * 16);
-  });
+  for_each_tile(rows, count, weights, panels, Sums{rows.zero, weights.sum + panels.begin * PANEL, out, stride});
 }
 
 template <Activation KIND>
-void activated_product(Quantised rows, size_t count, const Weights& weights, Range panels, Matrix out) {
-  for_each_sum(rows, count, weights, panels, [&](size_t row, size_t panel, const int32_t* sums) {
-    const size_t channel = panel * 16;
-    const Lanes exact = Lanes::of(Integers::corrected(sums, rows.zero[row], weights.sum + channel));
-    const Lanes scale = Lanes::load(weights.scale + channel) * Lanes::all(rows.scale[row]);
-    activate<KIND>(fma(exact, scale, Lanes::load(weights.bias + channel)))
-        .store(out.from(row, channel - panels.begin * 16).data);
-  });
+inline void activated_product(Quantised rows, size_t count, const Weights& weights, Range panels, Matrix out) {
+  const size_t channel = panels.begin * PANEL;
+  for_each_tile(rows, count, weights, panels,
+                Activated<KIND>{rows.zero, weights.sum + channel, rows.scale, weights.scale + channel,
+                                weights.bias + channel, out.data, out.stride});
 }
 
 void product(Quantised rows, size_t count, const Weights& weights, Range panels, Activation kind, Matrix out) {

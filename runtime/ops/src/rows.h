@@ -6,6 +6,31 @@
 
 namespace edgener {
 namespace {
+struct Whole {};  // sixteen numbers, not the fewer ones at the end of a row
+
+inline Lanes load(const float* from, Whole) { return Lanes::load(from); }
+inline Lanes load(const float* from, size_t count) { return Lanes::load(from, count); }
+inline void store(Lanes lanes, float* to, Whole) { lanes.store(to); }
+inline void store(Lanes lanes, float* to, size_t count) { lanes.store(to, count); }
+inline Lanes only(Lanes lanes, Whole) { return lanes; }
+inline Lanes only(Lanes lanes, size_t count) { return lanes.first(count); }
+
+// Calls each(place, count, chain) along a row. What it adds up goes to two chains in turns, so that no sum waits for
+// the one before.
+template <class Each>
+inline void along(size_t width, const Each& each) {
+  size_t at = 0;
+  for (; at + 32 <= width; at += 32) {
+    each(at, Whole{}, 0);
+    each(at + 16, Whole{}, 1);
+  }
+  if (at + 16 <= width) {
+    each(at, Whole{}, 0);
+    at += 16;
+  }
+  if (at < width) each(at, width - at, 1);
+}
+
 // Numbers from 0 to 255 plus this have the number, rounded, in their lowest byte.
 constexpr float ROUNDING = 3 << 22;
 
@@ -25,22 +50,20 @@ inline Steps steps_of(float low, float high) {
 }
 
 inline void quantise_row(const float* x, size_t width, uint8_t* to, float* scale, int32_t* zero) {
-  const size_t whole = width / 16 * 16, rest = width - whole;
   const Lanes nothing = Lanes::all(0);
-  Lanes low = nothing, high = nothing, finite = nothing;  // the last stays zero unless a number is NaN or infinite
-  const auto look = [&](Lanes v) {
-    low = min(low, v);
-    high = max(high, v);
-    finite = fma(v, nothing, finite);
-  };
-  for (size_t at = 0; at < whole; at += 16) look(Lanes::load(x + at));
-  if (rest) look(Lanes::load(x + whole, rest));
-  const bool usable = finite.sum() == 0;
-  const Steps steps = usable ? steps_of(low.lowest(), high.highest()) : Steps{NAN, 0, 0};
+  Lanes low[2] = {nothing, nothing}, high[2] = {nothing, nothing};
+  Lanes finite[2] = {nothing, nothing};  // stays zero unless a number is NaN or infinite
+  along(width, [&](size_t at, auto count, int chain) {
+    const Lanes v = load(x + at, count);
+    low[chain] = min(low[chain], v);
+    high[chain] = max(high[chain], v);
+    finite[chain] = fma(v, nothing, finite[chain]);
+  });
+  const bool usable = (finite[0] + finite[1]).sum() == 0;
+  const Steps steps =
+      usable ? steps_of(min(low[0], low[1]).lowest(), max(high[0], high[1]).highest()) : Steps{NAN, 0, 0};
   const Lanes by = Lanes::all(steps.inverse), from = Lanes::all(steps.zero + ROUNDING), end = Lanes::all(255 + ROUNDING);
-  const auto write = [&](size_t at, Lanes v) { Dot::write(to, at, min(end, fma(v, by, from))); };
-  for (size_t at = 0; at < whole; at += 16) write(at, Lanes::load(x + at));
-  if (rest) write(whole, Lanes::load(x + whole, rest));
+  along(width, [&](size_t at, auto count, int) { Dot::write(to, at, min(end, fma(load(x + at, count), by, from))); });
   *scale = steps.size;
   *zero = int32_t(steps.zero) - Dot::OFFSET;
 }
@@ -52,35 +75,24 @@ void quantise(View x, size_t rows, size_t width, Quantised to) {
   }
 }
 
-void residual_norm_row(const float* x, const float* y, size_t width, Norm norm, float* out) {
-  const size_t whole = width / 16 * 16, rest = width - whole;
-  Lanes total = Lanes::all(0), squares = Lanes::all(0);
-  for (size_t at = 0; at < whole; at += 16) {
-    const Lanes sum = Lanes::load(x + at) + Lanes::load(y + at);
-    sum.store(out + at);
-    total = total + sum;
-  }
-  if (rest) {
-    const Lanes sum = Lanes::load(x + whole, rest) + Lanes::load(y + whole, rest);
-    sum.store(out + whole, rest);
-    total = total + sum;
-  }
-  const Lanes mean = Lanes::all(total.sum() / float(width));
-  for (size_t at = 0; at < whole; at += 16) {
-    const Lanes off = Lanes::load(out + at) - mean;
-    squares = fma(off, off, squares);
-  }
-  if (rest) {
-    const Lanes off = (Lanes::load(out + whole, rest) - mean).first(rest);
-    squares = fma(off, off, squares);
-  }
-  const Lanes by = Lanes::all(1 / std::sqrt(squares.sum() / float(width) + norm.epsilon));
-  for (size_t at = 0; at < whole; at += 16)
-    fma((Lanes::load(out + at) - mean) * by, Lanes::load(norm.gamma + at), Lanes::load(norm.beta + at)).store(out + at);
-  if (rest)
-    fma((Lanes::load(out + whole, rest) - mean) * by, Lanes::load(norm.gamma + whole, rest),
-        Lanes::load(norm.beta + whole, rest))
-        .store(out + whole, rest);
+inline void residual_norm_row(const float* x, const float* y, size_t width, Norm norm, float* out) {
+  Lanes total[2] = {Lanes::all(0), Lanes::all(0)}, squares[2] = {Lanes::all(0), Lanes::all(0)};
+  along(width, [&](size_t at, auto count, int chain) {
+    const Lanes sum = load(x + at, count) + load(y + at, count);
+    store(sum, out + at, count);
+    total[chain] = total[chain] + sum;
+  });
+  const Lanes mean = Lanes::all((total[0] + total[1]).sum() / float(width));
+  along(width, [&](size_t at, auto count, int chain) {
+    const Lanes off = only(load(out + at, count) - mean, count);
+    squares[chain] = fma(off, off, squares[chain]);
+  });
+  const float variance = (squares[0] + squares[1]).sum() / float(width);
+  const Lanes by = Lanes::all(1 / std::sqrt(variance + norm.epsilon));
+  along(width, [&](size_t at, auto count, int) {
+    const Lanes scaled = (load(out + at, count) - mean) * by;
+    store(fma(scaled, load(norm.gamma + at, count), load(norm.beta + at, count)), out + at, count);
+  });
 }
 
 void residual_norm(View x, View y, size_t rows, size_t width, Norm norm, Matrix out) {

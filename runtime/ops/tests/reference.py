@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -130,7 +131,7 @@ def layer_norm(x: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats
 def encoder_layer(
     x: Floats, offsets: NDArray[np.int64], layer: Layer, heads: int, epsilon: float = 1e-12, activation: str = "gelu"
 ) -> Floats:
-    """One post-LayerNorm encoder layer over sequences laid end to end; sequence s is rows offsets[s] to offsets[s + 1]."""
+    """One post-LayerNorm encoder layer over sequences laid end to end, sequence s from offsets[s] to offsets[s + 1]."""
     hidden = x.shape[1]
     width = len(layer.qkv.scale) // 3
     query, key, value = (product(x, layer.qkv)[:, start : start + hidden] for start in (0, width, 2 * width))
@@ -138,7 +139,7 @@ def encoder_layer(
         [x[:0]]
         + [
             attention(query[start:end], key[start:end], value[start:end], heads)
-            for start, end in zip(offsets, offsets[1:], strict=False)
+            for start, end in pairwise(offsets)
             if end > start
         ]
     )

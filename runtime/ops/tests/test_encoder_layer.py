@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_a_sequence_has_the_same_bits_alone_in_a_batch_and_on_many_threads(lengt
     y = run(model[1], x, offsets)
     for threads in (2, 4):
         np.testing.assert_array_equal(y, run(model[threads], x, offsets))
-    for start, end in zip(offsets, offsets[1:], strict=False):
+    for start, end in pairwise(offsets):
         np.testing.assert_array_equal(run(model[1], x[start:end], [0, end - start]), y[start:end])
 
 
@@ -181,5 +182,3 @@ def test_the_weights_are_not_copied() -> None:
 def _resident() -> int:
     with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-

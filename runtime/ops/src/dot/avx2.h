@@ -44,10 +44,14 @@ struct Dot {
     for (int r = 0; r < R; ++r) _mm256_storeu_si256((__m256i*)(sums + r * 16), sum[r]);
   }
 
-  template <int R, int P>
-  static void tile(const uint8_t* rows, size_t stride, const int8_t* weights, size_t, size_t groups, int32_t* sums) {
+  template <int R, int P, class Output>
+  static void tile(const uint8_t* rows, size_t stride, const int8_t* weights, size_t, size_t groups,
+                   const Output& output) {
+    int32_t sums[R * 16];
     half<R>(rows, stride, weights, groups, sums);
     half<R>(rows, stride, weights + 32, groups, sums + 8);
+    const auto panel = output.panel(0);
+    for (int r = 0; r < R; ++r) panel(r, Integers::load(sums + r * 16));
   }
 };
 }  // namespace

@@ -13,10 +13,9 @@ struct Dot {
     _mm_storeu_si128((__m128i*)(row + at), _mm512_cvtepi32_epi8(q.bits()));
   }
 
-  // Never inlined: together with what follows it, GCC 12 would keep the sums in memory.
-  template <int R, int P>
+  template <int R, int P, class Output>
   __attribute__((noinline)) static void tile(const uint8_t* rows, size_t stride, const int8_t* weights,
-                                             size_t panel_bytes, size_t groups, int32_t* sums) {
+                                             size_t panel_bytes, size_t groups, const Output& output) {
     __m512i sum[R][P];
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r)
@@ -26,7 +25,10 @@ struct Dot {
     for (size_t at = 0; at < groups * 4; at += 4, weights += 64) {
       __m512i weight[P];
 #pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) weight[p] = _mm512_loadu_si512(weights + p * panel_bytes);
+      for (int p = 0; p < P; ++p) {
+        weight[p] = _mm512_loadu_si512(weights + p * panel_bytes);
+        __builtin_prefetch(weights + (P + p) * panel_bytes);
+      }
 #pragma GCC unroll 12
       for (int r = 0; r < R; ++r) {
         int32_t four;
@@ -36,10 +38,17 @@ struct Dot {
         for (int p = 0; p < P; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], activation, weight[p]);
       }
     }
+    // Without this GCC 12 has the sums in memory in the loop above, for the sake of what follows.
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) _mm512_storeu_si512(sums + (r * P + p) * 16, sum[r][p]);
+      for (int p = 0; p < P; ++p) asm volatile("" : "+v"(sum[r][p]));
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) {
+      const auto panel = output.panel(p);
+#pragma GCC unroll 12
+      for (int r = 0; r < R; ++r) panel(r, {sum[r][p]});
+    }
   }
 };
 }  // namespace

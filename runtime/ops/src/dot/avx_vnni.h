@@ -15,9 +15,9 @@ struct Dot {
     _mm_storeu_si128((__m128i*)(row + at), bytes);
   }
 
-  template <int R, int P>
+  template <int R, int P, class Output>
   __attribute__((noinline)) static void tile(const uint8_t* rows, size_t stride, const int8_t* weights, size_t,
-                                             size_t groups, int32_t* sums) {
+                                             size_t groups, const Output& output) {
     __m256i sum[R][2];
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
@@ -35,10 +35,10 @@ struct Dot {
       }
     }
 #pragma GCC unroll 6
-    for (int r = 0; r < R; ++r) {
-      _mm256_storeu_si256((__m256i*)(sums + r * 16), sum[r][0]);
-      _mm256_storeu_si256((__m256i*)(sums + r * 16 + 8), sum[r][1]);
-    }
+    for (int r = 0; r < R; ++r) asm volatile("" : "+x"(sum[r][0]), "+x"(sum[r][1]));  // as in avx512_vnni.h
+    const auto panel = output.panel(0);
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) panel(r, {sum[r][0], sum[r][1]});
   }
 };
 }  // namespace

@@ -7,9 +7,9 @@ namespace {
 struct Dot : SignedActivations {
   static constexpr int ROWS = 4, PANELS = 1;
 
-  template <int R, int P>
+  template <int R, int P, class Output>
   __attribute__((noinline)) static void tile(const uint8_t* rows, size_t stride, const int8_t* weights, size_t,
-                                             size_t groups, int32_t* sums) {
+                                             size_t groups, const Output& output) {
     int32x4_t sum[R][4];
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r)
@@ -29,10 +29,9 @@ struct Dot : SignedActivations {
         sum[r][3] = vdotq_s32(sum[r][3], activation, w3);
       }
     }
+    const auto panel = output.panel(0);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-      for (int c = 0; c < 4; ++c) vst1q_s32(sums + r * 16 + c * 4, sum[r][c]);
+    for (int r = 0; r < R; ++r) panel(r, {{sum[r][0], sum[r][1], sum[r][2], sum[r][3]}});
   }
 };
 }  // namespace

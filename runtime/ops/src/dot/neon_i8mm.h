@@ -11,9 +11,9 @@ struct Dot : SignedActivations {
     return vreinterpretq_s8_u8(vcombine_u8(vld1_u8(first), vld1_u8(second)));
   }
 
-  template <int R, int P>
+  template <int R, int P, class Output>
   __attribute__((noinline)) static void tile(const uint8_t* rows, size_t stride, const int8_t* weights, size_t,
-                                             size_t groups, int32_t* sums) {
+                                             size_t groups, const Output& output) {
     constexpr int PAIRS = (R + 1) / 2;  // an odd last row is computed twice
     int32x4_t sum[PAIRS][8];
 #pragma GCC unroll 2
@@ -40,13 +40,17 @@ struct Dot : SignedActivations {
         }
       }
     }
+    const auto panel = output.panel(0);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r)
+    for (int r = 0; r < R; ++r) {
+      Integers sums;
 #pragma GCC unroll 4
       for (int c = 0; c < 4; ++c) {
         const int32x4_t even = sum[r / 2][2 * c], odd = sum[r / 2][2 * c + 1];
-        vst1q_s32(sums + r * 16 + c * 4, r % 2 ? vzip2q_s32(even, odd) : vzip1q_s32(even, odd));
+        sums.v[c] = r % 2 ? vzip2q_s32(even, odd) : vzip1q_s32(even, odd);
       }
+      panel(r, sums);
+    }
   }
 };
 }  // namespace

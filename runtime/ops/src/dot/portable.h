@@ -16,13 +16,15 @@ struct Dot {
     }
   }
 
-  template <int R, int P>
-  static void tile(const uint8_t* row, size_t, const int8_t* weights, size_t, size_t groups, int32_t* sums) {
-    for (int channel = 0; channel < 16; ++channel) sums[channel] = 0;
+  template <int R, int P, class Output>
+  static void tile(const uint8_t* row, size_t, const int8_t* weights, size_t, size_t groups,
+                   const Output& output) {
+    int32_t sums[16] = {};
     for (size_t group = 0; group < groups; ++group)
       for (int channel = 0; channel < 16; ++channel)
         for (int i = 0; i < 4; ++i)
           sums[channel] += int32_t(row[group * 4 + i]) * weights[(group * 16 + channel) * 4 + i];
+    output.panel(0)(0, Integers::load(sums));
   }
 };
 }  // namespace

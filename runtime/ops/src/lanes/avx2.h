@@ -10,11 +10,13 @@ namespace {
 struct Integers {
   __m256i low, high;
 
-  static __m256i load(const int32_t* from) { return _mm256_loadu_si256((const __m256i*)from); }
-  static Integers corrected(const int32_t* sums, int32_t zero, const int32_t* weight_sums) {
-    auto by = _mm256_set1_epi32(zero);
-    return {_mm256_sub_epi32(load(sums), _mm256_mullo_epi32(by, load(weight_sums))),
-            _mm256_sub_epi32(load(sums + 8), _mm256_mullo_epi32(by, load(weight_sums + 8)))};
+  static Integers load(const int32_t* from) {
+    return {_mm256_loadu_si256((const __m256i*)from), _mm256_loadu_si256((const __m256i*)(from + 8))};
+  }
+  Integers less(int32_t times, Integers by) const {
+    const __m256i all = _mm256_set1_epi32(times);
+    return {_mm256_sub_epi32(low, _mm256_mullo_epi32(all, by.low)),
+            _mm256_sub_epi32(high, _mm256_mullo_epi32(all, by.high))};
   }
   void store(int32_t* to) const {
     _mm256_storeu_si256((__m256i*)to, low);

@@ -10,10 +10,9 @@ namespace {
 struct Integers {
   __m512i v;
 
-  // sums - zero * weight_sums
-  static Integers corrected(const int32_t* sums, int32_t zero, const int32_t* weight_sums) {
-    auto off = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_loadu_si512(weight_sums));
-    return {_mm512_sub_epi32(_mm512_loadu_si512(sums), off)};
+  static Integers load(const int32_t* from) { return {_mm512_loadu_si512(from)}; }
+  Integers less(int32_t times, Integers by) const {
+    return {_mm512_sub_epi32(v, _mm512_mullo_epi32(_mm512_set1_epi32(times), by.v))};
   }
   void store(int32_t* to) const { _mm512_storeu_si512(to, v); }
 };

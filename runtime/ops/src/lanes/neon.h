@@ -10,9 +10,12 @@ namespace {
 struct Integers {
   int32x4_t v[4];
 
-  static Integers corrected(const int32_t* sums, int32_t zero, const int32_t* weight_sums) {
+  static Integers load(const int32_t* from) {
+    return {{vld1q_s32(from), vld1q_s32(from + 4), vld1q_s32(from + 8), vld1q_s32(from + 12)}};
+  }
+  Integers less(int32_t times, Integers by) const {
     Integers out;
-    for (int i = 0; i < 4; ++i) out.v[i] = vmlsq_n_s32(vld1q_s32(sums + 4 * i), vld1q_s32(weight_sums + 4 * i), zero);
+    for (int i = 0; i < 4; ++i) out.v[i] = vmlsq_n_s32(v[i], by.v[i], times);
     return out;
   }
   void store(int32_t* to) const {

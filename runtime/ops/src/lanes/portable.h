@@ -13,9 +13,14 @@ namespace {
 struct Integers {
   int32_t v[16];
 
-  static Integers corrected(const int32_t* sums, int32_t zero, const int32_t* weight_sums) {
+  static Integers load(const int32_t* from) {
     Integers out;
-    for (int i = 0; i < 16; ++i) out.v[i] = sums[i] - zero * weight_sums[i];
+    std::memcpy(out.v, from, sizeof out.v);
+    return out;
+  }
+  Integers less(int32_t times, Integers by) const {  // this - times * by
+    Integers out;
+    for (int i = 0; i < 16; ++i) out.v[i] = v[i] - times * by.v[i];
     return out;
   }
   void store(int32_t* to) const { std::memcpy(to, v, sizeof v); }

@@ -7,6 +7,7 @@
 namespace edgener {
 namespace {
 bool supported() {
+  __builtin_cpu_init();
   return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");
 }

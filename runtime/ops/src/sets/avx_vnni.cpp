@@ -7,6 +7,7 @@
 namespace edgener {
 namespace {
 bool supported() {
+  __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avxvnni");
 }
 }  // namespace
