@@ -1,7 +1,7 @@
 """Rounding of weights that makes up for its own errors (Frantar et al. 2022, GPTQ).
 
 Weights are rounded input by input. What one rounding adds to the product's output on real text, the weights of later
-inputs take out again, as far as those are correlated with it. Scales stay, and nothing more is computed as the model runs.
+inputs take out again, as far as those are correlated with it. Scales stay, and nothing more is computed at run time.
 """
 
 from __future__ import annotations
