@@ -24,11 +24,11 @@ def second_moments(model: Any, tensors: Sequence[str], feeds: Iterable[Feeds]) -
     """
     import numpy as np
 
-    kept: list[Feeds] = []
+    used: list[Feeds] = []
     totals: dict[str, Any] = dict.fromkeys(tensors, 0.0)
     subwords = 0
-    for _, outputs in run_batches(with_outputs(model, tensors), _kept(feeds, kept)):
-        real = kept.pop(0)["attention_mask"] == 1
+    for _, outputs in run_batches(with_outputs(model, tensors), _used(feeds, used)):
+        real = used.pop(0)["attention_mask"] == 1
         subwords += int(real.sum())
         for name, found in zip(tensors, outputs, strict=True):
             rows = found[real].astype(np.float64)
@@ -36,12 +36,12 @@ def second_moments(model: Any, tensors: Sequence[str], feeds: Iterable[Feeds]) -
     return {name: total / max(1, subwords) for name, total in totals.items()}
 
 
-def _kept(feeds: Iterable[Feeds], kept: list[Feeds]) -> Iterator[Feeds]:
-    """The batches of the first ENOUGH subwords, each also appended to `kept` before it runs."""
+def _used(feeds: Iterable[Feeds], used: list[Feeds]) -> Iterator[Feeds]:
+    """The batches of the first ENOUGH subwords, each also appended to `used` before it runs."""
     subwords = 0
     for fed in feeds:
         if subwords >= ENOUGH:
             return
         subwords += int(fed["attention_mask"].sum())
-        kept.append(fed)
+        used.append(fed)
         yield fed
