@@ -70,7 +70,8 @@ VARIANTS = {
             "int8",
             "INT8 weights per channel, one range per subword, a layer as one operator of edgener-ops: no batch effect",
             VariantRequirements((CPU,), "1.23", VERSION),
-            build=lambda fp32, out, calibration: quantize_native(fp32, out),
+            build=quantize_native,
+            calibrated=True,
             refused=_CPU_ONLY,
         ),
         Variant(

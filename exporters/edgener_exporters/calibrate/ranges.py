@@ -127,7 +127,7 @@ def _histograms(model: Any, seen: dict[str, Range], feeds: Iterable[Feeds]) -> d
     import numpy as np
 
     counts = {name: np.zeros(BINS, dtype=np.int64) for name in seen}
-    for _, outputs in run_batches(_with_outputs(model, list(seen)), feeds):
+    for _, outputs in run_batches(with_outputs(model, list(seen)), feeds):
         for (name, old), values in zip(seen.items(), outputs, strict=True):
             bins = (np.abs(values.ravel()) * (BINS / max(old.size, 1e-30))).astype(np.int32)
             counts[name] += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
@@ -153,7 +153,7 @@ def run_batches(model: Any, feeds: Iterable[Feeds]) -> Iterator[tuple[int, list[
         yield arrays["input_ids"].size, outputs
 
 
-def _with_outputs(model: Any, tensors: Sequence[str]) -> Any:
+def with_outputs(model: Any, tensors: Sequence[str]) -> Any:
     """A copy whose outputs are those tensors."""
     import onnx
 
@@ -167,7 +167,7 @@ def _with_reductions(model: Any, tensors: Sequence[str]) -> Any:
     """A copy with one output per tensor: its minimum, maximum and mean square."""
     from onnx import helper, numpy_helper
 
-    copy = _with_outputs(model, [f"{name}/range" for name in tensors])
+    copy = with_outputs(model, [f"{name}/range" for name in tensors])
     graph = copy.graph
     graph.initializer.append(numpy_helper.from_array(_one_element(), "range/shape"))
     for name in tensors:
@@ -189,7 +189,7 @@ def _with_channel_sizes(model: Any, tensors: Sequence[str]) -> Any:
     import numpy as np
     from onnx import helper, numpy_helper
 
-    copy = _with_outputs(model, [f"{name}/sizes" for name in tensors])
+    copy = with_outputs(model, [f"{name}/sizes" for name in tensors])
     copy.graph.initializer.append(numpy_helper.from_array(np.array([0, 1], dtype=np.int64), "sizes/axes"))
     for name in tensors:
         copy.graph.node.append(helper.make_node("Abs", [name], [f"{name}/absolute"]))

@@ -6,19 +6,26 @@ are symmetric S8 per output channel, stored as its kernels read them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgener_exporters.calibrate.moments import second_moments
 from edgener_exporters.graph.graph import Rewriting, open_graph, save_graph, weights_of
 from edgener_exporters.graph.roles import Embedding
-from edgener_exporters.graph.weights import column_scales, quantize_embedding, quantized
+from edgener_exporters.graph.weights import column_scales, quantize_embedding
 from edgener_exporters.structure.encoder_layers import Dense, LayerNodes, find_encoder_layers
 from edgener_exporters.structure.ragged import over_ragged_batches
 from edgener_runtime.bundle.graph import OFFSETS
 
+from .compensated import compensated
+from .int8 import encoder_products
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from edgener_exporters.calibrate.calibration import Calibration
 
     Floats = NDArray[np.float32]
 
@@ -28,18 +35,21 @@ PANEL, GROUP = 16, 4
 """Weights lie in panels of so many output channels, and within a panel in groups of so many inputs."""
 
 
-def quantize_native(fp32: Path, out: Path) -> None:
-    """Write the native INT8 variant of an FP32 graph.
+def quantize_native(fp32: Path, out: Path, calibration: Calibration) -> None:
+    """Write the native INT8 variant of an FP32 graph, its weights rounded for the calibration text.
 
-    Raises UserInputError where the encoder has other layers than the operator computes.
+    Raises UserInputError where the encoder has other layers than the operator computes, or the text is too short.
     """
     model = open_graph(fp32)
     weights = weights_of(model)
     layers = find_encoder_layers(model)
+    inputs = {product.weight: product.input for product in encoder_products(model)}
+    moments = second_moments(model, sorted(set(inputs.values())), calibration.feeds("moments of activations"))
+    quantiser = _Quantiser(weights, {weight: moments[name] for weight, name in inputs.items()})
 
     def emit(changed: Rewriting) -> None:
         for layer in layers:
-            _emit_layer(changed, layer, weights)
+            _emit_layer(changed, layer, quantiser)
 
     def look_up(changed: Rewriting, embedding: Embedding) -> None:
         if quantised := quantize_embedding(embedding, weights):
@@ -50,16 +60,16 @@ def quantize_native(fp32: Path, out: Path) -> None:
     save_graph(over_ragged_batches(model, (layers[0].input, layers[-1].output), emit, look_up), out)
 
 
-def _emit_layer(changed: Rewriting, layer: LayerNodes, weights: dict[str, Any]) -> None:
+def _emit_layer(changed: Rewriting, layer: LayerNodes, quantiser: _Quantiser) -> None:
     """The operator for one layer, with its weights."""
     products = ((layer.query, layer.key, layer.value), (layer.attention_output,))
     norms = layer.attention_norm, layer.output_norm
     inputs = [layer.input, OFFSETS]
     for product in products:
-        inputs += _product(changed, product, weights)
+        inputs += quantiser.product(changed, product)
     inputs += [norms[0].scale, norms[0].bias]
     for dense in (layer.feed_forward_1, layer.feed_forward_2):
-        inputs += _product(changed, (dense,), weights)
+        inputs += quantiser.product(changed, (dense,))
     inputs += [norms[1].scale, norms[1].bias]
     changed.node(
         "EncoderLayer", inputs, layer.output, DOMAIN,
@@ -67,25 +77,40 @@ def _emit_layer(changed: Rewriting, layer: LayerNodes, weights: dict[str, Any]) 
     )  # fmt: skip
 
 
-def _product(changed: Rewriting, parts: tuple[Dense, ...], weights: dict[str, Any]) -> list[str]:
-    """The names of the packed weight, scale and bias of products that have the same input."""
-    import numpy as np
-    from onnx import numpy_helper
+@dataclass(frozen=True)
+class _Quantiser:
+    """The weights of a graph, and the second moments of what they multiply, by their names."""
 
-    name = "+".join(part.weight for part in parts)
-    matrices = [numpy_helper.to_array(weights[part.weight]) for part in parts]
-    scales = [column_scales(matrix) for matrix in matrices]
-    biases = [numpy_helper.to_array(weights[part.bias]) for part in parts]
-    return [
-        changed.weight(
-            f"{name}/packed",
-            lambda: np.concatenate([packed(quantized(*each).T) for each in zip(matrices, scales, strict=True)]),
-        ),
-        changed.weight(f"{name}/scale", lambda: np.concatenate([*map(padded, scales)])),
-        changed.weight(
-            "+".join(part.bias for part in parts) + "/padded", lambda: np.concatenate([*map(padded, biases)])
-        ),
-    ]
+    weights: dict[str, Any]
+    moments: dict[str, NDArray[np.float64]]
+
+    def product(self, changed: Rewriting, parts: tuple[Dense, ...]) -> list[str]:
+        """The names of the packed weight, scale and bias of products that have the same input."""
+        import numpy as np
+
+        name, bias = ("+".join(names) for names in zip(*((part.weight, part.bias) for part in parts), strict=True))
+        scales = [column_scales(self._array(part.weight)) for part in parts]
+
+        def steps() -> NDArray[np.int8]:
+            found = [self._rounded(part, each) for part, each in zip(parts, scales, strict=True)]
+            return np.concatenate([packed(each.T) for each in found])
+
+        return [
+            changed.weight(f"{name}/packed", steps),
+            changed.weight(f"{name}/scale", lambda: np.concatenate([*map(padded, scales)])),
+            changed.weight(
+                f"{bias}/padded", lambda: np.concatenate([padded(self._array(part.bias)) for part in parts])
+            ),
+        ]
+
+    def _rounded(self, part: Dense, scales: Floats) -> NDArray[np.int8]:
+        return compensated(self._array(part.weight), scales, self.moments[part.weight])
+
+    def _array(self, name: str) -> Floats:
+        from onnx import numpy_helper
+
+        array: Floats = numpy_helper.to_array(self.weights[name])
+        return array
 
 
 def packed(weight: NDArray[np.int8]) -> NDArray[np.int8]:

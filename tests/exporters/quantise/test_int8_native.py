@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgener_exporters.checkpoint.load import load_reference
 from edgener_exporters.distance import relative_distance
 from edgener_exporters.graph.checks import NEWEST_IR, cases
 from edgener_exporters.graph.onnx import OPSET, export_onnx, input_names
+from edgener_exporters.graph.weights import quantized
 from edgener_exporters.quantise import int8_native
 from edgener_exporters.quantise.int8_native import DOMAIN, VERSION, packed, padded, quantize_native
 from edgener_runtime.errors import UserInputError
@@ -57,11 +58,31 @@ def graphs(
     return make
 
 
+class RandomText:
+    """In place of a calibration: batches of random ids."""
+
+    def __init__(self, fp32: Path) -> None:
+        self._inputs = {value.name for value in onnx.load(fp32, load_external_data=False).graph.input}
+
+    def feeds(self, stage: str) -> Iterator[dict[str, Any]]:
+        chance = np.random.default_rng(4)
+        for rows in (8, 3):
+            ids = chance.integers(5, 120, (rows, 20))
+            mask = np.arange(20)[None, :] < chance.integers(5, 21, (rows, 1))
+            every = {"input_ids": ids, "attention_mask": mask.astype(np.int64), "token_type_ids": ids % 2}
+            yield {name: every[name] for name in every if name in self._inputs}
+
+
+def write_native(fp32: Path, out: Path) -> None:
+    text: Any = RandomText(fp32)
+    quantize_native(fp32, out, text)
+
+
 @pytest.fixture
 def in_floats(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is rounded: the operators get the weights in FP32 and multiply rows as they are."""
     defined = definition()
-    monkeypatch.setattr(int8_native, "quantized", lambda weight, scales: weight)
+    monkeypatch.setattr(int8_native, "compensated", lambda weight, scales, moments: weight)
     monkeypatch.setattr(int8_native, "column_scales", lambda weight: np.ones(weight.shape[1], dtype=np.float32))
 
     def product(x: Any, by: Any) -> Any:
@@ -78,7 +99,7 @@ def test_without_rounding_it_is_fp32_under_every_mask(
 ) -> None:
     """The graph is another, the function is the same: padded on the left and with holes too, where positions differ."""
     checkpoint, fp32 = graphs(architecture, **WITH_ERF.get(architecture, {}))
-    quantize_native(fp32, tmp_path / "native.onnx")
+    write_native(fp32, tmp_path / "native.onnx")
     model = load_reference(checkpoint)
     for case, inputs in cases(model):
         feeds = {name: inputs[name] for name in input_names(model)}
@@ -92,7 +113,7 @@ def test_it_declares_ragged_batches_and_is_near_fp32(
     architecture: str, graphs: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     checkpoint, fp32 = graphs(architecture)
-    quantize_native(fp32, tmp_path / "native.onnx")
+    write_native(fp32, tmp_path / "native.onnx")
     graph = onnx.load(tmp_path / "native.onnx")
     assert graph.ir_version <= NEWEST_IR
     assert {entry.domain: entry.version for entry in graph.opset_import} == {"": OPSET, DOMAIN: VERSION}
@@ -124,7 +145,7 @@ def test_a_text_has_the_same_bits_alone_and_in_a_batch(
     graphs: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     _, fp32 = graphs("bert")
-    quantize_native(fp32, tmp_path / "native.onnx")
+    write_native(fp32, tmp_path / "native.onnx")
     feeds = batch(fp32)
     together = logits_by_definition(tmp_path / "native.onnx", feeds)
     for row, length in enumerate(feeds["attention_mask"].sum(axis=1)):
@@ -141,7 +162,7 @@ def test_layers_of_another_kind_are_refused_with_the_difference(
     architecture: str, graphs: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     with pytest.raises(UserInputError, match=OTHER.get(architecture, "attentions are plain")) as caught:
-        quantize_native(graphs(architecture)[1], tmp_path / "native.onnx")
+        write_native(graphs(architecture)[1], tmp_path / "native.onnx")
     assert "Leave the variant out" in str(caught.value.hint) and not list(tmp_path.iterdir())
 
 
@@ -152,7 +173,7 @@ def test_weights_and_scales_are_those_that_the_operators_define() -> None:
     defined = definition()
     expected = defined.make_product(weight.T.copy(), bias)
     scales = int8_native.column_scales(weight)
-    found = packed(int8_native.quantized(weight, scales).T)
+    found = packed(quantized(weight, scales).T)
     np.testing.assert_array_equal(found, expected.weight)
     live = np.arange(len(expected.scale)) != 4
     np.testing.assert_allclose(padded(scales)[live], expected.scale[live], rtol=1e-6)
@@ -166,7 +187,7 @@ def test_widths_that_fill_no_panel_are_padded(
 ) -> None:
     hidden, heads, between = width
     _, fp32 = graphs("bert", hidden_size=hidden, num_attention_heads=heads, intermediate_size=between)
-    quantize_native(fp32, tmp_path / "native.onnx")
+    write_native(fp32, tmp_path / "native.onnx")
     feeds = batch(fp32)
     seen = feeds["attention_mask"] == 1
     found, expected = logits_by_definition(tmp_path / "native.onnx", feeds), logits_of(fp32, feeds)
@@ -177,7 +198,7 @@ def test_widths_that_fill_no_panel_are_padded(
 def test_the_activation_is_found_by_what_it_computes(
     activation: str, graphs: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
-    quantize_native(graphs("bert", hidden_act=activation)[1], tmp_path / "native.onnx")
+    write_native(graphs("bert", hidden_act=activation)[1], tmp_path / "native.onnx")
     node = next(node for node in onnx.load(tmp_path / "native.onnx").graph.node if node.op_type == "EncoderLayer")
     assert {each.name: each.s for each in node.attribute if each.s} == {"activation": activation.encode()}
 
@@ -187,7 +208,7 @@ def test_an_activation_that_only_looks_like_it_is_refused(
     activation: str, graphs: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     with pytest.raises(UserInputError, match="activation"):
-        quantize_native(graphs("bert", hidden_act=activation)[1], tmp_path / "native.onnx")
+        write_native(graphs("bert", hidden_act=activation)[1], tmp_path / "native.onnx")
 
 
 def test_large_tables_are_looked_up_in_int8_by_the_rows_own_positions(
@@ -195,7 +216,7 @@ def test_large_tables_are_looked_up_in_int8_by_the_rows_own_positions(
 ) -> None:
     """A table of positions of more than 64 KiB."""
     _, fp32 = graphs("roberta", max_position_embeddings=600, vocab_size=600)
-    quantize_native(fp32, tmp_path / "native.onnx")
+    write_native(fp32, tmp_path / "native.onnx")
     graph = onnx.load(tmp_path / "native.onnx")
     tables = {each.name: numpy_helper.to_array(each) for each in graph.graph.initializer}
     found = [table for name, table in tables.items() if name.endswith("embeddings.weight/int8")]
@@ -248,7 +269,7 @@ def test_a_graph_that_computes_something_else_is_refused(change: Any, bert_onnx:
     change(model)
     onnx.save(model, tmp_path / "fp32.onnx")
     with pytest.raises(UserInputError):
-        quantize_native(tmp_path / "fp32.onnx", tmp_path / "native.onnx")
+        write_native(tmp_path / "fp32.onnx", tmp_path / "native.onnx")
     assert not (tmp_path / "native.onnx").exists()
 
 
@@ -264,7 +285,7 @@ def test_the_library_computes_what_is_defined(
     import onnxruntime
 
     _, fp32 = graphs(architecture)
-    quantize_native(fp32, tmp_path / "native.onnx")
+    write_native(fp32, tmp_path / "native.onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.register_custom_ops_library(str(ops.library_path()))
