@@ -112,5 +112,5 @@ def test_a_library_that_is_none_is_reported(native: Path, tmp_path: Path, monkey
 
 def test_a_graph_for_padded_batches_is_refused_where_the_manifest_names_operators(edit: Callable[..., Path]) -> None:
     bundle = edit("variants", 0, "needs", operators=1)
-    with pytest.raises(BundleError, match="has the inputs input_ids, attention_mask.*position_ids.*offsets"):
+    with pytest.raises(BundleError, match=r"has the inputs input_ids, attention_mask.*position_ids.*offsets"):
         TokenClassifier.load(bundle, "cpu", "int8-dynamic")
