@@ -78,6 +78,8 @@ class Authentication:
         await app(scope, receive, complete)
 
     def _refusal(self, scope: Scope) -> RequestError | None:
+        if _has_two_lengths(scope):
+            return _TWO_LENGTHS
         if _only_probes(scope) and scope["path"] not in PROBES:
             return _BUSY
         return None if self._is_allowed(scope) else _UNAUTHORIZED
@@ -93,6 +95,15 @@ def _only_probes(scope: Scope) -> bool:
     return bool(scope.get("state", {}).get("only_probes"))
 
 
+def _has_two_lengths(scope: Scope) -> bool:
+    """Whether a proxy may take another end for that of the body, and what follows for the request of someone else."""
+    headers = Headers(scope=scope)
+    return "content-length" in headers and "transfer-encoding" in headers
+
+
+_TWO_LENGTHS = RequestError(
+    400, "the request has both Content-Length and Transfer-Encoding", "Send one of them.", {"Connection": "close"}
+)
 _BUSY = RequestError(503, "too many connections, all with a request", "Try again.", {"Retry-After": "1"})
 _UNAUTHORIZED = RequestError(
     401,

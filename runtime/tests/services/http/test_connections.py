@@ -203,6 +203,23 @@ def test_a_chunk_that_is_none_ends_the_connection_and_no_more(server: Running, t
     assert "Traceback" not in "".join(server.log)
 
 
+def test_a_body_with_two_lengths_hides_no_second_request(server: Running, token: str) -> None:
+    """A proxy that counts bytes would pass the second request on as the body of the first one."""
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    body = b"0\r\n\r\n" + hidden
+    for lengths in (
+        b"Content-Length: %d\r\nTransfer-Encoding: chunked" % len(body),
+        b"Transfer-Encoding: chunked\r\nContent-Length: %d" % len(body),
+    ):
+        head = POST + b"Authorization: Bearer " + token.encode() + b"\r\n" + lengths + b"\r\n\r\n"
+        with connections(server, 1, head + body) as (connection,):
+            answers = said(connection)
+        assert answers.startswith(b"HTTP/1.1 400 Bad Request")
+        assert b"both Content-Length and Transfer-Encoding" in answers
+        assert b"connection: close" in answers.lower()
+        assert answers.count(b"HTTP/1.1 ") == 1, answers
+
+
 def test_a_request_for_another_protocol_is_answered_and_no_other_package_recommended(server: Running) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
     assert httpx.get(f"{server.url}/healthz", headers=upgrade).json() == {"status": "live"}
