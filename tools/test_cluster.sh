@@ -4,7 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache/cluster
-tools/fill_venv.sh "$cache" tests/cluster/requirements.txt && code=0 || code=$?
+requirements=tests/cluster/requirements.txt
+command -v java >/dev/null && requirements=tests/cluster/requirements-spark.txt
+tools/fill_venv.sh "$cache" "$requirements" && code=0 || code=$?
 case $code in
     0) ;;
     3) exit 0 ;;
