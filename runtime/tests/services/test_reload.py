@@ -102,7 +102,7 @@ def test_a_model_that_hangs_is_not_used() -> None:
     )  # fmt: skip
 
 
-def test_who_waits_for_a_load_that_does_not_end_is_told_so() -> None:
+def test_who_waits_for_a_load_that_does_not_end_gets_an_error() -> None:
     """As from a disk that does not answer."""
     gate = threading.Event()
     loaded = Loaded(2)
