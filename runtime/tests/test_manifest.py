@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,11 @@ def test_a_place_without_a_manifest_is_not_a_bundle(place: str, copy: Path) -> N
         read_manifest(copy / place)
 
 
-def test_a_manifest_that_cannot_be_read_is_reported(copy: Path) -> None:
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_manifest_that_is_not_a_file_is_reported_and_not_waited_for(make: Callable[[Path], None], copy: Path) -> None:
     (copy / "manifest.json").unlink()
-    (copy / "manifest.json").mkdir()
-    with pytest.raises(BundleError, match="cannot read "):
+    make(copy / "manifest.json")
+    with pytest.raises(BundleError, match=r"cannot read .*: it is not a file"):
         read_manifest(copy)
 
 

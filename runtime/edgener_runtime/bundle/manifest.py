@@ -183,6 +183,8 @@ def read_manifest(bundle: Path) -> Manifest:
     """
     path = bundle / MANIFEST
     try:
+        if path.exists() and not path.is_file():  # a read of a pipe would wait for ever
+            raise BundleError(f"cannot read {path}: it is not a file", "Copy the bundle again.")
         fields = dict(parse_strictly(path.read_bytes()).items())
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export") from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
 _PROBE = "probe"  # any text will do
+_PATIENCE = 4  # times the seconds for a batch: one that hangs is given up after twice as many
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Reload:
     """Loads a classifier, lets it answer a text, and passes it to `use`, which also closes the old one.
 
     Where any of it fails, or the text has no answer within `seconds`, the old classifier stays in use. `report`
-    receives each line for the log. Who holds `lock` keeps the classifier from being replaced.
+    receives each line for the log. Inside `alone`, nothing else replaces the classifier.
     """
 
     load: Callable[[], TokenClassifier]
@@ -31,15 +33,29 @@ class Reload:
     report: Callable[[str], None]
     seconds: float
     decoding: Decoding = PLAIN
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Reload. Raises EdgenerError, and whatever else a bundle and its model may raise."""
-        async with self.lock:
+        async with self.alone():
             fresh = await self._warmed()
             model = fresh.classifier
             self.report(f"reloaded: {model.manifest.name}, {model.variant.name} on {model.provider}")
             await self.use(fresh)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Wait for another load to end. Raises EdgenerError where that takes long, as from a disk without answers."""
+        seconds = _PATIENCE * self.seconds
+        try:
+            await asyncio.wait_for(self._lock.acquire(), seconds)
+        except asyncio.TimeoutError:
+            hint = "Try again; where its files cannot be read, start the process again."
+            raise EdgenerError(f"another load or unload has not ended within {seconds:g} s", hint) from None
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     async def at_hangup(self) -> None:
         """Reload; where it fails, only report it."""

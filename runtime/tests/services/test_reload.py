@@ -13,7 +13,7 @@ import pytest
 
 from edgener_runtime import Decoding
 from edgener_runtime.aio import AsyncTokenClassifier
-from edgener_runtime.errors import BundleError
+from edgener_runtime.errors import BundleError, EdgenerError
 from edgener_runtime.services.reload import Hangup, Reload
 
 
@@ -100,3 +100,31 @@ def test_a_model_that_hangs_is_not_used() -> None:
     assert (used, lines[-1]) == (
         [], "not reloaded, the old bundle stays in use: its model has not answered within 0.3 s",
     )  # fmt: skip
+
+
+def test_who_waits_for_a_load_that_does_not_end_gets_an_error() -> None:
+    """As from a disk that does not answer."""
+    gate = threading.Event()
+    loaded = Loaded(2)
+    loaded.released.set()
+
+    def load() -> Any:
+        assert gate.wait(60)
+        return loaded
+
+    async def use(_: AsyncTokenClassifier) -> None:
+        """Once the disk answers again."""
+
+    async def main() -> None:
+        reloading = Reload(load, use, lambda _: None, seconds=0.05)
+        first = asyncio.ensure_future(reloading.run())
+        await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(EdgenerError, match=r"another load or unload has not ended within 0\.2 s"):
+                await reloading.run()
+        gate.set()
+        reloading.seconds = 30
+        await reloading.run()
+        await first
+
+    asyncio.run(asyncio.wait_for(main(), 60))

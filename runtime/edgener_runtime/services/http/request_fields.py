@@ -18,7 +18,7 @@ def refuse_unknown(record: Mapping[str, Any], known: tuple[str, ...], where: str
     """Raise RequestError 422 for an unknown field."""
     for name in record:
         if name not in known:
-            raise RequestError(422, f"{where} has the unknown field {name!r}", f"Known: {', '.join(known)}")
+            raise RequestError(422, f"{where} has the unknown field {name!r}", f"Known: {', '.join(known) or 'none'}")
 
 
 def decoding_of(record: Mapping[str, Any]) -> Decoding:

@@ -347,6 +347,13 @@ def test_what_a_load_may_say(content: bytes, status: int, client_of: Callable[..
     assert answer.status_code == status
 
 
+def test_a_load_names_no_parameter_where_it_has_none(client_of: Callable[..., Any]) -> None:
+    answer = client_of(control=True).post(
+        "/v2/repository/models/tiny-factory/load", json={"parameters": {"config": "{}"}}
+    )
+    assert answer.json()["hint"] == "Known: none"
+
+
 def test_a_web_page_loads_and_unloads_nothing(client_of: Callable[..., Any]) -> None:
     client = client_of(control=True)
     for what in ("load", "unload"):

@@ -50,8 +50,11 @@ class Lifecycle:
             ) from None
 
     async def unload(self) -> None:
-        """Accept no more texts for the model, and free it once the accepted ones are answered."""
-        async with self.reload.lock:
+        """Accept no more texts for the model, and free it once the accepted ones are answered.
+
+        Raises EdgenerError where a load does not end.
+        """
+        async with self.reload.alone():
             old = self.model.classifier
             self.model.is_expected = False
             self.model.source.log.info("unloads the bundle: %d texts wait", self.model.pending)
