@@ -152,14 +152,17 @@ def test_the_same_graph_for_very_many_variants_is_verified_once(copy: Path, edit
 
 def test_folders_a_thousand_deep_are_no_internal_error(copy: Path, run: Callable[..., Any]) -> None:
     here = os.open(copy, os.O_RDONLY)
-    for _ in range(1200):
-        os.mkdir("d", dir_fd=here)
-        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+    try:
+        for _ in range(1200):
+            os.mkdir("d", dir_fd=here)
+            inner = os.open("d", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inner
+        done = run("verify", copy)
+    finally:
         os.close(here)
-        here = inner
-    os.close(here)
-    assert run("verify", copy).code == 0
-    subprocess.run(["rm", "-r", copy / "d"], check=True)  # Python's own would fail
+        subprocess.run(["rm", "-r", copy / "d"], check=True)  # Python's own would fail, and pytest's with it
+    assert done.code == 0
 
 
 @pytest.mark.parametrize("field", json.loads((Path(__file__).parent / "bundle" / "manifest.json").read_text("utf-8")))
