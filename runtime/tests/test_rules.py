@@ -39,6 +39,8 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "case without its input": (("tokenizer",), {"inputs": IDS}, "expected token_type_ids, which have the case"),
     "no providers": (("variants", 1, "needs"), {"providers": []}, ".variants[1].needs.providers: found []"),
     "not a version": (("variants", 1, "needs"), {"onnxruntime": "new"}, '.needs.onnxruntime: found "new", expected'),
+    "a version of thousands of digits": (("variants", 1, "needs"), {"onnxruntime": "1." + "9" * 5000}, "a version"),
+    "a runtime of thousands of digits": ((), {"minimum_runtime": "9" * 5000}, "needs edgener-runtime 999"),
     "no opset": (("variants", 1), {"opset": 0}, ".variants[1].opset: found 0"),
     "half an interval": (("variants", 1, "parity"), {"churn_interval": [0.5]}, "expected a list of 2, found one of 1"),
     "a number beyond floats": (("variants", 1, "parity"), {"churn": 10**400}, ".parity.churn: expected a number"),

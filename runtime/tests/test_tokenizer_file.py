@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle import tokenizer_file
+from edgener_runtime.bundle.tokenizer_trial import PLAIN_TEXT, fault_of
 from edgener_runtime.errors import BundleError
 
 from .test_graph import write
@@ -176,6 +178,18 @@ def test_rules_of_real_tokenizers_are_no_growth(copy: Path, monkeypatch: pytest.
     rewrite(copy, lambda t: t.update(normalizer=after_each_other(*rules, {"type": "NFKC"}, LOWER)))
     monkeypatch.setattr(tokenizer_file, "_try", lambda path, data: pytest.fail("tried"))
     TokenClassifier.load(copy, "cpu", "fp32").close()
+
+
+@pytest.mark.parametrize("mark", ["▁", "_", "~", "Ġ"])
+def test_any_mark_of_a_word_may_stand_alone_at_its_beginning(mark: str) -> None:
+    """Metaspace has a mark of the user's choice; it is a subword of its own where few words are known."""
+    letters = dict.fromkeys(f"{mark}{PLAIN_TEXT}".replace(" ", ""))
+    tokenizer = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, [], unk_token="T"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=mark)
+    assert tokenizer.encode("T").tokens == [mark, "T"]
+    assert fault_of(tokenizer) is None
+    tokenizer.normalizer = normalizers.Replace(";", ";;")
+    assert str(fault_of(tokenizer)).startswith("it has ';' more than once")
 
 
 def test_a_tokenizer_that_passes_its_trial_is_used(copy: Path) -> None:
