@@ -169,6 +169,20 @@ def test_weights_that_stand_among_the_inputs_are_no_inputs(copy: Path) -> None:
     assert [value.name for value in read_interface(data).inputs] == ["input_ids", "attention_mask", "token_type_ids"]
 
 
+MANY = {
+    "numbers": b"\x08\x01" * 600_000,
+    "nodes": encode([Field(GRAPH, BYTES, data=b"\x0a\x00" * 600_000)]),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_fields_beyond_those_of_any_model_are_refused_in_a_moment(name: str, bundle: Path) -> None:
+    """Millions of two bytes each would take minutes."""
+    data = (bundle / "variants" / "fp32.onnx").read_bytes()
+    with pytest.raises(ValueError, match="a message of more than 500,000 fields"):
+        read_interface(data + MANY[name])
+
+
 @pytest.mark.parametrize("length", range(0, 3000, 7))
 def test_bytes_that_are_cut_off_are_never_more_than_a_value_error(length: int, bundle: Path) -> None:
     data = (bundle / "variants" / "fp32.onnx").read_bytes()[-length:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.base.printable import escaped, unsafe_character
-from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.bundle.manifest import MOST_BYTES, read_manifest
+from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError
 
 pytestmark = pytest.mark.compat
@@ -36,11 +39,16 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "case without its input": (("tokenizer",), {"inputs": IDS}, "expected token_type_ids, which have the case"),
     "no providers": (("variants", 1, "needs"), {"providers": []}, ".variants[1].needs.providers: found []"),
     "not a version": (("variants", 1, "needs"), {"onnxruntime": "new"}, '.needs.onnxruntime: found "new", expected'),
+    "a version of thousands of digits": (("variants", 1, "needs"), {"onnxruntime": "1." + "9" * 5000}, "a version"),
+    "a runtime of thousands of digits": ((), {"minimum_runtime": "9" * 5000}, "needs edgener-runtime 999"),
     "no opset": (("variants", 1), {"opset": 0}, ".variants[1].opset: found 0"),
     "half an interval": (("variants", 1, "parity"), {"churn_interval": [0.5]}, "expected a list of 2, found one of 1"),
     "a number beyond floats": (("variants", 1, "parity"), {"churn": 10**400}, ".parity.churn: expected a number"),
     "not a hash": (("variants", 1, "file"), {"sha256": "f" * 63}, "expected a SHA-256"),
     "a negative size": (("variants", 1, "file"), {"size": -1}, "expected a SHA-256"),
+    "a graph too large for protobuf": (("variants", 1, "file"), {"size": 2**31}, "at most 2,147,483,647 bytes"),
+    "a report too large to read": (("files", 0), {"path": "x.json", "size": 2**31}, "x.json: found 2147483648"),
+    "a tokenizer that is not listed": (("tokenizer",), {"file": "../x"}, '.tokenizer.file: found "../x", expected the'),
     "brackets too deep": ((), {"provenance": {"x": json.loads("[" * 200 + "]" * 200)}}, "more than 64 deep"),
     "an escape in the name": ((), {"name": f"{ESC}x"}, '.name: "\\u001b[31mx" has the character U+001B'),
     "an override in a label": ((), {"labels": ["O", "B-\u202eA"]}, '.labels[1]: "B-\\u202eA" has the character U+202E'),
@@ -104,6 +112,59 @@ def test_a_file_with_two_entries_that_differ_is_refused(copy: Path) -> None:
     (copy / "manifest.json").write_text(json.dumps(record))
     with pytest.raises(BundleError, match=r"the entry of tokenizer\.json: found .*, expected one entry"):
         read_manifest(copy)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "padding", "holes"])
+def test_a_manifest_without_an_end_is_refused_at_once(kind: str, copy: Path, run: Callable[..., Any]) -> None:
+    """A pipe would wait for its writer, and the others fill the memory."""
+    file = copy / "manifest.json"
+    content = file.read_bytes()
+    if kind in ("pipe", "device"):
+        file.unlink()
+    {
+        "pipe": lambda: os.mkfifo(file),
+        "device": lambda: file.symlink_to("/dev/zero"),
+        "padding": lambda: file.write_bytes(content + b" " * MOST_BYTES),
+        "holes": lambda: os.truncate(file, 3_000_000_000),
+    }[kind]()
+    for command in (["verify", copy], ["predict", copy, "oil leak"]):
+        done = run(*command)
+        assert (done.code, done.out) == (5, "") and "manifest.json is damaged: found " in done.err
+        assert "expected a regular file" in done.err or "expected at most 16,777,216" in done.err
+
+
+def test_a_manifest_of_very_many_names_is_read_in_a_moment(edit: Callable[..., Path]) -> None:
+    """Time that grew with their square would be hours."""
+    labels = ["O", *(f"B-{number}" for number in range(200_000))]
+    assert len(read_manifest(edit(labels=labels)).labels) == 200_001
+    file = edit(labels=labels) / "manifest.json"
+    keys = ",".join(f'"k{number}":1' for number in [*range(200_000), 199_999])
+    file.write_text(file.read_text()[:-1] + ',"x":{' + keys + "}}")
+    with pytest.raises(BundleError, match=r"the key \"k199999\" stands twice"):
+        read_manifest(file.parent)
+
+
+def test_the_same_graph_for_very_many_variants_is_verified_once(copy: Path, edit: Callable[..., Path]) -> None:
+    record = json.loads((copy / "manifest.json").read_text())
+    first, second = record["variants"]
+    first |= {"proven": [], "parity": None, "speed": None}
+    files = [*record["files"], second["file"]]
+    verify_bundle(edit(variants=[first | {"name": f"v{number}"} for number in range(3000)], files=files))
+
+
+def test_folders_a_thousand_deep_are_no_internal_error(copy: Path, run: Callable[..., Any]) -> None:
+    here = os.open(copy, os.O_RDONLY)
+    try:
+        for _ in range(1200):
+            os.mkdir("d", dir_fd=here)
+            inner = os.open("d", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inner
+        done = run("verify", copy)
+    finally:
+        os.close(here)
+        subprocess.run(["rm", "-r", copy / "d"], check=True)  # Python's own would fail, and pytest's with it
+    assert done.code == 0
 
 
 @pytest.mark.parametrize("field", json.loads((Path(__file__).parent / "bundle" / "manifest.json").read_text("utf-8")))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle import tokenizer_file
+from edgener_runtime.bundle.tokenizer_trial import PLAIN_TEXT, fault_of
 from edgener_runtime.errors import BundleError
 
 from .test_graph import write
@@ -35,6 +39,12 @@ def splitting(pattern: dict[str, str], behavior: str = "Isolated") -> dict[str, 
     return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": False}
 
 
+def after_each_other(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Sequence", "normalizers": list(parts)}
+
+
+LOWER = {"type": "Lowercase"}
+LONG_CHARSMAP = b64encode((1024).to_bytes(4, "little") + bytes(1024) + b"x " * 9000).decode()
 WRONG: dict[str, tuple[Change, str]] = {
     "no model": (lambda t: t.pop("model"), "it has no model"),
     "an unknown model": (lambda t: t["model"].update(type="Oracle"), "its tokenizer ends the process that tries it"),
@@ -57,13 +67,45 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "a charsmap of garbage": (
         lambda t: t.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAECAwQFBgcICQ=="}),
-        "cannot be read as a tokenizer",
+        "its tokenizer ends",
     ),
     "an expression that never ends": (
         lambda t: t.update(pre_tokenizer=splitting({"Regex": "(a|a)*(a|aa)*(?:a+)+c"})), "its tokenizer ",
     ),
     "megabytes for each character": (
-        lambda t: t.update(normalizer=replacing({"String": " "}, "oil " * 30_000)), "its tokenizer ",
+        lambda t: t.update(normalizer=replacing({"Regex": " "}, "oil " * 30_000)), "more characters of one",
+    ),
+    "megabytes by rules that feed each other": (
+        lambda t: t.update(normalizer=after_each_other(*[replacing({"String": "q"}, "q" * 16)] * 9)),
+        "makes 256 or more characters of one; expected at most 64",
+    ),
+    "megabytes by rules with others between": (
+        lambda t: t.update(normalizer=after_each_other(*[replacing({"String": "q"}, "Q\u0301Q"), LOWER] * 9)),
+        "more characters of one",
+    ),
+    "bytes of bytes": (lambda t: t.update(normalizer=after_each_other(*[{"type": "ByteLevel"}] * 30)), "of one"),
+    "a charsmap with a long text": (
+        lambda t: t.update(normalizer={"type": "Precompiled", "precompiled_charsmap": LONG_CHARSMAP}), "of one",
+    ),
+    "parts in parts": (
+        lambda t: t.update(normalizer=reduce(lambda part, _: after_each_other(part), range(400), LOWER)), "64 deep",
+    ),
+    "very many parts": (lambda t: t.update(normalizer=after_each_other(*[LOWER] * 2000)), "more than 1000 parts"),
+    "a long mark of subwords": (
+        lambda t: t["model"].update(continuing_subword_prefix="#" * 10_000), "marks subwords with 10000 characters",
+    ),
+    "a text of one letter that is dropped": (
+        lambda t: t.update(normalizer=replacing({"Regex": "^a$"}, "")), "it drops the text 'a'",
+    ),
+    "no charsmap": (
+        lambda t: t.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "%"}), "its tokenizer ends",
+    ),
+    "more special tokens than fit": (
+        lambda t: t.update(post_processor=TWICE | {
+            "single": [*[{"SpecialToken": {"id": "[CLS]", "type_id": 0}}] * 99, TWICE["single"][0]],
+            "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}},
+        }),
+        "adds 99 special tokens to each text",
     ),
     "an empty pattern": (lambda t: t.update(normalizer=replacing({"String": ""}, "oil leak " * 3)), "okenizer"),
 }  # fmt: skip
@@ -124,6 +166,30 @@ def test_a_tokenizer_of_plain_parts_is_not_tried(copy: Path, monkeypatch: pytest
         TokenClassifier.load(copy, "cpu", "fp32").close()
         raise BundleError("")
     assert tried == [copy / "tokenizer.json"]
+
+
+def test_rules_of_real_tokenizers_are_no_growth(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transliterations make two letters of one, and of more than one letter; they do not feed each other."""
+    pairs = {
+        "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae", "œ": "oe", "å": "aa",
+        "Å": "Aa", "…": "...", "ﬁ": "fi", "``": '"', "''": '"', "\u0301": "'", "№": "No.",
+    }  # fmt: skip
+    rules = [replacing({"String": old}, new) for old, new in pairs.items()]
+    rewrite(copy, lambda t: t.update(normalizer=after_each_other(*rules, {"type": "NFKC"}, LOWER)))
+    monkeypatch.setattr(tokenizer_file, "_try", lambda path, data: pytest.fail("tried"))
+    TokenClassifier.load(copy, "cpu", "fp32").close()
+
+
+@pytest.mark.parametrize("mark", ["▁", "_", "~", "Ġ"])
+def test_any_mark_of_a_word_may_stand_alone_at_its_beginning(mark: str) -> None:
+    """Metaspace has a mark of the user's choice; it is a subword of its own where few words are known."""
+    letters = dict.fromkeys(f"{mark}{PLAIN_TEXT}".replace(" ", ""))
+    tokenizer = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, [], unk_token="T"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=mark)
+    assert tokenizer.encode("T").tokens == [mark, "T"]
+    assert fault_of(tokenizer) is None
+    tokenizer.normalizer = normalizers.Replace(";", ";;")
+    assert str(fault_of(tokenizer)).startswith("it has ';' more than once")
 
 
 def test_a_tokenizer_that_passes_its_trial_is_used(copy: Path) -> None:

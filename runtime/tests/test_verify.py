@@ -78,7 +78,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a NUL in a path": (lambda b: list_file(b, path="a\0b"), "has the character U+0000"),
     "another size": (lambda b: list_file(b, size=1), "parity.json has"),
     "another hash": (lambda b: list_file(b, sha256="0" * 64), "parity.json was changed"),
-    "no tokenizer listed": (forget_tokenizer, "lists no tokenizer"),
+    "no tokenizer listed": (forget_tokenizer, "expected the path of one of the files"),
     "a newer schema": (lambda b: (b / "manifest.json").write_text('{"schema_version": 99}'), "has schema version 99"),
     "half a manifest": (lambda b: (b / "manifest.json").write_text('{"schema_version": 1, "lab'), "is damaged"),
     "an unknown critical field": (lambda b: mark_critical(b, "files.owner"), "does not know: files.owner"),

@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,23 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The bytes of a file of at most `most`; ValueError where it is larger, or a pipe or device, which may not end."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("found a pipe, device or folder, expected a regular file")
+        data = file.read(most + 1) if status.st_size <= most else b""
+    if max(status.st_size, len(data)) > most:
+        raise ValueError(f"found {max(status.st_size, len(data)):,} bytes, expected at most {most:,}")
+    return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe would wait for its writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

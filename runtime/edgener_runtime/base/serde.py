@@ -15,6 +15,7 @@ import math
 import reprlib
 import types
 import typing
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,8 +99,7 @@ def _finite(number: str) -> float:
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in found if keys.count(key) > 1)
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"the key {json.dumps(twice)[:40]} stands twice in an object")
     return found
 

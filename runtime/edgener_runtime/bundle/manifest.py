@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgener_runtime.base.files import read_regular
 from edgener_runtime.base.printable import escaped
 from edgener_runtime.base.serde import SchemaError, from_data, has_field, parse_strictly, to_json
 from edgener_runtime.decoding.schemes import SCHEMES, LabelSet
@@ -15,6 +16,7 @@ from .rules import require_consistent, require_shallow, require_showable
 from .schema import MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable, update_hint
 
 MANIFEST = "manifest.json"
+MOST_BYTES = 1 << 24  # of a manifest; those of exports have some thousands
 
 
 @dataclass(frozen=True)
@@ -183,9 +185,7 @@ def read_manifest(bundle: Path) -> Manifest:
     """
     path = bundle / MANIFEST
     try:
-        if path.exists() and not path.is_file():  # a read of a pipe would wait for ever
-            raise BundleError(f"cannot read {path}: it is not a file", "Copy the bundle again.")
-        fields = dict(parse_strictly(path.read_bytes()).items())
+        fields = dict(parse_strictly(read_regular(path, MOST_BYTES)).items())
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
     except OSError as error:

@@ -24,8 +24,12 @@ FileEntry: TypeAlias = Any
 INPUTS = (IDS, MASK, TYPES)
 _MOST_LEVELS = 64  # of brackets
 _MOST_NUMBER = 2**31 - 1  # of subwords, ids and versions
+_MOST_GRAPH = 2**31 - 1  # bytes, as of any message of protobuf
+_MOST_JSON = 1 << 27  # bytes; large vocabularies have a quarter of it
 _FREE = "provenance"  # records what was read elsewhere, such as the names of files, and is shown only escaped
 _SHA256 = re.compile("[0-9a-f]{64}")
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*[0-9A-Za-z.+-]*")  # no more, as it is part of a command to type
+_VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _HINT = "Copy the bundle again, or export it again."
 
 
@@ -86,7 +90,20 @@ def _faults(manifest: Manifest) -> Iterator[Fault]:
     yield from _tokenizer_faults(manifest.tokenizer)
     for index, entry in enumerate(manifest.variants):
         yield from _variant_faults(f"variants[{index}]", entry)
-    yield from _file_faults([*manifest.files, *(entry.file for entry in manifest.variants)])
+    if manifest.tokenizer.file not in [file.path for file in manifest.files]:
+        yield "tokenizer.file", manifest.tokenizer.file, "the path of one of the files"
+    graphs = [entry.file for entry in manifest.variants]
+    yield from _file_faults([*manifest.files, *graphs])
+    yield from _size_faults(graphs, _MOST_GRAPH)
+    whole = [file for file in manifest.files if file.path.endswith(".json") or file.path == manifest.tokenizer.file]
+    yield from _size_faults(whole, _MOST_JSON)
+
+
+def _size_faults(files: Sequence[FileEntry], most: int) -> Iterator[Fault]:
+    """Files that are read whole, and of a size that none of their kind has."""
+    for file in files:
+        if file.size > most:
+            yield f"the entry of {file.path}", file.size, f"at most {most:,} bytes"
 
 
 def _file_faults(files: Sequence[FileEntry]) -> Iterator[Fault]:
@@ -102,11 +119,12 @@ def _file_faults(files: Sequence[FileEntry]) -> Iterator[Fault]:
 def _names(where: str, names: Sequence[str]) -> Iterator[Fault]:
     if not names:
         yield where, [], "at least one"
+    first: dict[str, int] = {}
     for index, name in enumerate(names):
         if not name.strip():
             yield f"{where}[{index}]", name, "a name"
-        if names.index(name) < index:
-            yield f"{where}[{index}]", name, f"another name than that of {where}[{names.index(name)}]"
+        if first.setdefault(name, index) < index:
+            yield f"{where}[{index}]", name, f"another name than that of {where}[{first[name]}]"
 
 
 def _tokenizer_faults(settings: TokenizerSettings) -> Iterator[Fault]:
@@ -125,8 +143,11 @@ def _tokenizer_faults(settings: TokenizerSettings) -> Iterator[Fault]:
 
 def _variant_faults(where: str, entry: VariantEntry) -> Iterator[Fault]:
     yield from _names(f"{where}.needs.providers", entry.requirements.providers)
-    if not version_numbers(entry.requirements.onnxruntime):
-        yield f"{where}.needs.onnxruntime", entry.requirements.onnxruntime, "a version such as 1.23"
+    if not _VARIANT.fullmatch(entry.name) or entry.name == "auto":
+        yield f"{where}.name", entry.name, "a name of letters, digits, dots and dashes, and not auto"
+    version = entry.requirements.onnxruntime
+    if not _VERSION.fullmatch(version) or not version_numbers(version):
+        yield f"{where}.needs.onnxruntime", version, "a version such as 1.23"
     if not 0 <= entry.requirements.operators <= _MOST_NUMBER:
         yield f"{where}.needs.operators", entry.requirements.operators, "a version, or 0 for none"
     if not 1 <= entry.opset <= _MOST_NUMBER:

@@ -8,6 +8,7 @@ encoders of Hugging Face do not have, are tried in a process of their own, which
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from edgener_runtime.errors import BundleError, DeviceError
 
 from .contents import require_json
 from .manifest import Manifest
+from .rules import require_shallow
+from .tokenizer_growth import MOST_GROWTH, growth, is_charsmap, parts_below
 
 TRIAL_SECONDS = 40.0
 _TRIAL = "edgener_runtime.bundle.tokenizer_trial"
@@ -30,6 +33,7 @@ _PLAIN = {
 }  # fmt: skip
 _MODELS = {"WordPiece", "BPE", "Unigram", "WordLevel"}
 _EXPRESSIONS = {" {2,}", r"\s+", r"\s{2,}"}
+_MOST_PARTS = 1000  # in each other or after each other
 _MOST_CONTENT = 16  # characters that a rule puts in the place of others
 _MOST_WORD = 1000  # characters of a word that WordPiece divides, in time that grows with their square
 
@@ -37,12 +41,25 @@ _MOST_WORD = 1000  # characters of a word that WordPiece divides, in time that g
 def require_tokenizer(path: Path, data: bytes, manifest: Manifest) -> None:
     """Raise BundleError where a tokenizer does not fit the manifest, or hangs or ends the process that tries it."""
     content = require_json(path, data)
+    if isinstance(content, dict):
+        require_shallow(path, {name: content.get(name) for name in _PARTS})
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise BundleError(f"{path} cannot be read as a tokenizer: it has no model", _HINT)
-    for fault in _faults(content, manifest):
+    for fault in chain(_part_faults(content), _faults(content, manifest)):
         raise BundleError(f"{path} {escaped(fault)}", _HINT)
     if not _is_plain(content):
         _try(path, data)
+
+
+def _part_faults(content: dict[str, Any]) -> Iterator[str]:
+    parts = [part for name in _PARTS for part in islice(parts_below(content.get(name)), _MOST_PARTS + 1)]
+    if len(parts) > _MOST_PARTS:
+        yield f"has more than {_MOST_PARTS} parts"
+    if (found := growth(parts)) > MOST_GROWTH:
+        yield f"makes {found} or more characters of one; expected at most {MOST_GROWTH}"
+    for name in ("continuing_subword_prefix", "end_of_word_suffix"):
+        if len(mark := str(content["model"].get(name) or "")) > _MOST_CONTENT:
+            yield f"marks subwords with {len(mark)} characters, {name}; expected at most {_MOST_CONTENT}"
 
 
 def _faults(content: dict[str, Any], manifest: Manifest) -> Iterator[str]:
@@ -72,22 +89,20 @@ def _highest_id(content: dict[str, Any], enough: int) -> int:
 def _is_plain(content: dict[str, Any]) -> bool:
     if str(content["model"].get("type")) not in _MODELS:
         return False
-    return all(_is_plain_part(content.get(name)) for name in _PARTS)
+    tops = [top for name in _PARTS if (top := content.get(name)) is not None]
+    return all(isinstance(top, dict) and all(map(_is_plain_part, parts_below(top))) for top in tops)
 
 
-def _is_plain_part(part: Any) -> bool:
-    """Whether a part, and all parts below it, are among those of the table, with short rules and known expressions."""
-    if part is None:
-        return True
-    if not isinstance(part, dict) or str(part.get("type")) not in _PLAIN:
+def _is_plain_part(part: dict[str, Any]) -> bool:
+    """Whether a part is one of the table, with short rules and known expressions."""
+    if str(part.get("type")) not in _PLAIN:
+        return False
+    if part.get("type") == "Precompiled" and not is_charsmap(part.get("precompiled_charsmap")):
         return False
     pattern = part.get("pattern")
     if isinstance(pattern, dict) and not (pattern.get("String") or str(pattern.get("Regex")) in _EXPRESSIONS):
         return False
-    if any(len(str(part.get(name, ""))) > _MOST_CONTENT for name in ("content", "prepend")):
-        return False
-    lists = [part.get(name) for name in ("normalizers", "pretokenizers", "processors", "decoders")]
-    return all(_is_plain_part(each) for inner in lists if isinstance(inner, list) for each in inner)
+    return all(len(str(part.get(name, ""))) <= _MOST_CONTENT for name in ("content", "prepend"))
 
 
 def _try(path: Path, data: bytes) -> None:

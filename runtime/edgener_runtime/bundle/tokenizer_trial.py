@@ -42,10 +42,18 @@ def _faults(text: str, encoding: Encoding) -> Iterator[str]:
     if missing := [at for at, character in enumerate(text) if character.isalnum() and at not in covered]:
         yield f"it drops the character {text[missing[0]]!r}"
     # the mark of a word's beginning may stand at the word's first character
-    spans = [span for token, span in zip(encoding.tokens, offsets, strict=True) if token.strip(_MARKS)]
+    tokens = [token.strip(_MARKS) for token in encoding.tokens]
+    spans = [
+        (start, end) for token, (start, end) in zip(tokens, offsets, strict=True) if _is_of(token, text[start:end])
+    ]
     for (_, end), (start, last) in pairwise(spans):
         if start < end:
             yield f"it has {text[start:last]!r} more than once"
+
+
+def _is_of(token: str, text: str) -> bool:
+    """Whether a subword is more than a mark, which may be any sign that the text does not have there."""
+    return any(map(str.isalnum, token)) or (token != "" and token in text)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -59,8 +60,13 @@ class Verification:
         self._bundle = bundle
         self.manifest = _listed(bundle)
         self._variant = self.manifest.variants[0].name if variant == "auto" else variant
+        self._graphs = {entry.file: entry for entry in reversed(self.manifest.variants)}
+        self._loaded = {entry.file for entry in self.manifest.variants if entry.name == self._variant}
+        self._loaded.add(self.manifest.tokenizer_entry)
         self._pool = ThreadPoolExecutor(_AT_ONCE, "edgener-verify")
-        self._pending = {entry.path: self._pool.submit(self._verify, entry) for entry in _entries(self.manifest)}
+        self._pending = {
+            entry.path: self._pool.submit(self._verify, entry) for entry in dict.fromkeys(_entries(self.manifest))
+        }
 
     def __enter__(self) -> Verification:
         return self
@@ -82,8 +88,7 @@ class Verification:
 
     def _verify(self, entry: FileEntry) -> bytes | None:
         """The bytes of a file that is loaded; others are read in parts and not kept."""
-        variant = next((each.name for each in self.manifest.variants if each.file == entry), None)
-        if entry == self.manifest.tokenizer_entry or (variant and variant == self._variant):
+        if entry in self._loaded:
             return self._read(entry)
         path = self._bundle / entry.path
         with _reading(path):
@@ -102,8 +107,8 @@ class Verification:
     def _compare(self, entry: FileEntry, data: Data) -> None:
         """Raise BundleError where the content of a file does not fit the manifest."""
         path = self._bundle / entry.path
-        if variant := next((each for each in self.manifest.variants if each.file == entry), None):
-            require_graph(path, data, self.manifest, variant)
+        if entry in self._graphs:
+            require_graph(path, data, self.manifest, self._graphs[entry])
         elif entry == self.manifest.tokenizer_entry:
             require_tokenizer(path, data[:], self.manifest)
         elif path.suffix == ".json":
@@ -122,17 +127,32 @@ def _listed(bundle: Path) -> Manifest:
     for entry in entries:
         _find(bundle, entry)
     listed = {MANIFEST, *(entry.path for entry in entries)}
-    for path in sorted(bundle.rglob("*")):
-        name = path.relative_to(bundle).as_posix()
-        if path.is_symlink():
-            raise BundleError(
-                f"{path} is a link, expected files and folders of the bundle's own",
-                "Copy the bundle again, without links: cp -rL",
-            )
-        if not path.is_dir() and name not in listed:
+    for path in _files_below(bundle):
+        if path.relative_to(bundle).as_posix() not in listed:
             raise BundleError(f"{path} is not listed in {MANIFEST}", "Remove it, or copy the bundle again.")
     _ = manifest.tokenizer_entry  # raises here where there is none
     return manifest
+
+
+def _files_below(bundle: Path) -> Iterator[Path]:
+    """Every file of a bundle, without recursion, which folders in folders would exhaust. Raises BundleError at a link.
+
+    A folder whose names this user may not read, such as a disk's lost+found, has nothing that the bundle could use.
+    """
+    folders = [bundle]
+    while folders:
+        folder = folders.pop()
+        with _reading(folder):
+            for path in sorted(folder.iterdir()) if os.access(folder, os.R_OK) else ():
+                if path.is_symlink():
+                    raise BundleError(
+                        f"{path} is a link, expected files and folders of the bundle's own",
+                        "Copy the bundle again, without links: cp -rL",
+                    )
+                if path.is_dir():
+                    folders.append(path)
+                else:
+                    yield path
 
 
 def _find(bundle: Path, entry: FileEntry) -> None:

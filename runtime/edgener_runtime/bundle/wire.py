@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 Data: TypeAlias = "bytes | mmap.mmap"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_MOST_FIELDS = 500_000  # of a message; the graphs of large models have tens of thousands
 _MOST_BITS = 63  # of the shift of a varint's last byte
 
 
@@ -22,8 +23,10 @@ class WireField(NamedTuple):
 
 def wire_fields(data: Data, start: int, end: int) -> Iterator[WireField]:
     """The fields of the message in these bytes. Raises ValueError where they are not one."""
-    at = start
+    at, left = start, _MOST_FIELDS
     while at < end:
+        if not (left := left - 1):
+            raise ValueError(f"a message of more than {_MOST_FIELDS:,} fields")
         key, at = read_varint(data, at, end)
         number, kind = key >> 3, key & 7
         value, length = 0, 0

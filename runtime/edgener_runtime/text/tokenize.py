@@ -63,7 +63,8 @@ class TextTokenizer:
         self.size = settings.max_length - len(self.prefix) - len(self.suffix)
         if self.size < 1 or settings.stride < 0:
             raise BundleError(
-                f"a maximum length of {settings.max_length} and a stride of {settings.stride} subwords give no windows",
+                f"{file} adds {len(self.prefix) + len(self.suffix)} special tokens to each text: a maximum length of "
+                f"{settings.max_length} and a stride of {settings.stride} subwords give no windows",
                 "Export the bundle again.",
             )
 
@@ -166,8 +167,8 @@ def _load(file: Path, data: bytes | None) -> Tokenizer:
             tokenizer: Tokenizer = Tokenizer.from_buffer(file.read_bytes() if data is None else data)
             tokenizer.no_truncation()
             tokenizer.no_padding()
-            tokenizer.encode("a")  # with special tokens
-            fault = fault_of(tokenizer)
+            alone = tokenizer.encode("a").special_tokens_mask
+            fault = fault_of(tokenizer) if 0 in alone else "it drops the text 'a'"
     except Exception as error:  # noqa: BLE001 - the library raises no narrower class
         raise BundleError(f"{file} cannot be read as a tokenizer: {escaped(str(error))[:200]}", hint) from None
     if fault:
