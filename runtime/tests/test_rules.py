@@ -39,6 +39,11 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "case without its input": (("tokenizer",), {"inputs": IDS}, "expected token_type_ids, which have the case"),
     "no providers": (("variants", 1, "needs"), {"providers": []}, ".variants[1].needs.providers: found []"),
     "not a version": (("variants", 1, "needs"), {"onnxruntime": "new"}, '.needs.onnxruntime: found "new", expected'),
+    "a version with a command": (
+        ("variants", 1, "needs"), {"onnxruntime": "1.23; rm -rf /"}, '.needs.onnxruntime: found "1.23; rm -rf /"',
+    ),
+    "a variant's name of another folder": (("variants", 0), {"name": "../../x"}, '.name: found "../../x", expected'),
+    "a variant named as the choice of one": (("variants", 0), {"name": "auto"}, '.name: found "auto", expected'),
     "a version of thousands of digits": (("variants", 1, "needs"), {"onnxruntime": "1." + "9" * 5000}, "a version"),
     "a runtime of thousands of digits": ((), {"minimum_runtime": "9" * 5000}, "needs edgener-runtime 999"),
     "no opset": (("variants", 1), {"opset": 0}, ".variants[1].opset: found 0"),
