@@ -49,11 +49,13 @@ struct Run {
   View input() const { return {x, hidden}; }
   Matrix output() const { return {y, hidden}; }
 
-  void quantise_in_parts(Parallel parallel, View from, size_t rows, size_t width, Quantised to) const {
+  void quantise_in_parts(Parallel parallel, View from, size_t rows, size_t width, bool rotated, Quantised to) const {
     const size_t parts = ceil_div(rows, BLOCK / 2);
     for_each(parallel, parts, [&](size_t number) {
       const Range range = part(rows, parts, number);
-      kernels.quantise(from.from(range.begin), range.end - range.begin, width, to.from(range.begin));
+      static thread_local Buffer<float> buffer;
+      float* scratch = rotated && rotates(width) ? buffer.at_least(width) : nullptr;
+      kernels.quantise(from.from(range.begin), range.end - range.begin, width, scratch, to.from(range.begin));
     });
   }
 
@@ -90,7 +92,7 @@ struct Run {
     static thread_local QuantisedBuffer buffer;
     const size_t rows = offsets[sequences];
     const Quantised quantised = buffer.at_least(kernels, rows, hidden);
-    quantise_in_parts(parallel, input(), rows, hidden, quantised);
+    quantise_in_parts(parallel, input(), rows, hidden, layer.rotated, quantised);
     const auto groups = group_sequences(offsets, sequences);
     const bool whole_panels = layer.heads.size % PANEL == 0;
     const size_t parts = whole_panels ? std::min(layer.heads.count, ceil_div(TASKS, groups.size())) : 1;
@@ -111,12 +113,12 @@ struct Run {
     const Quantised wide = wide_buffer.at_least(kernels, rows, layer.intermediate);
     const Matrix out = output().from(range.begin);
 
-    quantise_in_parts(parallel, out, rows, hidden, quantised);
+    quantise_in_parts(parallel, out, rows, hidden, false, quantised);
     product_in_parts(parallel, quantised, rows, layer.output, Activation::none, product);
     kernels.residual_norm(input().from(range.begin), product, rows, hidden, layer.after_attention, attended);
-    quantise_in_parts(parallel, attended, rows, hidden, quantised);
+    quantise_in_parts(parallel, attended, rows, hidden, layer.rotated, quantised);
     product_in_parts(parallel, quantised, rows, layer.between, layer.activation, between);
-    quantise_in_parts(parallel, between, rows, layer.intermediate, wide);
+    quantise_in_parts(parallel, between, rows, layer.intermediate, layer.rotated, wide);
     product_in_parts(parallel, wide, rows, layer.feed_forward, Activation::none, product);
     kernels.residual_norm(attended, product, rows, hidden, layer.after_feed_forward, out);
   }
