@@ -21,7 +21,7 @@ build() { # FOLDER CMAKE_OPTION...: the kernels' tests, compiled into .cache/ops
 }
 
 test_kernels() {
-    build plain && "$cache/plain/kernels_test"
+    build plain -DEDGENER_EVEX=ON && "$cache/plain/kernels_test"
     build sanitized -DEDGENER_SANITIZE=ON
     "$cache/sanitized/kernels_test" >/dev/null && "$cache/sanitized/fuzz" 300
 }
