@@ -108,9 +108,11 @@ bench-serve: $(VENV)/.ready ## Load a server, restart it in the middle: make ben
 serve-picture: $(VENV)/.ready ## A picture of the server's page: make serve-picture BUNDLE=out/bundle
 	$(BIN)/python tools/serve_picture.py "$(BUNDLE)" docs/serve.png "$(CHROMIUM)"
 
-wheels: $(VENV)/.ready ## Wheels and source distributions of edgener and edgener-runtime, in dist/
+wheels: $(VENV)/.ready ## Wheels and source distributions of edgener and edgener-runtime, wheels of edgener-ops, in dist/
 	rm -rf dist
 	tools/make_wheels.sh $(BIN)/python dist
+	tools/ops/wheel.sh x86_64 dist
+	tools/ops/wheel.sh aarch64 dist
 
 release-check: wheels ## Is this ready for a release? Versions, changelog, files, and clean installs of each wheel and sdist
 	$(BIN)/python tools/release_check.py --dist dist

@@ -36,7 +36,7 @@ test_arm64() {
 }
 
 test_operators() { # PYTHON: the operators in the onnxruntime of that environment
-    local pytest=("$1" -m pytest -c /dev/null --rootdir "$source/tests" -p no:cacheprovider --import-mode=importlib -q -ra)
+    local pytest=("$1" -m pytest -c /dev/null --rootdir "$source" -p no:cacheprovider --import-mode=importlib -q -ra)
     "$1" -c "import onnxruntime; print('the operators in onnxruntime', onnxruntime.__version__)"
     PYTHONPATH=$cache/package "${pytest[@]}" -W "ignore::pytest.PytestUnknownMarkWarning" "$source/tests"
 }

@@ -12,7 +12,7 @@ printf '#!/bin/sh\nexec "%s" -m ziglang c++ -target %s-linux-gnu.2.28 "$@"\n' "$
 chmod +x "$work/c++"
 export PATH=$tools/bin:$PATH CXX=$work/c++ ZIG_GLOBAL_CACHE_DIR=$PWD/.cache/ops/zig
 export CMAKE_ARGS="-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=$machine -DEDGENER_ARM=-mcpu=generic+v8_2a"
-"$tools/bin/python" -m build --wheel --no-isolation --outdir "$work" runtime/ops >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+"$tools/bin/python" -m build --wheel --no-isolation --config-setting "build-dir=$work/build" --outdir "$work" runtime/ops >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 "$tools/bin/python" -m wheel tags --remove --platform-tag "$platform" "$work"/*.whl >/dev/null
 
 wheel=$(echo "$work"/*.whl)
