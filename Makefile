@@ -117,9 +117,11 @@ bench-serve: $(VENV)/.ready ## Load a server, restart it in the middle: make ben
 serve-picture: $(VENV)/.ready ## A picture of the server's page: make serve-picture BUNDLE=out/bundle
 	$(BIN)/python tools/serve_picture.py "$(BUNDLE)" docs/serve.png "$(CHROMIUM)"
 
-wheels: $(VENV)/.ready ## Wheels and source distributions of edgener and edgener-runtime, in dist/
+wheels: $(VENV)/.ready ## Wheels and source distributions of edgener and edgener-runtime, wheels of edgener-ops, in dist/
 	rm -rf dist
 	tools/make_wheels.sh $(BIN)/python dist
+	tools/ops/wheel.sh x86_64 dist
+	tools/ops/wheel.sh aarch64 dist
 
 # BUNDLE only where it was asked for
 device-folder: $(VENV)/.ready ## The runtime in a folder for a device without pip: make device-folder PLATFORM=linux-aarch64 [BUNDLE=...]

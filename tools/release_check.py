@@ -20,9 +20,15 @@ from typing import Any
 import tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
-# The module that a version stands in, and each package that a distribution carries.
+# The folder of each distribution, the module that a version stands in, and each package that a distribution carries.
+FOLDERS = {"edgener": ".", "edgener-runtime": "runtime", "edgener-ops": "runtime/ops"}
 MODULES = {"edgener": "edgener/__init__.py", "edgener-runtime": "runtime/edgener_runtime/version.py"}
-PACKAGES = {"edgener": ("edgener", "edgener_exporters"), "edgener-runtime": ("edgener_runtime",)}
+PACKAGES = {
+    "edgener": ("edgener", "edgener_exporters"),
+    "edgener-runtime": ("edgener_runtime",),
+    "edgener-ops": ("edgener_ops",),
+}
+MACHINES = ("x86_64", "aarch64")  # that there are wheels of the operators for; they have no source distribution
 DOCUMENTS = ("README.md", "runtime/README.md", "docs/**/*.md", "CONTRIBUTING.md", "SECURITY.md")
 INSTALL_PAGE = "docs/**/install.md"
 # A requirement (edgener==0.1.0), or the name of a built file (edgener_runtime-0.1.0-py3-none-any.whl).
@@ -33,17 +39,18 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 def project(root: Path, name: str) -> dict[str, Any]:
     """The `project` table of a distribution."""
-    folder = root / "runtime" if name == "edgener-runtime" else root
-    table: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    file = root / FOLDERS[name] / "pyproject.toml"
+    table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
     return table
 
 
 def check_versions(root: Path) -> Iterator[str]:
-    """Both distributions and their modules have one version, and edgener pins the runtime of that version."""
+    """All distributions and their modules have one version, and edgener pins the runtime of that version."""
     version = project(root, "edgener")["version"]
-    for name, module in MODULES.items():
+    for name in FOLDERS:
         if (found := project(root, name)["version"]) != version:
             yield f"{name} has version {found}, edgener has {version}"
+    for module in MODULES.values():
         if f'__version__ = "{version}"' not in (root / module).read_text(encoding="utf-8"):
             yield f'{module} does not say __version__ = "{version}"'
     pins = [line for line in project(root, "edgener")["dependencies"] if line.startswith("edgener-runtime")]
@@ -87,7 +94,7 @@ def check_documents(root: Path) -> Iterator[str]:
 
 
 def check_dists(root: Path, dist: Path) -> Iterator[str]:
-    """The folder holds the wheel and the source distribution of each distribution, and nothing else."""
+    """The folder holds the files of each distribution, and nothing else."""
     version = project(root, "edgener")["version"]
     expected = {file for name in PACKAGES for file in dist_files(name, version)}
     found = {path.name for path in dist.glob("*")}
@@ -102,9 +109,11 @@ def check_dists(root: Path, dist: Path) -> Iterator[str]:
             )
 
 
-def dist_files(name: str, version: str) -> tuple[str, str]:
-    """The names of a distribution's wheel and source distribution."""
+def dist_files(name: str, version: str) -> tuple[str, ...]:
+    """The names of a distribution's wheel and source distribution, or of its wheels for each machine."""
     stem = f"{name.replace('-', '_')}-{version}"
+    if name == "edgener-ops":
+        return tuple(f"{stem}-py3-none-manylinux_2_28_{machine}.whl" for machine in MACHINES)
     return f"{stem}-py3-none-any.whl", f"{stem}.tar.gz"
 
 

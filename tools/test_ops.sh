@@ -21,7 +21,7 @@ build() { # FOLDER CMAKE_OPTION...: the kernels' tests, compiled into .cache/ops
 }
 
 test_kernels() {
-    build plain && "$cache/plain/kernels_test"
+    build plain -DEDGENER_EVEX=ON && "$cache/plain/kernels_test"
     build sanitized -DEDGENER_SANITIZE=ON
     "$cache/sanitized/kernels_test" >/dev/null && "$cache/sanitized/fuzz" 300
 }
@@ -36,7 +36,7 @@ test_arm64() {
 }
 
 test_operators() { # PYTHON: the operators in the onnxruntime of that environment
-    local pytest=("$1" -m pytest -c /dev/null --rootdir "$source/tests" -p no:cacheprovider --import-mode=importlib -q -ra)
+    local pytest=("$1" -m pytest -c /dev/null --rootdir "$source" -p no:cacheprovider --import-mode=importlib -q -ra)
     "$1" -c "import onnxruntime; print('the operators in onnxruntime', onnxruntime.__version__)"
     PYTHONPATH=$cache/package "${pytest[@]}" -W "ignore::pytest.PytestUnknownMarkWarning" "$source/tests"
 }

@@ -34,11 +34,13 @@ class EncoderLayer(OpRun):  # type: ignore[misc]
 
     op_domain = "edgener"
 
-    def _run(self, x: Any, offsets: Any, *weights: Any, heads: int, epsilon: float, activation: str) -> tuple[Any]:
+    def _run(
+        self, x: Any, offsets: Any, *weights: Any, heads: int, epsilon: float, activation: str, rotated: int
+    ) -> tuple[Any]:
         defined = definition()
         qkv, output, first, second = (defined.Product(*weights[at : at + 3]) for at in (0, 3, 8, 11))
         layer = defined.Layer(qkv, output, *weights[6:8], first, second, *weights[14:16])
-        return (defined.encoder_layer(x, offsets, layer, heads, epsilon, activation),)
+        return (defined.encoder_layer(x, offsets, layer, heads, epsilon, activation, bool(rotated)),)
 
 
 def ragged_inputs(graph: onnx.ModelProto, fed: dict[str, Any]) -> dict[str, Any]:

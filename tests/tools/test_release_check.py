@@ -17,8 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tools" / "release_check.py"
 FILES = (
-    "pyproject.toml", "runtime/pyproject.toml", "edgener/__init__.py", "runtime/edgener_runtime/version.py",
-    "CHANGELOG.md", "README.md", "runtime/README.md",
+    "pyproject.toml", "runtime/pyproject.toml", "runtime/ops/pyproject.toml", "edgener/__init__.py",
+    "runtime/edgener_runtime/version.py", "CHANGELOG.md", "README.md", "runtime/README.md",
 )  # fmt: skip
 INSTALL_PAGE = next((ROOT / "docs").rglob("install.md")).relative_to(ROOT)
 VERSION = "0.1.0"
@@ -48,14 +48,16 @@ def dist(tmp_path: Path, check: ModuleType) -> Path:
     folder = tmp_path / "built"
     folder.mkdir()
     for name, packages in check.PACKAGES.items():
-        wheel, source = check.dist_files(name, VERSION)
         files = [*(f"{package}/py.typed" for package in packages), "LICENSE"]
-        with zipfile.ZipFile(folder / wheel, "w") as archive:
-            for file in files:
-                archive.writestr(file, "")
-        with tarfile.open(folder / source, "w:gz") as archive:
-            for file in files:
-                archive.addfile(tarfile.TarInfo(f"{name}-{VERSION}/{file}"))
+        for built in check.dist_files(name, VERSION):
+            if built.endswith(".whl"):
+                with zipfile.ZipFile(folder / built, "w") as archive:
+                    for file in files:
+                        archive.writestr(file, "")
+            else:
+                with tarfile.open(folder / built, "w:gz") as source:
+                    for file in files:
+                        source.addfile(tarfile.TarInfo(f"{name}-{VERSION}/{file}"))
     return folder
 
 
@@ -77,6 +79,7 @@ def test_this_checkout_is_ready() -> None:
         ("pyproject.toml", "[cpu]==0.1.0", "[cpu]>=0.1.0", "expected edgener-runtime[cpu]==0.1.0"),
         ("pyproject.toml", "[cpu]==0.1.0", "[cpu]==0.0.9", "expected edgener-runtime[cpu]==0.1.0"),
         ("runtime/pyproject.toml", 'version = "0.1.0"', 'version = "0.2.0"', "edgener-runtime has version 0.2.0"),
+        ("runtime/ops/pyproject.toml", 'version = "0.1.0"', 'version = "0.2.0"', "edgener-ops has version 0.2.0"),
         ("edgener/__init__.py", '"0.1.0"', '"0.1.1"', "edgener/__init__.py does not say"),
         ("runtime/edgener_runtime/version.py", '"0.1.0"', '"0.1.1"', "edgener_runtime/version.py does not say"),
         ("CHANGELOG.md", "## 0.1.0", "## 0.0.9", "does not begin with a section for 0.1.0"),

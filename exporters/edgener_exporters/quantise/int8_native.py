@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgener_exporters.calibrate.moments import second_moments
 from edgener_exporters.graph.graph import Rewriting, open_graph, save_graph, weights_of
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from edgener_exporters.calibrate.calibration import Calibration
 
     Floats = NDArray[np.float32]
+    Number = TypeVar("Number", bound=np.floating)
 
 DOMAIN, VERSION = "edgener", 1
 """The domain of the operators, and the version of it that the graphs are written for."""
 PANEL, GROUP = 16, 4
 """Weights lie in panels of so many output channels, and within a panel in groups of so many inputs."""
+ROTATED = 8  # times 16 inputs that are rotated together
 
 
 def quantize_native(fp32: Path, out: Path, calibration: Calibration) -> None:
@@ -62,18 +64,17 @@ def quantize_native(fp32: Path, out: Path, calibration: Calibration) -> None:
 
 def _emit_layer(changed: Rewriting, layer: LayerNodes, quantiser: _Quantiser) -> None:
     """The operator for one layer, with its weights."""
-    products = ((layer.query, layer.key, layer.value), (layer.attention_output,))
     norms = layer.attention_norm, layer.output_norm
     inputs = [layer.input, OFFSETS]
-    for product in products:
-        inputs += quantiser.product(changed, product)
+    inputs += quantiser.product(changed, (layer.query, layer.key, layer.value))
+    inputs += quantiser.product(changed, (layer.attention_output,), rotated=False)
     inputs += [norms[0].scale, norms[0].bias]
     for dense in (layer.feed_forward_1, layer.feed_forward_2):
         inputs += quantiser.product(changed, (dense,))
     inputs += [norms[1].scale, norms[1].bias]
     changed.node(
         "EncoderLayer", inputs, layer.output, DOMAIN,
-        heads=layer.heads, epsilon=layer.attention_norm.epsilon, activation=layer.activation,
+        heads=layer.heads, epsilon=layer.attention_norm.epsilon, activation=layer.activation, rotated=1,
     )  # fmt: skip
 
 
@@ -84,15 +85,18 @@ class _Quantiser:
     weights: dict[str, Any]
     moments: dict[str, NDArray[np.float64]]
 
-    def product(self, changed: Rewriting, parts: tuple[Dense, ...]) -> list[str]:
-        """The names of the packed weight, scale and bias of products that have the same input."""
+    def product(self, changed: Rewriting, parts: tuple[Dense, ...], rotated: bool = True) -> list[str]:
+        """The names of the packed weight, scale and bias of products that have the same input, which may be rotated."""
         import numpy as np
 
+        turn = rotate if rotated else lambda columns: columns
+        matrices = [turn(self._array(part.weight)) for part in parts]
         name, bias = ("+".join(names) for names in zip(*((part.weight, part.bias) for part in parts), strict=True))
-        scales = [column_scales(self._array(part.weight)) for part in parts]
+        scales = [column_scales(matrix) for matrix in matrices]
 
         def steps() -> NDArray[np.int8]:
-            found = [self._rounded(part, each) for part, each in zip(parts, scales, strict=True)]
+            moments = [turn(turn(self.moments[part.weight]).T) for part in parts]
+            found = [compensated(*each) for each in zip(matrices, scales, moments, strict=True)]
             return np.concatenate([packed(each.T) for each in found])
 
         return [
@@ -103,14 +107,26 @@ class _Quantiser:
             ),
         ]
 
-    def _rounded(self, part: Dense, scales: Floats) -> NDArray[np.int8]:
-        return compensated(self._array(part.weight), scales, self.moments[part.weight])
-
     def _array(self, name: str) -> Floats:
         from onnx import numpy_helper
 
         array: Floats = numpy_helper.to_array(self.weights[name])
         return array
+
+
+def rotate(columns: NDArray[Number]) -> NDArray[Number]:
+    """Columns (inputs, n) in blocks of 8 times 16 inputs by the Hadamard matrix over the 8, which is its own inverse.
+
+    The operator rotates its rows in the same way. Other numbers of inputs stay as they are.
+    """
+    import numpy as np
+
+    if len(columns) % (ROTATED * PANEL):
+        return columns
+    pair = np.array([[1, 1], [1, -1]]) / np.sqrt(2)
+    matrix = np.kron(np.kron(pair, pair), pair).astype(columns.dtype)
+    blocks = columns.reshape(-1, ROTATED, PANEL * columns.shape[1])
+    return np.asarray((matrix @ blocks).reshape(columns.shape))
 
 
 def packed(weight: NDArray[np.int8]) -> NDArray[np.int8]:

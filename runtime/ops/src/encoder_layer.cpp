@@ -137,7 +137,8 @@ class Kernel {
             product(reader, BETWEEN, between_panels, groups),
             product(reader, FEED_FORWARD, panels, between_groups),
             {reader.floats(ATTENTION_GAMMA, hidden), reader.floats(ATTENTION_BETA, hidden), epsilon},
-            {reader.floats(GAMMA, hidden), reader.floats(BETA, hidden), epsilon}};
+            {reader.floats(GAMMA, hidden), reader.floats(BETA, hidden), epsilon},
+            reader.whole("rotated") != 0};
   }
 
   const ort::Api* api_;

@@ -8,6 +8,11 @@ namespace edgener {
 constexpr size_t PANEL = 16;  // output channels that lie together in the packed weights
 constexpr size_t GROUP = 4;   // inputs that lie together within a panel
 
+constexpr size_t ROTATED = 8;  // times 16 numbers that a Hadamard matrix mixes
+
+// Only rows that part into such blocks are rotated.
+constexpr bool rotates(size_t width) { return width % (16 * ROTATED) == 0; }
+
 constexpr size_t ceil_div(size_t count, size_t by) { return (count + by - 1) / by; }
 
 // INT8 weights [panels][groups][16][4], and a scale, a bias and the sum of its weights for each output channel.
@@ -65,8 +70,8 @@ struct Kernels {
   bool (*supported)();
   size_t tile_rows;          // rows of a product that are computed together
   size_t bytes_per_element;  // of quantised activations
-  // Quantises rows of `width` numbers, each over its own range.
-  void (*quantise)(View x, size_t rows, size_t width, Quantised to);
+  // Quantises rows of `width` numbers, each over its own range; rotated before where `scratch` has room for a row.
+  void (*quantise)(View x, size_t rows, size_t width, float* scratch, Quantised to);
   // Rows by the weights of these panels, activated; the first panel's channels go to the first columns of `out`.
   void (*product)(Quantised rows, size_t count, const Weights& weights, Range panels, Activation activation, Matrix out);
   // The exact sums of a product, zero points taken off: what every set has to agree on.

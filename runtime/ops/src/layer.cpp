@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t BLOCK = 24;         // rows that go through a step together: they stay in the second cache
 constexpr size_t COLUMN_ROWS = 64;   // up to here all rows are one block, and threads share its columns
+constexpr size_t NUMBERS = 32768;  // to quantise are worth a thread
 constexpr size_t TASKS = 8;          // that a step is cut into, if it can be: enough for the threads of a small machine
 
 void serial(void*, void (*task)(void*, size_t), size_t count, void* data) {
@@ -23,6 +24,13 @@ void for_each(Parallel parallel, size_t count, const Each& each) {
   parallel.run(
       parallel.context, [](void* data, size_t number) { (*static_cast<const Each*>(data))(number); }, count,
       const_cast<Each*>(&each));
+}
+
+// Into how many equal parts to cut so many things for threads to share.
+size_t even_parts(size_t count) {
+  size_t parts = TASKS;
+  while (count % parts) --parts;
+  return parts;
 }
 
 // Part `number` of `parts` of this many things.
@@ -49,18 +57,20 @@ struct Run {
   View input() const { return {x, hidden}; }
   Matrix output() const { return {y, hidden}; }
 
-  void quantise_in_parts(Parallel parallel, View from, size_t rows, size_t width, Quantised to) const {
-    const size_t parts = ceil_div(rows, BLOCK / 2);
+  void quantise_in_parts(Parallel parallel, View from, size_t rows, size_t width, bool rotated, Quantised to) const {
+    const size_t parts = ceil_div(rows * width, NUMBERS);
     for_each(parallel, parts, [&](size_t number) {
       const Range range = part(rows, parts, number);
-      kernels.quantise(from.from(range.begin), range.end - range.begin, width, to.from(range.begin));
+      static thread_local Buffer<float> buffer;
+      float* scratch = rotated && rotates(width) ? buffer.at_least(width) : nullptr;
+      kernels.quantise(from.from(range.begin), range.end - range.begin, width, scratch, to.from(range.begin));
     });
   }
 
   // Columns of a product, shared out among threads.
   void product_in_parts(Parallel parallel, Quantised rows, size_t count, const Weights& weights, Activation activation,
                         Matrix out) const {
-    const size_t parts = parallel.run == serial ? 1 : std::min(TASKS, ceil_div(weights.panels, 2));
+    const size_t parts = parallel.run == serial ? 1 : even_parts(ceil_div(weights.panels, 2));
     for_each(parallel, parts, [&](size_t number) {
       Range panels = part(ceil_div(weights.panels, 2), parts, number);  // in twos, as the widest tiles take them
       panels = {panels.begin * 2, std::min(panels.end * 2, weights.panels)};
@@ -90,10 +100,10 @@ struct Run {
     static thread_local QuantisedBuffer buffer;
     const size_t rows = offsets[sequences];
     const Quantised quantised = buffer.at_least(kernels, rows, hidden);
-    quantise_in_parts(parallel, input(), rows, hidden, quantised);
+    quantise_in_parts(parallel, input(), rows, hidden, layer.rotated, quantised);
     const auto groups = group_sequences(offsets, sequences);
     const bool whole_panels = layer.heads.size % PANEL == 0;
-    const size_t parts = whole_panels ? std::min(layer.heads.count, ceil_div(TASKS, groups.size())) : 1;
+    const size_t parts = whole_panels && groups.size() < TASKS ? even_parts(layer.heads.count) : 1;
     for_each(parallel, groups.size() * parts, [&](size_t number) {
       attend(quantised, groups[number / parts], part(layer.heads.count, parts, number % parts));
     });
@@ -111,12 +121,12 @@ struct Run {
     const Quantised wide = wide_buffer.at_least(kernels, rows, layer.intermediate);
     const Matrix out = output().from(range.begin);
 
-    quantise_in_parts(parallel, out, rows, hidden, quantised);
+    quantise_in_parts(parallel, out, rows, hidden, false, quantised);
     product_in_parts(parallel, quantised, rows, layer.output, Activation::none, product);
     kernels.residual_norm(input().from(range.begin), product, rows, hidden, layer.after_attention, attended);
-    quantise_in_parts(parallel, attended, rows, hidden, quantised);
+    quantise_in_parts(parallel, attended, rows, hidden, layer.rotated, quantised);
     product_in_parts(parallel, quantised, rows, layer.between, layer.activation, between);
-    quantise_in_parts(parallel, between, rows, layer.intermediate, wide);
+    quantise_in_parts(parallel, between, rows, layer.intermediate, layer.rotated, wide);
     product_in_parts(parallel, wide, rows, layer.feed_forward, Activation::none, product);
     kernels.residual_norm(attended, product, rows, hidden, layer.after_feed_forward, out);
   }

@@ -17,6 +17,7 @@ struct Layer {
   Activation activation;
   Weights qkv, output, between, feed_forward;
   Norm after_attention, after_feed_forward;
+  bool rotated = false;  // the inputs of all products but that of the attention's output, where their width allows it
 
   // Sequence s is rows offsets[s] to offsets[s + 1] of x; y has the shape of x and may not overlap it.
   void run(const float* x, const int64_t* offsets, size_t sequences, float* y, Parallel parallel) const;

@@ -68,10 +68,30 @@ inline void quantise_row(const float* x, size_t width, uint8_t* to, float* scale
   *zero = int32_t(steps.zero) - Dot::OFFSET;
 }
 
-void quantise(View x, size_t rows, size_t width, Quantised to) {
+// Blocks of eight times sixteen numbers by the Hadamard matrix over the eight: a large number is shared out among eight,
+// and the range of the row shrinks.
+inline void rotate_row(const float* x, size_t width, float* to) {
+  const Lanes by = Lanes::all(0.353553391f);  // keeps the length: 1 / sqrt 8
+  for (size_t at = 0; at < width; at += 16 * ROTATED) {
+    Lanes v[ROTATED];
+    for (size_t i = 0; i < ROTATED; ++i) v[i] = Lanes::load(x + at + 16 * i);
+    for (size_t half = 1; half < ROTATED; half *= 2)
+      for (size_t i = 0; i < ROTATED; ++i)
+        if (!(i & half)) {
+          const Lanes a = v[i], b = v[i + half];
+          v[i] = a + b;
+          v[i + half] = a - b;
+        }
+    for (size_t i = 0; i < ROTATED; ++i) (v[i] * by).store(to + at + 16 * i);
+  }
+}
+
+void quantise(View x, size_t rows, size_t width, float* scratch, Quantised to) {
   for (size_t row = 0; row < rows; ++row) {
     const Quantised one = to.from(row);
-    quantise_row(x.from(row).data, width, one.bytes, one.scale, one.zero);
+    const float* from = x.from(row).data;
+    if (scratch) rotate_row(from, width, scratch);
+    quantise_row(scratch ? scratch : from, width, one.bytes, one.scale, one.zero);
   }
 }
 

@@ -85,7 +85,7 @@ class OwnedRows {
   OwnedRows(const Kernels& kernels, const float* x, size_t rows, size_t width)
       : bytes_(rows * row_stride(kernels, width)), scale_(rows), zero_(rows) {
     quantised = {bytes_.data(), scale_.data(), zero_.data(), row_stride(kernels, width)};
-    kernels.quantise({x, width}, rows, width, quantised);
+    kernels.quantise({x, width}, rows, width, nullptr, quantised);
   }
   Quantised quantised;
 
@@ -108,7 +108,7 @@ class OwnedLayer {
   Layer with(const Kernels& kernels, Activation activation = Activation::gelu) const {
     const float* at = norms_.data();
     return {kernels, hidden_, between_, heads_, activation, qkv_.weights, output_.weights, wide_.weights, narrow_.weights,
-            {at, at + hidden_, 1e-12f}, {at + 2 * hidden_, at + 3 * hidden_, 1e-5f}};
+            {at, at + hidden_, 1e-12f}, {at + 2 * hidden_, at + 3 * hidden_, 1e-5f}, true};
   }
   size_t hidden() const { return hidden_; }
 
@@ -146,5 +146,5 @@ inline std::vector<int64_t> offsets_of(const std::vector<size_t>& lengths) {
 }
 
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && !std::memcmp(a.data(), b.data(), a.size() * sizeof(float));
+  return a.size() == b.size() && (a.empty() || !std::memcmp(a.data(), b.data(), a.size() * sizeof(float)));
 }

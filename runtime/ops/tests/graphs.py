@@ -36,7 +36,9 @@ def random_layer(hidden: int, intermediate: int, seed: int = 0) -> Layer:
     )
 
 
-def layer_model(layers: Sequence[Layer], heads: int, epsilon: float = 1e-12, activation: str = "gelu") -> bytes:
+def layer_model(
+    layers: Sequence[Layer], heads: int, epsilon: float = 1e-12, activation: str = "gelu", rotated: bool = False
+) -> bytes:
     """An ONNX model of these layers one after the other, with the inputs x and offsets and the output y."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -45,7 +47,7 @@ def layer_model(layers: Sequence[Layer], heads: int, epsilon: float = 1e-12, act
         names = [f"layer{number}/{place}" for place in range(2, 18)]
         weights += [numpy_helper.from_array(a, name) for a, name in zip(layer.inputs(), names, strict=True)]
         to = "y" if number == len(layers) - 1 else f"layer{number}/y"
-        attributes = {"heads": heads, "epsilon": epsilon, "activation": activation}
+        attributes = {"heads": heads, "epsilon": epsilon, "activation": activation, "rotated": int(rotated)}
         nodes.append(helper.make_node("EncoderLayer", [at, "offsets", *names], [to], domain="edgener", **attributes))
         at = to
     hidden = len(layers[0].feed_forward_beta)

@@ -118,7 +118,7 @@ void test_layer(const Kernels& kernels) {
     size_t heads, size, between;
   };
   const std::vector<std::vector<size_t>> batches{{1}, {7}, {20, 3, 0, 1}, {49}, {65}, {40, 70, 10, 0, 5, 90}};
-  for (const Shape& shape : {Shape{2, 16, 64}, Shape{3, 32, 200}, Shape{4, 13, 50}, Shape{1, 5, 7}}) {
+  for (const Shape& shape : {Shape{2, 16, 64}, Shape{3, 32, 200}, Shape{4, 13, 50}, Shape{1, 5, 7}, Shape{4, 32, 384}}) {
     const OwnedLayer owned(shape.heads, shape.size, shape.between);
     for (const auto& lengths : batches) {
       const auto offsets = offsets_of(lengths);
@@ -133,7 +133,7 @@ void test_layer(const Kernels& kernels) {
 
 // A sequence alone has the bits that it has in any batch.
 void test_batch_effect(const Kernels& kernels) {
-  const OwnedLayer owned(3, 32, 200);
+  const OwnedLayer owned(4, 32, 256);
   const std::vector<size_t> lengths{20, 1, 33, 64, 7, 0, 65, 100, 12};
   const auto offsets = offsets_of(lengths);
   const auto x = numbers(size_t(offsets.back()) * owned.hidden());
@@ -147,7 +147,7 @@ void test_batch_effect(const Kernels& kernels) {
 
 // NaN in one sequence leaves the others as they were.
 void test_poisoned_sequence(const Kernels& kernels) {
-  const OwnedLayer owned(2, 16, 64);
+  const OwnedLayer owned(4, 32, 256);
   const auto offsets = offsets_of({9, 30, 4});
   auto x = numbers(43 * owned.hidden());
   const auto good = run(owned.with(kernels), x, offsets);

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+ROTATED = 8
 PANEL, GROUP = 16, 4
 """Weights lie in panels of 16 output channels, and within a panel in groups of 4 inputs."""
 
@@ -94,6 +95,18 @@ def sums(q: NDArray[np.uint8], zero_point: NDArray[np.int32], weight: NDArray[np
     return wide @ unpack(weight).astype(np.int32).T
 
 
+def rotate(x: Floats) -> Floats:
+    """Blocks of 8 times 16 numbers by the Hadamard matrix over the 8, which is its own inverse; others stay."""
+    if x.shape[1] % (ROTATED * 16):
+        return x
+    v = x.reshape(len(x), -1, ROTATED, 16)
+    for half in (1, 2, 4):
+        pairs = v.reshape(len(x), v.shape[1], ROTATED // half // 2, 2, half, 16)
+        first, second = pairs[:, :, :, 0], pairs[:, :, :, 1]
+        v = np.stack([first + second, first - second], axis=3).reshape(v.shape)
+    return (v * np.float32(0.353553391)).reshape(x.shape)
+
+
 def product(x: Floats, by: Product) -> Floats:
     """FP32 rows [rows, K] by INT8 weights: FP32 [rows, panels * 16]. NaN or Inf in a row makes that row NaN."""
     q, scale, zero_point = quantise_rows(x)
@@ -129,12 +142,14 @@ def layer_norm(x: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats
 
 
 def encoder_layer(
-    x: Floats, offsets: NDArray[np.int64], layer: Layer, heads: int, epsilon: float = 1e-12, activation: str = "gelu"
-) -> Floats:
+    x: Floats, offsets: NDArray[np.int64], layer: Layer, heads: int, epsilon: float = 1e-12, activation: str = "gelu",
+    rotated: bool = False,
+) -> Floats:  # fmt: skip
     """One post-LayerNorm encoder layer over sequences laid end to end, sequence s from offsets[s] to offsets[s + 1]."""
     hidden = x.shape[1]
     width = len(layer.qkv.scale) // 3
-    query, key, value = (product(x, layer.qkv)[:, start : start + hidden] for start in (0, width, 2 * width))
+    turned = rotate if rotated else lambda rows: rows
+    query, key, value = (product(turned(x), layer.qkv)[:, start : start + hidden] for start in (0, width, 2 * width))
     context = np.concatenate(
         [x[:0]]
         + [
@@ -146,10 +161,10 @@ def encoder_layer(
     attended = layer_norm(
         x + product(context, layer.output)[:, :hidden], layer.attention_gamma, layer.attention_beta, epsilon
     )
-    between = ACTIVATIONS[activation](product(attended, layer.intermediate))
+    between = ACTIVATIONS[activation](product(turned(attended), layer.intermediate))
     between = between[:, : layer.feed_forward.weight.shape[1] * GROUP]
     return layer_norm(
-        attended + product(between, layer.feed_forward)[:, :hidden],
+        attended + product(turned(between), layer.feed_forward)[:, :hidden],
         layer.feed_forward_gamma,
         layer.feed_forward_beta,
         epsilon,

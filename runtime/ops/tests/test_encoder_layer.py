@@ -37,15 +37,17 @@ def session() -> Any:
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("activation", ["gelu", "relu"])
+@pytest.mark.parametrize(("activation", "rotated"), [("gelu", False), ("relu", True), ("gelu", True)])
 @pytest.mark.parametrize(
     ("hidden", "between", "heads"), [(384, 1536, 12), (312, 1200, 12), (128, 512, 2), (40, 50, 5), (24, 33, 1)]
 )
-def test_it_computes_what_the_reference_defines(hidden: int, between: int, heads: int, activation: str) -> None:
+def test_it_computes_what_the_reference_defines(
+    hidden: int, between: int, heads: int, activation: str, rotated: bool
+) -> None:
     layer, offsets = random_layer(hidden, between), offsets_of([5, 20, 1, 0, 33])
     x = rows(offsets[-1], hidden)
-    y = run(open_session(layer_model([layer], heads, 1e-5, activation)), x, offsets)
-    expected = encoder_layer(x, offsets, layer, heads, 1e-5, activation)
+    y = run(open_session(layer_model([layer], heads, 1e-5, activation, rotated)), x, offsets)
+    expected = encoder_layer(x, offsets, layer, heads, 1e-5, activation, rotated)
     # A number on the edge between two steps may round the other way, which moves a row by a fraction of a step.
     assert np.sqrt(np.mean((y - expected) ** 2)) < 2e-4
     assert np.quantile(np.abs(y - expected), 0.9) < 3e-6

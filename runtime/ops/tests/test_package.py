@@ -40,6 +40,15 @@ def test_the_library_exports_two_functions_and_is_small() -> None:
     assert exported == {"RegisterCustomOps", "EdgenerInstructionSets"}
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="emulates x86-64 on x86-64")
+@pytest.mark.skipif(not shutil.which("qemu-x86_64"), reason="qemu-x86_64 is not installed")
+@pytest.mark.parametrize(("cpu", "sets"), [("Nehalem", "()"), ("Haswell", "('avx2',)")])
+def test_a_cpu_has_what_it_has(cpu: str, sets: str) -> None:
+    code = f"import sys; sys.path[:0] = {sys.path}; import edgener_ops; print(edgener_ops.instruction_sets())"
+    command = ["qemu-x86_64", "-cpu", cpu, sys.executable, "-c", code]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == sets
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="x86-64 machine code")
 @pytest.mark.skipif(not shutil.which("objdump"), reason="objdump is not installed")
 def test_sums_stay_in_registers() -> None:
