@@ -101,12 +101,13 @@ def bare(bundle: str, variant: str, source: str, part: int, parts: int, count: A
 
     os.setsid()  # as the workers of `tag`: the scheduler shares the CPU among sessions
     from edgener_runtime.bundle.manifest import read_manifest
+    from edgener_runtime.machine.devices import CPU
 
     manifest = read_manifest(Path(bundle))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     file = str(Path(bundle) / manifest.variant(variant).file.path)
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(file, options, providers=[CPU])
     tokenizer = Tokenizer.from_file(str(Path(bundle) / manifest.tokenizer.file))
     names = [each.name for each in session.get_inputs()]
     while True:
