@@ -71,7 +71,10 @@ def test_rows_at_which_workers_died_are_exit_6(
 def test_an_interrupted_job_says_how_to_continue(bundle: Path, tmp_path: Path) -> None:
     source = write_lines(tmp_path / "in put.jsonl", [{"text": f"Pump {n} leaks at the seal"} for n in range(20_000)])
     arguments = ["tag", str(bundle), str(source), "--out", str(tmp_path / "o.jsonl"), "--workers", "1", "--overwrite"]
-    process = subprocess.Popen([sys.executable, "-c", COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *arguments], stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's jobs ignore it
+    )  # fmt: skip
     state = tmp_path / "o.jsonl.unfinished"
     while not ((state / JOURNAL).is_file() and b'"number"' in (state / JOURNAL).read_bytes()):
         assert process.poll() is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -115,10 +114,14 @@ def test_a_job_whose_end_was_disturbed_is_resumed(
     tag_job: RunJob, source: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a kill at each step of the end: after the rename, and while the state is removed."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
     expected = undisturbed(tag_job, source, whole)
     out = tmp_path / "out.jsonl"
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(journal.Journal, "close", lambda self: os.kill(os.getpid(), signal.SIGINT))
+        patched.setattr(journal.Journal, "close", interrupted)
         tag_job(source)
     done = tag_job(source, mode=RESUME)
     assert done and done.resumed_rows == done.rows == 2048 and out.read_bytes() == expected
