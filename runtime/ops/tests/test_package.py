@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-import edgener_ops
+edgener_ops = pytest.importorskip("edgener_ops", reason="edgener-ops is not installed; install it with: make ops")
 
 TILES = {"avx512_vnni": ("zmm", 24), "avx_vnni": ("ymm", 12), "avx2": ("ymm", 6)}
 """The registers that the largest tile of each set sums up in."""
