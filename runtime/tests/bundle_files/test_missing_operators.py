@@ -17,7 +17,7 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.backends import choose
 from edgener_runtime.errors import BundleError, ProviderError
 
-from ..wire_edit import Field, encode, message, text, varint
+from .wire_edit import Field, encode, message, text, varint
 
 pytestmark = pytest.mark.compat
 
