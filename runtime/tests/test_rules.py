@@ -122,6 +122,8 @@ def test_a_file_with_two_entries_that_differ_is_refused(copy: Path) -> None:
 @pytest.mark.parametrize("kind", ["pipe", "device", "padding", "holes"])
 def test_a_manifest_without_an_end_is_refused_at_once(kind: str, copy: Path, run: Callable[..., Any]) -> None:
     """A pipe would wait for its writer, and the others fill the memory."""
+    if kind == "device" and not Path("/dev/zero").is_char_device():
+        pytest.skip("this system has no /dev/zero")
     file = copy / "manifest.json"
     content = file.read_bytes()
     if kind in ("pipe", "device"):
