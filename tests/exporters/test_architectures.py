@@ -23,6 +23,7 @@ from edgener_exporters.variants import VARIANTS
 from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.machine.operators import missing_operators
 
 from .encoders import ENCODERS, dataset, save_taught
 from .running import logits_of
@@ -127,8 +128,9 @@ def test_random_weights_keep_their_labels_in_dynamic_int8(
 
 @pytest.mark.slow
 def test_nothing_is_lost_in_any_other_variant(architecture: str, taught: Path, tmp_path: Path) -> None:
-    """All but mixed, which needs a search; those for GPUs are rounded to FP16 as there."""
-    variants = tuple(variant for variant in VARIANTS.values() if not variant.planned)
+    """All but mixed, which needs a search; those for GPUs are rounded to FP16 as there, native ones need operators."""
+    here = [row for row in VARIANTS.values() if missing_operators(row.requirements.operators) is None]
+    variants = tuple(variant for variant in here if not variant.planned)
     text = dataset([*range(1, LONGEST - 4, 4)])
     spec = ExportSpec(variants, text, NOTHING_LOST[:2], calibration=dataset([9] * 40, 7, "train"), keep_passing=True)
     refused = ARCHITECTURES[architecture].refused
