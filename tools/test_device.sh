@@ -30,4 +30,5 @@ mkdir -p "$cache"
 tools/debian_python.sh amd64 "$cache/amd64" busybox-static && tools/debian_python.sh arm64 "$cache/arm64" ||
     echo "SKIPPED laying out roots with Python: Debian's packages cannot be had here"
 wait
+unset MAKEFLAGS MAKELEVEL MFLAGS # the page's commands are those of a shell: a make within one prints more
 .venv/bin/python -m pytest -m environment tests/device "$@"

@@ -59,7 +59,7 @@ def make_folder(architecture: str, out: Path) -> Path:
     """The archive that the page's `make device-folder` makes, with the bundle of the tests, in another folder."""
     line = section("A device without pip")[0].splitlines()[0].replace(PLATFORMS["arm64"], PLATFORMS[architecture])
     words = line.removeprefix("make ").replace("out/bundle", str(BUNDLE))
-    make = f"make --no-print-directory --dry-run --old-file .venv/.ready {words}"
+    make = f"make --dry-run --old-file .venv/.ready {words}"
     command = subprocess.run(make.split(), cwd=ROOT, capture_output=True, text=True, check=True).stdout
     command = command.replace(".venv/bin/python", sys.executable).rstrip() + f" --out '{out}'"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
