@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.errors import UserInputError
@@ -13,7 +13,7 @@ from edgener_runtime.errors import UserInputError
 from .answers import Rejection, TextAnswer
 from .arrow import check_text_type, load_pyarrow, raw_texts, with_answers
 from .shapes import SHAPES, Cells, Shape, check_columns
-from .spec import MAX_CHARACTERS, TagSpec
+from .spec import TagSpec
 from .worker import answer_with, load_classifier
 
 if TYPE_CHECKING:
@@ -29,26 +29,13 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class BatchTagger:
+class BatchTagger(TagSpec):
     """Adds the entities of texts to a batch: a pyarrow table or record batch, a pandas frame, or a mapping of arrays.
 
     The bundle is loaded at the first text, once per process, however many copies of the object an engine makes. The
     columns are those of `edgener-runtime tag` with this `shape`, and "rejected": why a row has no entities, or null.
     Raises UserInputError for a batch without the column, and the errors of `TokenClassifier.load`.
     """
-
-    bundle: str
-    text_column: str = "text"
-    shape: str = "entities"
-    device: str = "auto"
-    variant: str = "auto"
-    threads: int | None = 1
-    reproducible: bool = False
-    aggregation: str = "simple"
-    strict: bool = False
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    offsets: str = "characters"
-    max_characters: int = MAX_CHARACTERS
 
     @property
     def ddl(self) -> str:
@@ -65,14 +52,7 @@ class BatchTagger:
 
     def answers(self, values: Sequence[object]) -> list[TextAnswer]:
         """The entities of each value, or why it is rejected."""
-        return answer_with(_classifier(self._spec), self._spec, values) if values else []
-
-    @property
-    def _spec(self) -> TagSpec:
-        return TagSpec(
-            os.fspath(self.bundle), self.text_column, self.shape, self.device, self.variant, self.threads,
-            self.reproducible, self.aggregation, self.strict, dict(self.thresholds), self.offsets, self.max_characters,
-        )  # fmt: skip
+        return answer_with(_classifier(self), self, values) if values else []
 
 
 def tag_batches(batches: Iterable[pa.RecordBatch], tagger: BatchTagger) -> Iterator[pa.RecordBatch]:
