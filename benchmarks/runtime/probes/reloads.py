@@ -10,15 +10,15 @@ import dataclasses
 import json
 import sys
 
-from state import state
+from state import State, settled, state
 
 from edgener_runtime import TokenClassifier
 
 TEXTS = ["oil leak at the seal of pump P-101, replaced by A. Keller in hall 3"] * 64  # several batches at once
 
 
-def say(at: str, load: int) -> None:
-    print(json.dumps({"at": at, "count": load, **dataclasses.asdict(state())}), flush=True)  # noqa: T201
+def say(at: str, load: int, now: State) -> None:
+    print(json.dumps({"at": at, "count": load, **dataclasses.asdict(now)}), flush=True)  # noqa: T201
 
 
 bundle, variant, loads = sys.argv[1:]
@@ -27,6 +27,6 @@ for load in range(1, int(loads) + 1):
     with TokenClassifier.load(bundle, "cpu", variant) as classifier:
         classifier.predict_batch(TEXTS)
         if counts:
-            say("loads", load)
+            say("loads", load, state())
     if counts:
-        say("unloaded", load)
+        say("unloaded", load, settled())

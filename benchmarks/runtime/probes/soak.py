@@ -12,14 +12,14 @@ import json
 import sys
 from itertools import islice, pairwise
 
-from state import state
+from state import settled
 from texts import random_texts
 
 from edgener_runtime import TokenClassifier
 
 
 def say(at: str, count: int = 0) -> None:
-    print(json.dumps({"at": at, "count": count, **dataclasses.asdict(state())}), flush=True)  # noqa: T201
+    print(json.dumps({"at": at, "count": count, **dataclasses.asdict(settled())}), flush=True)  # noqa: T201
 
 
 def once(bundle: str, variant: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROCESS = Path("/proc/self")
+SETTLED = 0.5  # seconds without a change: Linux still lists a thread for a moment after it was joined
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,18 @@ class State:
     rss: int
     threads: int
     files: int
+
+
+def settled() -> State:
+    """As it is once threads and files have not changed for half a second; for use after a close."""
+    last, since = state(), time.monotonic()
+    while time.monotonic() < since + SETTLED:
+        time.sleep(0.02)
+        now = state()
+        if (now.threads, now.files) != (last.threads, last.files):
+            since = time.monotonic()
+        last = now
+    return last
 
 
 def state() -> State:
