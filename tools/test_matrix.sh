@@ -33,7 +33,8 @@ build() {
 }
 
 fill() { # VENV ONNXRUNTIME KIND
-    local pip=("$1/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade)
+    # the pip of .venv installs into it; the environment needs none of its own
+    local pip=(.venv/bin/python -m pip --python "$1/bin/python" install --quiet --disable-pip-version-check --upgrade)
     local onnxruntime=onnxruntime
     [[ $2 == newest ]] || onnxruntime="onnxruntime==$2.*"
     case $3 in
@@ -52,8 +53,8 @@ while read -r version onnxruntime kind; do
         continue
     fi
     venv=$cache/venv-$name
-    [[ -x $venv/bin/python ]] || "$python" -m venv "$venv"
+    [[ -x $venv/bin/python ]] || "$python" -m venv --without-pip "$venv"
     fill "$venv" "$onnxruntime" "$kind"
-    echo "runtime on Python $version, $kind: $("$venv/bin/python" -m pip list 2>/dev/null | grep -E '^(onnxruntime|numpy|tokenizers|edgener|huggingface)' | tr -s ' \n' ' ,')"
+    echo "runtime on Python $version, $kind: $(.venv/bin/python -m pip --python "$venv/bin/python" list 2>/dev/null | grep -E '^(onnxruntime|numpy|tokenizers|edgener|huggingface)' | tr -s ' \n' ' ,')"
     (cd "$cache/source/tests" && "$venv/bin/python" -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib --timeout 3600 -q -ra -m "compat and not slow" .)
 done <<<"$matrix"
