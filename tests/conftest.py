@@ -123,7 +123,7 @@ def exported(trained: Path, small_factory: dict[str, Dataset], build_once: Build
 
 
 @pytest.fixture(scope="session", autouse=True)
-def lengths_once() -> Iterator[None]:
+def lengths_once() -> Iterator[Callable[..., None]]:
     """A graph of the same bytes is run at every length once in a process: it takes as long as all else of an export."""
     from edgener import pipeline
     from edgener_exporters.graph.lengths import check_lengths
@@ -139,7 +139,7 @@ def lengths_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "check_lengths", once)
-        yield
+        yield once
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edgener import pipeline
 from edgener.bundle.tokenizer import TOKENIZER
 from edgener_exporters.graph.lengths import check_lengths, window_lengths
 from edgener_runtime.errors import ExportError
@@ -83,19 +82,21 @@ def test_a_number_that_is_not_finite_from_some_length_on_is_found(cased: Encoder
         check_lengths(planted(cased, tmp_path, plant), cased.tokenizer, TEXT, Count())
 
 
-def test_these_tests_run_a_graph_once_and_each_other_graph_too(cased: Encoder, tmp_path: Path) -> None:
+def test_these_tests_run_a_graph_once_and_each_other_graph_too(
+    cased: Encoder, tmp_path: Path, lengths_once: Callable[..., None]
+) -> None:
     """The exports of the suite, by tests/conftest.py: what differs is never taken for checked."""
     counts = [Count(), Count(), Count()]
-    pipeline.check_lengths(cased.fp32, cased.tokenizer, "Texts of this test.", counts[0])
-    pipeline.check_lengths(cased.fp32, cased.tokenizer, "Texts of this test.", counts[1])
+    lengths_once(cased.fp32, cased.tokenizer, "Texts of this test.", counts[0])
+    lengths_once(cased.fp32, cased.tokenizer, "Texts of this test.", counts[1])
     settings = replace(cased.tokenizer.settings, max_length=40)
     shorter = TextTokenizer(cased.fp32.with_name(TOKENIZER), settings)
-    pipeline.check_lengths(cased.fp32, shorter, "Texts of this test.", counts[2])
+    lengths_once(cased.fp32, shorter, "Texts of this test.", counts[2])
     assert [count.done for count in counts] == [cased.tokenizer.settings.max_length - 1, 0, 39]
 
     for _ in range(2):
         with pytest.raises(ExportError, match="cannot run a window of 38 subwords"):
-            pipeline.check_lengths(planted(cased, tmp_path, shorten), cased.tokenizer, "Texts of this test.", Count())
+            lengths_once(planted(cased, tmp_path, shorten), cased.tokenizer, "Texts of this test.", Count())
 
 
 def test_lengths_are_all_up_to_512_then_powers_of_two() -> None:
