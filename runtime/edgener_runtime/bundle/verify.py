@@ -1,9 +1,13 @@
-"""Verification of a bundle: every file is listed, and has the size and the SHA-256 of the manifest."""
+"""Verification of a bundle: every file is listed, and has the size and the SHA-256 of the manifest.
+
+Of what is listed, a variant may be absent as a whole, and so may the reports.
+"""
 
 from __future__ import annotations
 
 import mmap
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +22,7 @@ from .manifest import MANIFEST, FileEntry, Manifest, read_manifest
 from .tokenizer_file import require_tokenizer
 from .wire import Data
 
+_SIGNATURE = re.compile(r"manifest\.json(\.[A-Za-z0-9_-]+)?\.sig")
 _AT_ONCE = 2  # files that are hashed at the same time; more only make a slow disk seek
 
 
@@ -58,15 +63,13 @@ class Verification:
 
     def __init__(self, bundle: Path, variant: str | None = None) -> None:
         self._bundle = bundle
-        self.manifest = _listed(bundle)
+        self.manifest, self.entries = _listed(bundle)
         self._variant = self.manifest.variants[0].name if variant == "auto" else variant
         self._graphs = {entry.file: entry for entry in reversed(self.manifest.variants)}
         self._loaded = {entry.file for entry in self.manifest.variants if entry.name == self._variant}
         self._loaded.add(self.manifest.tokenizer_entry)
         self._pool = ThreadPoolExecutor(_AT_ONCE, "edgener-verify")
-        self._pending = {
-            entry.path: self._pool.submit(self._verify, entry) for entry in dict.fromkeys(_entries(self.manifest))
-        }
+        self._pending = {entry.path: self._pool.submit(self._verify, entry) for entry in self.entries}
 
     def __enter__(self) -> Verification:
         return self
@@ -115,23 +118,32 @@ class Verification:
             require_json(path, data[:])
 
 
-def _entries(manifest: Manifest) -> list[FileEntry]:
-    """Every file but the manifest, in the order in which they are needed."""
-    return [*manifest.files, *(variant.file for variant in manifest.variants)]
+def is_signature(name: str) -> bool:
+    """Whether a file's name in a bundle is that of a signature, which signs the manifest that would list it."""
+    return _SIGNATURE.fullmatch(name) is not None
 
 
-def _listed(bundle: Path) -> Manifest:
-    """The manifest of a bundle that has exactly the listed files, with the listed sizes."""
+def entries_here(bundle: Path, manifest: Manifest) -> tuple[FileEntry, ...]:
+    """The entries of the files that a bundle must have: those of the reports where any of them is there."""
+    for entry in manifest.entries:
+        _require_inside(bundle, entry)
+    reports = any(os.path.lexists(bundle / entry.path) for entry in manifest.entries if entry.optional)
+    return tuple(entry for entry in manifest.entries if reports or not entry.optional)
+
+
+def _listed(bundle: Path) -> tuple[Manifest, tuple[FileEntry, ...]]:
+    """The manifest of a bundle that has exactly the listed files, with the listed sizes, and their entries."""
     manifest = read_manifest(bundle)
-    entries = _entries(manifest)
+    entries = entries_here(bundle, manifest)
     for entry in entries:
         _find(bundle, entry)
-    listed = {MANIFEST, *(entry.path for entry in entries)}
+    listed = {MANIFEST, manifest.measured, *(entry.path for entry in entries)}
     for path in _files_below(bundle):
-        if path.relative_to(bundle).as_posix() not in listed:
+        name = path.relative_to(bundle).as_posix()
+        if name not in listed and not is_signature(name):
             raise BundleError(f"{path} is not listed in {MANIFEST}", "Remove it, or copy the bundle again.")
     _ = manifest.tokenizer_entry  # raises here where there is none
-    return manifest
+    return manifest, entries
 
 
 def _files_below(bundle: Path) -> Iterator[Path]:
@@ -155,10 +167,13 @@ def _files_below(bundle: Path) -> Iterator[Path]:
                     yield path
 
 
-def _find(bundle: Path, entry: FileEntry) -> None:
+def _require_inside(bundle: Path, entry: FileEntry) -> None:
     relative = PurePosixPath(entry.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in entry.path:
         raise BundleError(f"{bundle / MANIFEST} names a file outside the bundle: {entry.path}", "Export it again.")
+
+
+def _find(bundle: Path, entry: FileEntry) -> None:
     path = bundle / entry.path
     with _reading(path):
         if not path.is_file():

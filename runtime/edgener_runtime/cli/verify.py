@@ -23,7 +23,7 @@ def verify(bundle: Path, as_json: bool) -> None:
     Example:
       edgener-runtime verify out/bundle
     """
-    from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.bundle.verify import entries_here, verify_bundle
     from edgener_runtime.text.tokenize import TextTokenizer
 
     manifest = verify_bundle(bundle)
@@ -33,4 +33,4 @@ def verify(bundle: Path, as_json: bool) -> None:
         return
     for variant in manifest.variants:
         write_line(f"{variant.name}\t{variant.precision}\t{variant.file.size / 1e6:.1f} MB\t{variant.file.sha256[:12]}")
-    write_line(f"{bundle}: {len(manifest.files) + len(manifest.variants)} files, all as in the manifest")
+    write_line(f"{bundle}: {len(entries_here(bundle, manifest))} files, all as in the manifest")
