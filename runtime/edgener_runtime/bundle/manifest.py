@@ -178,14 +178,15 @@ class Manifest:
         return to_json(self)
 
 
-def read_manifest(bundle: Path) -> Manifest:
+def read_manifest(bundle: Path, data: bytes | None = None) -> Manifest:
     """The manifest of a bundle folder, its fields checked but not its files (see `verify`).
 
+    `data` are the bytes of its file where they were read before.
     Raises BundleError where it is missing, damaged, of a schema that this version does not read, or needs a later one.
     """
     path = bundle / MANIFEST
     try:
-        fields = dict(parse_strictly(read_regular(path, MOST_BYTES)).items())
+        fields = dict(parse_strictly(read_regular(path, MOST_BYTES) if data is None else data).items())
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
     except OSError as error:

@@ -15,6 +15,8 @@ from edgener_runtime.errors import BundleError
 
 from .contents import require_graph, require_json
 from .manifest import MANIFEST, FileEntry, Manifest, read_manifest
+from .signatures import check_signatures, required_policy
+from .signatures.format import is_signature
 from .tokenizer_file import require_tokenizer
 from .wire import Data
 
@@ -26,12 +28,13 @@ def file_entry(folder: Path, path: Path) -> FileEntry:
     return FileEntry(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size)
 
 
-def verify_bundle(bundle: Path) -> Manifest:
+def verify_bundle(bundle: Path, require_signature: Path | None = None) -> Manifest:
     """The manifest of a bundle, every file of which is there, unchanged and as the manifest says, with no other files.
 
-    Raises BundleError naming the first file that is missing, changed, not listed, or does not fit the manifest.
+    `require_signature` are public keys or a policy, see `Verification`. Raises BundleError naming the first file that
+    is missing, changed, not listed, or does not fit the manifest.
     """
-    with Verification(bundle) as verification:
+    with Verification(bundle, require_signature=require_signature) as verification:
         verification.wait()
     return verification.manifest
 
@@ -53,12 +56,16 @@ class Verification:
 
     All files are compared with the manifest; where a `variant` will be loaded ("auto" is most often the first), the
     graphs of others are only hashed.
-    Raises BundleError at once where a file is missing, of another size, or not listed.
+    The bundle must be signed as the device's policy says, and as `require_signature` says: a file of public keys of
+    which one is enough, or a policy. Raises BundleError at once where it is not, or where a file is missing, of another
+    size, or not listed; UserInputError for keys that cannot be read, and DeviceError where nothing can verify them.
     """
 
-    def __init__(self, bundle: Path, variant: str | None = None) -> None:
+    def __init__(self, bundle: Path, variant: str | None = None, require_signature: Path | None = None) -> None:
         self._bundle = bundle
-        self.manifest = _listed(bundle)
+        policy = required_policy(require_signature)
+        signed = check_signatures(bundle, policy) if policy else {}
+        self.manifest = _listed(bundle, signed.get(MANIFEST))
         self._variant = self.manifest.variants[0].name if variant == "auto" else variant
         self._graphs = {entry.file: entry for entry in reversed(self.manifest.variants)}
         self._loaded = {entry.file for entry in self.manifest.variants if entry.name == self._variant}
@@ -120,15 +127,16 @@ def _entries(manifest: Manifest) -> list[FileEntry]:
     return [*manifest.files, *(variant.file for variant in manifest.variants)]
 
 
-def _listed(bundle: Path) -> Manifest:
-    """The manifest of a bundle that has exactly the listed files, with the listed sizes."""
-    manifest = read_manifest(bundle)
+def _listed(bundle: Path, signed: bytes | None) -> Manifest:
+    """The manifest of a bundle that has exactly the listed files, with the listed sizes; signatures are not listed."""
+    manifest = read_manifest(bundle, signed)
     entries = _entries(manifest)
     for entry in entries:
         _find(bundle, entry)
     listed = {MANIFEST, *(entry.path for entry in entries)}
     for path in _files_below(bundle):
-        if path.relative_to(bundle).as_posix() not in listed:
+        relative = path.relative_to(bundle).as_posix()
+        if relative not in listed and not is_signature(relative):
             raise BundleError(f"{path} is not listed in {MANIFEST}", "Remove it, or copy the bundle again.")
     _ = manifest.tokenizer_entry  # raises here where there is none
     return manifest
