@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from edgener_runtime.base.files import read_regular, storage_errors, sync
-from edgener_runtime.bundle.signatures.keys import pem_of, public_key
+from edgener_runtime.bundle.signatures.keys import PublicKey, pem_of, public_key
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.services.secret_file import check_secret_file
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from .pkcs11 import SCHEME, open_token_key, parse_uri
 
 _MOST_BYTES = 1 << 16  # of a key's file
 
@@ -35,9 +34,9 @@ class KeyFiles:
 
 @dataclass(frozen=True)
 class Signer:
-    """What signs: the fingerprint of the public key, and the function that signs bytes with SHA-256 (ASN.1 DER)."""
+    """What signs: the public key, and the function that signs bytes with SHA-256 (ASN.1 DER)."""
 
-    fingerprint: str
+    key: PublicKey
     sign: Callable[[bytes], bytes]
 
 
@@ -72,22 +71,28 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 @contextmanager
 def open_signer(key: str, password: Callable[[], str]) -> Iterator[Signer]:
-    """The signer of a private key's file; the password is asked for only if there is one.
+    """The signer of a private key's file or of a PKCS #11 URI; a password is asked for only if there is one.
 
-    Raises UserInputError where the key cannot be read, is of another kind, or others may change its file.
+    Raises UserInputError where the key cannot be read, is of another kind, or others may change its file, and
+    DeviceError where a token is missing.
     """
-    yield _signer_of(_load_private_key(Path(key), password), Path(key))
+    if key.startswith(SCHEME):
+        with open_token_key(parse_uri(key), password) as (public, sign):
+            yield Signer(public, sign)
+    else:
+        yield _signer_of_file(Path(key), password)
 
 
-def _signer_of(key: EllipticCurvePrivateKey, path: Path) -> Signer:
+def _signer_of_file(path: Path, password: Callable[[], str]) -> Signer:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    fingerprint = public_key(path, key.public_key()).fingerprint
-    return Signer(fingerprint, lambda data: key.sign(data, ec.ECDSA(SHA256())))
+    key = _load_private_key(path, password)
+    public = public_key(path, key.public_key())  # raises for another kind
+    return Signer(public, lambda data: key.sign(data, ec.ECDSA(SHA256())))
 
 
-def _load_private_key(path: Path, password: Callable[[], str]) -> EllipticCurvePrivateKey:
+def _load_private_key(path: Path, password: Callable[[], str]) -> Any:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -95,9 +100,9 @@ def _load_private_key(path: Path, password: Callable[[], str]) -> EllipticCurveP
     try:
         data = read_regular(path, _MOST_BYTES)
         try:
-            found = load_pem_private_key(data, None)
+            return load_pem_private_key(data, None)
         except TypeError:  # it is encrypted
-            found = load_pem_private_key(data, password().encode("utf-8"))
+            return load_pem_private_key(data, password().encode("utf-8"))
     except OSError as error:
         raise UserInputError(f"cannot read {path}: {error.strerror}", "Make a key: edgener keygen --out NAME") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -106,5 +111,3 @@ def _load_private_key(path: Path, password: Callable[[], str]) -> EllipticCurveP
             f"{path} is not a private key in PEM form, or the password is wrong",
             "Give NAME.key of edgener keygen, and its password in EDGENER_KEY_PASSWORD.",
         ) from None
-    public_key(path, found.public_key())  # raises for another kind
-    return found  # type: ignore[return-value]  # P-256, as was just checked

@@ -8,6 +8,7 @@ from edgener_runtime.base.files import write_atomic
 from edgener_runtime.bundle.signatures.format import (
     MANIFEST,
     SIGNED,
+    Signature,
     canonical,
     encode_for_signing,
     signature_document,
@@ -15,6 +16,7 @@ from edgener_runtime.bundle.signatures.format import (
     statement,
 )
 from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.errors import DeviceError
 
 from .keys import Signer
 
@@ -26,14 +28,14 @@ def sign_bundle(bundle: Path, signer: Signer, name: str | None = None) -> tuple[
     """
     verify_bundle(bundle)
     manifest = (bundle / MANIFEST).read_bytes()
-    return tuple(
-        _sign_file(bundle / signed, manifest, signer, name) for signed in SIGNED if (bundle / signed).exists()
-    )
+    return tuple(_sign_file(bundle / signed, manifest, signer, name) for signed in SIGNED if (bundle / signed).exists())
 
 
 def _sign_file(path: Path, manifest: bytes, signer: Signer, name: str | None) -> Path:
     payload = canonical(statement(path.name, path.read_bytes(), manifest))
-    proof = signer.sign(encode_for_signing(payload))
     file = path.with_name(signature_name(path.name, name))
-    write_atomic(file, signature_document(signer.fingerprint, payload, proof))
+    signature = Signature(file, signer.key.fingerprint, payload, signer.sign(encode_for_signing(payload)))
+    if not signer.key.verifies(signature):
+        raise DeviceError(f"the private and the public key of {signer.key} are not a pair", "Name the key by its id.")
+    write_atomic(file, signature_document(signature.fingerprint, payload, signature.proof))
     return file

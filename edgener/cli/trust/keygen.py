@@ -12,7 +12,13 @@ from .password import read_password
 
 
 @click.command()
-@click.option("--out", required=True, metavar="NAME", type=click.Path(path_type=Path), help="Writes NAME.key, NAME.pub.")
+@click.option(
+    "--out",
+    required=True,
+    metavar="NAME",
+    type=click.Path(path_type=Path),
+    help="Names the files NAME.key and NAME.pub.",
+)
 def keygen(out: Path) -> None:
     """Make a pair of keys to sign bundles with (ECDSA on P-256).
 

@@ -88,7 +88,9 @@ class LoadOptions:
         """The classifier of the bundle in a folder."""
         from edgener_runtime.pipeline import TokenClassifier
 
-        return TokenClassifier.load(bundle, self.device, self.variant, self.threads, self.reproducible, self.require_signature)
+        return TokenClassifier.load(
+            bundle, self.device, self.variant, self.threads, self.reproducible, self.require_signature
+        )
 
 
 class RenamedOption(click.Option):

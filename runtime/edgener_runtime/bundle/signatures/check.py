@@ -56,7 +56,7 @@ def _signatures(bundle: Path, name: str) -> list[Signature]:
 
 
 def _require_role(path: Path, role: Role, found: Sequence[Signature], expected: dict[str, Any]) -> None:
-    """Raise BundleError unless a key of the role signed the statement; each signature that names such a key must hold."""
+    """Raise BundleError unless a key of the role signed the statement; each signature naming such a key must hold."""
     keys = {key.fingerprint: key for key in role.keys}
     own = [signature for signature in found if signature.fingerprint in keys]
     for signature in own:

@@ -62,7 +62,7 @@ def read_public_keys(path: Path) -> tuple[PublicKey, ...]:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    blocks = [match for match in _BLOCK.finditer(read_trusted(path))]
+    blocks = list(_BLOCK.finditer(read_trusted(path)))
     if not blocks:
         raise UserInputError(f"{path} has no public key in PEM form", _HINT)
     found = []
