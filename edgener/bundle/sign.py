@@ -6,7 +6,6 @@ from pathlib import Path
 
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.bundle.signatures.format import (
-    MANIFEST,
     SIGNED,
     Signature,
     canonical,
@@ -27,12 +26,11 @@ def sign_bundle(bundle: Path, signer: Signer, name: str | None = None) -> tuple[
     Raises BundleError where the bundle is damaged, StorageError where it cannot be written.
     """
     verify_bundle(bundle)
-    manifest = (bundle / MANIFEST).read_bytes()
-    return tuple(_sign_file(bundle / signed, manifest, signer, name) for signed in SIGNED if (bundle / signed).exists())
+    return tuple(_sign_file(bundle / signed, signer, name) for signed in SIGNED if (bundle / signed).exists())
 
 
-def _sign_file(path: Path, manifest: bytes, signer: Signer, name: str | None) -> Path:
-    payload = canonical(statement(path.name, path.read_bytes(), manifest))
+def _sign_file(path: Path, signer: Signer, name: str | None) -> Path:
+    payload = canonical(statement(path.name, path.read_bytes()))
     file = path.with_name(signature_name(path.name, name))
     signature = Signature(file, signer.key.fingerprint, payload, signer.sign(encode_for_signing(payload)))
     if not signer.key.verifies(signature):

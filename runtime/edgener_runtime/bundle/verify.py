@@ -1,10 +1,13 @@
-"""Verification of a bundle: every file is listed, and has the size and the SHA-256 of the manifest."""
+"""Verification of a bundle: every file is listed, and has the size and the SHA-256 of the manifest.
+
+Of what is listed, a variant may be absent as a whole, and so may the reports.
+"""
 
 from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
@@ -64,16 +67,13 @@ class Verification:
     def __init__(self, bundle: Path, variant: str | None = None, require_signature: Path | None = None) -> None:
         self._bundle = bundle
         policy = required_policy(require_signature)
-        signed = check_signatures(bundle, policy) if policy else {}
-        self.manifest = _listed(bundle, signed.get(MANIFEST))
+        self.manifest, self.entries = _listed(bundle, check_signatures(bundle, policy) if policy else None)
         self._variant = self.manifest.variants[0].name if variant == "auto" else variant
         self._graphs = {entry.file: entry for entry in reversed(self.manifest.variants)}
         self._loaded = {entry.file for entry in self.manifest.variants if entry.name == self._variant}
         self._loaded.add(self.manifest.tokenizer_entry)
         self._pool = ThreadPoolExecutor(_AT_ONCE, "edgener-verify")
-        self._pending = {
-            entry.path: self._pool.submit(self._verify, entry) for entry in dict.fromkeys(_entries(self.manifest))
-        }
+        self._pending = {entry.path: self._pool.submit(self._verify, entry) for entry in self.entries}
 
     def __enter__(self) -> Verification:
         return self
@@ -122,24 +122,27 @@ class Verification:
             require_json(path, data[:])
 
 
-def _entries(manifest: Manifest) -> list[FileEntry]:
-    """Every file but the manifest, in the order in which they are needed."""
-    return [*manifest.files, *(variant.file for variant in manifest.variants)]
+def entries_here(bundle: Path, manifest: Manifest) -> tuple[FileEntry, ...]:
+    """The entries of the files that a bundle must have: those of the reports where any of them is there."""
+    for entry in manifest.entries:
+        _require_inside(bundle, entry)
+    reports = any(os.path.lexists(bundle / entry.path) for entry in manifest.entries if entry.optional)
+    return tuple(entry for entry in manifest.entries if reports or not entry.optional)
 
 
-def _listed(bundle: Path, signed: bytes | None) -> Manifest:
-    """The manifest of a bundle that has exactly the listed files, with the listed sizes; signatures are not listed."""
+def _listed(bundle: Path, signed: Mapping[str, str] | None) -> tuple[Manifest, tuple[FileEntry, ...]]:
+    """The manifest of a bundle that has exactly the listed files, with the listed sizes, and their entries."""
     manifest = read_manifest(bundle, signed)
-    entries = _entries(manifest)
+    entries = entries_here(bundle, manifest)
     for entry in entries:
         _find(bundle, entry)
-    listed = {MANIFEST, *(entry.path for entry in entries)}
+    listed = {MANIFEST, manifest.measured, *(entry.path for entry in entries)}
     for path in _files_below(bundle):
-        relative = path.relative_to(bundle).as_posix()
-        if relative not in listed and not is_signature(relative):
+        name = path.relative_to(bundle).as_posix()
+        if name not in listed and not is_signature(name):
             raise BundleError(f"{path} is not listed in {MANIFEST}", "Remove it, or copy the bundle again.")
     _ = manifest.tokenizer_entry  # raises here where there is none
-    return manifest
+    return manifest, entries
 
 
 def _files_below(bundle: Path) -> Iterator[Path]:
@@ -163,10 +166,13 @@ def _files_below(bundle: Path) -> Iterator[Path]:
                     yield path
 
 
-def _find(bundle: Path, entry: FileEntry) -> None:
+def _require_inside(bundle: Path, entry: FileEntry) -> None:
     relative = PurePosixPath(entry.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in entry.path:
         raise BundleError(f"{bundle / MANIFEST} names a file outside the bundle: {entry.path}", "Export it again.")
+
+
+def _find(bundle: Path, entry: FileEntry) -> None:
     path = bundle / entry.path
     with _reading(path):
         if not path.is_file():

@@ -19,6 +19,7 @@ COMMANDS = {
     "prepare": "edgener_runtime.commissioning.cli.prepare",
     "selftest": "edgener_runtime.commissioning.cli.selftest",
     "serve": "edgener_runtime.services.cli.serve",
+    "slim": "edgener_runtime.cli.slim",
     "tag": "edgener_runtime.bulk.cli.tag",
     "tune": "edgener_runtime.commissioning.cli.tune",
     "verify": "edgener_runtime.cli.verify",

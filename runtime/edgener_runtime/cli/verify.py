@@ -26,7 +26,7 @@ def verify(bundle: Path, require_signature: Path | None, as_json: bool) -> None:
       edgener-runtime verify out/bundle
       edgener-runtime verify out/bundle --require-signature release.pub
     """
-    from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.bundle.verify import entries_here, verify_bundle
     from edgener_runtime.text.tokenize import TextTokenizer
 
     manifest = verify_bundle(bundle, require_signature)
@@ -36,4 +36,4 @@ def verify(bundle: Path, require_signature: Path | None, as_json: bool) -> None:
         return
     for variant in manifest.variants:
         write_line(f"{variant.name}\t{variant.precision}\t{variant.file.size / 1e6:.1f} MB\t{variant.file.sha256[:12]}")
-    write_line(f"{bundle}: {len(manifest.files) + len(manifest.variants)} files, all as in the manifest")
+    write_line(f"{bundle}: {len(entries_here(bundle, manifest))} files, all as in the manifest")

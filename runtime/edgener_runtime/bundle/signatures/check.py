@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from edgener_runtime.base.files import read_regular
 from edgener_runtime.base.serde import parse_strictly
+from edgener_runtime.bundle.manifest import MANIFEST
+from edgener_runtime.bundle.stored import MOST_BYTES
 from edgener_runtime.errors import BundleError
 
-from .format import MANIFEST, SIGNED, Signature, covers, read_signature, signature_files, signature_name, statement
+from .format import SIGNED, Signature, covers, read_signature, signature_files, signature_name, statement
 from .policy import Policy, Role
 
-MOST_BYTES = 1 << 24  # of a signed file
 MOST_SIGNATURES = 16  # of a file
 _HINT = "Copy the signed bundle again, or sign it with a key that this device accepts: edgener sign"
 
 
-def check_signatures(bundle: Path, policy: Policy) -> dict[str, bytes]:
-    """The bytes of the signed files of a bundle that fulfils a policy, by name; only these may be used.
+def check_signatures(bundle: Path, policy: Policy) -> dict[str, str]:
+    """The SHA-256 of the signed files of a bundle that fulfils a policy, by name; only these may be used.
 
     Raises BundleError where a signature is missing, damaged, by another key or of another file, and for a bundle of a
     name that the policy does not have.
     """
-    signed: dict[str, bytes] = {}
-    for name in SIGNED:
-        if name == MANIFEST or (bundle / name).exists():
-            signed[name] = _read(bundle / name)
-            signatures = _signatures(bundle, name)
-            expected = statement(name, signed[name], signed[MANIFEST])
-            for role in policy.roles:
-                _require_role(bundle / name, role, signatures, expected)
+    names = [name for name in SIGNED if name == MANIFEST or (bundle / name).exists()]
+    signed = {name: _read(bundle / name) for name in names}
+    for name, data in signed.items():
+        signatures, expected = _signatures(bundle, name), statement(name, data)
+        for role in policy.roles:
+            _require_role(bundle / name, role, signatures, expected)
     _require_name(bundle / MANIFEST, signed[MANIFEST], policy)
-    return signed
+    return {name: sha256(data).hexdigest() for name, data in signed.items()}
 
 
 def _read(path: Path) -> bytes:

@@ -18,9 +18,9 @@ from typing import Any
 
 from edgener_runtime.base.files import read_regular
 from edgener_runtime.base.serde import parse_strictly
+from edgener_runtime.bundle.manifest import MANIFEST, MEASURED
 from edgener_runtime.errors import BundleError
 
-MANIFEST, MEASURED = "manifest.json", "measured.json"
 SIGNED = (MANIFEST, MEASURED)
 """The files of a bundle that are signed where they are there; the manifest has the digests of all others."""
 SIGNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -58,25 +58,19 @@ def signature_files(bundle: Path, signed: str) -> list[Path]:
     return sorted(path for path, match in found if match and match[1] == signed)
 
 
-def digest_of(data: bytes) -> str:
-    """SHA-256 in hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def statement(signed: str, data: bytes, manifest: bytes) -> dict[str, Any]:
-    """The in-toto statement of a file; of another file than the manifest, it names the manifest that it belongs to."""
-    predicate: dict[str, Any] = {
-        "resources": [{"algorithm": "sha256", "digest": digest_of(data), "name": "."}],
+def statement(signed: str, data: bytes) -> dict[str, Any]:
+    """The in-toto statement of a file. That of speeds says itself which manifest it belongs to."""
+    digest = hashlib.sha256(data)
+    predicate = {
+        "resources": [{"algorithm": "sha256", "digest": digest.hexdigest(), "name": "."}],
         "serialization": {"allow_symlinks": False, "hash_type": "sha256", "method": "files"},
     }
-    if signed != MANIFEST:
-        predicate["manifest"] = {"sha256": digest_of(manifest)}
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "predicate": predicate,
         "predicateType": "https://model_signing/signature/v1.0",
         # the digest of the list of digests, as model-signing has it
-        "subject": [{"digest": {"sha256": digest_of(hashlib.sha256(data).digest())}, "name": signed}],
+        "subject": [{"digest": {"sha256": hashlib.sha256(digest.digest()).hexdigest()}, "name": signed}],
     }
 
 
