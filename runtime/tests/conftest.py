@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 MARKERS = (
     "gpu: needs an NVIDIA GPU and its driver", "tensorrt: needs an NVIDIA GPU and TensorRT", "jetson: needs a Jetson",
     "slow: takes long", "timing: measures time, or waits for it", "compat: to be repeated on each Python and processor",
+    "trust: attacks and faults by the thousand; run by make test-trust",
 )  # fmt: skip
 settings.register_profile("edgener-runtime", deadline=None)  # a busy machine is not a failure
 settings.load_profile("edgener-runtime")

@@ -7,6 +7,7 @@ that is valid. `measured.json` has what another export of the same model would m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -237,12 +238,13 @@ class Manifest:
         return to_json(self)
 
 
-def read_manifest(bundle: Path) -> Manifest:
+def read_manifest(bundle: Path, signed: Mapping[str, str] | None = None) -> Manifest:
     """The manifest of a bundle folder, its fields checked but not its files (see `verify`).
 
+    `signed` has the SHA-256 of the files whose signatures were checked; only these are read then.
     Raises BundleError where it is missing, damaged, of a schema that this version does not read, or needs a later one.
     """
-    root = read_stored(bundle / MANIFEST)
+    root = read_stored(bundle / MANIFEST, _expected(signed, MANIFEST))
     if root is None:
         raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export")
     require_readable(root.path, root.fields)
@@ -256,7 +258,8 @@ def read_manifest(bundle: Path) -> Manifest:
             update_hint(None),
         )
     if not whole:
-        manifest = _with_measurements(bundle, _with_variants(bundle, manifest, root), root.sha256)
+        manifest = _with_variants(bundle, manifest, root)
+        manifest = _with_measurements(bundle, manifest, root.sha256, _expected(signed, MEASURED))
     require_showable(root.path, manifest)
     require_consistent(root.path, manifest)
     return manifest
@@ -276,12 +279,16 @@ def _with_variants(bundle: Path, manifest: Manifest, root: StoredJson) -> Manife
     return replace(manifest, references=references, variants=tuple(variants))
 
 
-def _with_measurements(bundle: Path, manifest: Manifest, root_sha256: str) -> Manifest:
+def _expected(signed: Mapping[str, str] | None, name: str) -> str | None:
+    return None if signed is None else signed.get(name, "of no signature")
+
+
+def _with_measurements(bundle: Path, manifest: Manifest, root_sha256: str, expected: str | None) -> Manifest:
     """The manifest with the options and speeds that were measured, the fastest variant first."""
     if manifest.measured is None:
         return manifest
     require_same(bundle / MANIFEST, "measured", manifest.measured, MEASURED)
-    stored = read_stored(bundle / MEASURED)
+    stored = read_stored(bundle / MEASURED, expected)
     if stored is None:
         raise BundleError(f"{bundle / MEASURED} is missing", "Copy the bundle again.")
     measured = stored.decoded(Measurements)

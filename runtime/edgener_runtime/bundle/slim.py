@@ -9,7 +9,8 @@ from edgener_runtime.base.files import staged_folder
 from edgener_runtime.errors import UserInputError
 
 from .manifest import MANIFEST, FileEntry, Manifest, VariantEntry, read_manifest
-from .verify import is_signature, read_verified, verify_bundle
+from .signatures.format import is_signature
+from .verify import read_verified, verify_bundle
 
 
 def slim(bundle: Path, variant: str, out: Path) -> Manifest:

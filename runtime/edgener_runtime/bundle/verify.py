@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
@@ -19,10 +18,11 @@ from edgener_runtime.errors import BundleError
 
 from .contents import require_graph, require_json
 from .manifest import MANIFEST, FileEntry, Manifest, read_manifest
+from .signatures import check_signatures, required_policy
+from .signatures.format import is_signature
 from .tokenizer_file import require_tokenizer
 from .wire import Data
 
-_SIGNATURE = re.compile(r"manifest\.json(\.[A-Za-z0-9_-]+)?\.sig")
 _AT_ONCE = 2  # files that are hashed at the same time; more only make a slow disk seek
 
 
@@ -31,12 +31,13 @@ def file_entry(folder: Path, path: Path) -> FileEntry:
     return FileEntry(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size)
 
 
-def verify_bundle(bundle: Path) -> Manifest:
+def verify_bundle(bundle: Path, require_signature: Path | None = None) -> Manifest:
     """The manifest of a bundle, every file of which is there, unchanged and as the manifest says, with no other files.
 
-    Raises BundleError naming the first file that is missing, changed, not listed, or does not fit the manifest.
+    `require_signature` are public keys or a policy, see `Verification`. Raises BundleError naming the first file that
+    is missing, changed, not listed, or does not fit the manifest.
     """
-    with Verification(bundle) as verification:
+    with Verification(bundle, require_signature=require_signature) as verification:
         verification.wait()
     return verification.manifest
 
@@ -58,12 +59,15 @@ class Verification:
 
     All files are compared with the manifest; where a `variant` will be loaded ("auto" is most often the first), the
     graphs of others are only hashed.
-    Raises BundleError at once where a file is missing, of another size, or not listed.
+    The bundle must be signed as the device's policy says, and as `require_signature` says: a file of public keys of
+    which one is enough, or a policy. Raises BundleError at once where it is not, or where a file is missing, of another
+    size, or not listed; UserInputError for keys that cannot be read, and DeviceError where nothing can verify them.
     """
 
-    def __init__(self, bundle: Path, variant: str | None = None) -> None:
+    def __init__(self, bundle: Path, variant: str | None = None, require_signature: Path | None = None) -> None:
         self._bundle = bundle
-        self.manifest, self.entries = _listed(bundle)
+        policy = required_policy(require_signature)
+        self.manifest, self.entries = _listed(bundle, check_signatures(bundle, policy) if policy else None)
         self._variant = self.manifest.variants[0].name if variant == "auto" else variant
         self._graphs = {entry.file: entry for entry in reversed(self.manifest.variants)}
         self._loaded = {entry.file for entry in self.manifest.variants if entry.name == self._variant}
@@ -118,11 +122,6 @@ class Verification:
             require_json(path, data[:])
 
 
-def is_signature(name: str) -> bool:
-    """Whether a file's name in a bundle is that of a signature, which signs the manifest that would list it."""
-    return _SIGNATURE.fullmatch(name) is not None
-
-
 def entries_here(bundle: Path, manifest: Manifest) -> tuple[FileEntry, ...]:
     """The entries of the files that a bundle must have: those of the reports where any of them is there."""
     for entry in manifest.entries:
@@ -131,9 +130,9 @@ def entries_here(bundle: Path, manifest: Manifest) -> tuple[FileEntry, ...]:
     return tuple(entry for entry in manifest.entries if reports or not entry.optional)
 
 
-def _listed(bundle: Path) -> tuple[Manifest, tuple[FileEntry, ...]]:
+def _listed(bundle: Path, signed: Mapping[str, str] | None) -> tuple[Manifest, tuple[FileEntry, ...]]:
     """The manifest of a bundle that has exactly the listed files, with the listed sizes, and their entries."""
-    manifest = read_manifest(bundle)
+    manifest = read_manifest(bundle, signed)
     entries = entries_here(bundle, manifest)
     for entry in entries:
         _find(bundle, entry)
