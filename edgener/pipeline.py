@@ -12,6 +12,7 @@ from typing import Any
 from edgener.bundle.build import (
     REPRODUCE,
     SEARCH,
+    bundled_options,
     draft_manifest,
     model_file,
     prove,
@@ -60,10 +61,11 @@ class ExportSpec:
     `calibration` is the text for activation ranges, `calibration_method` one of calibration.METHODS, `cache` the folder
     of cached measurements, `search` the plan of the variant mixed. With `keep_passing`, variants that do not pass are
     left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
-    and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures.
-    Variants are judged with this number of `threads`; None is the runtime's default. `labels` is what the user says of
-    the model's labels. `untested` also exports an architecture without a row in architectures.ARCHITECTURES.
-    `not_built` has the reason for every variant that was requested and cannot be built.
+    and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures. Without `texts`,
+    none of its files quotes the evaluation text. Variants are judged with this number of `threads`; None is the
+    runtime's default. `labels` is what the user says of the model's labels. `untested` also exports an architecture
+    without a row in architectures.ARCHITECTURES. `not_built` has the reason for every variant that was requested and
+    cannot be built.
     """
 
     variants: tuple[Variant, ...]
@@ -78,6 +80,7 @@ class ExportSpec:
     keep_passing: bool = False
     timed: bool = False
     drawn: bool = False
+    texts: bool = True
     timings: Path | None = None
     threads: int | None = None
     labels: LabelChoice | None = None
@@ -159,10 +162,11 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         result = ExportResult(str(out), manifest, reports, spec.not_built, notes)
         built, manifest = manifest, _passing(spec, staging, result)
 
-        write_reports(reports, staging)
+        write_reports(reports, staging, spec.texts)
         _write_search(spec, staging)
         timed = _draw(spec, built, reports, origin, staging) if spec.drawn else ()
-        script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _bundled(spec))
+        bundled = bundled_options(spec.timed or spec.timings is not None, spec.search is not None)
+        script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), bundled)
         (staging / REPRODUCE).write_text(script, encoding="utf-8")
         manifest = prove(manifest, reports, DEVICES[DEVICE].provider, origin["versions"])
         write_evidence(manifest, reports, spec.arguments, staging)
@@ -228,19 +232,13 @@ def _draw(
     found: dict[str, Any] = (
         {"sensitivities": search.noise, "trials": search.trials, "tried_on": search.data} if search else {}
     )
-    written = write_html(reports, speeds, origin, folder, sizes=sizes, **found)
+    written = write_html(reports, speeds, origin, folder, sizes=sizes, texts=spec.texts, **found)
     return tuple(file.relative_to(folder).as_posix() for file in written) if speeds else ()
 
 
 def _write_search(spec: ExportSpec, folder: Path) -> None:
     if spec.search:
         (folder / SEARCH).write_text(to_json(spec.search), encoding="utf-8")
-
-
-def _bundled(spec: ExportSpec) -> dict[str, str]:
-    """The options whose values are files of the bundle."""
-    timed = {"--timings": "."} if spec.timed or spec.timings else {}
-    return timed | ({"--plan": SEARCH} if spec.search else {})
 
 
 def _check(spec: ExportSpec, checkpoint: Checkpoint) -> None:

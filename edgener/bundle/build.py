@@ -31,16 +31,17 @@ from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.cpu import isa
 
 from .attestation import provenance_statement
-from .evidence import Evidence
+from .evidence import EPOCH, Evidence, build_time
 from .model_card import model_card
 from .sbom import bill_of_materials
 from .tokenizer import tokenizer_settings
 
 REPRODUCE = "reproduce.sh"
 SEARCH = "search.json"
+PROVENANCE = "provenance.intoto.json"
 EVIDENCE = {
     "sbom.cdx.json": bill_of_materials,
-    "provenance.intoto.json": provenance_statement,
+    PROVENANCE: provenance_statement,
     "model-card.md": model_card,
 }
 """The documents that other tools and people read, each with what writes it."""
@@ -138,6 +139,11 @@ def write_evidence(manifest: Manifest, reports: Sequence[ParityReport], argument
         (folder / name).write_text(write(evidence), encoding="utf-8")
 
 
+def bundled_options(timed: bool, searched: bool) -> dict[str, str]:
+    """The options of another export whose values are files of the bundle itself, which has speeds or a search."""
+    return ({"--timings": "."} if timed else {}) | ({"--plan": SEARCH} if searched else {})
+
+
 def reproduce_script(
     arguments: Sequence[str], data: str, versions: Mapping[str, str], bundled: Mapping[str, str]
 ) -> str:
@@ -146,6 +152,8 @@ def reproduce_script(
     `bundled` are options whose values are files of the bundle itself.
     """
     own = "".join(f' {option} "$bundle/{file}"' for option, file in bundled.items())
+    time = build_time()
+    epoch = f"export {EPOCH}={int(time.timestamp())}" if time else f"unset {EPOCH}"
     pins = " ".join(f"{name}=={version.split('+')[0]}" for name, version in versions.items() if name != "python")
     return f"""#!/bin/sh
 # Reproduces this bundle and compares: sh {REPRODUCE} CHECKPOINT DATA OUT
@@ -154,6 +162,7 @@ def reproduce_script(
 set -eu
 bundle=$(dirname "$0")
 checkpoint=${{1:?name the checkpoint}} data=${{2:-{shlex.quote(data)}}} out=${{3:?name the folder to write}}
+{epoch}
 edgener export "$checkpoint" --data "$data" --out "$out" {shlex.join(arguments)}{own}
 cmp "$out/{MANIFEST}" "$bundle/{MANIFEST}"
 echo "the same, byte for byte"

@@ -30,8 +30,8 @@ def provenance(checkpoint: Checkpoint, dataset: Dataset, exporter: str) -> dict[
     """The provenance record of the manifest."""
     base = base_folder(checkpoint.path)
     return {
-        "checkpoint": _hashes(checkpoint.path),
-        **({"base_checkpoint": _hashes(base)} if base else {}),
+        "checkpoint": file_hashes(checkpoint.path),
+        **({"base_checkpoint": file_hashes(base)} if base else {}),
         "training": dataclasses.asdict(checkpoint.record) if checkpoint.record else None,
         "evaluation": dataclasses.asdict(data_record(dataset)),
         "exporter": exporter,
@@ -40,7 +40,8 @@ def provenance(checkpoint: Checkpoint, dataset: Dataset, exporter: str) -> dict[
     }
 
 
-def _hashes(folder: Path) -> dict[str, str]:
+def file_hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a folder, by name."""
     return {file.name: sha256_of(file) for file in sorted(folder.iterdir()) if file.is_file()}
 
 

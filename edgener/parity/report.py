@@ -18,11 +18,13 @@ PARITY_JSON, PARITY_MD, DIFF = "parity.json", "parity.md", "diff"
 COLUMNS = ("variant", "F1", "against PyTorch", "churn", "batch effect", "equal labels", "verdict")
 
 
-def write_reports(reports: Sequence[ParityReport], folder: Path) -> None:
-    """Write parity.json, parity.md and a file of changes per variant into a folder."""
+def write_reports(reports: Sequence[ParityReport], folder: Path, texts: bool = True) -> None:
+    """Write parity.json, parity.md and, with `texts`, a file per variant with the changed sentences into a folder."""
     records = [report.record() for report in reports]
     (folder / PARITY_JSON).write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / PARITY_MD).write_text(markdown(reports), encoding="utf-8")
+    if not texts:
+        return
     (folder / DIFF).mkdir()
     for report in reports:
         (folder / DIFF / f"{report.variant}.jsonl").write_text(to_jsonl(report.changes), encoding="utf-8")

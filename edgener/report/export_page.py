@@ -51,11 +51,13 @@ def write_html(
     sensitivities: Mapping[str, Mapping[str, float]] | None = None,
     trials: Sequence[SearchTrial] = (),
     tried_on: str = "",
+    texts: bool = True,
 ) -> tuple[Path, ...]:
     """Write report.html and its pictures (report/*.svg, *.png) into a folder; the files.
 
     `speed` and `sizes` (bytes) are by variant. `sensitivities` are the relative L2 errors of the logits by role of a
-    matrix product and precision. `trials` are those of a search on the text `tried_on`.
+    matrix product and precision. `trials` are those of a search on the text `tried_on`. Without `texts` no sentence is
+    shown.
     """
     pictures = folder / PICTURES
     pictures.mkdir()
@@ -74,7 +76,8 @@ def write_html(
         "bars": embedded((draw_labels(report, reports, pictures) for report in reports), pictures),
         "kinds": KINDS,
         "labels": labels,
-        "changes": [shown for report in reports for shown in _shown(report, labels)],
+        "texts": texts,
+        "changes": [shown for report in reports for shown in _shown(report, labels)] if texts else [],
         "search": embedded([search_picture(trials, tried_on, pictures)], pictures),
         "heat": embedded((draw_sensitivity(each, noise, pictures) for each in precisions), pictures),
         "noise": sensitivity_table(noise),

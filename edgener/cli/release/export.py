@@ -70,13 +70,16 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Copy speeds from this bundle [default: measure them now].",
 )
+@click.option(
+    "--no-texts", is_flag=True, help="Leave out diff/ and the sentences of report.html, which quote the data."
+)
 @untested_option
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
     checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, labels: LabelChoice,
     budgets: tuple[Budget, ...], exporter: str, calibration: str | None, calibration_method: str,
-    plan: Path | None, timings: Path | None, untested: bool, threads: int | None, as_json: bool,
+    plan: Path | None, timings: Path | None, no_texts: bool, untested: bool, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Export, quantise and verify a checkpoint as a bundle.
 
@@ -117,12 +120,12 @@ def export(
         ("variant", variants), ("split", split), *budget_settings(budgets), ("exporter", exporter),
         ("calibration", data_record(text).source if text and calibration else None),
         ("calibration_method", calibration_method if text else None), *data_settings(data),
-        *label_settings(labels), ("untested", untested), ("threads", limit_pytorch(threads)),
+        *label_settings(labels), ("no_texts", no_texts), ("untested", untested), ("threads", limit_pytorch(threads)),
     ))  # fmt: skip
     spec = ExportSpec(
         chosen, dataset, budgets, exporter, tuple(arguments), text, calibration_method, cache_folder(),
         keep_passing=variants.strip() in SETS, timed=True, drawn=True, timings=timings, threads=threads,
-        labels=labels, untested=untested,
+        labels=labels, untested=untested, texts=not no_texts,
     )  # fmt: skip
     try:
         with tracked() as track:

@@ -1,0 +1,94 @@
+"""`edgener rebuild`: a bundle exported again from what its provenance records, and compared."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from edgener_runtime.base.printable import escaped
+from edgener_runtime.errors import BundleError
+
+if TYPE_CHECKING:
+    from edgener.bundle.rebuild import RecordedExport
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Compare the new export with BUNDLE.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="The checkpoint [default: the folder of its name beside BUNDLE].",
+)
+@click.option("--data", metavar="SOURCE", help="The evaluation data [default: the source that BUNDLE names].")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the new export [default: it is removed]."
+)
+def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None, out: Path | None) -> None:
+    """Export BUNDLE again, with the options and the SOURCE_DATE_EPOCH that it records.
+
+    --check compares every file but measured.json and those with speeds in them, and prints what differs. Exit 0: all
+    are the same. Exit 2: the checkpoint is another one. Exit 5: a file differs, or BUNDLE itself is damaged.
+
+    \b
+    Examples:
+      edgener rebuild out/bundle --check
+      edgener rebuild out/bundle --check --checkpoint kept/checkpoint --data kept/test.jsonl --out out/again
+    """
+    if not check and out is None:
+        raise click.UsageError("give --check, --out, or both")
+    from edgener.bundle.rebuild import compared_files, differences, recorded_export, require_checkpoint
+    from edgener_runtime.bundle.verify import verify_bundle
+
+    manifest = verify_bundle(bundle)
+    recorded = recorded_export(bundle, manifest)
+    checkpoint = checkpoint or bundle.absolute().parent / manifest.name
+    require_checkpoint(checkpoint, manifest)
+    with TemporaryDirectory(prefix="edgener-rebuild-") as temporary:
+        again = out or Path(temporary) / "bundle"
+        _export(checkpoint, data or recorded.data, again, recorded)
+        different = list(differences(bundle, again)) if check else []
+    for each in different:
+        click.echo(escaped(str(each)))
+    if different:
+        raise BundleError(
+            f"{bundle} is not what its inputs give: {len(different)} of {len(compared_files(bundle))} files differ",
+            "Compare the versions and hashes of the two manifests; --out keeps the new export.",
+        )
+    if check:
+        click.echo(f"{bundle}: {len(compared_files(bundle))} files, all the same when exported again")
+    if out:
+        click.echo(f"bundle: {out}")
+
+
+def _export(checkpoint: Path, data: str, out: Path, recorded: RecordedExport) -> None:
+    """Run `edgener export` as it was run, with its tables on stderr."""
+    from edgener.cli.release.export import export
+
+    # the last option of a name counts: none that a bundle records names another place
+    words = [str(checkpoint), *recorded.arguments, "--data", data, "--out", str(out)]
+    with redirect_stdout(sys.stderr), _source_date_epoch(recorded.epoch):
+        export.main(words, "edgener export", standalone_mode=False)
+
+
+@contextmanager
+def _source_date_epoch(seconds: int | None) -> Iterator[None]:
+    """SOURCE_DATE_EPOCH as it was when the bundle was exported: this number, or not set."""
+    from edgener.bundle.evidence import EPOCH
+
+    before = os.environ.pop(EPOCH, None)
+    try:
+        if seconds is not None:
+            os.environ[EPOCH] = str(seconds)
+        yield
+    finally:
+        os.environ.pop(EPOCH, None)
+        if before is not None:
+            os.environ[EPOCH] = before
