@@ -33,7 +33,7 @@ class RecordedExport:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ChangedFile:
     """A file that differs, and how, in words."""
 
     file: str
@@ -79,14 +79,14 @@ def require_checkpoint(checkpoint: Path, manifest: Manifest) -> None:
         )
 
 
-def differences(bundle: Path, again: Path) -> Iterator[Difference]:
+def differences(bundle: Path, again: Path) -> Iterator[ChangedFile]:
     """The files of a bundle, but for those that show speeds, that differ from another export of it."""
     first, second = compared_files(bundle), compared_files(again)
     # the same root lists the same files, of which a bundle may lack whole variants
     names = first.keys() if first[MANIFEST] == second[MANIFEST] else first.keys() | second.keys()
     for name in sorted(names):
         if first.get(name) != second.get(name):
-            yield Difference(name, _how(bundle / name, again / name))
+            yield ChangedFile(name, _how(bundle / name, again / name))
 
 
 def compared_files(bundle: Path) -> dict[str, str]:

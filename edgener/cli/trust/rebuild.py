@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the new export [default: it is removed]."
 )
 def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None, out: Path | None) -> None:
-    """Export BUNDLE again, with the options and the SOURCE_DATE_EPOCH that it records.
+    """Export BUNDLE again as it was exported, and compare the two.
+
+    The options and the SOURCE_DATE_EPOCH are those that BUNDLE records.
 
     --check compares every file but measured.json and those with speeds in them, and prints what differs. Exit 0: all
     are the same. Exit 2: the checkpoint is another one. Exit 5: a file differs, or BUNDLE itself is damaged.
