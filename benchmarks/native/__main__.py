@@ -3,7 +3,8 @@
     python -m benchmarks.native BUNDLE --checkpoint CHECKPOINT --data SOURCE --out FILE.json
 
 Every measurement runs in a process of its own, in which variants take turns. FILE keeps the parts of earlier runs that
-this one does not measure, so that a run that was stopped is continued with --only.
+this one does not measure, so that a run that was stopped is continued with --only. Its tables are written beside it, to
+FILE.md.
 """
 
 from __future__ import annotations
@@ -29,16 +30,18 @@ from edgener_runtime.errors import EdgenerError, ProviderError, UserInputError
 from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 from edgener_runtime.machine.operators import missing_operators, operators_note
 
-from .parts import FP32, INT8, OURS, PARTS, QUICK, Size, Subject
+from .leads import OURS
+from .parts import FP32, INT8, PARTS, QUICK, Size, Subject
 from .table import markdown
 
+FAITHFUL = "faithful"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "native"
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True)
 
 
-def _parts(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+def _parts(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Names separated by commas."""
-    names = tuple(value.split(",")) if value else tuple(PARTS)
+    names = tuple(value.split(",")) if value else ()
     if unknown := [name for name in names if name not in PARTS]:
         raise click.BadParameter(f"there is no part {unknown[0]!r}; choose among {', '.join(PARTS)}")
     return names
@@ -58,10 +61,11 @@ def bench(bundle: Path, data: DataSpec, checkpoint: Path | None, only: Sequence[
     name = Path(data.source).name if Path(data.source).is_absolute() else data.source
     subject = Subject(bundle, checkpoint, name, read_split(data, "test"), CACHE, QUICK if quick else Size())
     record = _earlier(out)
-    for part in only:
+    for part in only or _measurable(subject):
         click.echo(f"{part} ...", err=True)
         record["native"][part] = _measured(part, subject, record["native"].get(part, {}))
         write_atomic(out, json.dumps(record, indent=1) + "\n")
+        write_atomic(out.with_suffix(".md"), f"# int8-native beside the stock variants\n\n{markdown(record)}")
     click.echo(markdown(record))
 
 
@@ -77,6 +81,14 @@ def require_variants(manifest: Manifest) -> None:
         raise ProviderError(f"{OURS} does not run here: {fault.what}", fault.fix)
 
 
+def _measurable(subject: Subject) -> list[str]:
+    """All parts, without the comparison with PyTorch where the checkpoint is unknown."""
+    if subject.checkpoint:
+        return [*PARTS]
+    click.echo(f"{FAITHFUL} is left out: name the bundle's checkpoint with --checkpoint", err=True)
+    return [part for part in PARTS if part != FAITHFUL]
+
+
 def _earlier(out: Path) -> dict[str, Any]:
     if not out.exists():
         return {"native": {}}
@@ -88,7 +100,7 @@ def _measured(part: str, subject: Subject, earlier: dict[str, Any]) -> dict[str,
     """One part with the machine and the time; faithfulness on other data is kept."""
     began = time.monotonic()
     figures = PARTS[part](subject)
-    if part == "faithful":
+    if part == FAITHFUL:
         figures = earlier.get("figures", {}) | figures
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -17,12 +17,12 @@ from edgener_runtime.text.tokenize import TextTokenizer
 from .avx2 import restricted
 from .base import LAYERS, base_bundle
 from .faithful import faithfulness
+from .leads import BASE, OURS
 from .process import measured
 from .texts import of_lengths
 from .worker import Job
 
-OURS, STOCK, FP32 = "int8-native", ("int8-dynamic", "int8-rowwise"), "fp32"
-INT8 = (OURS, *STOCK)
+INT8, FP32 = (OURS, BASE, "int8-rowwise"), "fp32"
 CORES = (1, 2)
 
 
@@ -34,12 +34,13 @@ class Size:
     grid_seconds: float = 40
     lengths: tuple[int, ...] = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
     texts: int | None = None
+    lengths_of_base: tuple[int, ...] = (8, 16, 32, 64, 128, 256, 512)
     texts_of_base: int = 240
     layers_of_base: int = LAYERS
     soak: int = 50_000
 
 
-QUICK = Size(0.2, 0.2, (8, 32), 30, 6, 1, 100)  # for tests: whether all of it runs
+QUICK = Size(0.2, 0.2, (8, 32), 30, (8, 32), 6, 1, 100)  # for tests: whether all of it runs
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def speed(subject: Subject) -> dict[str, Any]:
 
 def lengths(subject: Subject) -> dict[str, Any]:
     """A text alone of each length, on one core and on two."""
-    return _on_cores(_grid(subject, subject.bundle))
+    return _on_cores(_grid(subject, subject.bundle, subject.size.lengths))
 
 
 def memory(subject: Subject) -> dict[str, Any]:
@@ -92,17 +93,17 @@ def avx2(subject: Subject) -> dict[str, Any]:
         return {
             "instruction_sets": sets,
             "speed": _on_cores(job, copies),
-            "lengths": {"1": measured(_grid(subject, subject.bundle), copies)},
+            "lengths": {"1": measured(_grid(subject, subject.bundle, size.lengths), copies)},
         }
 
 
 def base(subject: Subject) -> dict[str, Any]:
     """Sentences and lengths with a model of the size of BERT-base."""
-    size, train = subject.size, subject.texts
-    bundle = base_bundle(subject.bundle, subject.cache, INT8, train, size.layers_of_base)
+    size = subject.size
+    bundle = base_bundle(subject.bundle, subject.cache, INT8, subject.texts, size.layers_of_base)
     some = tuple(sentence.text for sentence in representative(subject.dataset.sentences, size.texts_of_base))
     job = Job("speed", str(bundle), 1, INT8, some, seconds=size.seconds / 2)
-    return {"speed": _on_cores(job), "lengths": _on_cores(_grid(subject, bundle))}
+    return {"speed": _on_cores(job), "lengths": _on_cores(_grid(subject, bundle, size.lengths_of_base))}
 
 
 def faithful(subject: Subject) -> dict[str, Any]:
@@ -135,11 +136,11 @@ def _on_cores(job: Job, first: Sequence[Path] = ()) -> dict[str, Any]:
     return {str(cores): measured(replace(job, cores=cores), first) for cores in CORES}
 
 
-def _grid(subject: Subject, bundle: Path) -> Job:
+def _grid(subject: Subject, bundle: Path, lengths: Sequence[int]) -> Job:
     settings = read_manifest(bundle).tokenizer
     tokenizer = TextTokenizer(bundle / settings.file, settings)
     around = len(tokenizer.prefix) + len(tokenizer.suffix)
-    made = of_lengths(subject.texts, tokenizer.count, around, subject.size.lengths)
+    made = of_lengths(subject.texts, tokenizer.count, around, lengths)
     return Job("lengths", str(bundle), 1, INT8, lengths=made, seconds=subject.size.grid_seconds)
 
 

@@ -5,31 +5,34 @@ A ratio is the median of those of the rounds, with its 95 % interval from their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
 from edgener_runtime.base.tables import markdown_table
 from edgener_runtime.commissioning.bench.results.record import Interval
-from edgener_runtime.commissioning.bench.results.statistics import interval_of_median
 
-OURS, BASE = "int8-native", "int8-dynamic"
-_HIGHER_IS_BETTER = "subwords_per_second"
+from .goals import goals_table
+from .leads import BASE, HIGHER_IS_BETTER, OURS, Rounds, lead, model_bytes, same_bits
+
 _FORMS = {"subwords_per_second": ",.0f", "p50_ms": ".2f", "p95_ms": ".2f"}
-Rounds = Sequence[float]
-
-
-def lead(ours: Rounds, others: Rounds, higher_is_better: bool = False) -> Interval:
-    """How many times as good as others ours is, round by round."""
-    pairs = zip(ours, others, strict=True)
-    return interval_of_median([own / other if higher_is_better else other / own for own, other in pairs])
 
 
 def markdown(record: Mapping[str, Any]) -> str:
     """All parts that were measured, each under its heading."""
     parts = record["native"]
-    shown = [(name, TABLES[name](parts[name]["figures"])) for name in TABLES if name in parts]
-    return "\n".join(f"{_HEADINGS[name]}\n\n{table.rstrip()}\n" for name, table in shown)
+    shown = [(name, parts[name], TABLES[name](parts[name]["figures"])) for name in TABLES if name in parts]
+    tables = (f"## {_HEADINGS[name]}\n\n{_machine(part)}\n\n{table}" for name, part, table in shown)
+    return "\n".join([f"## What is asked of it\n\n{goals_table(parts)}", *tables])
+
+
+def _machine(part: Mapping[str, Any]) -> str:
+    """Where and when a part was measured."""
+    quick = " Too short to mean anything (--quick)." if part["quick"] else ""
+    return (
+        f"{part['cpu']} ({part['isa']}), {part['date'][:10]}, load average {part['load_average'][0]} at the end, "
+        f"onnxruntime {part['onnxruntime']}, {part['operators']}; {part['data']}.{quick}"
+    )
 
 
 def _speed(figures: Mapping[str, Any]) -> str:
@@ -46,7 +49,7 @@ def _leads(rounds: Mapping[str, Mapping[str, Rounds]], other: Mapping[str, Round
     ours = rounds[OURS]
     if other is ours:
         return [""] * len(_FORMS)
-    return [_times(lead(ours[key], other[key], key == _HIGHER_IS_BETTER)) for key in _FORMS]
+    return [_times(lead(ours[key], other[key], key == HIGHER_IS_BETTER)) for key in _FORMS]
 
 
 def _lengths(figures: Mapping[str, Any]) -> str:
@@ -64,19 +67,14 @@ def _lengths(figures: Mapping[str, Any]) -> str:
 def _memory(figures: Mapping[str, Any]) -> str:
     rows = []
     for cores, variants in figures.items():
-        base = _model_bytes(variants[BASE])
+        base = model_bytes(variants[BASE])
         rows += [
             [cores, name, *(f"{found[key] / 1e6:.0f}" for key in ("libraries", "loaded", "after_texts")),
-             f"{_model_bytes(found) / 1e6:.0f}", f"{_model_bytes(found) / base:.2f}"]
+             f"{model_bytes(found) / 1e6:.0f}", f"{model_bytes(found) / base:.2f}"]
             for name, found in variants.items()
         ]  # fmt: skip
     columns = ["cores", "variant", "libraries MB", "loaded MB", "after texts MB", "model MB", f"to {BASE}"]
     return markdown_table(columns, rows)
-
-
-def _model_bytes(found: Mapping[str, int]) -> int:
-    """What a loaded model takes besides the libraries."""
-    return max(1, found["loaded"] - found["libraries"])
 
 
 def _avx2(figures: Mapping[str, Any]) -> str:
@@ -98,11 +96,6 @@ def _faithful(figures: Mapping[str, Any]) -> str:
     ]  # fmt: skip
     columns = ["data", "variant", "entities", "F1 in PyTorch", "F1", "against PyTorch", "churn", "batch effect"]
     return markdown_table([*columns, "same bits"], rows)
-
-
-def same_bits(digests: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether texts have the same logits alone, together, in another order, and with every number of threads."""
-    return len({digest for each in digests.values() for digest in each.values()}) == 1
 
 
 def _soak(figures: Mapping[str, Any]) -> str:

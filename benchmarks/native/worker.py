@@ -12,6 +12,7 @@ import json
 import os
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -28,7 +29,7 @@ from edgener_runtime.base.memory import resident
 from .turns import milliseconds, rounds, seconds_of, share, turn
 
 ALONE, TOGETHER = 10, 3  # a round runs so many-th of the texts
-WARM_UP = 40  # runs of a length: more than after which the runtime has chosen the number of threads
+WARM_UP = 30  # runs of similar length: after fewer, the runtime has chosen the number of threads
 _PROCESS = Path("/proc/self")
 
 
@@ -52,7 +53,7 @@ class Job:
 def speed(job: Job) -> dict[str, Any]:
     """By variant and round: p50 and p95 of texts alone, and subwords per second of texts together."""
     with _loaded(job) as classifiers:
-        _warm_up(classifiers, {"": share(job.texts, 0, ALONE)})
+        _warm_up(classifiers, share(job.texts, 0, ALONE))
         found: dict[str, dict[str, list[float]]] = {
             name: {"p50_ms": [], "p95_ms": [], "subwords_per_second": []} for name in classifiers
         }
@@ -70,7 +71,9 @@ def speed(job: Job) -> dict[str, Any]:
 def lengths(job: Job) -> dict[str, Any]:
     """By subwords and variant: milliseconds of a text alone in each round."""
     with _loaded(job) as classifiers:
-        _warm_up(classifiers, job.lengths)
+        alike = Counter(int(at).bit_length() for at in job.lengths)  # as the runtime classes them
+        for at, texts in job.lengths.items():
+            _warm_up(classifiers, texts, WARM_UP // alike[int(at).bit_length()])
         found: dict[str, dict[str, list[float]]] = {at: {name: [] for name in classifiers} for at in job.lengths}
         for number in rounds(job.seconds):
             for at, texts in job.lengths.items():
@@ -155,13 +158,12 @@ def _loaded(job: Job) -> Iterator[dict[str, TokenClassifier]]:
         yield {name: stack.enter_context(TokenClassifier.load(job.bundle, "cpu", name)) for name in job.variants}
 
 
-def _warm_up(classifiers: Mapping[str, TokenClassifier], texts: Mapping[str, Sequence[str]]) -> None:
-    """Run texts of each length so often that the number of threads is chosen; on one core there is no choice."""
+def _warm_up(classifiers: Mapping[str, TokenClassifier], texts: Sequence[str], runs: int = 0) -> None:
+    """Run texts, and over again up to so many runs where the number of threads is to be chosen: on several cores."""
     for classifier in classifiers.values():
-        for some in texts.values():
-            for text in islice(cycle(some), max(len(some), WARM_UP if classifier.tuning.threads > 1 else 2)):
-                classifier.predict(text)
-            classifier.predict_batch([*some])
+        for text in islice(cycle(texts), max(len(texts), runs if classifier.tuning.threads > 1 else 0)):
+            classifier.predict(text)
+        classifier.predict_batch(texts)
     gc.collect()
     gc.freeze()
 

@@ -1,4 +1,4 @@
-"""The benchmark of int8-native: variants in turns, a CPU without AVX-512, and what it finds where something is wrong."""
+"""The benchmark of int8-native: variants in turns, a CPU without AVX-512, and that it finds what is wrong."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import pytest
 from benchmarks.native import __main__ as command
 from benchmarks.native import avx2, worker
 from benchmarks.native.base import base_bundle
+from benchmarks.native.goals import GOALS, Goal, goals_table
+from benchmarks.native.leads import lead, same_bits
 from benchmarks.native.parts import FP32, INT8, PARTS
 from benchmarks.native.process import measured
-from benchmarks.native.table import lead, markdown, same_bits
+from benchmarks.native.table import markdown
 from benchmarks.native.texts import OF_EACH, of_lengths
 from benchmarks.native.turns import milliseconds, rounds, share, turn
 from benchmarks.native.worker import Job
@@ -28,12 +30,17 @@ from edgener.pipeline import ExportSpec, export_bundle
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime.bundle.manifest import MANIFEST
 from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.commissioning.bench.results.record import Interval
 from edgener_runtime.errors import DeviceError, ProviderError, UserInputError
 from edgener_runtime.machine.cpu import isa
 from edgener_runtime.machine.operators import missing_operators
 
 from ..conftest import BuildOnce
 
+MACHINE = {
+    "cpu": "a CPU", "isa": "avx2", "date": "2026-01-02T03:04", "load_average": [0.5], "onnxruntime": "1", "quick": True,
+    "operators": "operators", "data": "some data",
+}  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 FACTORY = "builtin:factory"
 
@@ -67,6 +74,27 @@ def test_a_lead_is_above_one_where_ours_is_ahead() -> None:
     time = lead(ours, others)
     assert (time.value, time.low, time.high) == (1.5, 1.0, 2.0)
     assert lead(others, ours, higher_is_better=True) == time
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "least", "most"),
+    [(1.1, 1.3, "yes", "no"), (0.8, 0.9, "no", "yes"), (0.9, 1.1, "open", "open"), (1.0, 1.0, "yes", "yes")],
+)
+def test_a_goal_is_judged_by_the_whole_interval(low: float, high: float, least: str, most: str) -> None:
+    goal, found = Goal("x", "speed", 1.0, lambda figures: []), Interval((low + high) / 2, low, high)
+    assert (goal.verdict(found), replace(goal, is_most=True).verdict(found)) == (least, most)
+
+
+def test_the_worst_of_all_lengths_and_cores_counts() -> None:
+    grid = {
+        cores: {"milliseconds": {at: {"int8-native": [1.0] * 6, "int8-dynamic": [base] * 6} for at, base in found}}
+        for cores, found in {"1": [("8", 1.5), ("512", 1.2)], "2": [("8", 0.9)]}.items()
+    }
+    assert goals_table({"lengths": {"figures": grid}}).splitlines()[2:] == [
+        "| any length, times as soon as int8-dynamic | at least 1.00 | 0.90 | no |"
+    ]
+    assert goals_table({"avx2": {"figures": {"not_measured": "here"}}}).count("\n") == 2
+    assert {goal.part for goal in GOALS} == set(PARTS)
 
 
 def subwords(texts: Any) -> int:
@@ -228,16 +256,29 @@ def test_all_parts_are_measured_and_shown(bundle: Path, trained: Path, tmp_path:
 @pytest.mark.usefixtures("cache")
 def test_a_run_completes_the_parts_of_an_earlier_one(bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "native.json"
-    out.write_text(json.dumps({"native": {"speed": {"figures": {}}, "soak": {"figures": "replaced"}}}))
+    earlier = MACHINE | {"figures": {"not_measured": "of an earlier run"}}
+    out.write_text(json.dumps({"native": {"avx2": earlier, "soak": {"figures": "replaced"}}}))
     done = run(bundle, "--only", "soak", "--out", out)
     assert done.exit_code == 0, done.output
     native = json.loads(out.read_text())["native"]
-    assert native["speed"] == {"figures": {}} and native["soak"]["figures"]["different"] == 0
+    assert native["avx2"] == earlier and native["soak"]["figures"]["different"] == 0
+    assert "of an earlier run" in out.with_suffix(".md").read_text()
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
     done = run(tmp_path, "--only", "speed,pace", "--out", tmp_path / "native.json")
     assert done.exit_code == 2 and "there is no part 'pace'" in done.output
+
+
+@pytest.mark.usefixtures("bundle")
+def test_without_a_checkpoint_all_but_faithfulness_is_measured(
+    monkeypatch: pytest.MonkeyPatch, cache: Path, bundle: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "_measured", lambda *_: MACHINE | {"figures": {}})
+    monkeypatch.setattr(command, "markdown", str)
+    done = run(bundle, "--out", tmp_path / "native.json")
+    assert done.exit_code == 0 and "faithful is left out" in done.output
+    assert set(json.loads((tmp_path / "native.json").read_text())["native"]) == set(PARTS) - {"faithful"}
 
 
 @pytest.mark.usefixtures("cache")
@@ -263,6 +304,6 @@ def test_the_large_model_is_made_once(bundle: Path, tmp_path: Path, monkeypatch:
 
 
 def test_what_could_not_be_measured_is_said() -> None:
-    shown = markdown({"native": {"avx2": {"figures": {"not_measured": "this CPU may have AVX-VNNI"}}}})
-    assert shown == "Without AVX-512\n\nNot measured: this CPU may have AVX-VNNI\n"
-    assert replace(command.QUICK) == command.QUICK
+    shown = markdown({"native": {"avx2": MACHINE | {"figures": {"not_measured": "this CPU may have AVX-VNNI"}}}})
+    assert "## Without AVX-512\n" in shown and shown.endswith("\n\nNot measured: this CPU may have AVX-VNNI\n")
+    assert "load average 0.5 at the end" in shown and "--quick" in shown
