@@ -32,7 +32,7 @@ from edgener_runtime.machine.operators import missing_operators, operators_note
 
 from .leads import OURS
 from .parts import FP32, INT8, PARTS, QUICK, Size, Subject
-from .table import markdown
+from .table import markdown, page
 
 FAITHFUL = "faithful"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "native"
@@ -65,7 +65,7 @@ def bench(bundle: Path, data: DataSpec, checkpoint: Path | None, only: Sequence[
         click.echo(f"{part} ...", err=True)
         record["native"][part] = _measured(part, subject, record["native"].get(part, {}))
         write_atomic(out, json.dumps(record, indent=1) + "\n")
-        write_atomic(out.with_suffix(".md"), f"# int8-native beside the stock variants\n\n{markdown(record)}")
+        write_atomic(out.with_suffix(".md"), page(record))
     click.echo(markdown(record))
 
 

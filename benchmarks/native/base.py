@@ -17,6 +17,7 @@ from edgener_exporters.variants import VARIANTS, Variant
 from edgener_runtime.base.files import staged_folder
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest, VariantEntry, read_manifest
 from edgener_runtime.bundle.verify import file_entry
+from edgener_runtime.text.casing import CASE_CLASSES
 from edgener_runtime.text.tokenize import TextTokenizer
 
 LAYERS, WIDTH, HEADS, INNER = 12, 768, 12, 3072  # BERT-base
@@ -44,7 +45,7 @@ def _random(folder: Path, manifest: Manifest, layers: int) -> Path:
     torch.manual_seed(1)
     config = transformers.BertConfig(
         vocab_size=manifest.tokenizer.embeddings, num_labels=len(manifest.labels), num_hidden_layers=layers,
-        hidden_size=WIDTH, num_attention_heads=HEADS, intermediate_size=INNER,
+        hidden_size=WIDTH, num_attention_heads=HEADS, intermediate_size=INNER, type_vocab_size=CASE_CLASSES,
     )  # fmt: skip
     transformers.AutoModelForTokenClassification.from_config(config).save_pretrained(folder)
     return folder

@@ -26,6 +26,11 @@ def markdown(record: Mapping[str, Any]) -> str:
     return "\n".join([f"## What is asked of it\n\n{goals_table(parts)}", *tables])
 
 
+def page(record: Mapping[str, Any]) -> str:
+    """The tables as a file of their own."""
+    return f"# int8-native beside the stock variants of a bundle\n\n{markdown(record)}"
+
+
 def _machine(part: Mapping[str, Any]) -> str:
     """Where and when a part was measured."""
     quick = " Too short to mean anything (--quick)." if part["quick"] else ""

@@ -276,6 +276,7 @@ def test_without_a_checkpoint_all_but_faithfulness_is_measured(
 ) -> None:
     monkeypatch.setattr(command, "_measured", lambda *_: MACHINE | {"figures": {}})
     monkeypatch.setattr(command, "markdown", str)
+    monkeypatch.setattr(command, "page", str)
     done = run(bundle, "--out", tmp_path / "native.json")
     assert done.exit_code == 0 and "faithful is left out" in done.output
     assert set(json.loads((tmp_path / "native.json").read_text())["native"]) == set(PARTS) - {"faithful"}
