@@ -235,6 +235,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_all_parts_are_measured_and_shown(bundle: Path, trained: Path, tmp_path: Path) -> None:
     done = run(bundle, "--checkpoint", trained, "--out", tmp_path / "native.json")
@@ -258,10 +259,14 @@ def test_a_run_completes_the_parts_of_an_earlier_one(bundle: Path, tmp_path: Pat
     out = tmp_path / "native.json"
     earlier = MACHINE | {"figures": {"not_measured": "of an earlier run"}}
     out.write_text(json.dumps({"native": {"avx2": earlier, "soak": {"figures": "replaced"}}}))
-    done = run(bundle, "--only", "soak", "--out", out)
+    done = run(bundle, "--only", "lengths,soak", "--out", out)
     assert done.exit_code == 0, done.output
     native = json.loads(out.read_text())["native"]
     assert native["avx2"] == earlier and native["soak"]["figures"]["different"] == 0
+    assert {at: set(found) for at, found in native["lengths"]["figures"]["2"]["milliseconds"].items()} == {
+        "8": set(INT8),
+        "32": set(INT8),
+    }
     assert "of an earlier run" in out.with_suffix(".md").read_text()
 
 
