@@ -43,6 +43,7 @@ def _random(folder: Path, manifest: Manifest, layers: int) -> Path:
     import transformers
 
     torch.manual_seed(1)
+    transformers.utils.logging.disable_progress_bar()
     config = transformers.BertConfig(
         vocab_size=manifest.tokenizer.embeddings, num_labels=len(manifest.labels), num_hidden_layers=layers,
         hidden_size=WIDTH, num_attention_heads=HEADS, intermediate_size=INNER, type_vocab_size=CASE_CLASSES,
