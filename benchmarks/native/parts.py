@@ -31,7 +31,7 @@ class Size:
     """How much is measured: seconds of rounds per job, lengths in subwords, and numbers of texts."""
 
     seconds: float = 60
-    grid_seconds: float = 40
+    grid_seconds: float = 30
     lengths: tuple[int, ...] = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
     texts: int | None = None
     lengths_of_base: tuple[int, ...] = (8, 16, 32, 64, 128, 256, 512)
