@@ -92,8 +92,10 @@ def _measurable(subject: Subject) -> list[str]:
 def _earlier(out: Path) -> dict[str, Any]:
     if not out.exists():
         return {"native": {}}
-    record: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    return record
+    try:
+        return {"native": json.loads(out.read_text(encoding="utf-8"))["native"]}
+    except (ValueError, KeyError, TypeError):
+        raise UserInputError(f"{out} is no result of this benchmark", "Name another file with --out.") from None
 
 
 def _measured(part: str, subject: Subject, earlier: dict[str, Any]) -> dict[str, Any]:

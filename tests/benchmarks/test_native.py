@@ -258,7 +258,9 @@ def test_all_parts_are_measured_and_shown(bundle: Path, trained: Path, tmp_path:
 def test_a_run_completes_the_parts_of_an_earlier_one(bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "native.json"
     earlier = MACHINE | {"figures": {"not_measured": "of an earlier run"}}
-    out.write_text(json.dumps({"native": {"avx2": earlier, "soak": {"figures": "replaced"}}}))
+    held = {"bytes": 1, "threads": 1, "files": 1}
+    soak = {"texts": 1, "different": 9, "before": held, "passes": [held], "closed": held}
+    out.write_text(json.dumps({"native": {"avx2": earlier, "soak": MACHINE | {"figures": soak}}}))
     done = run(bundle, "--only", "lengths,soak", "--out", out)
     assert done.exit_code == 0, done.output
     native = json.loads(out.read_text())["native"]
@@ -268,6 +270,13 @@ def test_a_run_completes_the_parts_of_an_earlier_one(bundle: Path, tmp_path: Pat
         "32": set(INT8),
     }
     assert "of an earlier run" in out.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize("text", ["no JSON", '{"rows": []}'])
+def test_another_file_is_not_completed(text: str, tmp_path: Path) -> None:
+    (tmp_path / "peers.json").write_text(text)
+    with pytest.raises(UserInputError, match=r"peers.json is no result of this benchmark"):
+        command._earlier(tmp_path / "peers.json")
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
