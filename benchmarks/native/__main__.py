@@ -58,8 +58,9 @@ def bench(bundle: Path, data: DataSpec, checkpoint: Path | None, only: Sequence[
     """Measure BUNDLE's int8-native beside its other variants on the test split of a data set."""
     require_variants(verify_bundle(bundle))
     CACHE.mkdir(parents=True, exist_ok=True)
-    name = Path(data.source).name if Path(data.source).is_absolute() else data.source
-    subject = Subject(bundle, checkpoint, name, read_split(data, "test"), CACHE, QUICK if quick else Size())
+    subject = Subject(
+        bundle, checkpoint, _name(data.source), read_split(data, "test"), CACHE, QUICK if quick else Size()
+    )
     record = _earlier(out)
     for part in only or _measurable(subject):
         click.echo(f"{part} ...", err=True)
@@ -87,6 +88,14 @@ def _measurable(subject: Subject) -> list[str]:
         return [*PARTS]
     click.echo(f"{FAITHFUL} is left out: name the bundle's checkpoint with --checkpoint", err=True)
     return [part for part in PARTS if part != FAITHFUL]
+
+
+def _name(source: str) -> str:
+    """A source without the folders of this machine, but for that of a file."""
+    path = Path(source)
+    if not path.is_absolute():
+        return source
+    return f"{path.parent.name}/{path.name}" if path.is_file() else path.name
 
 
 def _earlier(out: Path) -> dict[str, Any]:

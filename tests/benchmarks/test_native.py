@@ -279,6 +279,13 @@ def test_another_file_is_not_completed(text: str, tmp_path: Path) -> None:
         command._earlier(tmp_path / "peers.json")
 
 
+def test_data_are_named_without_the_folders_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "maintie").mkdir()
+    (tmp_path / "maintie" / "gold.json").touch()
+    names = [command._name(str(each)) for each in (tmp_path / "maintie", tmp_path / "maintie" / "gold.json", FACTORY)]
+    assert names == ["maintie", "maintie/gold.json", FACTORY]
+
+
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
     done = run(tmp_path, "--only", "speed,pace", "--out", tmp_path / "native.json")
     assert done.exit_code == 2 and "there is no part 'pace'" in done.output
