@@ -29,12 +29,12 @@ from edgener_runtime.errors import EdgenerError
 from .models import CALIBRATION, make_models
 from .record import to_json
 from .report import check_table, lead_line, leads_of, speed_table
-from .run import Plan, check_all, choose_peers, measure, pin
+from .run import Plan, check_all, choose_peers, made_by, measure, pin
 from .table import PEERS, our_rows
 from .worker import Workplace
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "peers"
-WIDTH = 190  # what the table takes; narrower terminals break its lines, a file has it whole
+WIDTH = 240  # what the table takes; narrower terminals break its lines, a file has it whole
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True)
 
 
@@ -68,7 +68,7 @@ def bench(
     sentences = dataset.sentences[:: -(-len(dataset.sentences) // limit) if limit else 1]
     peers = choose_peers((*PEERS, *our_rows(verify_bundle(bundle), bundle)), names)
     calibration = representative(calibration_text(data, None, dataset).sentences, CALIBRATION)
-    models = make_models(CACHE, checkpoint, [sentence.text for sentence in calibration])
+    models = make_models(CACHE, checkpoint, [sentence.text for sentence in calibration], made_by(peers))
     place = Workplace(CACHE, checkpoint, bundle, models, threads, sentences[0].text)
     plan = Plan(peers, place, sentences, _subwords(checkpoint, [s.text for s in sentences]), rounds, every)
     if check_only:
