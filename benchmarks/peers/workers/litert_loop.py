@@ -12,6 +12,8 @@ from protocol import Setting, serve
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
 
 def load(setting: Setting) -> PlainLoop:
     """The checkpoint as a LiteRT model."""
@@ -22,8 +24,9 @@ def load(setting: Setting) -> PlainLoop:
     def run(ids: NDArray[np.int64], mask: NDArray[np.int64], types: NDArray[np.int64]) -> NDArray[np.float32]:
         longest = ids.shape[1]
         length = next(length for length in lengths if length >= longest)
-        padded = (np.pad(array, ((0, 0), (0, length - longest))) for array in (ids, mask, types))
-        feeds = dict(zip(("input_ids", "attention_mask", "token_type_ids"), padded, strict=True))
+        padded = np.zeros((3, len(ids), length), dtype=np.int32)
+        padded[:, :, :longest] = ids, mask, types
+        feeds = dict(zip(INPUTS, padded, strict=True))
         (logits,) = runners[length](**feeds).values()
         found: NDArray[np.float32] = logits[:, :longest]
         return found
