@@ -81,13 +81,14 @@ def row_of(
 
 
 def leads_of(rows: Sequence[Row]) -> dict[str, Lead]:
-    """Our rows against the best peer in each figure, and our first, which a bundle runs unless told otherwise, against
-    what plain onnxruntime makes of our graphs."""
+    """Our rows against the best peer in each figure, and the first of them whose graph plain onnxruntime runs too,
+    against that."""
     ours = [row for row in rows if row.ours]
     peers = [row for row in rows if not row.ours and not row.our_graph]
-    graphs = [row for row in rows if row.our_graph]
+    graphs = {row.form: row for row in rows if row.our_graph}
+    both = [row for row in ours if row.form in graphs][:1]
     found = {row.name: lead_of(row, peers) for row in ours if peers}
-    return found | ({"the runtime alone": lead_of(ours[0], graphs)} if graphs else {})
+    return found | {"the runtime alone": lead_of(row, [graphs[row.form]]) for row in both}
 
 
 def lead_of(ours: Row, others: Sequence[Row]) -> Lead:
