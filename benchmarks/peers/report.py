@@ -86,9 +86,9 @@ def leads_of(rows: Sequence[Row]) -> dict[str, Lead]:
     ours = [row for row in rows if row.ours]
     peers = [row for row in rows if not row.ours and not row.our_graph]
     graphs = {row.form: row for row in rows if row.our_graph}
-    both = [row for row in ours if row.form in graphs][:1]
+    both = next((row for row in ours if row.form in graphs), None)
     found = {row.name: lead_of(row, peers) for row in ours if peers}
-    return found | {"the runtime alone": lead_of(row, [graphs[row.form]]) for row in both}
+    return found | ({"the runtime alone": lead_of(both, [graphs[both.form]])} if both else {})
 
 
 def lead_of(ours: Row, others: Sequence[Row]) -> Lead:

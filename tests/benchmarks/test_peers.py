@@ -238,8 +238,8 @@ def test_a_model_is_made_again_only_where_its_own_script_has_changed(
 def test_each_row_names_an_environment_a_worker_and_the_script_that_makes_its_model() -> None:
     folder = ROOT / "benchmarks" / "peers"
     for peer in (*PEERS, REFERENCE):
-        assert {f"{peer.environment}{kind}" for kind in (".txt", ".json")} & set(os.listdir(folder / "requirements"))
-        assert {f"{peer.script}{kind}" for kind in (".py", ".cjs")} & set(os.listdir(folder / "workers"))
+        assert len(list((folder / "requirements").glob(f"{peer.environment}.*"))) == 1
+        assert len(list((folder / "workers").glob(f"{peer.script}.*"))) == 1
         assert not peer.made or (folder / "prepare" / f"make_{peer.made}.py").is_file()
 
 

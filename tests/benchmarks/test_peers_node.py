@@ -1,4 +1,4 @@
-"""The peer that runs in node finds words and case classes by itself: they are those of the tokenizer and of training."""
+"""The peer that runs in node finds words and case classes by itself: they are those of Python."""
 
 from __future__ import annotations
 
