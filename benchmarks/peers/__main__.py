@@ -80,7 +80,7 @@ def bench(
 def _check(plan: Plan) -> None:
     with tracked() as track:
         checks = check_all(plan, track)
-    Console().print(check_table(plan.peers, checks))
+    _wide().print(check_table(plan.peers, checks))
 
 
 def _measure(plan: Plan, out: Path | None, begun: float) -> None:
@@ -88,10 +88,14 @@ def _measure(plan: Plan, out: Path | None, begun: float) -> None:
         rows = measure(plan, track)
     if out:
         write_atomic(out, to_json(plan, rows, time.perf_counter() - begun))
-    console = Console(width=max(WIDTH, Console().width))
+    console = _wide()
     console.print(speed_table(rows))
     for lead in leads_of(rows).values():
         console.print(lead_line(lead), highlight=False)
+
+
+def _wide() -> Console:
+    return Console(width=max(WIDTH, Console().width))
 
 
 def _subwords(checkpoint: Path, texts: Sequence[str]) -> int:
