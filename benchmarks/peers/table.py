@@ -60,7 +60,7 @@ PEERS = (
     Peer(
         "CTranslate2 int8, streams", "ctranslate2", "ctranslate2_loop", "int8", _LOOP, streams=True, made="ctranslate2"
     ),
-    Peer("LiteRT, dynamic-range INT8", "litert", "litert_loop", "int8", _LOOP, batches=(1,), made="litert"),
+    Peer("LiteRT, dynamic-range INT8", "litert", "litert_loop", "int8", _LOOP, batches=(1, 8), made="litert"),
     Peer("ExecuTorch, XNNPACK, INT8 per subword", "executorch", "executorch_loop", "int8", _LOOP, made="executorch"),
     Peer("torchao, INT8 per subword, torch.compile", "torchao", "torchao_loop", "int8", _LOOP),
     Peer(

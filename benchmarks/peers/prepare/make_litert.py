@@ -1,10 +1,11 @@
 """make_litert.py CHECKPOINT FOLDER: a checkpoint in LiteRT's form, dynamic-range INT8 by its quantiser.
 
-Dynamic shapes do not convert, so the model has a signature of its own for each length; texts are padded to the next.
+Dynamic shapes do not convert, so the model has a signature for each length of one text and of eight together.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ai_edge_quantizer import quantizer, recipe
 from transformers import AutoModelForTokenClassification
 
 LENGTHS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192)
+TEXTS = (1, 8)
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 checkpoint, folder = map(Path, sys.argv[1:3])
 
@@ -31,9 +33,9 @@ class Logits(torch.nn.Module):
 
 
 network, signatures = Logits().eval(), litert_torch
-for length in LENGTHS:
-    example = {name: torch.ones((1, length), dtype=torch.int64) for name in INPUTS}
-    signatures = signatures.signature(f"subwords_{length}", network, sample_kwargs=example)
+for shape in itertools.product(TEXTS, LENGTHS):
+    example = {name: torch.ones(shape, dtype=torch.int64) for name in INPUTS}
+    signatures = signatures.signature("shape_{}_{}".format(*shape), network, sample_kwargs=example)
 signatures.convert().export(str(folder / "fp32.tflite"))
 by_recipe = quantizer.Quantizer(str(folder / "fp32.tflite"), recipe.dynamic_wi8_afp32())
 by_recipe.quantize().export_model(str(folder / "int8.tflite"))
