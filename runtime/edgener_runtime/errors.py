@@ -53,6 +53,10 @@ class DeviceError(EdgenerError):
     exit_code = 6
 
 
+class TransferError(DeviceError):
+    """A source of updates that cannot be reached, or a transfer that was cut."""
+
+
 class ProviderError(DeviceError):
     """An execution provider that was requested and is not available."""
 

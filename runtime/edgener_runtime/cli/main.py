@@ -17,6 +17,7 @@ COMMANDS = {
     "mqtt": "edgener_runtime.services.cli.mqtt",
     "predict": "edgener_runtime.cli.predict",
     "prepare": "edgener_runtime.commissioning.cli.prepare",
+    "pull": "edgener_runtime.updates.cli.pull",
     "selftest": "edgener_runtime.commissioning.cli.selftest",
     "serve": "edgener_runtime.services.cli.serve",
     "tag": "edgener_runtime.bulk.cli.tag",
