@@ -72,9 +72,13 @@ class HttpTransport:
         if response.status not in (200, 206):
             raise TransferError(f"{escaped(url)}: the server answers {response.status}", _AGAIN)
         skip = offset if response.status == 200 else 0
+        length, got = response.headers.get("Content-Length", ""), 0
         while chunk := response.read1(CHUNK):
+            got += len(chunk)
             yield chunk[skip:]
             skip = max(0, skip - len(chunk))
+        if length.isdecimal() and got < int(length[:18]):
+            raise TransferError(f"{escaped(url)} ends after {got:,} of {length} bytes", _AGAIN)
 
     def close(self) -> None:
         """Close the connections."""
