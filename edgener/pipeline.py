@@ -160,11 +160,11 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
 
         write_reports(reports, staging)
         _write_search(spec, staging)
-        if spec.drawn:
-            _draw(spec, built, reports, origin, staging)
+        timed = _draw(spec, built, reports, origin, staging) if spec.drawn else ()
         script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _bundled(spec))
         (staging / REPRODUCE).write_text(script, encoding="utf-8")
-        manifest = write_manifest(prove(manifest, reports, DEVICES[DEVICE].provider, origin["versions"]), staging)
+        manifest = prove(manifest, reports, DEVICES[DEVICE].provider, origin["versions"])
+        manifest = write_manifest(manifest, staging, timed)
     return replace(result, manifest=manifest)
 
 
@@ -218,15 +218,16 @@ def _passing(spec: ExportSpec, folder: Path, result: ExportResult) -> Manifest:
 
 def _draw(
     spec: ExportSpec, built: Manifest, reports: Sequence[ParityReport], origin: dict[str, Any], folder: Path
-) -> None:
-    """Write report.html, which also shows variants that were left out."""
+) -> tuple[str, ...]:
+    """Write report.html, which also shows variants that were left out. The paths of its files if they show speeds."""
     speeds = {entry.name: entry.speed for entry in built.variants if entry.speed}
     sizes = {entry.name: entry.file.size for entry in built.variants}
     search = spec.search
     found: dict[str, Any] = (
         {"sensitivities": search.noise, "trials": search.trials, "tried_on": search.data} if search else {}
     )
-    write_html(reports, speeds, origin, folder, sizes=sizes, **found)
+    written = write_html(reports, speeds, origin, folder, sizes=sizes, **found)
+    return tuple(file.relative_to(folder).as_posix() for file in written) if speeds else ()
 
 
 def _write_search(spec: ExportSpec, folder: Path) -> None:

@@ -65,6 +65,7 @@ SHARED = {
     "backends.onnxruntime.library": "onnxruntime is imported there alone",
     "backends.tensorrt.profiles": "engines that are built ahead",
     "backends.tensorrt.sidecar": "engines that are built ahead",
+    "services.secret_file": "a private key is a file as secret as a token",
     "machine.cpu": "figures name the instruction set",
     "machine.devices": "the table of devices",
     "machine.operators": "a variant is judged only where its operators are installed",

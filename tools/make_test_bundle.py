@@ -36,6 +36,7 @@ from transformers import (
     TokenClassificationPipeline,
 )
 
+from edgener.bundle.build import write_manifest
 from edgener.data.factory import factory_splits
 from edgener.data.types import Dataset
 from edgener.parity.budgets import Budget
@@ -45,7 +46,7 @@ from edgener.train.run import train
 from edgener_exporters.variants import select_variants
 from edgener_runtime import TokenClassifier
 from edgener_runtime.base.files import write_atomic
-from edgener_runtime.bundle.manifest import MANIFEST, read_manifest
+from edgener_runtime.bundle.manifest import read_manifest
 from edgener_runtime.decoding.entity import AGGREGATIONS, Decoding
 from edgener_runtime.text.casing import case_classes
 
@@ -154,7 +155,7 @@ def forget_commit(bundle: Path) -> None:
     """The test bundle belongs to no commit: it must not change with each one."""
     manifest = read_manifest(bundle)
     origin = {**manifest.provenance, "edgener_commit": None}
-    write_atomic(bundle / MANIFEST, dataclasses.replace(manifest, provenance=origin).to_json())
+    write_manifest(dataclasses.replace(manifest, provenance=origin), bundle)
 
 
 def texts(data: Dataset) -> Iterator[str]:

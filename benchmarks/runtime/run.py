@@ -14,7 +14,6 @@ import dataclasses
 import datetime
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -31,7 +30,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edgener_runtime.base.files import write_atomic
-from edgener_runtime.bundle.manifest import MANIFEST, read_manifest
+from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.bundle.slim import slim
 from edgener_runtime.machine.cpu import cpu_model, isa, usable_cores
 
 PROMISED_TEXTS = 50_000
@@ -61,14 +61,9 @@ def main(bundle: Path, variant: str, texts: int, loads: int, runs: int, python: 
 @contextmanager
 def _only(bundle: Path, variant: str) -> Iterator[Path]:
     """A copy of a bundle with one variant of it."""
-    manifest = read_manifest(bundle)
-    entry = manifest.variant(variant)
     with tempfile.TemporaryDirectory(prefix="edgener-bench-") as folder:
         copy = Path(folder) / "bundle"
-        for file in (*manifest.files, entry.file):
-            (copy / file.path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(bundle / file.path, copy / file.path)
-        (copy / MANIFEST).write_text(dataclasses.replace(manifest, variants=(entry,)).to_json(), encoding="utf-8")
+        slim(bundle, variant, copy)
         yield copy
 
 

@@ -1,9 +1,9 @@
-"""The files of a bundle besides its models and tokenizer: the manifest, and the script that reproduces it."""
+"""The files of a bundle besides its models and tokenizer: the manifests, and the script that reproduces it."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,21 @@ from typing import Any
 import edgener
 from edgener.checkpoint import Checkpoint
 from edgener.parity.compare import ParityReport
-from edgener_exporters.variants import Variant
+from edgener_exporters.variants import VARIANTS, Variant
+from edgener_runtime.base.files import sha256_of
 from edgener_runtime.base.printable import unsafe_character
-from edgener_runtime.bundle.manifest import MANIFEST, FileEntry, Manifest, Proof, VariantEntry
+from edgener_runtime.base.serde import to_dict
+from edgener_runtime.bundle.manifest import (
+    MANIFEST,
+    MEASURED,
+    FileEntry,
+    Manifest,
+    MeasuredVariant,
+    Measurements,
+    Proof,
+    VariantEntry,
+    VariantReference,
+)
 from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.cpu import isa
@@ -59,11 +71,47 @@ def prove(manifest: Manifest, reports: Sequence[ParityReport], provider: str, ve
     return replace(manifest, variants=proven)
 
 
-def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
-    """Write the manifest with an entry for every file of the folder."""
-    manifest = replace(manifest, files=_other_files(manifest, folder))
-    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+def write_manifest(manifest: Manifest, folder: Path, measured: Collection[str] = ()) -> Manifest:
+    """Write the manifests with an entry for every file of the folder: one for each variant, the root, and the speeds.
+
+    `measured` are the paths of files that show speeds. All but the tokenizer of the others are reports.
+    """
+    order = list(VARIANTS)
+    variants = sorted(manifest.variants, key=lambda entry: order.index(entry.name))
+    references = tuple(_write_variant(entry, folder) for entry in variants)
+    timed = measured or any(entry.speed for entry in variants)
+    own = {file.path for entry in variants for file in (entry.file, *entry.files)}
+    others = [entry for entry in _entries(folder) if entry.path not in own | {each.manifest.path for each in references}]
+    files = tuple(
+        replace(entry, optional=entry.path != manifest.tokenizer.file) for entry in others if entry.path not in measured
+    )
+    manifest = replace(manifest, files=files, references=references, measured=MEASURED if timed else None)
+    record = to_dict(manifest) | {"variants": [to_dict(reference) for reference in references]}
+    for name in ("references", "measured_files"):
+        del record[name]
+    _write_canonical(folder / MANIFEST, record)
+    if timed:
+        shown = tuple(replace(entry, optional=True) for entry in others if entry.path in measured)
+        speeds = tuple(MeasuredVariant(each.name, each.disabled_optimizers, each.speed) for each in manifest.variants)
+        manifest = replace(manifest, measured_files=shown)
+        _write_canonical(folder / MEASURED, to_dict(Measurements(sha256_of(folder / MANIFEST), speeds, shown)))
     return manifest
+
+
+def _write_variant(entry: VariantEntry, folder: Path) -> VariantReference:
+    """Write a variant's manifest, with the session options of the table in place of those that were fastest."""
+    file = folder / "variants" / f"{entry.name}.json"
+    record = to_dict(replace(entry, disabled_optimizers=VARIANTS[entry.name].disabled_optimizers))
+    del record["speed"]
+    _write_canonical(file, record)
+    return VariantReference(entry.name, file_entry(folder, file))
+
+
+def _write_canonical(file: Path, record: dict[str, Any]) -> None:
+    """Write JSON as RFC 8785 says: what is the same has the same bytes."""
+    import rfc8785
+
+    file.write_bytes(rfc8785.dumps(record))
 
 
 def reproduce_script(
@@ -104,7 +152,7 @@ def _variant_entry(variant: Variant, folder: Path) -> VariantEntry:
     )
 
 
-def _other_files(manifest: Manifest, folder: Path) -> tuple[FileEntry, ...]:
-    excluded = {MANIFEST, *(variant.file.path for variant in manifest.variants)}
+def _entries(folder: Path) -> list[FileEntry]:
+    """An entry for every file but the manifest and that of speeds."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple(entry for entry in (file_entry(folder, path) for path in files) if entry.path not in excluded)
+    return [entry for entry in (file_entry(folder, path) for path in files) if entry.path not in (MANIFEST, MEASURED)]

@@ -51,8 +51,8 @@ def write_html(
     sensitivities: Mapping[str, Mapping[str, float]] | None = None,
     trials: Sequence[SearchTrial] = (),
     tried_on: str = "",
-) -> None:
-    """Write report.html and its pictures (report/*.svg, *.png) into a folder.
+) -> tuple[Path, ...]:
+    """Write report.html and its pictures (report/*.svg, *.png) into a folder; the files.
 
     `speed` and `sizes` (bytes) are by variant. `sensitivities` are the relative L2 errors of the logits by role of a
     matrix product and precision. `trials` are those of a search on the text `tried_on`.
@@ -86,6 +86,7 @@ def write_html(
     }
     page = render("Parity with PyTorch", "report.html", values, "report.js")
     (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
+    return folder / REPORT, *sorted(pictures.iterdir())
 
 
 def advise(reports: Sequence[ParityReport], speed: Mapping[str, Speed], sizes: Mapping[str, int]) -> str:

@@ -90,17 +90,21 @@ class TokenClassifier:
         variant: str = "auto",
         threads: int | None = None,
         reproducible: bool = False,
+        require_signature: str | PathLike[str] | None = None,
     ) -> TokenClassifier:
         """Load a bundle folder; the SHA-256 of every file is checked, that of a loaded file before it is loaded.
 
         `variant="auto"` is the first of the manifest that runs on the device: bundles list the fastest first.
         `reproducible` answers do not depend on other texts: a variant without a batch effect is chosen, or each text
         runs alone. Threads default to those that `edgener-runtime tune` found best on this machine, or to the cores
-        that this process may use. Raises BundleError (damaged), ProviderError (the device is not available),
+        that this process may use. `require_signature` is a file of public keys of which one must have signed the
+        bundle, or a policy; a policy of the device holds without it. Raises BundleError (damaged, or not signed so),
+        DeviceError (no library that verifies signatures), ProviderError (the device is not available),
         UserInputError.
         """
         folder = Path(bundle)
-        with Verification(folder, variant) as verification:
+        keys = Path(require_signature) if require_signature is not None else None
+        with Verification(folder, variant, keys) as verification:
             manifest = verification.manifest
             requested = manifest.variants if variant == "auto" else (manifest.variant(variant),)
             chosen, why_device = pick_device(device, RunRequest(folder, requested))

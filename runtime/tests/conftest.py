@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 MARKERS = (
     "gpu: needs an NVIDIA GPU and its driver", "tensorrt: needs an NVIDIA GPU and TensorRT", "jetson: needs a Jetson",
     "slow: takes long", "timing: measures time, or waits for it", "compat: to be repeated on each Python and processor",
+    "trust: attacks and faults by the thousand; run by make test-trust",
 )  # fmt: skip
 settings.register_profile("edgener-runtime", deadline=None)  # a busy machine is not a failure
 settings.load_profile("edgener-runtime")
@@ -65,17 +66,45 @@ def copy(bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle, tmp_path / "copy"))
 
 
+def list_again(bundle: Path) -> None:
+    """Give every file that the manifests list its present size and hash, those of the variants first."""
+    root = bundle / "manifest.json"
+    for file in (*sorted((bundle / "variants").glob("*.json")), root):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        variants = record.get("variants", [record])
+        for entry in (*record["files"], *(variant.get("manifest", variant.get("file")) for variant in variants)):
+            entry |= {key: value for key, value in asdict(file_entry(bundle, bundle / entry["path"])).items() if value}
+        file.write_text(json.dumps(record), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def relist() -> Callable[[Path], None]:
+    """`relist(bundle)` makes a bundle whole after its files were changed."""
+    return list_again
+
+
 @pytest.fixture
 def edit(copy: Path) -> Callable[..., Path]:
-    """`edit("tokenizer", stride=3)` changes fields of the copy's manifest, below the names given; returns the copy."""
+    """`edit("tokenizer", stride=3)` changes fields of the copy's manifest, below the names given; returns the copy.
+
+    `edit("variants", 1, "needs", ...)` changes the manifest of a variant, and its hash in the root.
+    """
 
     def change(*below: str | int, **fields: Any) -> Path:
-        file = copy / "manifest.json"
-        record = inner = json.loads(file.read_text(encoding="utf-8"))
-        for name in below:
+        root = copy / "manifest.json"
+        file, names, entry = root, below, None
+        record = json.loads(root.read_text(encoding="utf-8"))
+        if below[:1] == ("variants",) and "manifest" in record["variants"][below[1]]:
+            entry, names = record["variants"][below[1]]["manifest"], below[2:]
+            file = copy / entry["path"]
+        changed = inner = json.loads(file.read_text(encoding="utf-8"))
+        for name in names:
             inner = inner[name]
         inner.update(fields)
-        file.write_text(json.dumps(record), encoding="utf-8")
+        file.write_text(json.dumps(changed), encoding="utf-8")
+        if entry is not None:
+            entry |= {key: value for key, value in asdict(file_entry(copy, file)).items() if value}
+            root.write_text(json.dumps(record), encoding="utf-8")
         return copy
 
     return change
@@ -89,11 +118,8 @@ def short_of_embeddings(request: pytest.FixtureRequest, bundle: Path, tmp_path_f
     rows = tokenizer.get_vocab_size()
     tokenizer.add_tokens(["ZX-9"])
     tokenizer.save(str(folder / "tokenizer.json"))
+    list_again(folder)
     record = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    record["files"] = [
-        asdict(file_entry(folder, folder / "tokenizer.json")) if entry["path"] == "tokenizer.json" else entry
-        for entry in record["files"]
-    ]
     record["tokenizer"]["embeddings"] = rows if request.param == "the manifest says how many" else None
     (folder / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from edgener_runtime import TokenClassifier
 from edgener_runtime.base.printable import escaped, unsafe_character
-from edgener_runtime.bundle.manifest import MOST_BYTES, read_manifest
-from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.bundle.stored import MOST_BYTES
+from edgener_runtime.bundle.verify import file_entry, verify_bundle
 from edgener_runtime.errors import BundleError
 
 pytestmark = pytest.mark.compat
@@ -26,7 +28,7 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "a label twice": ((), {"labels": ["O", "B-A", "B-A"]}, '.labels[2]: found "B-A", expected another name than that'),
     "a blank label": ((), {"labels": ["O", " "]}, '.labels[1]: found " ", expected a name'),
     "no variants": ((), {"variants": []}, ".variants: found [], expected at least one"),
-    "a variant twice": (("variants", 0), {"name": "fp32"}, '.variants[1]: found "fp32", expected another name'),
+    "another variant's name": (("variants", 0), {"name": "fp32"}, '.name: found "fp32", expected "int8-dynamic"'),
     "no length": (("tokenizer",), {"max_length": 0}, ".tokenizer.max_length: found 0, expected 1 to"),
     "a huge length": (("tokenizer",), {"max_length": 10**40}, ".tokenizer.max_length: found 1000"),
     "a negative stride": (("tokenizer",), {"stride": -1}, ".tokenizer.stride: found -1, expected 0 to"),
@@ -37,7 +39,7 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "an input twice": (("tokenizer",), {"inputs": [*IDS, IDS[0]]}, ".tokenizer.inputs: found"),
     "no inputs": (("tokenizer",), {"inputs": []}, ".tokenizer.inputs: found []"),
     "case without its input": (("tokenizer",), {"inputs": IDS}, "expected token_type_ids, which have the case"),
-    "no providers": (("variants", 1, "needs"), {"providers": []}, ".variants[1].needs.providers: found []"),
+    "no providers": (("variants", 1, "needs"), {"providers": []}, "fp32.json.needs.providers: found []"),
     "not a version": (("variants", 1, "needs"), {"onnxruntime": "new"}, '.needs.onnxruntime: found "new", expected'),
     "a version with a command": (
         ("variants", 1, "needs"), {"onnxruntime": "1.23; rm -rf /"}, '.needs.onnxruntime: found "1.23; rm -rf /"',
@@ -46,7 +48,7 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "a variant named as the choice of one": (("variants", 0), {"name": "auto"}, '.name: found "auto", expected'),
     "a version of thousands of digits": (("variants", 1, "needs"), {"onnxruntime": "1." + "9" * 5000}, "a version"),
     "a runtime of thousands of digits": ((), {"minimum_runtime": "9" * 5000}, "needs edgener-runtime 999"),
-    "no opset": (("variants", 1), {"opset": 0}, ".variants[1].opset: found 0"),
+    "no opset": (("variants", 1), {"opset": 0}, "fp32.json.opset: found 0"),
     "half an interval": (("variants", 1, "parity"), {"churn_interval": [0.5]}, "expected a list of 2, found one of 1"),
     "a number beyond floats": (("variants", 1, "parity"), {"churn": 10**400}, ".parity.churn: expected a number"),
     "not a hash": (("variants", 1, "file"), {"sha256": "f" * 63}, "expected a SHA-256"),
@@ -57,7 +59,7 @@ WRONG: dict[str, tuple[tuple[str | int, ...], dict[str, Any], str]] = {
     "brackets too deep": ((), {"provenance": {"x": json.loads("[" * 200 + "]" * 200)}}, "more than 64 deep"),
     "an escape in the name": ((), {"name": f"{ESC}x"}, '.name: "\\u001b[31mx" has the character U+001B'),
     "an override in a label": ((), {"labels": ["O", "B-\u202eA"]}, '.labels[1]: "B-\\u202eA" has the character U+202E'),
-    "an isolate in a variant": (("variants", 0), {"name": "\u2066x"}, "has the character U+2066"),
+    "an isolate in a variant": (("variants", 0), {"precision": "\u2066x"}, "has the character U+2066"),
     "a line break in a label": ((), {"labels": ["O", "B-A\nx"]}, "has the character U+000A"),
     "a separator of lines": ((), {"outside": "O\u2028"}, "has the character U+2028"),
     "a C1 control": ((), {"architecture": "bert\x9b2J"}, "has the character U+009B"),
@@ -85,26 +87,30 @@ def test_a_field_that_no_bundle_can_have_is_refused(
 
 
 LITERALS = {
-    "a key twice": ('"name":', '"name": "other", "name":', 'the key "name" stands twice in an object'),
-    "a key twice inside": ('"stride":', '"stride": 3, "stride":', 'the key "stride" stands twice'),
-    "a key with an escape": ('"labels":', '"l\\u0061bels": ["O"], "labels":', 'the key "labels" stands twice'),
-    "not a number": ('"churn": 0.0,', '"churn": NaN,', "NaN is not a number of JSON"),
-    "infinite": ('"churn": 0.0,', '"churn": -Infinity,', "-Infinity is not a number of JSON"),
-    "a number too large": ('"churn": 0.0,', '"churn": 1e999,', "the number 1e999 is too large"),
-    "not finite where nothing reads it": ('"provenance": {', '"provenance": {"x": [NaN], ', "NaN is not a number"),
+    "a key twice": ('"name":', '"name":"other","name":', 'the key "name" stands twice in an object'),
+    "a key twice inside": ('"stride":', '"stride":3,"stride":', 'the key "stride" stands twice'),
+    "a key with an escape": ('"labels":', '"l\\u0061bels":["O"],"labels":', 'the key "labels" stands twice'),
+    "a key twice in a variant's": ('"opset":', '"opset":3,"opset":', 'the key "opset" stands twice'),
+    "not a number": ('"churn":0,', '"churn":NaN,', "NaN is not a number of JSON"),
+    "infinite": ('"churn":0,', '"churn":-Infinity,', "-Infinity is not a number of JSON"),
+    "a number too large": ('"churn":0,', '"churn":1e999,', "the number 1e999 is too large"),
+    "not finite where nothing reads it": ('"provenance":{', '"provenance":{"x":[NaN],', "NaN is not a number"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LITERALS)
 def test_json_with_two_meanings_or_none_is_refused(name: str, copy: Path) -> None:
     old, new, expected = LITERALS[name]
-    file = copy / "manifest.json"
-    text = file.read_text(encoding="utf-8")
+    root, variant = copy / "manifest.json", copy / "variants" / "fp32.json"
+    file = root if old in root.read_text(encoding="utf-8") else variant
+    text, before = file.read_text(encoding="utf-8"), file_entry(copy, variant)
     assert old in text
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    after = file_entry(copy, variant)
+    root.write_text(root.read_text(encoding="utf-8").replace(before.sha256, after.sha256), encoding="utf-8")
     with pytest.raises(BundleError) as raised:
         read_manifest(copy)
-    assert expected in raised.value.message and "manifest.json is damaged" in raised.value.message
+    assert expected in raised.value.message and f"{file} is damaged" in raised.value.message
 
 
 def test_a_file_with_two_entries_that_differ_is_refused(copy: Path) -> None:
@@ -151,12 +157,16 @@ def test_a_manifest_of_very_many_names_is_read_in_a_moment(edit: Callable[..., P
         read_manifest(file.parent)
 
 
-def test_the_same_graph_for_very_many_variants_is_verified_once(copy: Path, edit: Callable[..., Path]) -> None:
+def test_the_same_graph_for_very_many_variants_is_verified_once(tmp_path: Path) -> None:
+    """In schema 2, in which manifest.json has the variants inside."""
+    copy = Path(shutil.copytree(Path(__file__).parent / "bundles" / "schema-2", tmp_path / "copy"))
     record = json.loads((copy / "manifest.json").read_text())
     first, second = record["variants"]
     first |= {"proven": [], "parity": None, "speed": None}
-    files = [*record["files"], second["file"]]
-    verify_bundle(edit(variants=[first | {"name": f"v{number}"} for number in range(3000)], files=files))
+    record["files"].append(second["file"])
+    record["variants"] = [first | {"name": f"v{number}"} for number in range(3000)]
+    (copy / "manifest.json").write_text(json.dumps(record))
+    verify_bundle(copy)
 
 
 def test_folders_a_thousand_deep_are_no_internal_error(copy: Path, run: Callable[..., Any]) -> None:

@@ -19,7 +19,7 @@ from edgener_runtime.errors import BundleError
 from edgener_runtime.version import __version__, version_numbers
 
 HERE = Path(__file__).parent
-FIXTURES = {1: HERE / "bundles" / "schema-1", 2: HERE / "bundle"}
+FIXTURES = {1: HERE / "bundles" / "schema-1", 2: HERE / "bundles" / "schema-2", 3: HERE / "bundle"}
 
 pytestmark = pytest.mark.compat
 
@@ -30,8 +30,8 @@ def test_each_schema_has_a_bundle_in_the_tests() -> None:
         assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["schema_version"] == version
 
 
-@pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION])
-def test_a_bundle_of_this_schema_and_of_the_previous_one_runs(version: int, golden: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize("version", FIXTURES)
+def test_a_bundle_of_this_schema_and_of_those_before_runs(version: int, golden: list[dict[str, Any]]) -> None:
     folder = FIXTURES[version]
     assert verify_bundle(folder).schema_version == version
     with TokenClassifier.load(folder, "cpu", "fp32") as classifier:
@@ -46,14 +46,18 @@ def test_a_bundle_of_schema_1_has_the_defaults_of_what_was_added(manifest: Manif
     assert (old.critical, old.minimum_runtime) == ((), MINIMUM_RUNTIME)
     assert old.tokenizer.embeddings is None
     tokenizer = replace(old.tokenizer, embeddings=407)
-    assert replace(old, schema_version=2, architecture="bert", tokenizer=tokenizer) == manifest
+    new = replace(old, schema_version=2, architecture="bert", tokenizer=tokenizer)
+    assert new == read_manifest(FIXTURES[2])
+    files = tuple(replace(entry, optional=entry.path != "tokenizer.json") for entry in old.files)
+    assert replace(new, schema_version=3, files=files, references=manifest.references) == manifest
 
 
 @pytest.mark.parametrize("below", [(), ("tokenizer",), ("variants", 0), ("variants", 1, "parity"), ("files", 0)])
 def test_a_field_of_a_later_version_is_ignored(
     below: tuple[str | int, ...], edit: Callable[..., Path], manifest: Manifest
 ) -> None:
-    assert verify_bundle(edit(*below, adapter={"rank": 8}, colour=None)) == manifest
+    read = verify_bundle(edit(*below, adapter={"rank": 8}, colour=None))
+    assert replace(read, references=manifest.references) == manifest
 
 
 @pytest.mark.parametrize("known", ["scheme", "tokenizer.stride", "variants.needs.providers", "variants.parity.f1"])
@@ -98,7 +102,7 @@ def test_a_bundle_that_needs_this_runtime_or_an_earlier_one_is_read(
 
 def test_a_later_schema_is_refused_with_the_runtime_that_reads_it(edit: Callable[..., Path]) -> None:
     with pytest.raises(
-        BundleError, match=f"version {SCHEMA_VERSION + 1}; this edgener-runtime reads 1 and 2"
+        BundleError, match=f"version {SCHEMA_VERSION + 1}; this edgener-runtime reads 1 to 3"
     ) as raised:
         read_manifest(edit(schema_version=SCHEMA_VERSION + 1, minimum_runtime="7.1.0", variants="of another form"))
     assert raised.value.hint is not None and "Update edgener-runtime to 7.1.0 or later" in raised.value.hint

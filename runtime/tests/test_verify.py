@@ -61,7 +61,10 @@ def forget_tokenizer(bundle: Path) -> None:
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "a model is missing": (lambda b: (b / "variants" / "fp32.onnx").unlink(), "fp32.onnx is missing"),
     "the tokenizer is missing": (lambda b: (b / "tokenizer.json").unlink(), "tokenizer.json is missing"),
-    "a folder is missing": (lambda b: (b / "variants").rename(b.parent / "elsewhere"), "int8-dynamic.onnx is missing"),
+    "a folder is missing": (lambda b: (b / "variants").rename(b.parent / "elsewhere"), ".variants: found [], expected"),
+    "a variant without its manifest": (lambda b: (b / "variants" / "fp32.json").unlink(), "fp32.onnx is not listed"),
+    "one bit of a variant's manifest": (lambda b: flip_a_bit(b / "variants" / "fp32.json"), "fp32.json was changed"),
+    "a report of several": (lambda b: (b / "parity.json").unlink(), "parity.json is missing"),
     "one bit of a model": (lambda b: flip_a_bit(b / "variants" / "fp32.onnx"), "fp32.onnx was changed: SHA-256"),
     "one bit of a report": (lambda b: flip_a_bit(b / "parity.md"), "parity.md was changed"),
     "a model cut short": (lambda b: (b / "variants" / "fp32.onnx").write_bytes(b"\x08"), "has 1 bytes, expected"),

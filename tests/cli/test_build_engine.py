@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
 from click.testing import CliRunner, Result
 
+from edgener.bundle.build import write_manifest
 from edgener.cli.main import main
 from edgener_runtime.backends.tensorrt import backend
 from edgener_runtime.backends.tensorrt.paths import engines_folder
+from edgener_runtime.bundle.manifest import read_manifest
 from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.commissioning.cli.prepare import prepare
 from edgener_runtime.commissioning.engines import build
@@ -63,14 +66,12 @@ def test_the_lint_speaks_before_a_build(bundle: Path) -> None:
 
 def replace_graph(bundle: Path, graph: onnx.ModelProto) -> None:
     """Put another FP32 graph into a bundle, and its hash into the manifest."""
-    import json
-
-    file, manifest = bundle / "variants" / "fp32.onnx", bundle / "manifest.json"
+    file, manifest = bundle / "variants" / "fp32.onnx", read_manifest(bundle)
     onnx.save(graph, file)
-    record, entry = json.loads(manifest.read_text()), file_entry(bundle, file)
-    variant = next(variant for variant in record["variants"] if variant["name"] == "fp32")
-    variant["file"] |= {"sha256": entry.sha256, "size": entry.size}
-    manifest.write_text(json.dumps(record))
+    entries = [
+        replace(entry, file=file_entry(bundle, file)) if entry.name == "fp32" else entry for entry in manifest.variants
+    ]
+    write_manifest(replace(manifest, variants=tuple(entries)), bundle)
 
 
 def test_a_good_graph_gets_as_far_as_the_build(bundle: Path) -> None:

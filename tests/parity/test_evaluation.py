@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from edgener.bundle.build import write_manifest
 from edgener.parity import evaluation as trials
 from edgener.parity.evaluation import time_variants, timed_as
 from edgener.progress import untracked
 from edgener_exporters.variants import SESSION_OPTIONS
-from edgener_runtime.bundle.manifest import MANIFEST, Manifest, Speed, Spread, read_manifest
+from edgener_runtime.bundle.manifest import Manifest, Speed, Spread, read_manifest
 from edgener_runtime.errors import UserInputError
 
 PLAIN, WITHOUT = SESSION_OPTIONS
@@ -79,7 +81,13 @@ def test_the_fastest_comes_first_and_what_does_not_run_here_last(
     assert found.variants[-1].speed is None
 
 
-def test_times_of_an_earlier_bundle_are_taken_with_options_and_order(manifest: Manifest, tmp_path: Path) -> None:
+def whole(bundle: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(bundle, folder, dirs_exist_ok=True))
+
+
+def test_times_of_an_earlier_bundle_are_taken_with_options_and_order(
+    manifest: Manifest, exported: Path, tmp_path: Path
+) -> None:
     entries = {entry.name: entry for entry in manifest.variants}
     earlier = replace(
         manifest,
@@ -88,11 +96,11 @@ def test_times_of_an_earlier_bundle_are_taken_with_options_and_order(manifest: M
             replace(entries["int8-dynamic"], disabled_optimizers=WITHOUT, speed=around(4.0)),
         ),
     )
-    (tmp_path / MANIFEST).write_text(earlier.to_json())
+    write_manifest(earlier, whole(exported, tmp_path))
     assert timed_as(tmp_path, manifest).variants == earlier.variants
 
 
-def test_times_of_a_bundle_without_a_variant_are_refused(manifest: Manifest, tmp_path: Path) -> None:
-    (tmp_path / MANIFEST).write_text(replace(manifest, variants=manifest.variants[:1]).to_json())
+def test_times_of_a_bundle_without_a_variant_are_refused(manifest: Manifest, exported: Path, tmp_path: Path) -> None:
+    write_manifest(replace(manifest, variants=manifest.variants[:1]), whole(exported, tmp_path))
     with pytest.raises(UserInputError, match="has no variant"):
         timed_as(tmp_path, manifest)

@@ -26,6 +26,7 @@ class TagSpec:
     thresholds: dict[str, float] = field(default_factory=dict)
     offsets: str = "characters"
     max_characters: int = MAX_CHARACTERS
+    require_signature: str | None = None
 
     @property
     def decoding(self) -> Decoding:

@@ -37,7 +37,9 @@ def load_classifier(spec: TagSpec) -> TokenClassifier:
     """The classifier of a job."""
     from edgener_runtime.pipeline import TokenClassifier
 
-    return TokenClassifier.load(spec.bundle, spec.device, spec.variant, spec.threads, spec.reproducible)
+    return TokenClassifier.load(
+        spec.bundle, spec.device, spec.variant, spec.threads, spec.reproducible, spec.require_signature
+    )
 
 
 def main(load: Callable[[TagSpec], TokenClassifier] = load_classifier) -> int:

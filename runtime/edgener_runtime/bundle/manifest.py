@@ -1,31 +1,41 @@
-"""The bundle's manifest: its files, what each variant requires and where it was proven, and the provenance."""
+"""The bundle's manifest: its files, what each variant requires and where it was proven, and the provenance.
+
+A bundle stores it in parts, each in canonical JSON (RFC 8785): `manifest.json`, the root, lists the common files and the
+manifest of each variant, `variants/NAME.json`, by its SHA-256. A variant whose manifest is not there is absent, which is
+valid. `measured.json` has what another export of the same model would measure otherwise: the speeds.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgener_runtime.base.files import read_regular
-from edgener_runtime.base.printable import escaped
-from edgener_runtime.base.serde import SchemaError, from_data, has_field, parse_strictly, to_json
+from edgener_runtime.base.serde import has_field, to_json
 from edgener_runtime.decoding.schemes import SCHEMES, LabelSet
 from edgener_runtime.errors import BundleError, UserInputError
 
-from .rules import require_consistent, require_shallow, require_showable
-from .schema import MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable, update_hint
+from .rules import require_consistent, require_reference, require_same, require_showable
+from .schema import LAST_WHOLE, MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable, update_hint
+from .stored import StoredJson, read_stored
 
 MANIFEST = "manifest.json"
-MOST_BYTES = 1 << 24  # of a manifest; those of exports have some thousands
+MEASURED = "measured.json"
+_WITHOUT_PARTS: dict[str, Any] = {"references": [], "measured_files": []}  # what other files have, not the root
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One file of the bundle: path relative to its folder with `/`, SHA-256 in hex, size in bytes."""
+    """One file of the bundle: path relative to its folder with `/`, SHA-256 in hex, size in bytes.
+
+    Of the files that are `optional`, reports that no device reads, a bundle has all or none.
+    """
 
     path: str
     sha256: str
     size: int
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class VariantEntry:
-    """A variant of the model, with the session options that it was measured with."""
+    """A variant of the model, with the session options that it was measured with; `files` are more of its own."""
 
     name: str
     precision: str
@@ -124,11 +134,49 @@ class VariantEntry:
     parity: ParityFigures | None = None
     disabled_optimizers: tuple[str, ...] = ()
     speed: Speed | None = None
+    files: tuple[FileEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class VariantReference:
+    """A variant in the root: its name, and the file of its manifest, which a slim bundle may lack."""
+
+    name: str
+    manifest: FileEntry
+
+
+@dataclass(frozen=True)
+class _References:
+    variants: tuple[VariantReference, ...]
+
+
+@dataclass(frozen=True)
+class MeasuredVariant:
+    """The session options that were fastest for a variant where it was exported, and its speed with them."""
+
+    name: str
+    disabled_optimizers: tuple[str, ...]
+    speed: Speed | None = None
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What an export measured on its machine, the fastest variant first, and the `files` that show these figures.
+
+    `manifest` is the SHA-256 of the root that they belong to.
+    """
+
+    manifest: str
+    variants: tuple[MeasuredVariant, ...]
+    files: tuple[FileEntry, ...] = ()
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a device must know to run and verify a bundle; `files` lists all but the manifest and the models.
+    """What a device must know to run and verify a bundle; `files` lists the common ones, without the manifests.
+
+    `variants` are those that are here, fastest first. `references` are all that the root lists, `measured` is the name
+    of the file of speeds, and `measured_files` those that it lists; schemas 1 and 2 have none of them.
 
     `scheme` is how `labels` mark entities (see decoding.schemes), and `outside` the label of what is none;
     `ignored_labels`, such as [CLS], are outside too. `architecture` is the encoder's `model_type`, and `untested` says
@@ -151,6 +199,17 @@ class Manifest:
     ignored_labels: tuple[str, ...] = ()
     architecture: str | None = None
     untested: bool = False
+    references: tuple[VariantReference, ...] = ()
+    measured: str | None = None
+    measured_files: tuple[FileEntry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[FileEntry, ...]:
+        """Every file with a hash that a bundle of these variants has, in the order in which they are needed."""
+        present = {entry.name for entry in self.variants}
+        manifests = (each.manifest for each in self.references if each.name in present)
+        own = (file for entry in self.variants for file in (entry.file, *entry.files))
+        return tuple(dict.fromkeys((*manifests, *self.files, *own, *self.measured_files)))
 
     @property
     def label_set(self) -> LabelSet:
@@ -171,39 +230,75 @@ class Manifest:
             if entry.name == name:
                 return entry
         names = ", ".join(entry.name for entry in self.variants)
-        raise UserInputError(f"bundle {self.name} has no variant {name!r}", f"It has: {names}.")
+        absent = " any more: it was slimmed" if name in (each.name for each in self.references) else ""
+        raise UserInputError(f"bundle {self.name} has no variant {name!r}{absent}", f"It has: {names}.")
 
     def to_json(self) -> str:
-        """The text of the manifest's file."""
+        """The manifest as one text; until schema 2 that of its file."""
         return to_json(self)
 
 
-def read_manifest(bundle: Path) -> Manifest:
+def read_manifest(bundle: Path, signed: Mapping[str, str] | None = None) -> Manifest:
     """The manifest of a bundle folder, its fields checked but not its files (see `verify`).
 
+    `signed` has the SHA-256 of the files whose signatures were checked; only these are read then.
     Raises BundleError where it is missing, damaged, of a schema that this version does not read, or needs a later one.
     """
-    path = bundle / MANIFEST
-    try:
-        fields = dict(parse_strictly(read_regular(path, MOST_BYTES)).items())
-    except (FileNotFoundError, NotADirectoryError):
-        raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
-    except (ValueError, AttributeError) as error:
-        raise BundleError(f"{path} is damaged: {error}", "Copy the bundle again.") from None
-    require_shallow(path, fields)
-    require_readable(path, fields)
-    try:
-        manifest = from_data(Manifest, fields, str(path), ignore_unknown=True)
-    except SchemaError as error:
-        raise BundleError(escaped(error.message), "Copy the bundle again, or export it again.") from None
-    require_known(path, [name for name in manifest.critical if not has_field(Manifest, name)])
+    root = read_stored(bundle / MANIFEST, _expected(signed, MANIFEST))
+    if root is None:
+        raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export")
+    require_readable(root.path, root.fields)
+    whole = root.fields["schema_version"] <= LAST_WHOLE
+    manifest = root.decoded(Manifest, _WITHOUT_PARTS | ({"measured": None} if whole else {"variants": []}))
+    require_known(root.path, [name for name in manifest.critical if not has_field(Manifest, name)])
     if manifest.scheme not in SCHEMES:
         raise BundleError(
-            f"{path} has the label scheme {manifest.scheme!r}; this edgener-runtime knows {', '.join(SCHEMES)}",
+            f"{root.path} has the label scheme {manifest.scheme!r}; this edgener-runtime knows {', '.join(SCHEMES)}",
             update_hint(None),
         )
-    require_showable(path, manifest)
-    require_consistent(path, manifest)
+    if not whole:
+        manifest = _with_variants(bundle, manifest, root)
+        manifest = _with_measurements(bundle, manifest, root.sha256, _expected(signed, MEASURED))
+    require_showable(root.path, manifest)
+    require_consistent(root.path, manifest)
     return manifest
+
+
+def _with_variants(bundle: Path, manifest: Manifest, root: StoredJson) -> Manifest:
+    """The manifest with the variants that are here, from their own manifests, which the root lists."""
+    references = root.decoded(_References).variants
+    variants = []
+    for index, reference in enumerate(references):
+        require_reference(root.path, f".variants[{index}]", reference)
+        stored = read_stored(bundle / reference.manifest.path, reference.manifest.sha256)
+        if stored is not None:
+            entry = stored.decoded(VariantEntry)
+            require_same(stored.path, "name", entry.name, reference.name)
+            variants.append(entry)
+    return replace(manifest, references=references, variants=tuple(variants))
+
+
+def _expected(signed: Mapping[str, str] | None, name: str) -> str | None:
+    return None if signed is None else signed.get(name, "of no signature")
+
+
+def _with_measurements(bundle: Path, manifest: Manifest, root_sha256: str, expected: str | None) -> Manifest:
+    """The manifest with the options and speeds that were measured, the fastest variant first."""
+    if manifest.measured is None:
+        return manifest
+    require_same(bundle / MANIFEST, "measured", manifest.measured, MEASURED)
+    stored = read_stored(bundle / MEASURED, expected)
+    if stored is None:
+        raise BundleError(f"{bundle / MEASURED} is missing", "Copy the bundle again.")
+    measured = stored.decoded(Measurements)
+    if measured.manifest != root_sha256:
+        raise BundleError(f"{stored.path} belongs to another {MANIFEST}", "Copy the bundle again.")
+    found = {each.name: each for each in measured.variants}
+    order = {name: place for place, name in enumerate(found)}
+    entries = [
+        replace(entry, disabled_optimizers=found[entry.name].disabled_optimizers, speed=found[entry.name].speed)
+        if entry.name in found
+        else entry
+        for entry in sorted(manifest.variants, key=lambda entry: order.get(entry.name, len(order)))
+    ]
+    return replace(manifest, variants=tuple(entries), measured_files=measured.files)

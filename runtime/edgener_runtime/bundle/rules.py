@@ -19,6 +19,7 @@ from .graph import IDS, MASK, TYPES
 Manifest: TypeAlias = Any
 TokenizerSettings: TypeAlias = Any
 VariantEntry: TypeAlias = Any
+VariantReference: TypeAlias = Any
 FileEntry: TypeAlias = Any
 
 INPUTS = (IDS, MASK, TYPES)
@@ -75,27 +76,49 @@ def _quoted(value: Any) -> str:
     return escaped(json.dumps(value, ensure_ascii=False))[:80]
 
 
+Fault = tuple[str, Any, str]
+
+
 def require_consistent(path: Path, manifest: Manifest) -> None:
     """Raise BundleError at the first field of a manifest that no bundle can have, with what was found and expected."""
-    for where, found, expected in _faults(manifest):
-        raise BundleError(f"{path}.{where}: found {_quoted(found)}, expected {expected}", _HINT)
+    _refuse(path, "", _faults(manifest))
+    own = {each.name: path.parent / each.manifest.path for each in manifest.references}
+    for index, entry in enumerate(manifest.variants):
+        where = "" if entry.name in own else f".variants[{index}]"
+        _refuse(own.get(entry.name, path), where, _variant_faults(entry))
 
 
-Fault = tuple[str, Any, str]
+def require_reference(path: Path, where: str, reference: VariantReference) -> None:
+    """Raise BundleError where a variant's manifest is not the file that its name says."""
+    _refuse(path, where, _name_faults(reference.name))
+    require_same(path, f"{where}.manifest.path", reference.manifest.path, f"variants/{reference.name}.json")
+
+
+def require_same(path: Path, where: str, found: Any, expected: str) -> None:
+    """Raise BundleError where a field is not the one value that it can have."""
+    if found != expected:
+        _refuse(path, "", [(where.lstrip("."), found, _quoted(expected))])
+
+
+def _refuse(path: Path, where: str, faults: Iterable[Fault]) -> None:
+    for field, found, expected in faults:
+        raise BundleError(f"{path}{where}.{field}: found {_quoted(found)}, expected {expected}", _HINT)
 
 
 def _faults(manifest: Manifest) -> Iterator[Fault]:
     yield from _names("labels", manifest.labels)
     yield from _names("variants", [entry.name for entry in manifest.variants])
     yield from _tokenizer_faults(manifest.tokenizer)
-    for index, entry in enumerate(manifest.variants):
-        yield from _variant_faults(f"variants[{index}]", entry)
+    if manifest.references:
+        yield from _names("variants", [each.name for each in manifest.references])
     if manifest.tokenizer.file not in [file.path for file in manifest.files]:
         yield "tokenizer.file", manifest.tokenizer.file, "the path of one of the files"
     graphs = [entry.file for entry in manifest.variants]
-    yield from _file_faults([*manifest.files, *graphs])
+    yield from _file_faults([*manifest.files, *manifest.entries, *(each.manifest for each in manifest.references)])
     yield from _size_faults(graphs, _MOST_GRAPH)
-    whole = [file for file in manifest.files if file.path.endswith(".json") or file.path == manifest.tokenizer.file]
+    whole = [
+        file for file in manifest.entries if file.path.endswith(".json") or file.path == manifest.tokenizer.file
+    ]
     yield from _size_faults(whole, _MOST_JSON)
 
 
@@ -141,14 +164,18 @@ def _tokenizer_faults(settings: TokenizerSettings) -> Iterator[Fault]:
         yield "tokenizer.inputs", list(settings.inputs), f"{INPUTS[2]}, which have the case channel"
 
 
-def _variant_faults(where: str, entry: VariantEntry) -> Iterator[Fault]:
-    yield from _names(f"{where}.needs.providers", entry.requirements.providers)
-    if not _VARIANT.fullmatch(entry.name) or entry.name == "auto":
-        yield f"{where}.name", entry.name, "a name of letters, digits, dots and dashes, and not auto"
+def _name_faults(name: str) -> Iterator[Fault]:
+    if not _VARIANT.fullmatch(name) or name == "auto":
+        yield "name", name, "a name of letters, digits, dots and dashes, and not auto"
+
+
+def _variant_faults(entry: VariantEntry) -> Iterator[Fault]:
+    yield from _names("needs.providers", entry.requirements.providers)
+    yield from _name_faults(entry.name)
     version = entry.requirements.onnxruntime
     if not _VERSION.fullmatch(version) or not version_numbers(version):
-        yield f"{where}.needs.onnxruntime", version, "a version such as 1.23"
+        yield "needs.onnxruntime", version, "a version such as 1.23"
     if not 0 <= entry.requirements.operators <= _MOST_NUMBER:
-        yield f"{where}.needs.operators", entry.requirements.operators, "a version, or 0 for none"
+        yield "needs.operators", entry.requirements.operators, "a version, or 0 for none"
     if not 1 <= entry.opset <= _MOST_NUMBER:
-        yield f"{where}.opset", entry.opset, "an opset"
+        yield "opset", entry.opset, "an opset"

@@ -1,4 +1,4 @@
-"""Which bundles a runtime reads: its own schema and the previous one, unless the bundle asks for a later runtime.
+"""Which bundles a runtime reads: its own schema and those before, unless the bundle asks for a later runtime.
 
 A schema only grows: fields are added with a default, never renamed, removed or given another meaning.
 """
@@ -13,9 +13,10 @@ from edgener_runtime.base.printable import escaped
 from edgener_runtime.errors import BundleError
 from edgener_runtime.version import __version__, version_numbers
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+LAST_WHOLE = 2  # until then manifest.json had the variants inside
 MINIMUM_RUNTIME = "0.1.0"  # the oldest edgener-runtime that reads SCHEMA_VERSION
-_READABLE = (SCHEMA_VERSION - 1, SCHEMA_VERSION)
+_READABLE = range(1, SCHEMA_VERSION + 1)
 
 
 def require_readable(path: Path, fields: Mapping[str, Any]) -> None:
@@ -24,7 +25,7 @@ def require_readable(path: Path, fields: Mapping[str, Any]) -> None:
     if version not in _READABLE:
         newer = type(version) is int and version > SCHEMA_VERSION
         raise BundleError(
-            f"{path} has schema version {version!r}; this edgener-runtime reads {' and '.join(map(str, _READABLE))}",
+            f"{path} has schema version {version!r}; this edgener-runtime reads 1 to {SCHEMA_VERSION}",
             update_hint(minimum) if newer else "Export the bundle again.",
         )
     if isinstance(minimum, str) and not () < version_numbers(minimum) <= version_numbers(__version__):

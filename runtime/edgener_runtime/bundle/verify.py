@@ -1,10 +1,13 @@
-"""Verification of a bundle: every file is listed, and has the size and the SHA-256 of the manifest."""
+"""Verification of a bundle: every file is listed, and has the size and the SHA-256 of the manifest.
+
+Of what is listed, a variant may be absent as a whole, and so may the reports.
+"""
 
 from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
@@ -15,6 +18,8 @@ from edgener_runtime.errors import BundleError
 
 from .contents import require_graph, require_json
 from .manifest import MANIFEST, FileEntry, Manifest, read_manifest
+from .signatures import check_signatures, required_policy
+from .signatures.format import is_signature
 from .tokenizer_file import require_tokenizer
 from .wire import Data
 
@@ -26,12 +31,13 @@ def file_entry(folder: Path, path: Path) -> FileEntry:
     return FileEntry(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size)
 
 
-def verify_bundle(bundle: Path) -> Manifest:
+def verify_bundle(bundle: Path, require_signature: Path | None = None) -> Manifest:
     """The manifest of a bundle, every file of which is there, unchanged and as the manifest says, with no other files.
 
-    Raises BundleError naming the first file that is missing, changed, not listed, or does not fit the manifest.
+    `require_signature` are public keys or a policy, see `Verification`. Raises BundleError naming the first file that
+    is missing, changed, not listed, or does not fit the manifest.
     """
-    with Verification(bundle) as verification:
+    with Verification(bundle, require_signature=require_signature) as verification:
         verification.wait()
     return verification.manifest
 
@@ -53,20 +59,21 @@ class Verification:
 
     All files are compared with the manifest; where a `variant` will be loaded ("auto" is most often the first), the
     graphs of others are only hashed.
-    Raises BundleError at once where a file is missing, of another size, or not listed.
+    The bundle must be signed as the device's policy says, and as `require_signature` says: a file of public keys of
+    which one is enough, or a policy. Raises BundleError at once where it is not, or where a file is missing, of another
+    size, or not listed; UserInputError for keys that cannot be read, and DeviceError where nothing can verify them.
     """
 
-    def __init__(self, bundle: Path, variant: str | None = None) -> None:
+    def __init__(self, bundle: Path, variant: str | None = None, require_signature: Path | None = None) -> None:
         self._bundle = bundle
-        self.manifest = _listed(bundle)
+        policy = required_policy(require_signature)
+        self.manifest, self.entries = _listed(bundle, check_signatures(bundle, policy) if policy else None)
         self._variant = self.manifest.variants[0].name if variant == "auto" else variant
         self._graphs = {entry.file: entry for entry in reversed(self.manifest.variants)}
         self._loaded = {entry.file for entry in self.manifest.variants if entry.name == self._variant}
         self._loaded.add(self.manifest.tokenizer_entry)
         self._pool = ThreadPoolExecutor(_AT_ONCE, "edgener-verify")
-        self._pending = {
-            entry.path: self._pool.submit(self._verify, entry) for entry in dict.fromkeys(_entries(self.manifest))
-        }
+        self._pending = {entry.path: self._pool.submit(self._verify, entry) for entry in self.entries}
 
     def __enter__(self) -> Verification:
         return self
@@ -115,23 +122,27 @@ class Verification:
             require_json(path, data[:])
 
 
-def _entries(manifest: Manifest) -> list[FileEntry]:
-    """Every file but the manifest, in the order in which they are needed."""
-    return [*manifest.files, *(variant.file for variant in manifest.variants)]
+def entries_here(bundle: Path, manifest: Manifest) -> tuple[FileEntry, ...]:
+    """The entries of the files that a bundle must have: those of the reports where any of them is there."""
+    for entry in manifest.entries:
+        _require_inside(bundle, entry)
+    reports = any(os.path.lexists(bundle / entry.path) for entry in manifest.entries if entry.optional)
+    return tuple(entry for entry in manifest.entries if reports or not entry.optional)
 
 
-def _listed(bundle: Path) -> Manifest:
-    """The manifest of a bundle that has exactly the listed files, with the listed sizes."""
-    manifest = read_manifest(bundle)
-    entries = _entries(manifest)
+def _listed(bundle: Path, signed: Mapping[str, str] | None) -> tuple[Manifest, tuple[FileEntry, ...]]:
+    """The manifest of a bundle that has exactly the listed files, with the listed sizes, and their entries."""
+    manifest = read_manifest(bundle, signed)
+    entries = entries_here(bundle, manifest)
     for entry in entries:
         _find(bundle, entry)
-    listed = {MANIFEST, *(entry.path for entry in entries)}
+    listed = {MANIFEST, manifest.measured, *(entry.path for entry in entries)}
     for path in _files_below(bundle):
-        if path.relative_to(bundle).as_posix() not in listed:
+        name = path.relative_to(bundle).as_posix()
+        if name not in listed and not is_signature(name):
             raise BundleError(f"{path} is not listed in {MANIFEST}", "Remove it, or copy the bundle again.")
     _ = manifest.tokenizer_entry  # raises here where there is none
-    return manifest
+    return manifest, entries
 
 
 def _files_below(bundle: Path) -> Iterator[Path]:
@@ -155,10 +166,13 @@ def _files_below(bundle: Path) -> Iterator[Path]:
                     yield path
 
 
-def _find(bundle: Path, entry: FileEntry) -> None:
+def _require_inside(bundle: Path, entry: FileEntry) -> None:
     relative = PurePosixPath(entry.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in entry.path:
         raise BundleError(f"{bundle / MANIFEST} names a file outside the bundle: {entry.path}", "Export it again.")
+
+
+def _find(bundle: Path, entry: FileEntry) -> None:
     path = bundle / entry.path
     with _reading(path):
         if not path.is_file():

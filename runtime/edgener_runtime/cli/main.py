@@ -20,6 +20,7 @@ COMMANDS = {
     "pull": "edgener_runtime.updates.cli.pull",
     "selftest": "edgener_runtime.commissioning.cli.selftest",
     "serve": "edgener_runtime.services.cli.serve",
+    "slim": "edgener_runtime.cli.slim",
     "tag": "edgener_runtime.bulk.cli.tag",
     "tune": "edgener_runtime.commissioning.cli.tune",
     "verify": "edgener_runtime.cli.verify",

@@ -51,11 +51,16 @@ _DECODING = (
         help="Unit of the entities' start and end.",
     ),
 )  # fmt: skip
+require_signature_option = click.option(
+    "--require-signature", metavar="KEYS", type=click.Path(path_type=Path),
+    help="Refuse a bundle that is not signed by one of these public keys (PEM), or as a policy (JSON) says.",
+)  # fmt: skip
 _LOADING = (
     click.option("--variant", default="auto", show_default=True, help="Variant of the bundle."),
     click.option(
         "--reproducible", is_flag=True, help="Give answers that do not depend on the other texts of their batch."
     ),
+    require_signature_option,
     click.option(
         "--device", type=click.Choice(list(DEVICES)), default=AUTO, show_default=True,
         help=f"Device to run on; no other is used. {_NOT_RUN}: {NOT_RUN}.",
@@ -77,12 +82,15 @@ class LoadOptions:
     variant: str
     threads: int | None
     reproducible: bool
+    require_signature: Path | None = None
 
     def __call__(self, bundle: Path) -> TokenClassifier:
         """The classifier of the bundle in a folder."""
         from edgener_runtime.pipeline import TokenClassifier
 
-        return TokenClassifier.load(bundle, self.device, self.variant, self.threads, self.reproducible)
+        return TokenClassifier.load(
+            bundle, self.device, self.variant, self.threads, self.reproducible, self.require_signature
+        )
 
 
 class RenamedOption(click.Option):
@@ -137,8 +145,11 @@ def worker_loading_options(command: Command) -> Command:
 
 def _with_loading(command: Command, threads_option: Callable[[Command], Command]) -> Command:
     @functools.wraps(command)
-    def with_loading(*, variant: str, reproducible: bool, device: str, threads: int | None, **parameters: Any) -> Any:
-        return command(load=LoadOptions(device, variant, threads, reproducible), **parameters)
+    def with_loading(
+        *, variant: str, reproducible: bool, require_signature: Path | None, device: str, threads: int | None,
+        **parameters: Any,
+    ) -> Any:  # fmt: skip
+        return command(load=LoadOptions(device, variant, threads, reproducible, require_signature), **parameters)
 
     return with_options(with_loading, (*_LOADING, threads_option))
 

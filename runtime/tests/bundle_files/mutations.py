@@ -62,7 +62,7 @@ class Mutator:
 
     def change(self, bundle: Path) -> tuple[str, str]:
         """Change a bundle in one way; the kind of the change, and the variant to load."""
-        graphs = sorted(path.stem for path in (bundle / "variants").iterdir())
+        graphs = sorted(path.stem for path in (bundle / "variants").glob("*.onnx"))
         variant = self.random.choice(graphs)
         kinds: dict[str, Callable[[Path, str], object]] = {
             "manifest": self._manifest, "tokenizer": self._tokenizer, "graph": self._graph, "bytes": self._bytes,
@@ -73,8 +73,10 @@ class Mutator:
         return kind, variant
 
     def _manifest(self, bundle: Path, variant: str) -> None:
-        path = bundle / "manifest.json"
+        path = self.random.choice([bundle / "manifest.json", bundle / "variants" / f"{variant}.json"])
         path.write_bytes(self.json(path.read_bytes()))
+        if path.name != "manifest.json":
+            relist(bundle)
 
     def _tokenizer(self, bundle: Path, variant: str) -> None:
         path = bundle / "tokenizer.json"
@@ -90,7 +92,7 @@ class Mutator:
         relist(bundle)
 
     def _bytes(self, bundle: Path, variant: str) -> None:
-        names = ["manifest.json", "tokenizer.json", f"variants/{variant}.onnx"]
+        names = ["manifest.json", "tokenizer.json", f"variants/{variant}.json", f"variants/{variant}.onnx"]
         path = bundle / self.random.choice([*names, "parity.json", "parity.md", "reproduce.sh"])
         path.write_bytes(self.bytes(path.read_bytes()))
         if path.name != "manifest.json" and self.random.random() < 0.9:
@@ -231,16 +233,25 @@ def _places(content: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def relist(bundle: Path) -> None:
-    """Give each listed file that is there its size and hash in the manifest; a damaged manifest stays as it is."""
-    path = bundle / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        entries = [*manifest["files"], *(variant["file"] for variant in manifest["variants"])]
-    except (ValueError, KeyError, TypeError, RecursionError, OSError):
-        return
-    for entry in entries:
-        file = bundle / entry["path"]
-        if file.is_file():
-            data = file.read_bytes()
-            entry.update(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    """Give each listed file that is there its size and hash in the manifests; a damaged one stays as it is."""
+    for path in (*sorted((bundle / "variants").glob("*.json")), bundle / "manifest.json"):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            variants = manifest.get("variants", [manifest])
+            listed = [*manifest["files"], *(variant.get("manifest") or variant["file"] for variant in variants)]
+            changed = [entry for entry in listed if _listed_again(bundle, entry)]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
+            continue
+        if changed:
+            path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def _listed_again(bundle: Path, entry: dict[str, Any]) -> bool:
+    """Whether an entry was not that of its file; now it is."""
+    if not (bundle / entry["path"]).is_file():
+        return False
+    data = (bundle / entry["path"]).read_bytes()
+    right = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    wrong = {key: entry.get(key) for key in right} != right
+    entry.update(right)
+    return wrong

@@ -19,6 +19,7 @@ from edgener_runtime.bundle.graph import read_interface
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError
 
+from .mutations import relist
 from .wire_edit import BYTES, Field, changed, decode, encode, message, text, varint
 
 pytestmark = pytest.mark.compat
@@ -31,11 +32,7 @@ Change = Callable[[bytes], bytes]
 def write(bundle: Path, name: str, data: bytes) -> None:
     """A file of the bundle, with its size and hash in the manifest."""
     (bundle / name).write_bytes(data)
-    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    for entry in [*manifest["files"], *(variant["file"] for variant in manifest["variants"])]:
-        if entry["path"] == name:
-            entry.update(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-    (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    relist(bundle)
 
 
 def named(path: list[int], name: str) -> Change:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import sys
@@ -17,6 +16,7 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.backends import choose
 from edgener_runtime.errors import BundleError, ProviderError
 
+from .mutations import relist
 from .wire_edit import Field, encode, message, text, varint
 
 pytestmark = pytest.mark.compat
@@ -31,15 +31,18 @@ def value(number: int, name: str, kind: int, *sizes: int) -> Field:
 @pytest.fixture
 def native(edit: Callable[..., Path]) -> Path:
     """A bundle whose first variant needs operators of version 1; its graph has inputs and an output, and no node."""
-    bundle = edit("variants", 0, name="int8-native")
-    record = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    entry = record["variants"][0]
-    entry["needs"]["operators"] = 1
+    bundle = edit("variants", 0, "needs", operators=1)
+    root = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    record = json.loads((bundle / "variants" / "int8-dynamic.json").read_text(encoding="utf-8"))
     inputs = [value(11, name, 7, 0) for name in ("input_ids", "position_ids", "token_type_ids", "offsets")]
-    graph = encode([message(7, *inputs, value(12, "logits", 1, 0, len(record["labels"])))])
-    (bundle / entry["file"]["path"]).write_bytes(graph)
-    entry["file"].update(sha256=hashlib.sha256(graph).hexdigest(), size=len(graph))
-    (bundle / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
+    graph = encode([message(7, *inputs, value(12, "logits", 1, 0, len(root["labels"])))])
+    (bundle / record["file"]["path"]).write_bytes(graph)
+    (bundle / "variants" / "int8-native.json").write_text(json.dumps(record | {"name": "int8-native"}))
+    (bundle / "variants" / "int8-dynamic.json").unlink()
+    root["variants"][0]["name"] = "int8-native"
+    root["variants"][0]["manifest"]["path"] = "variants/int8-native.json"
+    (bundle / "manifest.json").write_text(json.dumps(root), encoding="utf-8")
+    relist(bundle)
     return bundle
 
 
@@ -74,11 +77,8 @@ def test_asked_for_by_name_it_is_an_error_with_the_install_line(
 
 
 def test_a_bundle_with_nothing_else_says_what_to_install(native: Path, without: None) -> None:
-    record = json.loads((native / "manifest.json").read_text(encoding="utf-8"))
-    for variant in record["variants"][1:]:
-        (native / variant["file"]["path"]).unlink()
-    del record["variants"][1:]
-    (native / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
+    for file in (native / "variants").glob("fp32.*"):
+        file.unlink()
     for device in ("auto", "cpu"):
         with pytest.raises(ProviderError, match="its operators are not installed") as caught:
             TokenClassifier.load(native, device)

@@ -95,6 +95,7 @@ def tag(
     spec = TagSpec(
         str(bundle.resolve()), text_column, shape, load.device, load.variant, load.threads, load.reproducible,
         decoding.aggregation, decoding.strict, dict(decoding.thresholds), decoding.offsets, max_characters,
+        str(load.require_signature.resolve()) if load.require_signature else None,
     )  # fmt: skip
     mode = RESUME if resume else OVERWRITE if overwrite else NEW
     summary = _run(BulkJob(spec, source, OutputPaths(out), form, workers or _default_workers(load), mode))

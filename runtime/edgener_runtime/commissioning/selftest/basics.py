@@ -20,10 +20,10 @@ def probe_machine(context: SelftestContext) -> Outcome:
 
 def verify(context: SelftestContext) -> Outcome:
     """Check every file's SHA-256. Raises BundleError."""
-    from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.bundle.verify import entries_here, verify_bundle
 
     context.manifest = verify_bundle(context.request.bundle)
-    count = len(context.manifest.files) + len(context.manifest.variants)
+    count = len(entries_here(context.request.bundle, context.manifest))
     return Outcome(f"{count} files, all as in the manifest")
 
 
