@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,8 +39,3 @@ def _slim_files(bundle: Path, variant: str, slim: Slim, keep: Keep) -> list[Publ
             keep(path, file)
             found.append(file)
     return found
-
-
-def whole(bundle: Path, variant: str, out: Path) -> None:
-    """Leave a bundle as it is: those whose one manifest lists all variants have no smaller form."""
-    shutil.copytree(bundle, out)

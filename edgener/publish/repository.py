@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgener_runtime.base.files import write_atomic
 from edgener_runtime.errors import BundleError, UserInputError
 
-from .keys import ROLES, Keyring
+from .keys import ROLES, Keyring, RoleSigner
 
 if TYPE_CHECKING:
     from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
@@ -40,7 +40,7 @@ class SignedMetadata:
         self._folder = folder
         self._keys = keys
         self._root_is_new = False
-        self._old_signers: list[Any] = []
+        self._old_signers: list[RoleSigner] = []
         self.root: Metadata[Root]
         self.targets: Metadata[Targets]
         self.snapshot: Metadata[Snapshot]
@@ -169,7 +169,7 @@ class SignedMetadata:
             root.version += 1
         root.expires = _until("root")
         self.root.signatures.clear()
-        for signer in {each.public_key.keyid: each for each in (*self._old_signers, *self._signers("root"))}.values():
+        for signer in {each.key_id: each for each in (*self._old_signers, *self._signers("root"))}.values():
             self.root.sign(signer, append=True)
         write_atomic(self._folder / f"{root.version}.root.json", _to_bytes(self.root))
 
@@ -181,7 +181,7 @@ class SignedMetadata:
         for signer in self._signers(role):
             part.sign(signer, append=True)
 
-    def _signers(self, role: str) -> list[Any]:
+    def _signers(self, role: str) -> list[RoleSigner]:
         """Signers enough for a role. Raises UserInputError where too few keys are at hand."""
         known = self.root.signed.roles[role]
         found = self._keys.signers_of(known.keyids)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tuf.ngclient import FetcherInterface, Updater
 
-from edgener.publish.keys import ROLES, read_keyring
+from edgener.publish.keys import ROLES, Keyring, read_keyring
 from edgener.publish.publish import Published, publish, refresh, rotate
 from edgener_runtime.errors import BundleError
 from edgener_runtime.updates.pull import PullRequest, PullResult, pull
@@ -43,6 +43,11 @@ def write_key(path: Path, curve: ec.EllipticCurve | None = None, password: bytes
     path.with_name(f"{path.name}.key").write_bytes(private)
     path.with_name(f"{path.name}.key").chmod(0o600)
     path.with_name(f"{path.name}.pub").write_bytes(public)
+
+
+def keyring(folder: Path) -> Keyring:
+    """The keys of a folder, which have no passwords."""
+    return read_keyring([folder], lambda name: "")
 
 
 def variants(**changed: bytes) -> dict[str, dict[str, bytes]]:
@@ -110,17 +115,17 @@ class Publisher:
         self.count += 1
         bundle = write_bundle(self.folder.with_name(f"bundle-{self.count}"), files, common)
         manifest: Any = SimpleNamespace(name="ner", variants=[SimpleNamespace(name=name) for name in files])
-        ring = read_keyring([options.pop("keys", self.keys)])
+        ring = keyring(options.pop("keys", self.keys))
         chosen = {"channel": "stable", "share": 100.0, "days": 14, "thresholds": {}, **options}
         return publish(bundle, manifest, slim, self.folder, keys=ring, **chosen)
 
     def refresh(self, days: int = 14) -> None:
         """Sign the timestamp again."""
-        refresh(self.folder, read_keyring([self.keys]), days)
+        refresh(self.folder, keyring(self.keys), days)
 
     def rotate(self, new: Path, thresholds: Mapping[str, int] | None = None) -> None:
         """Replace all keys."""
-        rotate(self.folder, read_keyring([new]), read_keyring([self.keys]), 14, thresholds or {})
+        rotate(self.folder, keyring(new), keyring(self.keys), 14, thresholds or {})
         self.keys = new
 
     def save(self, name: str) -> Path:

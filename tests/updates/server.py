@@ -53,7 +53,7 @@ class FaultyServer:
 
 def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             server.paths.append(self.path)
             path = server.folder / self.path.split("://")[-1].partition("/")[2].lstrip("/")
             status = server.status(self.path)

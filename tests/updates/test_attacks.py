@@ -1,4 +1,4 @@
-"""Attacks on a repository and on the way to it: python-tuf's own client and ours refuse the same, and nothing changes."""
+"""Attacks on a repository and on the way to it: python-tuf's own client and ours refuse the same."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from tuf.ngclient._internal import trusted_metadata_set
 
-from edgener.publish.keys import read_keyring
 from edgener_runtime.errors import BundleError, UserInputError
 from edgener_runtime.updates import repository as ours
 
-from .bench import Device, Publisher, make_keys, plain_client, variants
+from .bench import Device, Publisher, keyring, make_keys, plain_client, variants
 
 UTC = datetime.timezone.utc
 Attack = Callable[[Publisher, Path, Path], None]
@@ -90,7 +89,7 @@ def stranger_root(publisher: Publisher, old: Path, stranger: Path) -> None:
     """A next root of another's keys, well signed by these alone."""
     root = Metadata[Root].from_file(str(publisher.root))
     root.signed.version = 2
-    ring = read_keyring([stranger])
+    ring = keyring(stranger)
     for key in ring.public["root"].values():
         root.signed.add_key(key, "root")
     root.signatures.clear()
@@ -109,7 +108,7 @@ def stolen_online_keys(publisher: Publisher, old: Path, stranger: Path) -> None:
     snapshot = Metadata[Snapshot].from_file(str(metadata(publisher, "2.snapshot.json")))
     snapshot.signed.version = 3
     snapshot.signed.meta["targets.json"] = MetaFile(3, len(data))
-    signers = read_keyring([publisher.keys])
+    signers = keyring(publisher.keys)
     for signer in signers.signers_of(signers.public["snapshot"]):
         snapshot.sign(signer)
     snapshot.to_file(str(metadata(publisher, "3.snapshot.json")))
@@ -133,7 +132,7 @@ def sign(keys: Path, path: Path, kind: Any, days: int) -> None:
     part = Metadata[kind].from_file(str(path))
     part.signed.version += 1
     part.signed.expires = datetime.datetime.now(UTC).replace(microsecond=0) + datetime.timedelta(days=days)
-    ring = read_keyring([keys])
+    ring = keyring(keys)
     part.signatures.clear()
     for signer in ring.signers_of(ring.public[kind.type]):
         part.sign(signer, append=True)

@@ -97,27 +97,28 @@ def publish(
         raise click.UsageError("expected REPOSITORY alone" if expected == 1 else "expected BUNDLE and REPOSITORY")
     if bool(old_keys) != rotate:
         raise click.UsageError("--rotate and --old-keys go together")
+    from edgener.cli.trust.password import read_password
     from edgener.publish.keys import read_keyring
     from edgener.publish.publish import refresh as refresh_roles
     from edgener.publish.publish import rotate as rotate_keys
 
-    ring = read_keyring(keys)
+    ring = read_keyring(keys, read_password)
     if refresh:
         _print_roles(refresh_roles(folders[0], ring, days), as_json)
     elif rotate:
-        _print_roles(rotate_keys(folders[0], ring, read_keyring(old_keys), days, thresholds), as_json)
+        _print_roles(rotate_keys(folders[0], ring, read_keyring(old_keys, read_password), days, thresholds), as_json)
     else:
         _publish(folders[0], folders[1], channel, ring, share, days, thresholds, as_json)
 
 
 def _publish(bundle: Path, repository: Path, channel: str, ring: Any, share: float, days: int, *rest: Any) -> None:
-    from edgener.publish.contents import whole
     from edgener.publish.publish import publish as publish_bundle
+    from edgener_runtime.bundle.slim import slim
     from edgener_runtime.bundle.verify import verify_bundle
 
     thresholds, as_json = rest
     manifest = verify_bundle(bundle)
-    done = publish_bundle(bundle, manifest, whole, repository, channel, ring, share, days, thresholds)
+    done = publish_bundle(bundle, manifest, slim, repository, channel, ring, share, days, thresholds)
     if as_json:
         write_line(json.dumps(asdict(done)))
         return

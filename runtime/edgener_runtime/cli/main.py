@@ -17,7 +17,7 @@ COMMANDS = {
     "mqtt": "edgener_runtime.services.cli.mqtt",
     "predict": "edgener_runtime.cli.predict",
     "prepare": "edgener_runtime.commissioning.cli.prepare",
-    "pull": "edgener_runtime.updates.cli.pull",
+    "pull": "edgener_runtime.commissioning.cli.pull",
     "selftest": "edgener_runtime.commissioning.cli.selftest",
     "serve": "edgener_runtime.services.cli.serve",
     "slim": "edgener_runtime.cli.slim",
