@@ -17,6 +17,7 @@ from tuf.ngclient import FetcherInterface, Updater
 from edgener.publish.keys import ROLES, Keyring, read_keyring
 from edgener.publish.publish import Published, publish, refresh, rotate
 from edgener_runtime.errors import BundleError
+from edgener_runtime.updates.destination import FolderDestination
 from edgener_runtime.updates.pull import PullRequest, PullResult, pull
 from edgener_runtime.updates.transports.base import Bounds
 
@@ -158,7 +159,7 @@ class Device:
         chosen: dict[str, Any] = {"variant": self.variant, "channel": "stable", "device": self.name, **options}
         accept = chosen.pop("verify", verify)
         request = PullRequest(str(self.source), bounds=self.bounds, **chosen)
-        return pull(request, self.bundle, self.state, root, accept)
+        return pull(request, FolderDestination(self.bundle, accept), self.state, root)
 
     def files(self) -> dict[str, bytes]:
         """The files of its bundle."""

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgener_runtime.base.files import (
-    check_replaceable,
     read_regular,
-    sha256_of,
-    staged_folder,
     storage_errors,
     write_atomic,
 )
 from edgener_runtime.base.install import install_line
 from edgener_runtime.base.partial import locked
-from edgener_runtime.bundle.manifest import MANIFEST
 from edgener_runtime.errors import BundleError, DeviceError, UserInputError
 
+from .destination import Destination
 from .downloads import Downloads, LocalFiles, assemble
 from .release import Channel, PublishedFile, Release, channel_target, read_channel, read_release, release_target
 from .transports.base import Bounds, MeteredTransport
@@ -30,7 +27,8 @@ if TYPE_CHECKING:
     from .repository import TrustedRepository
 
 _MOST_ROOT = 512_000  # bytes, as python-tuf has it
-_SMALL = 1 << 20  # bytes
+UPDATED, UNCHANGED, PLANNED, WAITING, REFUSED = "updated", "unchanged", "planned", "waiting", "refused"
+"""A new bundle runs; it was there; a dry run; no release is meant for this device; the release failed here before."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class PullRequest:
 
 @dataclass(frozen=True)
 class PullResult:
-    """What an update was: `state` is updated, unchanged, planned (a dry run) or waiting (no release for it).
+    """What an update was: `state` is one of the states of this module.
 
     `files` and `size` are those of the bundle, `missing` and `missing_bytes` what the device did not have.
     """
@@ -57,6 +55,7 @@ class PullResult:
     variant: str
     version: str | None = None
     share: float | None = None
+    reason: str | None = None
     files: int = 0
     size: int = 0
     missing: int = 0
@@ -65,16 +64,14 @@ class PullResult:
     received: int = 0
 
 
-def pull(
-    request: PullRequest, out: Path, state: Path, root: Path | None, verify: Callable[[Path], object]
-) -> PullResult:
-    """Bring the bundle at `out` up to date, which `verify` must accept; at every moment it is whole.
+def pull(request: PullRequest, destination: Destination, state: Path, root: Path | None) -> PullResult:
+    """Bring a device's bundle up to date; at every moment the one that it has is whole.
 
     `state` keeps what was trusted and what was fetched; `root` is the trusted root, needed the first time.
     Raises BundleError for what is not signed or not whole, TransferError where the source does not answer, and
-    StorageError where the disk is too small; the bundle at `out` is then as before.
+    StorageError where the disk is too small; the bundle is then as before.
     """
-    check_replaceable(out, MANIFEST)
+    destination.check()
     with storage_errors(state):
         state.mkdir(parents=True, exist_ok=True)
     with locked(state) as is_mine, closing(open_transport(request.source, request.bounds)) as transport:
@@ -82,7 +79,7 @@ def pull(
             raise DeviceError(f"another pull is at work in {state}", "Wait until it has ended.")
         metered = MeteredTransport(transport, request.bounds)
         repository = _trusted(request.source, metered, state, root)
-        result = _update(request, repository, out, state, verify)
+        result = _update(request, repository, destination, state)
         return replace(result, requests=metered.requests, received=metered.received)
 
 
@@ -112,28 +109,34 @@ def _bootstrap_root(state: Path, root: Path | None) -> bytes:
     return data
 
 
-def _update(
-    request: PullRequest, repository: TrustedRepository, out: Path, state: Path, verify: Callable[[Path], object]
-) -> PullResult:
+def _update(request: PullRequest, repository: TrustedRepository, destination: Destination, state: Path) -> PullResult:
     chosen = _channel(repository, request).release_for(request.device)
     if chosen is None:
-        return PullResult("waiting", request.channel, request.variant)
-    entries = _release(repository, request.source, chosen.version).files_for(request.variant)
-    local = LocalFiles([out] if out.is_dir() else [])
-    is_current = _is_at(out, entries)
-    missing = [] if is_current else _once_each(entry for entry in entries if local.find(entry) is None)
-    state_now = "unchanged" if is_current else "planned" if request.dry_run else "updated"
-    if state_now == "updated":
+        return PullResult(WAITING, request.channel, request.variant)
+    files = _release(repository, request.source, chosen.version).files_for(request.variant)
+    local = LocalFiles(destination.folders())
+    found, reason = _state(request, destination, chosen.version, files)
+    missing = [] if found in (UNCHANGED, REFUSED) else _once_each(file for file in files if local.find(file) is None)
+    if found == UPDATED:
         downloads = Downloads(state / "files", repository)
-        _fetch(downloads, missing, sum(entry.size for entry in entries))
-        with staged_folder(out, MANIFEST) as staging:
-            assemble(staging, entries, local, downloads)
-            verify(staging)
+        _fetch(downloads, missing, sum(file.size for file in files))
+        destination.take(lambda folder: assemble(folder, files, local, downloads))
         downloads.keep_only(())
     return PullResult(
-        state_now, request.channel, request.variant, chosen.version, chosen.share,
-        len(entries), sum(entry.size for entry in entries), len(missing), sum(entry.size for entry in missing),
+        found, request.channel, request.variant, chosen.version, chosen.share, reason,
+        len(files), sum(file.size for file in files), len(missing), sum(file.size for file in missing),
     )  # fmt: skip
+
+
+def _state(
+    request: PullRequest, destination: Destination, version: str, files: Sequence[PublishedFile]
+) -> tuple[str, str | None]:
+    """What this update will have been, and why where it is refused."""
+    if destination.has(version, files):
+        return UNCHANGED, None
+    if reason := destination.refuses(version):
+        return REFUSED, reason
+    return (PLANNED if request.dry_run else UPDATED), None
 
 
 def _fetch(downloads: Downloads, missing: Sequence[PublishedFile], size: int) -> None:
@@ -169,13 +172,3 @@ def _release(repository: TrustedRepository, source: str, version: str) -> Releas
 def _once_each(entries: Iterable[PublishedFile]) -> list[PublishedFile]:
     """One entry for each content."""
     return list({entry.sha256: entry for entry in entries}.values())
-
-
-def _is_at(out: Path, entries: Sequence[PublishedFile]) -> bool:
-    """Whether a folder has this release and variant: every file, and the small ones, manifests among them, by hash.
-
-    The large ones are what `verify` and every load compare; to hash them at every look would cost minutes a day.
-    """
-    if not all((path := out / entry.path).is_file() and path.stat().st_size == entry.size for entry in entries):
-        return False
-    return all(sha256_of(out / entry.path) == entry.sha256 for entry in entries if entry.size <= _SMALL)

@@ -69,11 +69,13 @@ def pull(
     """
     from edgener_runtime.bundle.verify import verify_bundle
     from edgener_runtime.updates import pull as updates
+    from edgener_runtime.updates.destination import FolderDestination
     from edgener_runtime.updates.transports.base import Bounds
 
     bounds = Bounds(bandwidth=bandwidth * 1000 if bandwidth else None)
     request = updates.PullRequest(source, variant, channel, device_id or _machine_id(), bounds, dry_run)
-    result = updates.pull(request, out, state or out.with_name(f"{out.name}.updates"), root, verify_bundle)
+    destination = FolderDestination(out, verify_bundle)
+    result = updates.pull(request, destination, state or out.with_name(f"{out.name}.updates"), root)
     write_line(json.dumps(asdict(result)) if as_json else escaped(_summary(result, out)))
 
 
@@ -82,6 +84,8 @@ def _summary(result: PullResult, out: Path) -> str:
     if result.state == "waiting":
         return f"{result.channel}: no release is meant for this device yet ({transfer})"
     release = f"{result.channel}: release {result.version} for {result.share:g} % of the devices"
+    if result.state == "refused":
+        return f"{release}\n{out}: unchanged, as this release is not tried again: {result.reason} ({transfer})"
     if result.state == "unchanged":
         return f"{release}\n{out}: up to date ({transfer})"
     files = f"{result.missing} of {result.files} files, {result.missing_bytes:,} of {result.size:,} bytes"
