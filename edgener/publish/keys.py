@@ -56,7 +56,7 @@ def read_keyring(folders: Iterable[Path], password: Password) -> Keyring:
     for role, path in _key_files(folders):
         if path.suffix == ".key":
             with open_signer(str(path), partial(password, str(path))) as signer:  # a file is not kept open
-                named = _named(signer.public)
+                named = _named(signer.key)
                 signers[named.keyid] = RoleSigner(named.keyid, signer)
                 public[role][named.keyid] = named
         else:
