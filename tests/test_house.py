@@ -97,6 +97,7 @@ MAY_BE_SHORT = {
     "edgener_runtime.backends.tensorrt.paths": "read at every start, without TensorRT's modules",
     "edgener_runtime.base.printable": "the one list of characters that are not shown as they are",
     "edgener_runtime.bulk.formats.table": "the table of formats",
+    "edgener_runtime.cli.slim": "one command a file",
     "edgener_runtime.cli.verify": "one command a file",
     "edgener_runtime.commissioning.bench.drivers.scenarios": "the table of scenarios",
     "edgener_runtime.commissioning.bench.f1": "the score of answers, apart from how they are timed",

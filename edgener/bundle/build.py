@@ -81,7 +81,8 @@ def write_manifest(manifest: Manifest, folder: Path, measured: Collection[str] =
     references = tuple(_write_variant(entry, folder) for entry in variants)
     timed = measured or any(entry.speed for entry in variants)
     own = {file.path for entry in variants for file in (entry.file, *entry.files)}
-    others = [entry for entry in _entries(folder) if entry.path not in own | {each.manifest.path for each in references}]
+    own |= {reference.manifest.path for reference in references}
+    others = [entry for entry in _entries(folder) if entry.path not in own]
     files = tuple(
         replace(entry, optional=entry.path != manifest.tokenizer.file) for entry in others if entry.path not in measured
     )

@@ -57,9 +57,7 @@ def test_a_field_that_is_not_as_expected_is_reported(
 
 
 def test_a_field_inside_is_checked_too(edit: Callable[..., Path]) -> None:
-    with pytest.raises(
-        BundleError, match=r"variants/fp32\.json\.file\.size: expected a whole number, found 1\.5"
-    ):
+    with pytest.raises(BundleError, match=r"variants/fp32\.json\.file\.size: expected a whole number, found 1\.5"):
         read_manifest(edit("variants", 1, "file", size=1.5))
 
 

@@ -101,9 +101,7 @@ def test_a_bundle_that_needs_this_runtime_or_an_earlier_one_is_read(
 
 
 def test_a_later_schema_is_refused_with_the_runtime_that_reads_it(edit: Callable[..., Path]) -> None:
-    with pytest.raises(
-        BundleError, match=f"version {SCHEMA_VERSION + 1}; this edgener-runtime reads 1 to 3"
-    ) as raised:
+    with pytest.raises(BundleError, match=f"version {SCHEMA_VERSION + 1}; this edgener-runtime reads 1 to 3") as raised:
         read_manifest(edit(schema_version=SCHEMA_VERSION + 1, minimum_runtime="7.1.0", variants="of another form"))
     assert raised.value.hint is not None and "Update edgener-runtime to 7.1.0 or later" in raised.value.hint
 

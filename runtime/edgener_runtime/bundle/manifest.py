@@ -1,8 +1,8 @@
 """The bundle's manifest: its files, what each variant requires and where it was proven, and the provenance.
 
-A bundle stores it in parts, each in canonical JSON (RFC 8785): `manifest.json`, the root, lists the common files and the
-manifest of each variant, `variants/NAME.json`, by its SHA-256. A variant whose manifest is not there is absent, which is
-valid. `measured.json` has what another export of the same model would measure otherwise: the speeds.
+A bundle stores it in parts, each in canonical JSON (RFC 8785): `manifest.json`, the root, lists the common files and
+the manifest of each variant, `variants/NAME.json`, by its SHA-256. A variant whose manifest is not there is absent, and
+that is valid. `measured.json` has what another export of the same model would measure otherwise: the speeds.
 """
 
 from __future__ import annotations
@@ -249,7 +249,8 @@ def read_manifest(bundle: Path, signed: Mapping[str, str] | None = None) -> Mani
         raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export")
     require_readable(root.path, root.fields)
     whole = root.fields["schema_version"] <= LAST_WHOLE
-    manifest = root.decoded(Manifest, _WITHOUT_PARTS | ({"measured": None} if whole else {"variants": []}))
+    elsewhere: dict[str, Any] = {"measured": None} if whole else {"variants": []}
+    manifest = root.decoded(Manifest, _WITHOUT_PARTS | elsewhere)
     require_known(root.path, [name for name in manifest.critical if not has_field(Manifest, name)])
     if manifest.scheme not in SCHEMES:
         raise BundleError(

@@ -116,9 +116,7 @@ def _faults(manifest: Manifest) -> Iterator[Fault]:
     graphs = [entry.file for entry in manifest.variants]
     yield from _file_faults([*manifest.files, *manifest.entries, *(each.manifest for each in manifest.references)])
     yield from _size_faults(graphs, _MOST_GRAPH)
-    whole = [
-        file for file in manifest.entries if file.path.endswith(".json") or file.path == manifest.tokenizer.file
-    ]
+    whole = [file for file in manifest.entries if file.path.endswith(".json") or file.path == manifest.tokenizer.file]
     yield from _size_faults(whole, _MOST_JSON)
 
 

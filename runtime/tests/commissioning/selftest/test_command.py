@@ -22,7 +22,7 @@ def test_a_report_and_a_page_are_written(bundle: Path, tmp_path: Path, run: Run)
     done = run("selftest", bundle, "--device", "cpu", "--name", "My board", "--out", out, *QUICK)
     assert done.code == 0
     assert done.out.startswith("pass: int8-dynamic of tiny-factory on CPUExecutionProvider, My board: ")
-    assert "pass    bundle        8 files, all as in the manifest\n" in done.err
+    assert "pass    bundle        10 files, all as in the manifest\n" in done.err
     assert (
         max(map(len, done.err.splitlines())) <= 80 and f"\n{'':<22}" in done.err
     )  # long details go on below each other
