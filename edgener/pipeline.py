@@ -16,6 +16,7 @@ from edgener.bundle.build import (
     model_file,
     prove,
     reproduce_script,
+    write_evidence,
     write_manifest,
 )
 from edgener.bundle.provenance import library_versions, provenance
@@ -164,6 +165,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         script = reproduce_script(spec.arguments, origin["evaluation"]["source"], library_versions(), _bundled(spec))
         (staging / REPRODUCE).write_text(script, encoding="utf-8")
         manifest = prove(manifest, reports, DEVICES[DEVICE].provider, origin["versions"])
+        write_evidence(manifest, reports, spec.arguments, staging)
         manifest = write_manifest(manifest, staging, timed)
     return replace(result, manifest=manifest)
 

@@ -30,10 +30,20 @@ from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.cpu import isa
 
+from .attestation import provenance_statement
+from .evidence import Evidence
+from .model_card import model_card
+from .sbom import bill_of_materials
 from .tokenizer import tokenizer_settings
 
 REPRODUCE = "reproduce.sh"
 SEARCH = "search.json"
+EVIDENCE = {
+    "sbom.cdx.json": bill_of_materials,
+    "provenance.intoto.json": provenance_statement,
+    "model-card.md": model_card,
+}
+"""The documents that other tools and people read, each with what writes it."""
 
 
 def model_file(folder: Path, variant: Variant) -> Path:
@@ -113,6 +123,17 @@ def _write_canonical(file: Path, record: dict[str, Any]) -> None:
     import rfc8785
 
     file.write_bytes(rfc8785.dumps(record))
+
+
+def write_evidence(manifest: Manifest, reports: Sequence[ParityReport], arguments: Sequence[str], folder: Path) -> None:
+    """Write the ML-BOM, the provenance statement and the model card of a bundle into its folder."""
+    names = {entry.name for entry in manifest.variants}
+    own = tuple(report for report in reports if report.variant in names)
+    files = (file for entry in manifest.variants for file in (entry.file, *entry.files))
+    loaded = (file_entry(folder, folder / manifest.tokenizer.file), *sorted(files, key=lambda entry: entry.path))
+    evidence = Evidence(manifest, own, tuple(arguments), loaded)
+    for name, write in EVIDENCE.items():
+        (folder / name).write_text(write(evidence), encoding="utf-8")
 
 
 def reproduce_script(
