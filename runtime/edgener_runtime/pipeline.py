@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ class TokenClassifier:
         UserInputError.
         """
         folder = Path(bundle)
+        if os.path.islink(folder):  # noqa: PTH114 - raises nothing
+            folder = Path(os.path.realpath(folder))
         with Verification(folder, variant) as verification:
             manifest = verification.manifest
             requested = manifest.variants if variant == "auto" else (manifest.variant(variant),)

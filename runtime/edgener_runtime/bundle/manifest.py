@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,8 @@ class Manifest:
     `scheme` is how `labels` mark entities (see decoding.schemes), and `outside` the label of what is none;
     `ignored_labels`, such as [CLS], are outside too. `architecture` is the encoder's `model_type`, and `untested` says
     that no test of the project covers it. `critical` lists the fields, as dotted paths, that a runtime must
-    know to run the bundle right; it ignores all others that it does not know.
+    know to run the bundle right; it ignores all others that it does not know. `sha256` is that of the file it was read
+    from, "" where there is none.
     """
 
     edgener_version: str
@@ -151,6 +153,12 @@ class Manifest:
     ignored_labels: tuple[str, ...] = ()
     architecture: str | None = None
     untested: bool = False
+    sha256: str = field(default="", compare=False, metadata={"key": None})
+
+    @property
+    def version(self) -> str:
+        """The bundle's version: the first 16 digits of the SHA-256 of its manifest, which names all of its files."""
+        return self.sha256[:16]
 
     @property
     def label_set(self) -> LabelSet:
@@ -185,7 +193,8 @@ def read_manifest(bundle: Path) -> Manifest:
     """
     path = bundle / MANIFEST
     try:
-        fields = dict(parse_strictly(read_regular(path, MOST_BYTES)).items())
+        data = read_regular(path, MOST_BYTES)
+        fields = dict(parse_strictly(data).items())
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(f"{bundle} is not a bundle: it has no {MANIFEST}", "Make one with: edgener export") from None
     except OSError as error:
@@ -195,7 +204,7 @@ def read_manifest(bundle: Path) -> Manifest:
     require_shallow(path, fields)
     require_readable(path, fields)
     try:
-        manifest = from_data(Manifest, fields, str(path), ignore_unknown=True)
+        manifest = replace(from_data(Manifest, fields, str(path), ignore_unknown=True), sha256=sha256(data).hexdigest())
     except SchemaError as error:
         raise BundleError(escaped(error.message), "Copy the bundle again, or export it again.") from None
     require_known(path, [name for name in manifest.critical if not has_field(Manifest, name)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from typing import Any
 
@@ -12,11 +13,16 @@ from edgener_runtime import __version__
 from .console import CommandGroup
 
 COMMANDS = {
+    "activate": "edgener_runtime.commissioning.cli.store",
     "bench": "edgener_runtime.commissioning.cli.bench",
     "devices": "edgener_runtime.cli.devices",
+    "gc": "edgener_runtime.commissioning.cli.store",
+    "install": "edgener_runtime.commissioning.cli.store",
+    "list": "edgener_runtime.commissioning.cli.store",
     "mqtt": "edgener_runtime.services.cli.mqtt",
     "predict": "edgener_runtime.cli.predict",
     "prepare": "edgener_runtime.commissioning.cli.prepare",
+    "rollback": "edgener_runtime.commissioning.cli.store",
     "selftest": "edgener_runtime.commissioning.cli.selftest",
     "serve": "edgener_runtime.services.cli.serve",
     "tag": "edgener_runtime.bulk.cli.tag",
@@ -34,7 +40,7 @@ def main() -> None:
 
 def _add_commands(group: click.Group) -> None:
     for name, module in COMMANDS.items():
-        command: Any = getattr(importlib.import_module(module), name)
+        command: Any = getattr(importlib.import_module(module), f"{name}_" if hasattr(builtins, name) else name)
         group.add_command(command)
 
 
