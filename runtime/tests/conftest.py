@@ -26,7 +26,8 @@ from edgener_runtime.cli.main import main
 HERE = Path(__file__).parent
 MARKERS = (
     "gpu: needs an NVIDIA GPU and its driver", "tensorrt: needs an NVIDIA GPU and TensorRT", "jetson: needs a Jetson",
-    "slow: takes long", "trust: faults and attacks in great numbers", "timing: measures time, or waits for it", "compat: to be repeated on each Python and processor",
+    "slow: takes long", "timing: measures time, or waits for it", "compat: to be repeated on each Python and processor",
+    "trust: faults and attacks in great numbers",
 )  # fmt: skip
 settings.register_profile("edgener-runtime", deadline=None)  # a busy machine is not a failure
 settings.load_profile("edgener-runtime")

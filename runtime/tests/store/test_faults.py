@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -80,13 +81,11 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, edition: Editions) -> A
 
 def copies(start: Path) -> Iterator[Path]:
     """New copies of a folder, each removed before the next."""
-    number = 0
     while True:
-        number += 1
-        path = start.with_name(f"copy{number}")
+        path = Path(tempfile.mkdtemp(dir=start.parent)) / start.name
         shutil.copytree(start, path, symlinks=True)
         yield path
-        shutil.rmtree(path)
+        shutil.rmtree(path.parent)
 
 
 def steps(start: Path, act: Act, edition: Editions) -> int:
@@ -227,7 +226,7 @@ def test_every_file_of_the_source_and_of_the_active_bundle_damaged(
     start, count = tmp_path / "start", 0
     for name in "12":
         at(start).install(edition(name))
-    folders, sources = copies(start), copies(edition("3"))
+    folders, sources = copies(start), copies(_own(edition("3"), tmp_path))
     for name in names:
         for harm in (_truncate, _swap, _lose, _add):
             root, source, count = next(folders), next(sources), count + 2
@@ -241,6 +240,10 @@ def test_every_file_of_the_source_and_of_the_active_bundle_damaged(
             assert [event.action for event in events[-1:]] == ["rollback"] and events[-1].reason
     record_property("damaged files", count)
     record_property("loads after a fault", count)
+
+
+def _own(bundle: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(bundle, folder / "source"))
 
 
 def _truncate(path: Path) -> None:

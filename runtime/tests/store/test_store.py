@@ -58,7 +58,7 @@ def test_a_rollback_returns_to_the_last_good_one_and_says_why(store: Store, edit
     [failed] = [entry for entry in store.listing().bundles if entry.name == "3"]
     assert failed.reason == "misses part numbers"
     assert store.rollback("and this one").name == "1"
-    with pytest.raises(BundleError, match="no other good bundle; version .* stays active"):
+    with pytest.raises(BundleError, match=r"no other good bundle; version .* stays active"):
         store.rollback("and this one")
     assert name_of(store) == "1"
 
