@@ -19,8 +19,8 @@ from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError, EdgenerError, StorageError, UserInputError
 
 from .disk import Disk
+from .folder import ACTIVE, BUNDLES, JOURNAL, StoreFolder
 from .folder import INSTALL as _INSTALL
-from .folder import StoreFolder
 from .journal import FAILED, GOOD, NEW, TRIAL, StoredBundle, StoreEvent, StoreJournal, Switch
 
 _log = logging.getLogger(__name__)
@@ -137,6 +137,11 @@ class Store:
             if entry and entry.state == TRIAL:
                 good = replace(entry, state=GOOD, starts=0)
                 self.folder.save(journal.with_bundle(good).noting("confirm", version))
+
+    def answers_left(self, version: str) -> int:
+        """The answers that a bundle must give before it counts as good; 0 where it is not on trial."""
+        entry = self.folder.read().find(version)
+        return entry.trial if entry and entry.state == TRIAL else 0
 
     def ended(self, version: str) -> None:
         """Record that a process that had loaded a bundle ends in order."""
@@ -286,6 +291,12 @@ class Store:
     def _note_refusal(self, version: str, error: EdgenerError) -> None:
         with contextlib.suppress(StorageError), self.folder.changing() as journal:
             self.folder.save(journal.noting("refuse", version, error.message))
+
+
+def store_of(link: Path) -> Store | None:
+    """The store whose link this path is, whether the link is there or lost; None for any other path."""
+    root = Path(link).parent
+    return Store(root) if link.name == ACTIVE and (root / BUNDLES).is_dir() and (root / JOURNAL).exists() else None
 
 
 def _present(journal: StoreJournal, version: str) -> StoredBundle:
