@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from edgener_runtime.decoding.entity import Entity
 
-RESERVED = ("entities", "key")  # fields that an answer adds to those of its request
+RESERVED = ("entities", "key", "bundle_version")  # fields that an answer adds to those of its request
 _WHITESPACE = b" \t\r\n"  # of JSON
 
 
