@@ -1,4 +1,4 @@
-"""A server on a store's active bundle: switched under load, rolled back by itself, and every answer names its bundle."""
+"""A server on a store's active bundle: switched under load, and rolled back by itself; answers name their bundle."""
 
 from __future__ import annotations
 
