@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
 import importlib
-from typing import Any
 
 import click
 
@@ -40,8 +38,8 @@ def main() -> None:
 
 def _add_commands(group: click.Group) -> None:
     for name, module in COMMANDS.items():
-        command: Any = getattr(importlib.import_module(module), f"{name}_" if hasattr(builtins, name) else name)
-        group.add_command(command)
+        found = vars(importlib.import_module(module)).values()
+        group.add_command(next(one for one in found if isinstance(one, click.Command) and one.name == name))
 
 
 _add_commands(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from edgener_runtime.bundle.store.store import MOST_STARTS, BundleChecks, Store
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, StoreBusyError, UserInputError
 
-from .disks import FastDisk
+from .disks import FastDisk, failing
 
 Editions = Callable[[str], Path]
 
@@ -204,6 +205,18 @@ def test_processes_that_do_not_end_in_order_roll_a_bundle_on_trial_back(store: S
         assert trying.load(verify_bundle, is_start=True).name == "2"
     assert trying.load(verify_bundle, is_start=True).name == "1"
     assert "did not end in order" in str(store.listing().events[-1].reason)
+
+
+def test_on_a_read_only_disk_such_a_bundle_is_passed_over(store: Store, edition: Editions) -> None:
+    store.install(edition("1"))
+    trying = Store(store.folder.root, disk=FastDisk())
+    trying.install(edition("2"))
+    for _ in range(MOST_STARTS):
+        trying.load(verify_bundle, is_start=True)
+    fixed = Store(store.folder.root, disk=failing(0, errno.EROFS))
+    for _ in range(3):
+        assert fixed.load(verify_bundle, is_start=True).name == "1"
+    assert states(store) == {"1": "good", "2": "trial"}
 
 
 def test_the_only_bundle_is_not_rolled_back_from(store: Store, bundle: Path) -> None:

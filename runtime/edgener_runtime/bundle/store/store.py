@@ -183,9 +183,10 @@ class Store:
         """
         self.folder.require()
         tried: set[str] = set()
-        while True:
-            entry = self._next(tried)
+        failed: EdgenerError = BundleError(f"{self.folder.root} has no active bundle", _INSTALL)
+        while entry := self._next(tried):
             if is_start and self._keeps_ending(entry):
+                tried.add(entry.version)
                 continue
             try:
                 return loader(self.folder.of(entry))
@@ -193,8 +194,10 @@ class Store:
                 if not (entry.state == TRIAL or isinstance(error, BundleError)):
                     raise
                 tried.add(entry.version)
+                failed = error
                 if not self._can_roll_back(f"it cannot be loaded: {error.message}", entry, tried):
                     raise
+        raise failed
 
     def _whole(self, entry: StoredBundle) -> StoredBundle | None:
         """A bundle of the store that passes the checks; None where its files are damaged or gone."""
@@ -250,19 +253,17 @@ class Store:
         stays = f"version {active} stays active" if active else "nothing is active"
         raise BundleError(f"{self.folder.root} has no other good bundle; {stays}", _INSTALL)
 
-    def _next(self, tried: set[str]) -> StoredBundle:
-        """The bundle to load: the active one, or the best that was not tried. Raises BundleError for none."""
+    def _next(self, tried: set[str]) -> StoredBundle | None:
+        """The bundle to load: the active one, or the best that was not tried, if any."""
         journal = self.folder.read()
         active = self.folder.active(journal)
         if active and active.version not in tried:
             return active
         left = [entry for entry in journal.candidates(None) if entry.version not in tried]
-        if not left:
-            raise BundleError(f"{self.folder.root} has no active bundle", _INSTALL)
-        if active is None:
+        if left and active is None:
             with contextlib.suppress(StorageError, BundleError):
                 return self.rollback("the link to the active bundle was lost")
-        return left[0]
+        return left[0] if left else None
 
     def _can_roll_back(self, reason: str, entry: StoredBundle, tried: set[str]) -> bool:
         """Whether another bundle is left to load; the link is switched to it unless the disk cannot be written."""

@@ -69,7 +69,7 @@ def install(store: Store, bundle: Path, no_activate: bool, again: bool, as_json:
 @click.command("list")
 @_STORE
 @_JSON
-def list_(root: Path, as_json: bool) -> None:
+def list_bundles(root: Path, as_json: bool) -> None:
     """List the bundles of the store, and why each is not active any more.
 
     \b
