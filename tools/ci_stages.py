@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 ALONE = ("docs", "test")  # test makes the environment of the others
 BESIDE = (  # the longest first, so that no core waits for it at the end
     "test-matrix", "test-optimum", "test-arm64", "test-slow", "test-device", "demo", "test-nvidia", "test-ops",
-    "release-check", "test-cluster",
+    "release-check", "test-trust", "test-cluster",
 )  # fmt: skip
 STAGES = ALONE + BESIDE
 

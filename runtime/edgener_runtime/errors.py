@@ -65,3 +65,7 @@ class StalledError(EdgenerError):
     """A model's run that does not return; the process cannot stop it, and ends."""
 
     exit_code = 7
+
+
+class StoreBusyError(EdgenerError):
+    """A store of bundles that another process changes."""
