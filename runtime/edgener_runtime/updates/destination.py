@@ -1,17 +1,25 @@
-"""Where an update ends: a folder that is exchanged as a whole."""
+"""Where an update ends: in the store of the device, or in a folder that is exchanged as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgener_runtime.base.files import check_replaceable, sha256_of, staged_folder
-from edgener_runtime.bundle.manifest import MANIFEST
+from edgener_runtime.base.files import check_replaceable, sha256_of, staged_folder, storage_errors
+from edgener_runtime.base.partial import partial
+from edgener_runtime.bundle.manifest import MANIFEST, read_manifest
+from edgener_runtime.bundle.store.folder import BUNDLES
+from edgener_runtime.bundle.store.journal import FAILED
+from edgener_runtime.bundle.store.store import Store, StoreListing
+from edgener_runtime.errors import BundleError
 
 from .release import PublishedFile
 
+STATE = "updates"
+"""The folder of a store with what was trusted and fetched."""
 _SMALL = 1 << 20  # bytes
 Fill = Callable[[Path], object]
 """Lays out the files of a bundle in an empty folder."""
@@ -74,3 +82,47 @@ def has_files(bundle: Path, files: Sequence[PublishedFile]) -> bool:
     if not all((path := bundle / file.path).is_file() and path.stat().st_size == file.size for file in files):
         return False
     return all(sha256_of(bundle / file.path) == file.sha256 for file in files if file.size <= _SMALL)
+
+
+@dataclass(frozen=True)
+class StoreDestination:
+    """A store of bundles, which tests what it takes and activates it; `variant` is what the device runs."""
+
+    store: Store
+    variant: str
+
+    def check(self) -> None:
+        """Every store takes bundles; a new one is made with the first."""
+
+    def folders(self) -> Sequence[Path]:
+        """Every bundle of the store."""
+        return sorted(path for path in (self.store.folder.root / BUNDLES).glob("*") if path.is_dir())
+
+    def has(self, version: str, files: Sequence[PublishedFile]) -> bool:
+        """Whether the active bundle is this release, with these files."""
+        listing = self._listing()
+        return listing is not None and listing.active == version and has_files(self.store.active, files)
+
+    def refuses(self, version: str) -> str | None:
+        """Why the release failed here before, or cannot be told apart from what the store has."""
+        listing = self._listing()
+        known = next((each for each in listing.bundles if each.version == version), None) if listing else None
+        if known is None:
+            return None
+        if known.state == FAILED:
+            return f"it failed on this device before: {known.reason}"
+        with suppress(BundleError):  # a damaged copy is replaced
+            if self.variant not in {entry.name for entry in read_manifest(self.store.folder.of(known)).variants}:
+                return f"the store has it without the variant {self.variant}"
+        return None
+
+    def take(self, fill: Fill) -> None:
+        """Install and activate."""
+        staging = self.store.folder.root / STATE / "bundle"
+        with storage_errors(staging), partial(staging, Path.mkdir) as folder:
+            fill(folder)
+            self.store.install(folder)
+
+    def _listing(self) -> StoreListing | None:
+        """What the store has, or None where there is no store yet."""
+        return self.store.listing() if (self.store.folder.root / BUNDLES).is_dir() else None
