@@ -121,7 +121,8 @@ class UpdateRepository:
 
     def _path(self, info: TargetFile) -> Path:
         folder, _, name = info.path.rpartition("/")
-        return self._targets / folder / f"{info.hashes['sha256']}.{name}"
+        path: Path = self._targets / folder / f"{info.hashes['sha256']}.{name}"
+        return path
 
 
 def publish(

@@ -85,7 +85,8 @@ class SignedMetadata:
     @property
     def files(self) -> dict[str, TargetFile]:
         """Each signed file by its name."""
-        return self.targets.signed.targets
+        found: dict[str, TargetFile] = self.targets.signed.targets
+        return found
 
     def states(self) -> list[RoleState]:
         """What is signed now, for people."""
@@ -140,7 +141,7 @@ class SignedMetadata:
 
     def _can_sign(self, role: str) -> bool:
         known = self.root.signed.roles[role]
-        return len(self._keys.signers_of(known.keyids)) >= known.threshold
+        return bool(len(self._keys.signers_of(known.keyids)) >= known.threshold)
 
     def _expires_soon(self, role: str) -> bool:
         part: Metadata[Any] = getattr(self, role)
@@ -221,4 +222,5 @@ def _until(role: str, days: int | None = None) -> datetime.datetime:
 def _to_bytes(part: Metadata[Any]) -> bytes:
     from tuf.api.serialization.json import JSONSerializer
 
-    return part.to_bytes(JSONSerializer(compact=True))
+    data: bytes = part.to_bytes(JSONSerializer(compact=True))
+    return data

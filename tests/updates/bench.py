@@ -19,9 +19,9 @@ from edgener.publish.publish import Published, publish, refresh, rotate
 from edgener_runtime.errors import BundleError
 from edgener_runtime.updates.destination import FolderDestination
 from edgener_runtime.updates.pull import PullRequest, PullResult, pull
-from edgener_runtime.updates.transports.base import Bounds
+from edgener_runtime.updates.transports.base import TransferBounds
 
-QUICK = Bounds(timeout=5.0, pause=0.0)
+QUICK = TransferBounds(timeout=5.0, pause=0.0)
 COMMON = {"tokenizer.json": b"tokens" * 5000}
 Files = Mapping[str, Mapping[str, bytes]]
 
@@ -142,7 +142,7 @@ class Device:
     source: Path | str
     variant: str = "int8"
     name: str = "device-1"
-    bounds: Bounds = field(default_factory=lambda: QUICK)
+    bounds: TransferBounds = field(default_factory=lambda: QUICK)
 
     @property
     def bundle(self) -> Path:

@@ -20,7 +20,7 @@ from edgener_runtime.errors import BundleError, DeviceError, UserInputError
 from .destination import Destination
 from .downloads import Downloads, LocalFiles, assemble
 from .release import Channel, PublishedFile, Release, channel_target, read_channel, read_release, release_target
-from .transports.base import Bounds, MeteredTransport
+from .transports.base import MeteredTransport, TransferBounds
 from .transports.open import open_transport
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class PullRequest:
     variant: str
     channel: str
     device: str
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: TransferBounds = field(default_factory=TransferBounds)
     dry_run: bool = False
 
 

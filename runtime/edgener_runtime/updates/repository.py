@@ -19,7 +19,7 @@ from edgener_runtime.base.files import storage_errors, sync
 from edgener_runtime.base.printable import escaped
 from edgener_runtime.errors import BundleError, EdgenerError, TransferError, UserInputError
 
-from .transports.base import Bounds, MeteredTransport, MissingFileError
+from .transports.base import MeteredTransport, MissingFileError, TransferBounds
 
 METADATA, TARGETS = "metadata/", "targets/"
 MOST_DOCUMENT = 1 << 22  # bytes of a channel's or a release's document
@@ -27,7 +27,7 @@ _LONGEST_TIMESTAMP = datetime.timedelta(days=366)
 _AGAIN = "The source may be attacked, or broken. The installed bundle stays as it is; try again, or another source."
 
 
-class _TransportFetcher(FetcherInterface):
+class _TransportFetcher(FetcherInterface):  # type: ignore[misc] # python-tuf's types are not checked
     """Requests of python-tuf through one of our transports; it bounds the length of each itself."""
 
     def __init__(self, transport: MeteredTransport) -> None:
@@ -58,7 +58,7 @@ class TrustedRepository:
             )  # fmt: skip
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> TransferBounds:
         """What each transfer may take."""
         return self._transport.bounds
 

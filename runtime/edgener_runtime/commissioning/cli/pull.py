@@ -84,12 +84,12 @@ def pull(
     """
     from edgener_runtime.updates import pull as updates
     from edgener_runtime.updates.destination import STATE
-    from edgener_runtime.updates.transports.base import Bounds
+    from edgener_runtime.updates.transports.base import TransferBounds
 
     place = out or store
     if place is None or (out and store):
         raise click.UsageError("give --store or --out, and not both")
-    bounds = Bounds(bandwidth=bandwidth * 1000 if bandwidth else None)
+    bounds = TransferBounds(bandwidth=bandwidth * 1000 if bandwidth else None)
     request = updates.PullRequest(source, variant, channel, device_id or _machine_id(), bounds, dry_run)
     kept = state or (out.with_name(f"{out.name}.{STATE}") if out else place / STATE)
     result = updates.pull(request, _destination(store, out, variant, require_signature), kept, root)

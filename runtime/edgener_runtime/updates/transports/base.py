@@ -28,7 +28,7 @@ class Transport(Protocol):
 
 
 @dataclass(frozen=True)
-class Bounds:
+class TransferBounds:
     """What a transfer may take.
 
     `timeout` is the longest silence in seconds; after `grace` seconds of waiting, the average must be `slowest` bytes
@@ -50,7 +50,7 @@ class MeteredTransport:
     def __init__(
         self,
         transport: Transport,
-        bounds: Bounds,
+        bounds: TransferBounds,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

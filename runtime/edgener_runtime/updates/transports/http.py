@@ -12,7 +12,7 @@ from edgener_runtime.base.printable import escaped
 from edgener_runtime.errors import TransferError, UserInputError
 from edgener_runtime.version import __version__
 
-from .base import CHUNK, Bounds, MissingFileError
+from .base import CHUNK, MissingFileError, TransferBounds
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -29,7 +29,7 @@ class HttpTransport:
     A server that does not know ranges sends files from their start; what the device has of them is skipped.
     """
 
-    def __init__(self, url: str, bounds: Bounds) -> None:
+    def __init__(self, url: str, bounds: TransferBounds) -> None:
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise UserInputError(f"{escaped(url)} is not encrypted", "Use https://; http:// is for this machine alone.")

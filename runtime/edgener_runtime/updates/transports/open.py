@@ -9,21 +9,21 @@ from edgener_runtime.base.printable import escaped
 from edgener_runtime.errors import UserInputError
 
 from .archive import ArchiveTransport
-from .base import Bounds, Transport
+from .base import TransferBounds, Transport
 from .folder import FolderTransport
 
 
-def _http(source: str, bounds: Bounds) -> Transport:
+def _http(source: str, bounds: TransferBounds) -> Transport:
     from .http import HttpTransport
 
     return HttpTransport(source, bounds)
 
 
-SCHEMES: dict[str, Callable[[str, Bounds], Transport]] = {"https": _http, "http": _http}
+SCHEMES: dict[str, Callable[[str, TransferBounds], Transport]] = {"https": _http, "http": _http}
 """Each scheme of a URL with its transport; what has none is a folder or an archive."""
 
 
-def open_transport(source: str, bounds: Bounds) -> Transport:
+def open_transport(source: str, bounds: TransferBounds) -> Transport:
     """The transport for a URL, a folder or a tar archive. Raises UserInputError for what is none of them."""
     scheme, separator, _ = source.partition("://")
     if separator:
