@@ -10,7 +10,12 @@ from typing import Protocol
 from edgener_runtime.errors import BundleError, TransferError
 
 CHUNK = 1 << 16
+_PROGRESS = 512  # bytes; with fewer, a transfer would never end
 _AGAIN = "Run the command again: it continues where this one stopped."
+
+
+class SlowTransferError(TransferError):
+    """A transfer that would take for ever; it is not tried again."""
 
 
 class MissingFileError(TransferError):
@@ -77,10 +82,10 @@ class MeteredTransport:
                 if offset == most or not exact:
                     return
                 raise TransferError(f"{path} ends after {offset:,} of {most:,} bytes", _AGAIN)
-            except MissingFileError:
+            except (MissingFileError, SlowTransferError):
                 raise
             except TransferError:
-                failures = 0 if offset > before else failures + 1
+                failures = 0 if offset >= before + _PROGRESS else failures + 1
                 if failures > self.bounds.retries:
                     raise
             self._sleep(self.bounds.pause * 2**failures)
@@ -102,7 +107,7 @@ class MeteredTransport:
                     "The source is broken or hostile: compare it with what was published.",
                 )
             if waited > self.bounds.grace and got < self.bounds.slowest * waited:
-                raise TransferError(
+                raise SlowTransferError(
                     f"{path} arrives with {got / waited:,.0f} bytes per second, expected {self.bounds.slowest:,.0f}",
                     _AGAIN,
                 )

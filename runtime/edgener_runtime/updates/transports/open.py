@@ -19,7 +19,13 @@ def _http(source: str, bounds: TransferBounds) -> Transport:
     return HttpTransport(source, bounds)
 
 
-SCHEMES: dict[str, Callable[[str, TransferBounds], Transport]] = {"https": _http, "http": _http}
+def _oci(source: str, bounds: TransferBounds) -> Transport:
+    from .oci import OciTransport
+
+    return OciTransport(source, bounds)
+
+
+SCHEMES: dict[str, Callable[[str, TransferBounds], Transport]] = {"https": _http, "http": _http, "oci": _oci}
 """Each scheme of a URL with its transport; what has none is a folder or an archive."""
 
 
