@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -53,7 +54,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
 
 
 def push(repository: Path, target: str) -> None:
-    """Push a repository as one artifact, as the page on updates shows it."""
+    """Push a repository as one artifact, each file under its path."""
     import oras.provider
 
     files = sorted(path.relative_to(repository).as_posix() for path in repository.rglob("*") if path.is_file())
@@ -61,7 +62,10 @@ def push(repository: Path, target: str) -> None:
     os.chdir(repository)
     try:
         client = oras.provider.Registry(insecure=True)
-        client.push(target, files=[f"{name}:application/octet-stream" for name in files])
+        titles = repository.with_name("titles.json")
+        titles.write_text(json.dumps({name: {"org.opencontainers.image.title": f"./{name}"} for name in files}))
+        layers = [f"{name}:application/octet-stream" for name in files]
+        client.push(target, files=layers, annotation_file=str(titles), quiet=True)
     finally:
         os.chdir(before)
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -59,7 +60,7 @@ class OciTransport:
                 raise BundleError(f"the manifest of {self._container} does not end", _AGAIN)
         try:
             layers = json.loads(data)["layers"]
-            found = {layer["annotations"][_TITLE]: layer["digest"] for layer in layers}
+            found = {PurePosixPath(each["annotations"][_TITLE]).as_posix(): each["digest"] for each in layers}
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BundleError(f"the manifest of {self._container} is not one of an artifact: {error}", _AGAIN) from None
         if wrong := [title for title, digest in found.items() if not _DIGEST.fullmatch(str(digest))]:
