@@ -8,6 +8,7 @@ python=.venv/bin/python
 # Add a folder or a file here; its tests have the mark trust.
 tests=(
     runtime/tests/store
+    tests/updates
     runtime/tests/services/http/test_store.py
 )
 select="trust and not slow"

@@ -20,7 +20,9 @@ from edgener_runtime.updates import repository as ours
 
 from .bench import Device, Publisher, keyring, make_keys, plain_client, variants
 
+pytestmark = pytest.mark.trust
 UTC = datetime.timezone.utc
+Record = Callable[[str, int], None]
 Attack = Callable[[Publisher, Path, Path], None]
 
 
@@ -160,7 +162,7 @@ def refused_by_plain_client(
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_is_refused_and_the_bundle_stays(
-    publisher: Publisher, device: Device, other_keys: Path, tmp_path: Path, attack: Attack
+    publisher: Publisher, device: Device, other_keys: Path, tmp_path: Path, attack: Attack, record_property: Record
 ) -> None:
     publisher.publish(variants())
     old = publisher.save("old")
@@ -183,6 +185,7 @@ def test_an_attack_is_refused_and_the_bundle_stays(
     assert device.files() == before
     shutil.rmtree(publisher.folder)  # the attack ends: the device goes on
     shutil.copytree(new, publisher.folder)
+    record_property("attacks on updates, refused by python-tuf's client and ours", 1)
     if attack is stolen_online_keys:  # the device has seen later versions; new keys make it forget them
         publisher.rotate(make_keys(tmp_path / "after-the-theft"))
     assert device.pull().state == "unchanged"
@@ -202,7 +205,9 @@ def test_a_new_device_refuses_it_too(
     assert not device.bundle.exists()
 
 
-def test_every_signed_file_that_is_changed_is_refused(publisher: Publisher, device: Device, tmp_path: Path) -> None:
+def test_every_signed_file_that_is_changed_is_refused(
+    publisher: Publisher, device: Device, tmp_path: Path, record_property: Record
+) -> None:
     """One byte of each file that the device fetches, metadata and targets, in turn."""
     publisher.publish(variants())
     trusted = tmp_path / "trusted.json"
@@ -220,6 +225,7 @@ def test_every_signed_file_that_is_changed_is_refused(publisher: Publisher, devi
             fresh.pull(trusted)
         assert not fresh.bundle.exists()
         path.write_bytes(data)
+        record_property("changed files of a repository, refused", 1)
 
 
 def test_keys_are_rotated_and_the_old_ones_are_worth_nothing(

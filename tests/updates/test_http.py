@@ -17,6 +17,8 @@ from edgener_runtime.updates.transports.open import open_transport
 from .bench import QUICK, Device, Publisher, variants
 from .server import FaultyServer
 
+pytestmark = pytest.mark.trust
+
 
 @pytest.fixture
 def online(publisher: Publisher, device: Device, server: FaultyServer) -> Device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from edgener_runtime.base.partial import locked
 from edgener_runtime.errors import BundleError, DeviceError, StorageError, TransferError, UserInputError
 from edgener_runtime.updates import downloads
+from edgener_runtime.updates.release import document, read_release
 
-from .bench import COMMON, Device, Publisher, plain_client, variants
+from .bench import Device, Publisher, plain_client, variants
 
 SLACK = 64 * 1024
 
@@ -150,13 +152,10 @@ def test_a_bundle_that_the_device_refuses_leaves_the_old_one_and_is_not_fetched_
     def refuse(bundle: Path) -> None:
         raise BundleError("needs a later runtime")
 
-    for expected in (90_000, 0):
-        received = 0
+    for _ in range(2):
         with pytest.raises(BundleError, match="later runtime"):
             device.pull(verify=refuse)
-        part = device.state / "files"
-        received = sum(path.stat().st_size for path in part.iterdir())
-        assert received >= 90_000 and device.files() == before and expected in (0, 90_000)
+        assert device.files() == before
     assert device.pull().received < 5_000
 
 
@@ -231,27 +230,12 @@ def test_a_pipe_on_a_stick_does_not_block(publisher: Publisher, device: Device) 
 
 
 @pytest.mark.parametrize("path", ["../out", "/etc/passwd", "a/../../b", "a\\b", "C:x", "", ".", "a//b", "a/\0"])
-def test_a_release_that_names_a_path_outside_is_refused(publisher: Publisher, device: Device, path: str) -> None:
-    """Even where it is signed: a publisher may have been fed with a hostile bundle."""
-    from dataclasses import replace
-
-    from edgener.publish import publish as module
-    from edgener_runtime.updates.release import PublishedFile
-
-    publisher.publish(variants())
-    real = module.release_of
-
-    def hostile(*arguments: Any) -> Any:
-        release = real(*arguments)
-        return replace(release, files=(*release.files, replace(release.files[0], path=path)))
-
-    module.release_of = hostile
-    try:
-        with pytest.raises(BundleError, match="path"):
-            publisher.publish(variants(int8=b"x"))
-    finally:
-        module.release_of = real
-    assert PublishedFile("a", "b", 1)
+def test_a_release_that_names_a_path_outside_is_refused(publisher: Publisher, path: str) -> None:
+    """Even where it is signed: nothing that is published may write outside of the bundle."""
+    release = publisher.publish(variants()).release
+    files = (*release.files, replace(release.files[0], path=path))
+    with pytest.raises(BundleError, match="path"):
+        read_release(document(replace(release, files=files)), "the release")
 
 
 @pytest.mark.parametrize("source", ["/nowhere/at/all", "ftp://example.org/x", "s3://bucket"])
@@ -276,4 +260,3 @@ def test_a_folder_of_others_is_not_replaced(publisher: Publisher, device: Device
     with pytest.raises(UserInputError, match="not replaced"):
         device.pull(publisher.root)
     assert (device.bundle / "letter.txt").read_text() == "dear"
-    assert COMMON
