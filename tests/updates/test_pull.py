@@ -45,6 +45,7 @@ def test_a_version_with_one_changed_variant_moves_that_variant(publisher: Publis
     result = device.pull()
     assert result.state == "updated" and device.files()["variants/int8.onnx"] == changed
     assert len(changed) < result.received <= len(changed) + SLACK
+    assert len(list((device.state / "documents").iterdir())) == 2 and not list((device.state / "files").iterdir())
 
 
 def test_a_version_with_another_variant_changed_moves_no_variant(publisher: Publisher, device: Device) -> None:

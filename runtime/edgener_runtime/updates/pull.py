@@ -114,6 +114,7 @@ def _update(request: PullRequest, repository: TrustedRepository, destination: De
     if chosen is None:
         return PullResult(WAITING, request.channel, request.variant)
     files = _release(repository, request.source, chosen.version).files_for(request.variant)
+    repository.keep_documents([channel_target(request.channel), release_target(chosen.version)])
     local = LocalFiles(destination.folders())
     found, reason = _state(request, destination, chosen.version, files)
     missing = [] if found in (UNCHANGED, REFUSED) else _once_each(file for file in files if local.find(file) is None)

@@ -7,15 +7,17 @@ to ours here and nowhere else. This module imports python-tuf, so it is imported
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from tuf.api import exceptions
 from tuf.api.metadata import Metadata, TargetFile, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
 from edgener_runtime.base.files import storage_errors, sync
+from edgener_runtime.base.partial import remove
 from edgener_runtime.base.printable import escaped
 from edgener_runtime.errors import BundleError, EdgenerError, TransferError, UserInputError
 
@@ -47,13 +49,13 @@ class TrustedRepository:
         self._source = source
         self._transport = transport
         self._metadata = state / "metadata"
-        documents = state / "documents"
+        self._documents = state / "documents"
         with storage_errors(state):
             self._metadata.mkdir(parents=True, exist_ok=True)
-            documents.mkdir(exist_ok=True)
+            self._documents.mkdir(exist_ok=True)
         with self._errors("the root"):
             self._updater = Updater(
-                str(self._metadata), METADATA, str(documents), TARGETS, _TransportFetcher(transport),
+                str(self._metadata), METADATA, str(self._documents), TARGETS, _TransportFetcher(transport),
                 bootstrap=bootstrap,
             )  # fmt: skip
 
@@ -80,6 +82,13 @@ class TrustedRepository:
                 raise BundleError(f"{name} has {info.length:,} bytes, expected at most {MOST_DOCUMENT:,}", _AGAIN)
             path = self._updater.find_cached_target(info) or self._updater.download_target(info)
             return Path(path).read_bytes()
+
+    def keep_documents(self, names: Iterable[str]) -> None:
+        """Remove the documents of earlier releases."""
+        kept = {quote(name, "") for name in names}  # as python-tuf names them
+        for path in self._documents.iterdir():
+            if path.name not in kept:
+                remove(path)
 
     def file(self, name: str) -> TargetFile:
         """The signed length and hashes of a file. Raises BundleError where the repository does not sign it."""
