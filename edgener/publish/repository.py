@@ -64,7 +64,7 @@ class SignedMetadata:
     @classmethod
     def read(cls, folder: Path, keys: Keyring) -> SignedMetadata:
         """The metadata of a repository. Raises BundleError where it was changed since it was signed."""
-        from tuf.api.exceptions import RepositoryError
+        from tuf.api.exceptions import RepositoryError, StorageError
         from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
         read = cls(folder, keys)
@@ -78,7 +78,7 @@ class SignedMetadata:
             for role in ROLES:
                 part: Metadata[Any] = getattr(read, role)
                 read.root.signed.verify_delegate(role, part.signed_bytes, part.signatures)
-        except (RepositoryError, OSError, KeyError) as error:
+        except (RepositoryError, StorageError, KeyError) as error:
             raise BundleError(f"the metadata in {folder} is damaged or was changed: {error}", _HINT) from None
         return read
 

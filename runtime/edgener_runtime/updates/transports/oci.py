@@ -107,5 +107,5 @@ def _registry(insecure: bool, timeout: float) -> Registry:
     except ImportError as error:
         raise DeviceError(f"the library for registries cannot be loaded: {error}", install_line("oci")) from None
     registry = oras.provider.Registry(insecure=insecure, auth_backend="token")
-    registry.session.request = partial(registry.session.request, timeout=timeout)  # type: ignore[method-assign]
+    registry.session.request = partial(registry.session.request, timeout=timeout)
     return registry
