@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,8 @@ from edgener_runtime.base.partial import locked
 from edgener_runtime.errors import BundleError, DeviceError, StorageError, TransferError, UserInputError
 from edgener_runtime.updates import downloads
 from edgener_runtime.updates.release import document, read_release
+from edgener_runtime.updates.transports import folder
+from edgener_runtime.updates.transports.folder import FolderTransport
 
 from .bench import Device, Publisher, plain_client, variants
 
@@ -56,6 +60,7 @@ def test_a_version_with_another_variant_changed_moves_no_variant(publisher: Publ
     assert result.state == "updated" and result.received < SLACK
 
 
+@pytest.mark.trust
 def test_the_slack_holds_with_many_files_and_releases(publisher: Publisher, device: Device) -> None:
     """20 variants with 3 files each, and as many releases in two channels as are kept."""
 
@@ -158,6 +163,41 @@ def test_a_bundle_that_the_device_refuses_leaves_the_old_one_and_is_not_fetched_
             device.pull(verify=refuse)
         assert device.files() == before
     assert device.pull().received < 5_000
+
+
+@pytest.mark.trust
+def test_a_pull_that_is_interrupted_at_every_4_kilobytes(
+    publisher: Publisher,
+    device: Device,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, int], None],
+) -> None:
+    """As Ctrl-C does, which nothing of ours catches: the old bundle is whole, and the next pull continues."""
+    publisher.publish(variants())
+    device.pull(publisher.root)
+    before, count = device.files(), 0
+    publisher.publish(variants(int8=os.urandom(130_000)))
+    monkeypatch.setattr(folder, "CHUNK", 4096)
+
+    class Interrupted(FolderTransport):
+        def read(self, path: str, offset: int) -> Iterator[bytes]:
+            chunks = super().read(path, offset)
+            yield from islice(chunks, 1)
+            if next(chunks, None) is not None:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edgener_runtime.updates.pull.open_transport", lambda *arguments: Interrupted(publisher.folder))
+        while True:
+            try:
+                assert device.pull().state == "updated"
+                break
+            except KeyboardInterrupt:
+                count += 1
+                assert device.files() == before
+    assert count == 130_000 // 4096
+    assert device.pull().state == "unchanged"
+    record_property("pulls interrupted and continued", count)
 
 
 def test_the_first_pull_needs_a_root(publisher: Publisher, device: Device) -> None:
