@@ -124,11 +124,11 @@ def change(bundle: Path, variant: str) -> None:
 def served(folder: Path) -> Iterator[str]:
     """A folder on a web server of this machine."""
 
-    class Quiet(SimpleHTTPRequestHandler):
+    class StaticFiles(SimpleHTTPRequestHandler):
         def log_message(self, *arguments: object) -> None:
             """Nothing is printed."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(StaticFiles, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -172,10 +172,10 @@ def with_release(channel: Channel, release: ChannelRelease) -> Channel:
         ]
     else:
         releases = (release, *channel.releases)
-    return Channel(channel.name, _kept(releases))
+    return Channel(channel.name, _still_offered(releases))
 
 
-def _kept(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
+def _still_offered(releases: Sequence[ChannelRelease]) -> tuple[ChannelRelease, ...]:
     """The newest, and one that is meant for every device, if there is one."""
     kept = releases[:KEEP]
     for_all = [each for each in releases if each.share == EVERY_DEVICE]

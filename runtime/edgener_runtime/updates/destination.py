@@ -104,7 +104,7 @@ class StoreDestination:
         return listing is not None and listing.active == version and has_files(self.store.active, files)
 
     def refuses(self, version: str) -> str | None:
-        """Why the release failed here before, or cannot be told apart from what the store has."""
+        """Why the release failed here before, or has the same version as what the store has."""
         listing = self._listing()
         known = next((each for each in listing.bundles if each.version == version), None) if listing else None
         if known is None:
