@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgener_runtime.errors import StorageError, UserInputError
 
+from .exchange import exchange
 from .partial import partial
 
 _STORAGE_ERRNOS = {
@@ -108,6 +109,14 @@ def check_replaceable(final: Path, marker: str) -> None:
 
 
 def _swap(staging: Path, final: Path) -> None:
+    """Put a folder in the place of another, which is removed.
+
+    In one step where the file system has an exchange; elsewhere there is nothing at `final` for a moment, between two
+    renames, and whoever must never see that goes through a link, which one rename replaces.
+    """
+    if final.exists() and exchange(staging, final):
+        sync(final.parent)
+        return  # `staging` is the old folder now, and is removed as an unfinished one is
     old = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
     try:
         if final.exists():

@@ -7,12 +7,15 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgener_runtime.base import files
+from edgener_runtime.base.exchange import exchange
 from edgener_runtime.base.files import sha256_of, staged_folder, write_atomic
 from edgener_runtime.errors import StorageError, UserInputError
 
@@ -151,6 +154,17 @@ def final(tmp_path: Path) -> Path:
     return folder
 
 
+def can_exchange(folder: Path) -> bool:
+    one, other = folder / ".one", folder / ".other"
+    for path in (one, other):
+        path.touch()
+    try:
+        return exchange(one, other)
+    finally:
+        for path in (one, other):
+            path.unlink()
+
+
 OLD = {"final": "/", f"final/{MARKER}": "old"}
 NEW = {"final": "/", f"final/{MARKER}": "new", "final/below": "/", "final/below/model": "new"}
 
@@ -217,10 +231,65 @@ def test_a_block_that_fails_leaves_the_old_folder(error: BaseException, final: P
 FOLDER_STEPS = [(Path, "mkdir"), (os, "fsync"), (Path, "rename")]
 
 
+@pytest.fixture
+def without_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that cannot let two folders change places, as NFS and FAT."""
+    monkeypatch.setattr(files, "exchange", lambda one, other: False)
+
+
+def test_a_folder_is_replaced_where_no_exchange_is(final: Path, without_exchange: None) -> None:
+    build(final)
+    assert contents(final.parent) == NEW
+
+
+def test_an_exchange_that_fails_leaves_the_old_folder(final: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "exchange", raising(OSError(errno.EIO, os.strerror(errno.EIO))))
+    with pytest.raises(StorageError, match="cannot write"):
+        build(final)
+    assert contents(final.parent) == OLD
+
+
+@pytest.mark.parametrize("done_first", [False, True], ids=["before", "after"])
+def test_an_interrupt_around_the_exchange_leaves_one_whole_folder(
+    done_first: bool, final: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(one: Path, other: Path) -> bool:
+        if done_first:
+            exchange(one, other)
+        raise KeyboardInterrupt
+
+    if not can_exchange(final.parent):
+        pytest.skip("this file system has no exchange")
+    monkeypatch.setattr(files, "exchange", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(final)
+    assert contents(final.parent) == (NEW if done_first else OLD)
+
+
+def test_at_no_moment_is_there_nothing(final: Path) -> None:
+    """Where the file system has an exchange. Another thread looks all the time, while the folder is replaced."""
+    if not can_exchange(final.parent):
+        pytest.skip("this file system has no exchange")
+    missing, done = 0, threading.Event()
+
+    def look() -> None:
+        nonlocal missing
+        while not done.is_set():
+            missing += not final.exists()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(30):
+        build(final)
+    done.set()
+    looking.join()
+    assert missing == 0
+
+
 @pytest.mark.parametrize("number", ERRNOS)
 @pytest.mark.parametrize(("owner", "step"), FOLDER_STEPS)
 def test_a_disk_that_fails_at_any_step_leaves_the_old_folder(
-    owner: Any, step: str, number: int, final: Path, monkeypatch: pytest.MonkeyPatch
+    owner: Any, step: str, number: int, final: Path, monkeypatch: pytest.MonkeyPatch, without_exchange: None
 ) -> None:
     monkeypatch.setattr(owner, step, raising(OSError(number, os.strerror(number))))
     with pytest.raises(StorageError, match=f"cannot write .*final: {os.strerror(number)}"):
@@ -231,7 +300,7 @@ def test_a_disk_that_fails_at_any_step_leaves_the_old_folder(
 @pytest.mark.parametrize("done_first", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("rename", [1, 2])
 def test_an_interrupt_around_a_rename_leaves_one_whole_folder(
-    rename: int, done_first: bool, final: Path, monkeypatch: pytest.MonkeyPatch
+    rename: int, done_first: bool, final: Path, monkeypatch: pytest.MonkeyPatch, without_exchange: None
 ) -> None:
     real, calls = Path.rename, 0
 
@@ -262,8 +331,13 @@ def test_all_that_was_built_is_on_the_disk_before_it_counts(final: Path, monkeyp
         steps.append("rename")
         return real_rename(path, target)
 
+    def noted_exchange(one: Path, other: Path) -> bool:
+        steps.append("rename")
+        return exchange(one, other)
+
     monkeypatch.setattr(os, "open", noted_open)
     monkeypatch.setattr(Path, "rename", noted_rename)
+    monkeypatch.setattr(files, "exchange", noted_exchange)
     build(final)
     assert {"model", MARKER, "below"} <= set(steps[: steps.index("rename")])
     assert steps[-1] == final.parent.name  # the renaming itself
