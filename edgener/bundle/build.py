@@ -127,8 +127,10 @@ def _write_canonical(file: Path, record: dict[str, Any]) -> None:
 
 def write_evidence(manifest: Manifest, reports: Sequence[ParityReport], arguments: Sequence[str], folder: Path) -> None:
     """Write the ML-BOM, the provenance statement and the model card of a bundle into its folder."""
-    names = {entry.name for entry in manifest.variants}
-    own = tuple(report for report in reports if report.variant in names)
+    order = {name: place for place, name in enumerate(VARIANTS)}  # that of speed is of one machine
+    manifest = replace(manifest, variants=tuple(sorted(manifest.variants, key=lambda entry: order[entry.name])))
+    by_name = {report.variant: report for report in reports}
+    own = tuple(by_name[entry.name] for entry in manifest.variants)
     files = (file for entry in manifest.variants for file in (entry.file, *entry.files))
     loaded = (file_entry(folder, folder / manifest.tokenizer.file), *sorted(files, key=lambda entry: entry.path))
     evidence = Evidence(manifest, own, tuple(arguments), loaded)

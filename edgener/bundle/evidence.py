@@ -18,6 +18,7 @@ from edgener_runtime.bundle.manifest import FileEntry, Manifest
 from edgener_runtime.errors import UserInputError
 
 EPOCH = "SOURCE_DATE_EPOCH"
+_ROLES = ("train", "valid", "test", "calibration", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,10 @@ class Evidence:
     def data(self) -> tuple[UsedData, ...]:
         """Every data set by its use."""
         records = {**((self.provenance.get("training") or {}).get("data") or {})}
-        records |= {role: self.provenance.get(role) for role in ("evaluation", "calibration")}
+        records |= {role: self.provenance.get(role) for role in ("calibration", "evaluation")}
+        used = [(role, record) for role in _ROLES if (record := records.get(role))]
         fields = ("source", "split", "sha256", "sentences", "entities")
-        return tuple(
-            UsedData(role, **{name: record[name] for name in fields}) for role, record in records.items() if record
-        )
+        return tuple(UsedData(role, **{name: record[name] for name in fields}) for role, record in used)
 
 
 def build_time() -> datetime | None:
@@ -86,4 +86,4 @@ def package_url(name: str, version: str) -> str:
 def libraries(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """The distributions, with their versions, that made and judged the bundle; Python itself is not one."""
     yield "edgener", evidence.manifest.edgener_version
-    yield from ((name, version) for name, version in evidence.provenance["versions"].items() if name != "python")
+    yield from ((name, version) for name, version in sorted(evidence.provenance["versions"].items()) if name != "python")
