@@ -251,15 +251,10 @@ def _truncate(path: Path) -> None:
 
 
 def _swap(path: Path) -> None:
-    """For another file of the bundle, with a name of its own."""
-    other = (
-        next(one for one in sorted(path.parent.iterdir()) if one.is_file() and one != path) if _mates(path) else None
-    )
-    path.write_bytes(other.read_bytes() if other else b"other")
-
-
-def _mates(path: Path) -> bool:
-    return sum(one.is_file() for one in path.parent.iterdir()) > 1
+    """For another file of the bundle that differs."""
+    bundle = path.parent if (path.parent / "manifest.json").exists() else path.parent.parent
+    others = [other.read_bytes() for other in sorted(bundle.rglob("*")) if other.is_file()]
+    path.write_bytes(next(data for data in others if data != path.read_bytes()))
 
 
 def _lose(path: Path) -> None:
