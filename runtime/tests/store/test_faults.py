@@ -229,6 +229,8 @@ def test_every_file_of_the_source_and_of_the_active_bundle_damaged(
     folders, sources = copies(start), copies(_own(edition("3"), tmp_path))
     for name in names:
         for harm in (_truncate, _swap, _lose, _add):
+            if harm is _truncate and not (edition("2") / name).stat().st_size:
+                continue
             root, source, count = next(folders), next(sources), count + 2
             harm(source / name)
             with pytest.raises(BundleError):
