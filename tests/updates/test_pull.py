@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -215,6 +216,19 @@ def test_a_root_that_is_not_one_is_refused(publisher: Publisher, device: Device,
         (tmp_path / "root.json").write_bytes(content)
         with pytest.raises(BundleError):
             device.pull(tmp_path / "root.json")
+
+
+@pytest.mark.parametrize("source", ["", "https://updates.invalid/ner"])
+def test_a_missing_library_is_said_with_its_command(
+    publisher: Publisher, device: Device, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    publisher.publish(variants())
+    device.source = source or device.source
+    monkeypatch.setitem(sys.modules, "edgener_runtime.updates.repository", None)
+    monkeypatch.delattr("edgener_runtime.updates.repository", raising=False)
+    with pytest.raises(DeviceError, match="library for updates") as caught:
+        device.pull(publisher.root)
+    assert "update" in str(caught.value.hint) and not device.state.exists()
 
 
 def test_two_pulls_at_once(publisher: Publisher, device: Device) -> None:

@@ -72,6 +72,7 @@ def pull(request: PullRequest, destination: Destination, state: Path, root: Path
     StorageError where the disk is too small; the bundle is then as before.
     """
     destination.check()
+    _require_library()
     with storage_errors(state):
         state.mkdir(parents=True, exist_ok=True)
     with locked(state) as is_mine, closing(open_transport(request.source, request.bounds)) as transport:
@@ -83,12 +84,18 @@ def pull(request: PullRequest, destination: Destination, state: Path, root: Path
         return replace(result, requests=metered.requests, received=metered.received)
 
 
-def _trusted(source: str, metered: MeteredTransport, state: Path, root: Path | None) -> TrustedRepository:
-    """The repository with its metadata brought up to date."""
+def _require_library() -> None:
+    """Raise DeviceError with the command that installs it where python-tuf is missing, for every kind of source."""
     try:
-        from .repository import TrustedRepository
+        from . import repository  # noqa: F401
     except ImportError as error:
         raise DeviceError(f"the library for updates cannot be loaded: {error}", install_line("update")) from None
+
+
+def _trusted(source: str, metered: MeteredTransport, state: Path, root: Path | None) -> TrustedRepository:
+    """The repository with its metadata brought up to date."""
+    from .repository import TrustedRepository
+
     repository = TrustedRepository(source, metered, state, _bootstrap_root(state, root))
     repository.refresh()
     return repository
