@@ -213,8 +213,7 @@ def test_every_signed_file_that_is_changed_is_refused(
     trusted = tmp_path / "trusted.json"
     shutil.copyfile(publisher.root, trusted)
     device.pull(trusted)
-    fetched = {entry.name for entry in device.state.rglob("*.json")}
-    assert fetched
+    count = 0
     for path in sorted(path for path in publisher.folder.rglob("*") if path.is_file() and path != publisher.root):
         data = path.read_bytes()
         fresh = Device(tmp_path / f"fresh-{path.name[:20]}", publisher.folder)
@@ -225,7 +224,8 @@ def test_every_signed_file_that_is_changed_is_refused(
             fresh.pull(trusted)
         assert not fresh.bundle.exists()
         path.write_bytes(data)
-        record_property("changed files of a repository, refused", 1)
+        count += 1
+    record_property("changed files of a repository, refused", count)
 
 
 def test_keys_are_rotated_and_the_old_ones_are_worth_nothing(
