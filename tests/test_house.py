@@ -47,6 +47,7 @@ TIERS = (
     ("explain", "pipeline", "aio"),
     ("",),  # the public face: edgener_runtime/__init__.py
     ("cli",),
+    ("updates",),
     BESIDE,
     ("__main__",),
 )
@@ -73,6 +74,7 @@ SHARED = {
     "cli.console": "both commands look and end alike",
     "cli.options": "both commands name options alike",
     "cli.results": "results of long work are kept alike",
+    "updates.release": "a repository is written and read alike",
     "commissioning.bench": "edgener bench, compare and report",
     "commissioning.selftest": "edgener report",
     "commissioning.engines": "edgener build-engine",
