@@ -68,7 +68,10 @@ def test_fp32_is_made_but_not_kept_where_it_was_not_asked_for(
     trained: Path, bundle: Path, spec: ExportSpec, tmp_path: Path
 ) -> None:
     export_bundle(trained, tmp_path / "out", replace(spec, variants=(VARIANTS["int8-dynamic"],)))
-    assert {path.name for path in (tmp_path / "out" / "variants").iterdir()} == {"int8-dynamic.json", "int8-dynamic.onnx"}
+    assert {path.name for path in (tmp_path / "out" / "variants").iterdir()} == {
+        "int8-dynamic.json",
+        "int8-dynamic.onnx",
+    }
     assert contents(tmp_path / "out")["variants/int8-dynamic.onnx"] == contents(bundle)["variants/int8-dynamic.onnx"]
 
 
