@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The counts that tests have recorded as properties, such as `record_property("kills", 200)`, each summed up."""
     counts: Counter[str] = Counter()
-    for report in terminalreporter.getreports("passed"):
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
         counts.update({name: value for name, value in report.user_properties if isinstance(value, int)})
     for name, count in counts.items():
         terminalreporter.write_line(f"{name}: {count:,}")

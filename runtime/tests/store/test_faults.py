@@ -41,6 +41,7 @@ Editions = Callable[[str], Path]
 Act = Callable[[Store, Editions], object]
 CHECKS = BundleChecks(verify_hashes)
 SEED = 20261201
+WRONG = "wrong or missing answers"
 ACTS: dict[str, tuple[tuple[str, ...], Act, tuple[str, ...]]] = {
     # the bundles installed before, what is done, and which may be active afterwards
     "first install": ((), lambda store, edition: store.install(edition("1")), ("", "1")),
@@ -116,16 +117,17 @@ def goes_on(root: Path, edition: Editions) -> None:
 def test_kill_9_at_every_step(case: Any, edition: Editions, record_property: Callable[..., None]) -> None:
     start, act, expected = case
     count = steps(start, act, edition)
-    assert count > 10 or "gc" in str(act)
-    folders = copies(start)
+    wrong, folders = 0, copies(start)
     for step in range(count):
         root = next(folders)
         assert in_child(lambda root=root, step=step: act(at(root, killing(step)), edition)) == -signal.SIGKILL
-        assert loaded(at(root)) in expected, step
+        wrong += loaded(at(root)) not in expected
         if step % 5 == 0:
             goes_on(root, edition)
     record_property("kills", count)
     record_property("loads after a fault", count)
+    record_property(WRONG, wrong)
+    assert wrong == 0
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
@@ -135,23 +137,25 @@ def test_a_disk_that_fails_from_a_step_on(
     """Full, read-only from now on, or broken."""
     start, act, expected = case
     count = steps(start, act, edition)
-    folders = copies(start)
+    wrong, folders = 0, copies(start)
     for step in range(count):
         root = next(folders)
         with pytest.raises(StorageError):
             act(at(root, failing(step, number)), edition)
-        assert loaded(at(root, failing(0, number))) in expected, "while the disk still fails"
-        assert loaded(at(root)) in expected, step
+        wrong += loaded(at(root, failing(0, number))) not in expected  # while the disk still fails
+        wrong += loaded(at(root)) not in expected
     goes_on(root, edition)
     record_property("disk errors", count)
     record_property("loads after a fault", 2 * count)
+    record_property(WRONG, wrong)
+    assert wrong == 0
 
 
 def test_power_cuts_with_torn_and_reordered_writes(
     case: Any, edition: Editions, record_property: Callable[..., None], tmp_path: Path
 ) -> None:
     start, act, expected = case
-    chance, torn = random.Random(SEED), 0
+    chance, torn, wrong = random.Random(SEED), 0, 0
     before = tree_of(start)
     disk = RecordingDisk(start)
     act(at(start, disk), edition)
@@ -160,7 +164,7 @@ def test_power_cuts_with_torn_and_reordered_writes(
         tree, lost = after_power_cut(before, disk.changes[: chance.randrange(len(disk.changes) + 1)], chance)
         root = tmp_path / "after"
         write_tree(tree, root)
-        assert loaded(at(root)) in expected
+        wrong += loaded(at(root)) not in expected
         if chance.random() < 0.1:
             goes_on(root, edition)
         shutil.rmtree(root)
@@ -170,6 +174,8 @@ def test_power_cuts_with_torn_and_reordered_writes(
     record_property("power cuts", cuts + 1)
     record_property("torn or lost writes", torn)
     record_property("loads after a fault", cuts + 1)
+    record_property(WRONG, wrong)
+    assert wrong == 0
 
 
 def test_without_syncs_the_power_cuts_are_noticed(edition: Editions, tmp_path: Path) -> None:
@@ -210,6 +216,7 @@ def test_kill_9_at_random_times(edition: Editions, store: Store, record_property
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         seen[loaded(at(root))] += 1
+    record_property(WRONG, seen[""])
     assert "" not in seen and len(seen) > 1
     with TokenClassifier.load(at(root).active, "cpu", "fp32") as classifier:
         assert classifier.predict("oil leak")
