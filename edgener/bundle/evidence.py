@@ -86,4 +86,6 @@ def package_url(name: str, version: str) -> str:
 def libraries(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """The distributions, with their versions, that made and judged the bundle; Python itself is not one."""
     yield "edgener", evidence.manifest.edgener_version
-    yield from ((name, version) for name, version in sorted(evidence.provenance["versions"].items()) if name != "python")
+    yield from (
+        (name, version) for name, version in sorted(evidence.provenance["versions"].items()) if name != "python"
+    )

@@ -94,7 +94,9 @@ def test_the_card_has_what_was_measured(exported: Path) -> None:
     for entry in manifest.variants:
         (line,) = (line for line in parity.splitlines() if line.startswith(f"| {entry.name} |"))
         assert line in card
-        assert f"| {entry.name} | {entry.precision} | {entry.file.size / 1e6:.1f} MB | {entry.file.sha256[:12]} |" in card
+        assert (
+            f"| {entry.name} | {entry.precision} | {entry.file.size / 1e6:.1f} MB | {entry.file.sha256[:12]} |" in card
+        )
     assert "fine-tuned from package:cognition/model" in card
     for label in ("EQUIPMENT", "FAULT"):
         assert f"| {label} |" in card
