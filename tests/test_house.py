@@ -89,6 +89,8 @@ MAY_BE_SHORT = {
     "edgener.cli.release.calibration": "the options that export and search share",
     "edgener.data.align": "the one alignment of words and subwords, for training and parity",
     "edgener.data.readers.spacy": "one reader a file",
+    "edgener.bundle.sign": "the one step that writes signatures",
+    "edgener.cli.trust.password": "the one way in which commands get a password",
     "edgener.progress": "shared by the pipeline, the search and the commands",
     "edgener_exporters.distance": "the one distance of logits, rounded in one place",
     "edgener_exporters.libraries": "errors and logs of other libraries are mapped in one place",
