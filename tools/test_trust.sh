@@ -10,10 +10,14 @@ tests=(
     runtime/tests/store
     tests/updates
     runtime/tests/services/http/test_store.py
+    runtime/tests/test_signatures.py
+    tests/cli/test_sign.py
+    tests/e2e/test_secrets.py
 )
 select="trust and not slow"
 [ "${1:-}" = --longer ] && select="trust"
 
+PATH=$PATH:$(tools/model_signing.sh) # OpenSSF's command, which verifies what is signed here
 memory=()
 if [ -w /dev/shm ]; then
     folder=$(mktemp -d /dev/shm/edgener-trust.XXXXXX)

@@ -139,7 +139,7 @@ class VariantEntry:
 
 @dataclass(frozen=True)
 class VariantReference:
-    """A variant in the root: its name, and the file of its manifest, which a slim bundle may lack."""
+    """A variant in the root: its name, and the file of its manifest, which a slim bundle need not have."""
 
     name: str
     manifest: FileEntry

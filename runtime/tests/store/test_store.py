@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgener_runtime import TokenClassifier
-from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.bundle.manifest import Manifest, read_manifest
 from edgener_runtime.bundle.store.store import MOST_STARTS, BundleChecks, Store
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, StoreBusyError, UserInputError
@@ -138,15 +138,19 @@ def test_a_selftest_that_fails_leaves_the_old_one(store: Store, edition: Edition
     assert not store.folder.staging.exists()
 
 
-def test_signatures_are_checked_on_the_copy_and_before_each_activation(store: Store, edition: Editions) -> None:
+def test_a_bundle_is_verified_on_the_copy_and_before_each_activation(store: Store, edition: Editions) -> None:
     checked: list[str] = []
-    signed = Store(
-        store.folder.root, BundleChecks(signatures=lambda folder: checked.append(folder.name)), 0, FastDisk()
-    )
-    first = signed.install(edition("1"))
-    signed.install(edition("2"))
-    signed.rollback("try")
-    assert checked == ["staging", "staging", first.version]
+
+    def verify(folder: Path) -> Manifest:
+        checked.append(folder.name)
+        return verify_bundle(folder)
+
+    strict = Store(store.folder.root, BundleChecks(verify), 0, FastDisk())
+    first, second = edition("1"), edition("2")
+    entry = strict.install(first)
+    strict.install(second)
+    strict.rollback("try")
+    assert checked == [first.name, "staging", second.name, "staging", entry.version]
 
 
 # --- the trial
@@ -247,7 +251,7 @@ def test_a_second_install_is_locked_out_and_others_go_on(store: Store, edition: 
     assert states(store) == {"1": "good", "2": "failed", "4": "trial"}
 
 
-def test_what_is_no_store_is_named(tmp_path: Path, bundle: Path) -> None:
+def test_a_folder_that_is_not_a_store_is_named(tmp_path: Path, bundle: Path) -> None:
     for act in (Store.listing, Store.gc, lambda store: store.rollback("x"), lambda store: store.load(verify_bundle)):
         with pytest.raises(BundleError, match="is not a store") as raised:
             act(Store(tmp_path))

@@ -38,11 +38,10 @@ def _nothing(bundle: Path) -> None:
 class BundleChecks:
     """What a bundle must pass: each gets its folder and raises EdgenerError.
 
-    `verify` and `signatures` come before each activation, `selftest` before an activation that is not a rollback.
+    `verify` comes before each activation, `selftest` before an activation that is not a rollback.
     """
 
     verify: Callable[[Path], Manifest] = verify_bundle
-    signatures: Callable[[Path], object] = _nothing
     selftest: Callable[[Path], object] = _nothing
 
 
@@ -227,7 +226,6 @@ class Store:
         found = self.checks.verify(folder).version
         if found != version:
             raise BundleError(f"{folder} is version {found}, expected {version}", "Install the bundle again.")
-        self.checks.signatures(folder)
         self.checks.selftest(folder)
 
     def _activate(self, entry: StoredBundle) -> StoredBundle:
@@ -245,7 +243,6 @@ class Store:
         for entry in journal.candidates(active):
             try:
                 self.checks.verify(self.folder.of(entry))
-                self.checks.signatures(self.folder.of(entry))
             except BundleError as error:
                 _log.warning("not rolled back to %s: %s", entry.version, error.message)
             else:

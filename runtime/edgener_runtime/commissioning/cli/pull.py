@@ -108,7 +108,7 @@ def _destination(store: Path | None, out: Path | None, variant: str, keys: Path 
 
     if out is not None:
         return FolderDestination(out, verify)
-    checks = BundleChecks(verify, selftest=lambda bundle: require_selftest(bundle, "auto", variant))
+    checks = BundleChecks(verify, lambda bundle: require_selftest(bundle, "auto", variant))
     return StoreDestination(Store(str(store), checks), variant)
 
 

@@ -10,10 +10,11 @@ import click
 from edgener_runtime.base.printable import escaped
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.cli.console import write_line
-from edgener_runtime.cli.options import Command, with_options
+from edgener_runtime.cli.options import Command, require_signature_option, with_options
 from edgener_runtime.machine.devices import DEVICES
 
 if TYPE_CHECKING:
+    from edgener_runtime.bundle.manifest import Manifest
     from edgener_runtime.bundle.store.journal import StoredBundle
     from edgener_runtime.bundle.store.store import Store
 
@@ -23,6 +24,7 @@ _STORE = click.option(
 )  # fmt: skip
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 _CHECKS = (
+    require_signature_option,
     click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to test it."),
     click.option("--variant", default="auto", show_default=True, help="Variant of the bundle to test."),
     click.option(
@@ -35,14 +37,20 @@ _CHECKS = (
 def _checked(command: Command) -> Command:
     """The options of the checks; the command gets `store`, which runs them."""
 
-    def with_store(*, root: Path, device: str, variant: str, trial: int, **parameters: Any) -> Any:
+    def with_store(
+        *, root: Path, device: str, variant: str, trial: int, require_signature: Path | None, **parameters: Any
+    ) -> Any:
         from edgener_runtime.bundle.store.store import BundleChecks, Store
+        from edgener_runtime.bundle.verify import verify_bundle
         from edgener_runtime.commissioning.selftest.run import require_selftest
+
+        def verify(bundle: Path) -> Manifest:
+            return verify_bundle(bundle, require_signature)
 
         def selftest(bundle: Path) -> None:
             require_selftest(bundle, device, variant)
 
-        return command(store=Store(root, BundleChecks(selftest=selftest), trial), **parameters)
+        return command(store=Store(root, BundleChecks(verify, selftest), trial), **parameters)
 
     with_store.__doc__, with_store.__name__ = command.__doc__, command.__name__
     return with_options(with_store, (_STORE, *_CHECKS, _JSON))
