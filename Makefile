@@ -37,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_COMPILE := no
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-ops test-optimum ops bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check device-folder image test-device clean
+.PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-ops test-optimum test-trust ops bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check device-folder image test-device clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ ops: $(VENV)/.ready ## The operators for int8-native, compiled into the environm
 
 test-ops: $(VENV)/.ready ## The operators: every instruction set, sanitizers, fuzzing, arm64 under qemu, old and new onnxruntime
 	tools/test_ops.sh
+
+test-trust: $(VENV)/.ready ## Bundles under attack, kills, power cuts and full disks, with counts of each
+	tools/test_trust.sh
 
 test-optimum: .venv-optimum/.ready ## The build side on transformers 4.57 with optimum's exporter
 	$(BESIDE) .venv-optimum/bin/python -m pytest $(SPREAD) -m "compat and not slow" tests
@@ -151,6 +154,11 @@ docs: .venv-docs/.ready ## The documentation as a site in out/site; a broken lin
 
 clean: ## Remove environments, caches and outputs
 	rm -rf .venv .venv-optimum .venv-docs .cache out dist
+
+.PHONY: bench-native
+bench-native: $(VENV)/.ready ops ## int8-native beside the stock variants: make bench-native BUNDLE=out/bundle CHECKPOINT=out/checkpoint DATA=conll2003
+	$(BIN)/python -m benchmarks.native "$(BUNDLE)" --data "$(DATA)" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)") \
+	    $(if $(ONLY),--only "$(ONLY)") $(if $(QUICK),--quick) --out out/bench-native.json
 
 .PHONY: bench-peers
 bench-peers: $(VENV)/.ready ## The same model in other engines: make bench-peers CHECKPOINT=out/checkpoint BUNDLE=out/bundle DATA=conll2003

@@ -143,3 +143,20 @@ def test_a_build_that_fails_is_one_error_in_one_worker(tmp_path: Path) -> None:
     assert done.returncode == 1 and "7 skipped, 1 error" in done.stdout, done.stdout
     assert "made could not be built in another worker: OSError: the disk is full" in done.stdout
     assert count.read_text() == "built\n"
+
+
+def test_recorded_counts_are_summed_up_and_printed(tmp_path: Path) -> None:
+    text = """
+import pytest
+
+@pytest.mark.parametrize("n", range(3))
+def test_kills(n, record_property):
+    record_property("kills", 1000 + n)
+    record_property("note", "not a count")
+
+def test_fails(record_property):
+    record_property("kills", 7)
+    assert False
+"""
+    lines = run(tmp_path, test_counts=text).stdout.splitlines()
+    assert "kills: 3,010" in lines and not any("note" in line for line in lines)

@@ -47,6 +47,7 @@ TIERS = (
     ("explain", "pipeline", "aio"),
     ("",),  # the public face: edgener_runtime/__init__.py
     ("cli",),
+    ("updates",),
     BESIDE,
     ("__main__",),
 )
@@ -73,6 +74,7 @@ SHARED = {
     "cli.console": "both commands look and end alike",
     "cli.options": "both commands name options alike",
     "cli.results": "results of long work are kept alike",
+    "updates.release": "a repository is written and read alike",
     "commissioning.bench": "edgener bench, compare and report",
     "commissioning.selftest": "edgener report",
     "commissioning.engines": "edgener build-engine",
@@ -87,6 +89,8 @@ MAY_BE_SHORT = {
     "edgener.cli.release.calibration": "the options that export and search share",
     "edgener.data.align": "the one alignment of words and subwords, for training and parity",
     "edgener.data.readers.spacy": "one reader a file",
+    "edgener.bundle.sign": "the one step that writes signatures",
+    "edgener.cli.trust.password": "the one way in which commands get a password",
     "edgener.progress": "shared by the pipeline, the search and the commands",
     "edgener_exporters.distance": "the one distance of logits, rounded in one place",
     "edgener_exporters.libraries": "errors and logs of other libraries are mapped in one place",

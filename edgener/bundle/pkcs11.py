@@ -21,7 +21,7 @@ _PATH, _QUERY = ("token", "serial", "object", "id", "type"), ("module-path",)
 
 @dataclass(frozen=True)
 class KeyUri:
-    """A key on a token: the library that talks to the token, and what the token and the key are called."""
+    """A key on a token: the library of the token, and what the token and the key are called."""
 
     text: str
     module: str
@@ -79,7 +79,7 @@ def open_token_key(uri: KeyUri, pin: Callable[[], str]) -> Iterator[tuple[Public
         token = pkcs11.lib(uri.module).get_token(**uri.token)
         with token.open(user_pin=pin()) as session:
             public, private = _only(uri, session, "PUBLIC_KEY"), _only(uri, session, "PRIVATE_KEY")
-            yield _loaded(public), lambda data: _signed(private, data)
+            yield _public_key(public), lambda data: _signed(private, data)
     except (exceptions.PinIncorrect, exceptions.PinLenRange, exceptions.PinInvalid, exceptions.PinLocked) as error:
         raise UserInputError(
             f"{uri.text}: the token refuses the PIN ({type(error).__name__})", "Put it into EDGENER_KEY_PASSWORD."
@@ -105,7 +105,7 @@ def _only(uri: KeyUri, session: Any, kind: str) -> Any:
     return found[0]
 
 
-def _loaded(key: Any) -> PublicKey:
+def _public_key(key: Any) -> PublicKey:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_der_public_key
     from pkcs11 import KeyType

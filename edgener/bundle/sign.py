@@ -21,7 +21,7 @@ from .keys import Signer
 
 
 def sign_bundle(bundle: Path, signer: Signer, name: str | None = None) -> tuple[Path, ...]:
-    """Sign a whole bundle and return the signatures; `name` tells several apart.
+    """Sign a whole bundle and return the signatures; `name` makes several signatures different files.
 
     Raises BundleError where the bundle is damaged, StorageError where it cannot be written.
     """

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "edgener.cli.train.evaluate",
     "search": "edgener.cli.release.search",
     "export": "edgener.cli.release.export",
+    "publish": "edgener.cli.release.publish",
     "bench": "edgener.cli.bench.bench",
     "build-engine": "edgener.cli.release.build_engine",
     "keygen": "edgener.cli.trust.keygen",

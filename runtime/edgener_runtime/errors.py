@@ -53,6 +53,10 @@ class DeviceError(EdgenerError):
     exit_code = 6
 
 
+class TransferError(DeviceError):
+    """A source of updates that cannot be reached, or a transfer that was cut."""
+
+
 class ProviderError(DeviceError):
     """An execution provider that was requested and is not available."""
 
@@ -61,3 +65,7 @@ class StalledError(EdgenerError):
     """A model's run that does not return; the process cannot stop it, and ends."""
 
     exit_code = 7
+
+
+class StoreBusyError(EdgenerError):
+    """A store of bundles that another process changes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -103,6 +104,8 @@ class TokenClassifier:
         UserInputError.
         """
         folder = Path(bundle)
+        if os.path.islink(folder):  # noqa: PTH114 - raises nothing
+            folder = Path(os.path.realpath(folder))
         keys = Path(require_signature) if require_signature is not None else None
         with Verification(folder, variant, keys) as verification:
             manifest = verification.manifest

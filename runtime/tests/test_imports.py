@@ -11,7 +11,7 @@ import edgener_runtime
 
 pytestmark = pytest.mark.compat
 
-EXTRAS = {"starlette", "uvicorn", "paho", "mlperf_loadgen", "tensorrt", "tensorrt_rtx", "psutil", "pynvml"}
+EXTRAS = {"tuf", "starlette", "uvicorn", "paho", "mlperf_loadgen", "tensorrt", "tensorrt_rtx", "psutil", "pynvml"}
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(edgener_runtime.__path__, "edgener_runtime.")

@@ -327,7 +327,7 @@ def test_the_policy_of_a_device_holds_for_every_command(
     assert run("predict", copy, "Pump P-101 leaks").code == 0
 
 
-def test_a_policy_of_the_device_that_cannot_be_read_is_no_permission(
+def test_a_policy_of_the_device_that_cannot_be_read_permits_nothing(
     signed: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "policy.json").symlink_to(tmp_path / "gone.json")

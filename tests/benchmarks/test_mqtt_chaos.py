@@ -44,7 +44,13 @@ def test_every_message_is_answered_while_the_broker_is_restarted_and_the_bridge_
 def answer(script: ModuleType, number: int, **changed: Any) -> Any:
     """The right answer to a message, but for what is changed."""
     key = script.IncomingMessage(script.REQUESTS, PAYLOADS[number]).key
-    record = {**json.loads(PAYLOADS[number]), "entities": [ENTITY] * (number == 0), "key": key, **changed}
+    record = {
+        **json.loads(PAYLOADS[number]),
+        "entities": [ENTITY] * (number == 0),
+        "key": key,
+        "bundle_version": "f0be",
+        **changed,
+    }
     return SimpleNamespace(topic=script.ANSWERS, payload=json.dumps(record).encode())
 
 

@@ -134,6 +134,11 @@ def selftests() -> str:
 
 
 # A page, the marks before and behind a part of it, and what makes that part.
+def update_costs() -> str:
+    """What updates cost a million devices, from what one was measured to need."""
+    return python("benchmarks/update_costs.py", "--table", str(RESULTS / "updates" / "conll2003.json"))
+
+
 QUOTED: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
     ("docs/how-to/runtime.md", "<!-- devices -->", "<!-- /devices -->", devices_table),
     ("docs/how-to/selftest.md", "<!-- checks -->", "<!-- /checks -->", checks),
@@ -141,6 +146,7 @@ QUOTED: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
     ("docs/how-to/compare.md", "<!-- trials -->", "<!-- /trials -->", trials),
     ("docs/how-to/compare.md", "<!-- rounds needed: begin -->", "<!-- rounds needed: end -->", rounds),
     ("docs/how-to/bulk.md", "<!-- sizing -->", "<!-- /sizing -->", bulk_sizing),
+    ("docs/how-to/updates.md", "<!-- costs -->", "<!-- /costs -->", update_costs),
     ("docs/explanation/cost.md", "<!-- curves -->", "<!-- /curves -->", lambda: table("cost", "epyc-zen4.json")),
     ("docs/explanation/statistics.md", "<!-- coverage -->", "<!-- /coverage -->", coverage),
     (

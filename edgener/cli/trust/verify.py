@@ -28,7 +28,7 @@ def verify(bundle: Path, key: Path | None, as_json: bool) -> None:
     """
     from edgener_runtime.bundle.signatures import required_policy
     from edgener_runtime.bundle.signatures.format import SIGNED, read_signature, signature_files
-    from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.bundle.verify import entries_here, verify_bundle
 
     manifest = verify_bundle(bundle, key)
     policy = required_policy(key)
@@ -39,7 +39,7 @@ def verify(bundle: Path, key: Path | None, as_json: bool) -> None:
         for path in signature_files(bundle, name)
         for fingerprint in [read_signature(path).fingerprint]
     ]
-    files = len(manifest.files) + len(manifest.variants)
+    files = len(entries_here(bundle, manifest))
     if as_json:
         result = {"bundle": str(bundle), "model": manifest.name, "files": files, "signatures": signatures}
         click.echo(escaped(json.dumps(result, indent=2, ensure_ascii=False)))

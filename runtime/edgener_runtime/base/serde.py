@@ -4,7 +4,7 @@ A document that outlives its program, such as a bundle's manifest, is read with 
 added does not concern an older one.
 
 A field is stored under its own name, or under the key of its metadata where the attribute was renamed after
-files were written: `seconds: float = field(metadata={"key": "pace"})`.
+files were written: `seconds: float = field(metadata={"key": "pace"})`. The key None keeps a field out of the document.
 """
 
 from __future__ import annotations
@@ -42,7 +42,12 @@ def to_json(record: Any) -> str:
 
 def to_dict(record: Any) -> dict[str, Any]:
     """`dataclasses.asdict` with the keys of JSON."""
-    return {_key(field): _plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
+    return {_key(field): _plain(getattr(record, field.name)) for field in _stored(type(record))}
+
+
+def _stored(cls: Any) -> list[dataclasses.Field[Any]]:
+    """The fields that the document has."""
+    return [field for field in dataclasses.fields(cls) if field.metadata.get("key", field.name) is not None]
 
 
 def _plain(value: Any) -> Any:
@@ -181,7 +186,7 @@ def _fields(cls: type) -> dict[str, _RecordField]:
             hints[field.name],
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
         )
-        for field in dataclasses.fields(cls)
+        for field in _stored(cls)
     }
 
 

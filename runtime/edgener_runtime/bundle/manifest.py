@@ -139,7 +139,7 @@ class VariantEntry:
 
 @dataclass(frozen=True)
 class VariantReference:
-    """A variant in the root: its name, and the file of its manifest, which a slim bundle may lack."""
+    """A variant in the root: its name, and the file of its manifest, which a slim bundle need not have."""
 
     name: str
     manifest: FileEntry
@@ -181,7 +181,8 @@ class Manifest:
     `scheme` is how `labels` mark entities (see decoding.schemes), and `outside` the label of what is none;
     `ignored_labels`, such as [CLS], are outside too. `architecture` is the encoder's `model_type`, and `untested` says
     that no test of the project covers it. `critical` lists the fields, as dotted paths, that a runtime must
-    know to run the bundle right; it ignores all others that it does not know.
+    know to run the bundle right; it ignores all others that it does not know. `sha256` is that of the file it was read
+    from, "" where there is none.
     """
 
     edgener_version: str
@@ -202,6 +203,12 @@ class Manifest:
     references: tuple[VariantReference, ...] = ()
     measured: str | None = None
     measured_files: tuple[FileEntry, ...] = ()
+    sha256: str = field(default="", compare=False, metadata={"key": None})
+
+    @property
+    def version(self) -> str:
+        """The bundle's version: the first 16 digits of the SHA-256 of its manifest, which names all of its files."""
+        return self.sha256[:16]
 
     @property
     def entries(self) -> tuple[FileEntry, ...]:
@@ -250,7 +257,7 @@ def read_manifest(bundle: Path, signed: Mapping[str, str] | None = None) -> Mani
     require_readable(root.path, root.fields)
     whole = root.fields["schema_version"] <= LAST_WHOLE
     elsewhere: dict[str, Any] = {"measured": None} if whole else {"variants": []}
-    manifest = root.decoded(Manifest, _WITHOUT_PARTS | elsewhere)
+    manifest = replace(root.decoded(Manifest, _WITHOUT_PARTS | elsewhere), sha256=root.sha256)
     require_known(root.path, [name for name in manifest.critical if not has_field(Manifest, name)])
     if manifest.scheme not in SCHEMES:
         raise BundleError(

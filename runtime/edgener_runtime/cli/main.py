@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 import click
 
@@ -12,11 +11,17 @@ from edgener_runtime import __version__
 from .console import CommandGroup
 
 COMMANDS = {
+    "activate": "edgener_runtime.commissioning.cli.store",
     "bench": "edgener_runtime.commissioning.cli.bench",
     "devices": "edgener_runtime.cli.devices",
+    "gc": "edgener_runtime.commissioning.cli.store",
+    "install": "edgener_runtime.commissioning.cli.store",
+    "list": "edgener_runtime.commissioning.cli.store",
     "mqtt": "edgener_runtime.services.cli.mqtt",
     "predict": "edgener_runtime.cli.predict",
     "prepare": "edgener_runtime.commissioning.cli.prepare",
+    "pull": "edgener_runtime.commissioning.cli.pull",
+    "rollback": "edgener_runtime.commissioning.cli.store",
     "selftest": "edgener_runtime.commissioning.cli.selftest",
     "serve": "edgener_runtime.services.cli.serve",
     "slim": "edgener_runtime.cli.slim",
@@ -35,8 +40,8 @@ def main() -> None:
 
 def _add_commands(group: click.Group) -> None:
     for name, module in COMMANDS.items():
-        command: Any = getattr(importlib.import_module(module), name)
-        group.add_command(command)
+        found = vars(importlib.import_module(module)).values()
+        group.add_command(next(one for one in found if isinstance(one, click.Command) and one.name == name))
 
 
 _add_commands(main)

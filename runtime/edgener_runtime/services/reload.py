@@ -25,7 +25,8 @@ class Reload:
     """Loads a classifier, lets it answer a text, and passes it to `use`, which also closes the old one.
 
     Where any of it fails, or the text has no answer within `seconds`, the old classifier stays in use. `report`
-    receives each line for the log. Inside `alone`, nothing else replaces the classifier.
+    receives each line for the log, `refused` the bundle's version and the reason where the text has no answer. Inside
+    `alone`, nothing else replaces the classifier.
     """
 
     load: Callable[[], TokenClassifier]
@@ -33,6 +34,7 @@ class Reload:
     report: Callable[[str], None]
     seconds: float
     decoding: Decoding = PLAIN
+    refused: Callable[[str, str], object] = lambda version, reason: None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
@@ -73,8 +75,11 @@ class Reload:
             await asyncio.wait_for(fresh.predict(_PROBE, self.decoding), self.seconds)
         except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
             fresh.abandon()
-            raise EdgenerError(f"its model has not answered within {self.seconds:g} s") from None
-        except Exception:
+            late = EdgenerError(f"its model has not answered within {self.seconds:g} s")
+            self.refused(loaded.manifest.version, late.message)
+            raise late from None
+        except Exception as error:
+            self.refused(loaded.manifest.version, reason_of(error))
             await fresh.close()
             raise
         return fresh

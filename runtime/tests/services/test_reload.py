@@ -28,7 +28,7 @@ class Loaded:
 
     @property
     def manifest(self) -> Any:
-        return SimpleNamespace(name=f"version {self.version}")
+        return SimpleNamespace(name=f"version {self.version}", version=str(self.version))
 
     @property
     def variant(self) -> Any:

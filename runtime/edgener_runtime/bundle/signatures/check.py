@@ -67,11 +67,11 @@ def _require_role(path: Path, role: Role, found: Sequence[Signature], expected: 
             raise BundleError(f"{signature.path} is not of this {path.name}, which was changed since", _HINT)
     if own:
         return
-    wanted = f"expected a signature by {' or '.join(map(str, role.keys))}"
+    required = f"expected a signature by {' or '.join(map(str, role.keys))}"
     if not found:
-        raise BundleError(f"{path.parent} is not signed: it has no {signature_name(path.name)}; {wanted}", _HINT)
+        raise BundleError(f"{path.parent} is not signed: it has no {signature_name(path.name)}; {required}", _HINT)
     others = ", ".join(f"{signature.path.name} by {signature.fingerprint[:12]}" for signature in found)
-    raise BundleError(f"{path} is not signed by {role.name}: found {others}; {wanted}", _HINT)
+    raise BundleError(f"{path} is not signed by {role.name}: found {others}; {required}", _HINT)
 
 
 def _require_name(path: Path, data: bytes, policy: Policy) -> None:

@@ -1,7 +1,8 @@
 """The format of a signature: an OpenSSF model-signing bundle (Sigstore JSON, DSSE, in-toto) of one file.
 
 `model_signing verify key manifest.json --signature manifest.json.sig --public_key KEY` verifies it, and what
-`model_signing sign key` makes of the same file is accepted. A whole folder is not signed: a bundle may lack variants.
+`model_signing sign key` makes of the same file is accepted. A whole folder is not signed: bundles without some of their
+variants are valid.
 All that is not covered by the signature has a single spelling, so that no changed byte is accepted.
 """
 

@@ -38,6 +38,19 @@ def run_selftest(
         return _report(context)
 
 
+def require_selftest(bundle: Path, device: str, variant: str) -> None:
+    """Run the checks that measure no speed. Raises EdgenerError, with the check's exit code, for the first that fails.
+
+    Raises UserInputError where the bundle has no such variant.
+    """
+    untimed = [check for check in CHECKS if not check.timed]
+    report = run_selftest(SelftestRequest(bundle, device, variant), checks=untimed)
+    if failed := report.failed:
+        error = EdgenerError(f"the selftest of {report.bundle} failed at {failed.name}: {failed.detail}", failed.hint)
+        error.exit_code = failed.exit_code
+        raise error
+
+
 def _result(check: Check, context: SelftestContext) -> CheckResult:
     start = time.perf_counter()
     failed: EdgenerError | None = None

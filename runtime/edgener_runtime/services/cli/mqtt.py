@@ -21,6 +21,7 @@ from edgener_runtime.errors import DeviceError, UserInputError
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
     from edgener_runtime.services.mqtt.broker import Broker, Topics
+    from edgener_runtime.services.trial import BundleTrial
 
 PASSWORD = "EDGENER_MQTT_PASSWORD"
 
@@ -85,6 +86,7 @@ def mqtt(
     import asyncio
 
     from edgener_runtime.services.mqtt.broker import Broker, Topics, default_client_id, tls_context
+    from edgener_runtime.services.trial import BundleTrial
     from edgener_runtime.services.watchdog import end_despite_runs
 
     topics = Topics(requests, answers, dead_letters, status, response_topics)
@@ -95,7 +97,9 @@ def mqtt(
         host, port or (8883 if tls else 1883), name, protocol, username, _password(password_file),
         tls_context(ca_file) if tls else None, window,
     )  # fmt: skip
-    asyncio.run(_Service(partial(load, bundle), broker, topics, decoding, max_bytes, overdue, stop_within).run())
+    trial = BundleTrial.of(bundle, _report)
+    loading = partial(trial.load, load, bundle)
+    asyncio.run(_Service(loading, trial, broker, topics, decoding, max_bytes, overdue, stop_within).run())
     end_despite_runs()
 
 
@@ -104,6 +108,7 @@ class _Service:
     """What runs: the bridge, a watchdog for its classifier, and the signals."""
 
     load: Callable[[], TokenClassifier]
+    trial: BundleTrial
     broker: Broker
     topics: Topics
     decoding: Decoding
@@ -123,9 +128,11 @@ class _Service:
         from edgener_runtime.services.watchdog import Watchdog
 
         def watch(classifier: AsyncTokenClassifier) -> asyncio.Task[None]:
-            return asyncio.create_task(
-                Watchdog(classifier, _report, self.overdue, bridge.set_overdue, bridge.give_up).run()
-            )
+            async def farewell() -> None:
+                self.trial.gave_up(classifier.classifier.manifest.version, "the watchdog: its model hangs")
+                await bridge.give_up()
+
+            return asyncio.create_task(Watchdog(classifier, _report, self.overdue, bridge.set_overdue, farewell).run())
 
         async def use(fresh: AsyncTokenClassifier) -> None:
             old, answerer.classifier = answerer.classifier, fresh
@@ -134,10 +141,14 @@ class _Service:
             watching.pop(0).cancel()
 
         stop = asyncio.Event()
-        answerer = Answerer(AsyncTokenClassifier(self.load()), self.topics, self.decoding, self.max_bytes)
+        classifier = AsyncTokenClassifier(self.load())
+        answerer = Answerer(classifier, self.topics, self.decoding, self.max_bytes, self.trial)
         bridge = Bridge(self.broker, answerer, _report)
         StopSignals(stop, self.stop_within, bridge.in_progress, _report).install()
-        Hangup(Reload(self.load, use, _report, self.overdue, self.decoding).at_hangup).install()
+        reload = Reload(self.load, use, _report, self.overdue, self.decoding, self.trial.gave_up)
+        hangup = Hangup(reload.at_hangup)
+        hangup.install()
+        self.trial.reload = hangup.request
         watching = [watch(answerer.classifier)]
         try:
             await bridge.run(stop)
@@ -145,6 +156,7 @@ class _Service:
             await answerer.classifier.close()
             for task in watching:
                 task.cancel()
+        self.trial.close()
         _report("stopped: messages in progress are answered, the rest waits with the broker")
 
 

@@ -18,6 +18,7 @@ from edgener_runtime.services.http.limits import ConnectionLimits, Limits
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
+    from edgener_runtime.services.http.models.source import ModelSource
 
 _DEFAULT = Limits()
 _CONNECTIONS = ConnectionLimits()
@@ -135,7 +136,6 @@ def serve(
     try:
         from edgener_runtime.services.http.auth import read_token
         from edgener_runtime.services.http.connections.bind import TlsFiles, open_listener
-        from edgener_runtime.services.http.models.source import ModelSource
         from edgener_runtime.services.http.server import ServerSettings, run_server
     except ImportError as error:
         raise DeviceError(f"the server's libraries cannot be loaded: {error}", install_line("serve")) from None
@@ -144,8 +144,19 @@ def serve(
     with open_listener(host, port, token, tls) as listener:
         limits = Limits(max_bytes, max_text, queue, timeout, body_memory, body_rate, overdue)
         connections = ConnectionLimits(max_connections, header_timeout, idle_timeout)
-        sources = [ModelSource(partial(load, folder), name) for name, folder in bundles]
+        sources = [_source(load, name, folder) for name, folder in bundles]
         run_server(sources, ServerSettings(limits, connections, listener, token, drain, model_control))
+
+
+def _source(load: Callable[[Path], TokenClassifier], name: str | None, folder: Path) -> ModelSource:
+    """What loads a bundle; that of a store is on trial at first."""
+    import logging
+
+    from edgener_runtime.services.http.models.source import ModelSource
+    from edgener_runtime.services.trial import BundleTrial
+
+    trial = BundleTrial.of(folder, logging.getLogger(__name__).info)
+    return ModelSource(partial(trial.load, load, folder), name, trial)
 
 
 def _bundles(bundle: Path | None, models: tuple[tuple[str, Path], ...]) -> list[tuple[str | None, Path]]:

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgener_runtime.errors import EdgenerError
 
@@ -55,6 +56,7 @@ def create_app(service: Service, token: str | None = None) -> Starlette:
         routes=_routes(),
         middleware=[
             Middleware(RequestMetrics, service.metrics),
+            Middleware(BundleVersion),
             Middleware(Authentication, service, token),
             Middleware(BodyBudget, service.bodies),
         ],
@@ -69,6 +71,22 @@ def create_app(service: Service, token: str | None = None) -> Starlette:
     app.state.service = service
     app.router.redirect_slashes = False  # programs do not follow the redirect of a POST
     return app
+
+
+class BundleVersion:
+    """ASGI middleware that names the version of the bundle that answered in a header."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def add_header(message: Message) -> None:
+            version = scope.get("state", {}).get("bundle_version")
+            if version and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"edgener-bundle-version", version.encode("ascii"))]
+            await send(message)
+
+        await self.app(scope, receive, add_header)
 
 
 def _routes() -> list[Route]:

@@ -99,6 +99,7 @@ def _facts(classifier: TokenClassifier) -> dict[str, str]:
     return {
         "version": __version__,
         "bundle": explained.bundle,
+        "bundle_version": classifier.manifest.version,
         "variant": explained.variant,
         "precision": explained.precision,
         "provider": explained.provider,

@@ -141,6 +141,8 @@ async def _serve(sources: Sequence[ModelSource], settings: ServerSettings, handl
             await service.close()
             raise
         await server.serve([settings.listener.socket])
+    for model in models:
+        model.source.trial.close()
     answered = sum(model.requests.answered for model in models)
     _log.info("stopped: %d requests accepted, %d answered", sum(model.requests.accepted for model in models), answered)
 
@@ -149,7 +151,10 @@ async def _serve(sources: Sequence[ModelSource], settings: ServerSettings, handl
 async def _watched(service: Service) -> AsyncIterator[None]:
     """Watch the models, and load them again at a SIGHUP."""
     service.watch()
-    Hangup(service.reload).install()
+    hangup = Hangup(service.reload)
+    hangup.install()
+    for model in service.models:
+        model.source.trial.reload = hangup.request
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.decoding.entity import PLAIN, Decoding
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.services.trial import BundleTrial
 
 from .broker import Topics
 from .messages import IncomingMessage, OutgoingMessage, PoisonMessageError, answer, dead_letter, read_request
@@ -32,6 +33,7 @@ class Answerer:
     topics: Topics
     decoding: Decoding = PLAIN
     max_bytes: int = 65536
+    trial: BundleTrial = field(default_factory=BundleTrial)
     _losses: dict[str, int] = field(default_factory=dict)
 
     def ended_at(self, arrival: IncomingMessage) -> OutgoingMessage:
@@ -92,9 +94,13 @@ class Answerer:
     async def _answer(self, arrival: IncomingMessage) -> OutgoingMessage:
         text = read_request(arrival, self.max_bytes)
         self._check(arrival.response_topic)
+        classifier, version = self.classifier, self.classifier.classifier.manifest.version
         try:
-            return answer(arrival, self.topics.answers, await self.classifier.predict(text, self.decoding))
+            entities = await classifier.predict(text, self.decoding)
+            self.trial.succeeded(version)
+            return answer(arrival, self.topics.answers, entities, version)
         except Exception as error:  # noqa: BLE001 - the model may raise anything on one text and answer the next
+            self.trial.failed(version, error)
             await self.probe()
             raise PoisonMessageError("model-failed", f"the model fails on this text: {error}") from None
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from edgener_runtime.decoding.entity import Entity
 
-RESERVED = ("entities", "key")  # fields that an answer adds to those of its request
+RESERVED = ("entities", "key", "bundle_version")  # fields that an answer adds to those of its request
 _WHITESPACE = b" \t\r\n"  # of JSON
 
 
@@ -88,13 +88,13 @@ def read_request(arrival: IncomingMessage, max_bytes: int) -> str:
     return str(found["text"])
 
 
-def answer(arrival: IncomingMessage, topic: str, entities: Sequence[Entity]) -> OutgoingMessage:
-    """A request with its entities and key; to its response topic, else to `topic`.
+def answer(arrival: IncomingMessage, topic: str, entities: Sequence[Entity], version: str) -> OutgoingMessage:
+    """A request with its entities, its key and the bundle's version; to its response topic, else to `topic`.
 
     The fields of the request, at least `text`, are the bytes that came: they may be nested deeper than Python can
     write JSON, and keep their numbers digit by digit.
     """
-    added = _json({"entities": [asdict(entity) for entity in entities], "key": arrival.key})
+    added = _json({"entities": [asdict(entity) for entity in entities], "key": arrival.key, "bundle_version": version})
     payload = arrival.payload.rstrip(_WHITESPACE).removesuffix(b"}").rstrip(_WHITESPACE) + b", " + added[1:]
     return OutgoingMessage(arrival.response_topic or topic, payload, arrival.correlation)
 

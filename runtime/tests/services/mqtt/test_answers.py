@@ -10,11 +10,12 @@ import pytest
 
 pytest.importorskip("paho", reason="the extra mqtt is not installed")
 
-from edgener_runtime import TokenClassifier, UserInputError
+from edgener_runtime import DeviceError, TokenClassifier, UserInputError
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.services.mqtt.answers import GIVE_UP, Answerer, PublishRefusedError
 from edgener_runtime.services.mqtt.broker import Topics
 from edgener_runtime.services.mqtt.messages import IncomingMessage, OutgoingMessage
+from edgener_runtime.services.trial import BundleTrial
 
 ARRIVAL = IncomingMessage("in", b'{"text": "oil leak"}', correlation=b"7")
 
@@ -90,3 +91,37 @@ def test_what_is_too_large_is_a_dead_letter_then_one_without_its_payload_then_an
     assert (record(first)["payload"], record(second)["payload"]) == ('{"text": "oil leak"}', "")
     with pytest.raises(UserInputError, match="takes nothing on dead"):
         answerer.replacement(ARRIVAL, second, too_large)
+
+
+class Counted(BundleTrial):
+    """A trial that notes what it is to count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[str, ...]] = []
+
+    def succeeded(self, version: str) -> None:
+        self.calls.append(("succeeded", version))
+
+    def failed(self, version: str, error: Exception) -> None:
+        self.calls.append(("failed", version, str(error)))
+
+
+def test_answers_and_failures_count_for_the_trial_of_their_bundle(answerer: Answerer) -> None:
+    answerer.trial = counted = Counted()
+    model = answerer.classifier.classifier
+    version = model.manifest.version
+    assert record(reply(answerer))["bundle_version"] == version
+
+    class Failing:
+        manifest = model.manifest
+
+        def predict_batch(self, texts: Any, *_: object, **__: object) -> Any:
+            if any("oil" in text for text in texts):
+                raise DeviceError("planted")
+            return [[] for _ in texts]
+
+    answerer.classifier = AsyncTokenClassifier(Failing())  # type: ignore[arg-type]
+    assert reply(answerer).topic == "dead"
+    reply(answerer, IncomingMessage("in", b"not JSON"))
+    assert counted.calls == [("succeeded", version), ("failed", version, "planted")]

@@ -41,6 +41,7 @@ def test_a_text_is_answered_with_its_entities_and_the_fields_of_its_message(
     asking.ask({"text": TEXT, "order": {"no": 7, "at": 1.5}})
     answer = asking.record("out/entities")
     assert len(answer.pop("key")) == 64
+    assert answer.pop("bundle_version") == classifier.manifest.version
     expected = [asdict(entity) for entity in classifier.predict(TEXT, Decoding(offsets="utf8"))]
     assert answer == {"text": TEXT, "order": {"no": 7, "at": 1.5}, "entities": expected}
 

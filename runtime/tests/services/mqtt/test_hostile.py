@@ -94,7 +94,7 @@ def test_the_fields_of_an_answer_are_the_bytes_that_came(
     asking.ask(payload)
     answer = asking.message("out/entities").payload
     assert answer.startswith(payload.rstrip()[:-1].rstrip() + b', "entities": [')
-    assert set(json.loads(payload)) | {"entities", "key"} == set(json.loads(answer))
+    assert set(json.loads(payload)) | {"entities", "key", "bundle_version"} == set(json.loads(answer))
 
 
 # --- properties of MQTT 5

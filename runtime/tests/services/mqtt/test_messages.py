@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgener_runtime import Entity
 from edgener_runtime.services.mqtt.messages import (
+    RESERVED,
     IncomingMessage,
     PoisonMessageError,
     answer,
@@ -23,17 +24,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = st.dictionaries(st.text().filter(lambda name: name not in ("entities", "key")), JSON, max_size=4)
+FIELDS = st.dictionaries(st.text().filter(lambda name: name not in RESERVED), JSON, max_size=4)
 
 
 @given(fields=FIELDS, text=st.text())
-def test_an_answer_is_its_request_with_entities_and_a_key(fields: dict[str, object], text: str) -> None:
+def test_an_answer_is_its_request_with_entities_a_key_and_a_version(fields: dict[str, object], text: str) -> None:
     record = {**fields, "text": text}
     arrival = IncomingMessage("in", json.dumps(record).encode())
     assert read_request(arrival, 10**6) == text
-    message = answer(arrival, "out", [PUMP])
+    message = answer(arrival, "out", [PUMP], "f0be")
     found = json.loads(message.payload)
-    assert found.pop("key") == arrival.key
+    assert (found.pop("key"), found.pop("bundle_version")) == (arrival.key, "f0be")
     assert found.pop("entities") == [{"label": "EQUIPMENT", "start": 5, "end": 9, "score": 0.5, "text": "pump"}]
     assert found == record
 
@@ -65,6 +66,7 @@ def test_any_payload_is_a_request_or_a_dead_letter_that_holds_it(payload: bytes)
         (b"{}", "no-text"),
         (b'{"text": 7}', "no-text"),
         (b'{"text": "a", "key": 7}', "reserved-field"),
+        (b'{"text": "a", "bundle_version": "1"}', "reserved-field"),
         (b'{"text": "a", "entities": []}', "reserved-field"),
         (b" " * 200_001, "too-long"),
     ],
@@ -78,7 +80,7 @@ def test_what_is_not_a_request_is_poison_with_its_reason(payload: bytes, reason:
 def test_a_lone_surrogate_comes_back_as_it_came() -> None:
     payload = b'{"text": "oil \\ud800"}'
     arrival = IncomingMessage("in", payload)
-    payload = answer(arrival, "out", []).payload
+    payload = answer(arrival, "out", [], "f0be").payload
     assert json.loads(payload)["text"] == "oil \ud800"
     assert b"\\ud800" in payload
 
@@ -114,5 +116,5 @@ def test_the_same_message_has_the_same_key_and_any_other_has_another() -> None:
 
 def test_an_answer_goes_to_the_response_topic_with_the_correlation() -> None:
     arrival = IncomingMessage("in", b'{"text": "a"}', response_topic="mine", correlation=b"7")
-    message = answer(arrival, "out", [])
+    message = answer(arrival, "out", [], "f0be")
     assert (message.topic, message.correlation) == ("mine", b"7")

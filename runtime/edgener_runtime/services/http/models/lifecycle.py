@@ -29,7 +29,10 @@ class Lifecycle:
         self.model = model
         self.models = models
         self.end = end
-        self.reload = Reload(model.source.load, self._use, model.source.log.info, model.limits.overdue)
+        source = model.source
+        self.reload = Reload(
+            source.load, self._use, source.log.info, model.limits.overdue, refused=source.trial.gave_up
+        )
         self._watching: dict[AsyncTokenClassifier, asyncio.Task[None]] = {}
 
     def watch(self) -> None:
@@ -90,9 +93,12 @@ class Lifecycle:
 
     def _give_up(self, classifier: AsyncTokenClassifier, code: int) -> None:
         """End the process, as nothing else stops a run; where other models answer, only use this one no more."""
+        trial = self.model.source.trial
+        trial.gave_up(classifier.classifier.manifest.version, "the watchdog: its model hangs")
         if not self.models.answers_without(self.model):
             self.end(code)
         replaced = classifier is not self.model.classifier
         self.model.source.log.error(_REPLACED if replaced else _GIVEN_UP)
         self.model.give_up(classifier)
         del self._watching[classifier]
+        trial.reload()

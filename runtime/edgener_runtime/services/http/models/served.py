@@ -63,6 +63,11 @@ class ServedModel:
         return f"{named}{self.bundle}, {model.variant.name} on {model.provider}"
 
     @property
+    def version(self) -> str:
+        """The version of the bundle in use."""
+        return self.in_use().classifier.manifest.version
+
+    @property
     def pending(self) -> int:
         """Texts accepted and not yet answered."""
         return sum(classifier.pending for classifier in self._classifiers)
@@ -106,7 +111,11 @@ class ServedModel:
     async def start(self) -> None:
         """Run the model once, and measure how much it can answer in time. Raises what the model raises."""
         with self.source.naming():
-            await self.check()
+            try:
+                await self.check()
+            except EdgenerError as error:
+                self.source.trial.gave_up(self.version, f"it does not answer: {error.message}")
+                raise
             await self.requests.capacity.measure(self.in_use(), self.limits.seconds)
 
     async def use(self, fresh: AsyncTokenClassifier) -> None:
@@ -179,18 +188,27 @@ class ServedModel:
 
         Raises RequestError where there is no answer, with the status for it.
         """
-        answers = partial(self._answers, texts, decoding)
+        answers = partial(self._answers, texts, decoding, request)
         return await self.requests.answer(answers, texts, request, self.in_use(), self.pending)
 
-    async def _answers(self, texts: Sequence[str], decoding: Decoding, address: str | None) -> list[Answer]:
+    async def _answers(
+        self, texts: Sequence[str], decoding: Decoding, request: Request, address: str | None
+    ) -> list[Answer]:
         """The answers. Raises the error of the first text where all fail, and not by a fault of theirs."""
+        classifier, version = self.in_use(), self.version
+        request.state.bundle_version = version
         try:
-            found = await self.in_use().predict_batch(texts, decoding, return_errors=True, client=address)
-        except EdgenerError:
+            found = await classifier.predict_batch(texts, decoding, return_errors=True, client=address)
+        except Exception as error:
+            self.source.trial.failed(version, error)
             self.in_use()  # where the model was given up meanwhile, that is the answer
             raise
         errors = [answer for answer in found if isinstance(answer, EdgenerError)]
         broken = [error for error in errors if not isinstance(error, TextError)]
+        if broken:
+            self.source.trial.failed(version, broken[0])
+        else:
+            self.source.trial.succeeded(version)
         if broken and len(broken) == len(found):  # not a fault of one text
             raise broken[0]
         if broken:

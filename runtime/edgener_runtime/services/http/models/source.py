@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edgener_runtime.errors import EdgenerError
+from edgener_runtime.services.trial import BundleTrial
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What opens a model's bundle, and the name it is served under; without one, it has that of its bundle."""
+    """What opens a model's bundle, and the name it is served under; without one, it has that of its bundle.
+
+    `trial` counts the first answers of a bundle that a store has activated.
+    """
 
     load: Callable[[], TokenClassifier]
     name: str | None = None
+    trial: BundleTrial = field(default_factory=BundleTrial)
 
     @contextmanager
     def naming(self) -> Iterator[None]:
