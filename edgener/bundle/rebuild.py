@@ -82,7 +82,7 @@ def require_checkpoint(checkpoint: Path, manifest: Manifest) -> None:
 def differences(bundle: Path, again: Path) -> Iterator[ChangedFile]:
     """The files of a bundle, but for those that show speeds, that differ from another export of it."""
     first, second = compared_files(bundle), compared_files(again)
-    # the same root lists the same files, of which a bundle may lack whole variants
+    # the same root lists the same files, but a bundle may be without whole variants
     names = first.keys() if first[MANIFEST] == second[MANIFEST] else first.keys() | second.keys()
     for name in sorted(names):
         if first.get(name) != second.get(name):

@@ -22,7 +22,7 @@ COMMANDS = {
     "keygen": "edgener.cli.trust.keygen",
     "sign": "edgener.cli.trust.sign",
     "verify": "edgener.cli.trust.verify",
-    "rebuild": "edgener.cli.trust.rebuild",
+    "rebuild": "edgener.cli.release.rebuild",
     "variants": "edgener.cli.release.variants",
     "compare": "edgener.cli.bench.compare",
     "report": "edgener.cli.bench.report",

@@ -162,7 +162,7 @@ def test_rebuild_says_what_it_can_do(silent: Path) -> None:
 
 
 def test_the_environment_is_as_before(silent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgener.cli.trust.rebuild import _source_date_epoch
+    from edgener.cli.release.rebuild import _source_date_epoch
 
     monkeypatch.setenv(EPOCH, "5")
     for inside in (None, 7):

@@ -1,1 +1,1 @@
-"""Commands that sign bundles, verify signatures, and export bundles again."""
+"""Commands that sign bundles and verify signatures."""

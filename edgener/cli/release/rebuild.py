@@ -72,7 +72,7 @@ def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None
 
 def _export(checkpoint: Path, data: str, out: Path, recorded: RecordedExport) -> None:
     """Run `edgener export` as it was run, with its tables on stderr."""
-    from edgener.cli.release.export import export
+    from .export import export
 
     # the last option of a name counts: none that a bundle records names another place
     words = [str(checkpoint), *recorded.arguments, "--data", data, "--out", str(out)]
