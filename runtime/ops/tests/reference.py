@@ -82,7 +82,7 @@ def quantise_rows(x: Floats) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int3
     scale = high / np.float32(255) - low / np.float32(255)
     scale = np.where(scale >= np.float32(1e-30), scale, np.float32(1)).astype(np.float32)
     inverse = np.float32(1) / scale
-    zero_point = np.clip(np.rint(-low * inverse), 0, 255).astype(np.int32)
+    zero_point = np.clip(np.rint(-low.astype(np.float64) * inverse), 0, 255).astype(np.int32)
     moved = used.astype(np.float64) * inverse[:, None] + zero_point[:, None]  # rounded once, as a fused product is
     q = np.minimum(np.rint(moved), 255).astype(np.uint8)
     return q, np.where(finite, scale, np.float32(np.nan)), zero_point
@@ -122,15 +122,36 @@ def gelu(x: Floats) -> Floats:
 ACTIVATIONS = {"gelu": gelu, "relu": lambda x: np.maximum(x, np.float32(0))}
 
 
+def in_steps(x: Floats, steps: int) -> tuple[NDArray[np.int64], np.float32]:
+    """All numbers of one head of a sequence as integers from -steps to steps, and the size of a step."""
+    size = np.abs(x).max() / np.float32(steps)
+    size = size if size >= np.float32(1e-30) else np.float32(1)
+    return np.rint(x * (np.float32(1) / size)).astype(np.int64), size
+
+
+WEIGHT_STEPS, VALUE_STEPS = 32767, 1023
+
+
 def attention(query: Floats, key: Floats, value: Floats, heads: int) -> Floats:
-    """Scaled dot-product attention over one sequence, [length, hidden], without a mask."""
+    """Scaled dot-product attention over one sequence, [length, hidden], without a mask.
+
+    Both products are of integers with exact sums; the weights of the softmax have 15 bits, those above them as well.
+    """
     size = query.shape[1] // heads
+    steps = min(math.isqrt((2**31 - 1) // size), 32767)
     context = np.empty_like(query)
     for head in range(heads):
         part = slice(head * size, (head + 1) * size)
-        scores = query[:, part] @ key[:, part].T / np.float32(math.sqrt(size))
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        context[:, part] = weights @ value[:, part] / weights.sum(axis=1, keepdims=True)
+        if not all(np.isfinite(x[:, part]).all() for x in (query, key, value)):
+            context[:, part] = np.nan
+            continue
+        (q, of_q), (k, of_k) = in_steps(query[:, part], steps), in_steps(key[:, part], steps)
+        v, of_v = in_steps(value[:, part], VALUE_STEPS)
+        sums = (q @ k.T).astype(np.float32)
+        scores = (sums - sums.max(axis=1, keepdims=True)) * (of_q * of_k / np.float32(math.sqrt(size)))
+        weights = WEIGHT_STEPS * np.exp(scores)
+        mean = (np.rint(weights).astype(np.int64) @ v).astype(np.float32)
+        context[:, part] = mean * (of_v / weights.sum(axis=1, keepdims=True, dtype=np.float32))
     return context
 
 
