@@ -75,22 +75,29 @@ inline void pair_values(View value, size_t length, size_t size, float inverse, i
     }
 }
 
-// Sums for the scores of R queries with 16 V keys.
+inline int32_t two(const int16_t* from) {
+  int32_t both;
+  __builtin_memcpy(&both, from, sizeof both);
+  return both;
+}
+
+// Rows of pairs by columns of pairs: the exact sums for R rows and 16 V columns, in FP32.
 template <int R, int V>
-void score_keys(const int32_t* query, size_t size, const int32_t* columns, size_t width, float* scores) {
+void sum_pairs(const int16_t* rows, size_t stride, size_t pairs, const int32_t* columns, size_t width, float* out,
+               size_t out_stride) {
   Integers sum[R][V];
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[r][v] = Integers::zero();
-  for (size_t pair = 0; pair < pairs_of(size); ++pair) {
-    Integers keys[V];
+  for (size_t pair = 0; pair < pairs; ++pair, columns += width) {
+    Integers column[V];
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) keys[v] = Integers::load(columns + pair * width + 16 * v);
+    for (int v = 0; v < V; ++v) column[v] = Integers::load(columns + 16 * v);
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) sum[r][v] = sum[r][v].plus_products(query[r * padded_pairs(size) + pair], keys[v]);
+      for (int v = 0; v < V; ++v) sum[r][v] = sum[r][v].plus_products(two(rows + r * stride + 2 * pair), column[v]);
   }
   // Without this GCC 12 has the sums in memory in the loop above, for the sake of what follows.
 #pragma GCC unroll 12
@@ -100,7 +107,15 @@ void score_keys(const int32_t* query, size_t size, const int32_t* columns, size_
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) Lanes::of(sum[r][v]).store(scores + r * width + 16 * v);
+    for (int v = 0; v < V; ++v) Lanes::of(sum[r][v]).store(out + r * out_stride + 16 * v);
+}
+
+template <int R>
+void sum_columns(const int16_t* rows, size_t stride, size_t pairs, const int32_t* columns, size_t width, size_t count,
+                 float* out, size_t out_stride) {
+  size_t at = 0;
+  for (; at + 16 < count; at += 32) sum_pairs<R, 2>(rows, stride, pairs, columns + at, width, out + at, out_stride);
+  if (at < count) sum_pairs<R, 1>(rows, stride, pairs, columns + at, width, out + at, out_stride);
 }
 
 // 32767 * 2^x of x from -1/2 to 1/2, minimax: a relative error of 7.5e-5.
@@ -128,74 +143,36 @@ inline float soften(const float* scores, size_t length, float by, int16_t* weigh
   return (total[0] + total[1]).sum();
 }
 
-inline int32_t two(const int16_t* from) {
-  int32_t both;
-  __builtin_memcpy(&both, from, sizeof both);
-  return both;
-}
-
-// 16 V numbers of one head's values, weighted for each of R queries and summed up over some keys; added to `out` unless
-// they are the first.
-template <int R, int V>
-void mix_values(const int16_t* weights, size_t width, const float* times, const int32_t* values, size_t stride,
-                size_t keys, bool first, size_t count, Matrix out) {
-  Integers sum[R][V];
-#pragma GCC unroll 12
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) sum[r][v] = Integers::zero();
-  for (size_t key = 0; key < keys; key += 2, values += stride) {
-    Integers both[V];
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) both[v] = Integers::load(values + 16 * v);
-#pragma GCC unroll 12
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) sum[r][v] = sum[r][v].plus_products(two(weights + 2 * r * width + key), both[v]);
-  }
-#pragma GCC unroll 12
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) sum[r][v].keep();
-#pragma GCC unroll 12
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) {
-      const size_t rest = count - 16 * v;
-      float* to = out.from(r, 16 * v).data;
-      const Lanes by = Lanes::all(times[r]), exact = Lanes::of(sum[r][v]);
-      if (rest >= 16) (first ? exact * by : fma(exact, by, Lanes::load(to))).store(to);
-      else (first ? exact * by : fma(exact, by, Lanes::load(to, rest))).store(to, rest);
-    }
-}
-
 struct Head {
-  const int32_t *query, *columns, *values;
-  float* scores;
+  const int16_t* queries;  // in pairs, as `weights` are
+  const int32_t *columns, *values;
+  float *scores, *sums;
   int16_t* weights;
   size_t length, size, width;
   float score_step, value_step;
   Matrix out;
 };
 
+// Sums of weighted values, scaled; added to `out` unless they are the first.
+inline void add_values(const float* sums, size_t size, float by, bool first, float* out) {
+  const Lanes times = Lanes::all(by);
+  along(size, [&](size_t at, auto count, int) {
+    const Lanes part = Lanes::load(sums + at);
+    store(first ? part * times : fma(part, times, load(out + at, count)), out + at, count);
+  });
+}
+
 template <int R>
 void attend_tile(const Head& head, size_t first) {
-  const int32_t* query = head.query + first * padded_pairs(head.size);
-  size_t at = 0;
-  for (; at + 16 < head.length; at += 32) score_keys<R, 2>(query, head.size, head.columns + at, head.width, head.scores + at);
-  if (at < head.length) score_keys<R, 1>(query, head.size, head.columns + at, head.width, head.scores + at);
+  const size_t size = head.size, width = head.width, stride = ceil_div(size, 16) * 16, pairs = padded_pairs(size);
+  sum_columns<R>(head.queries + first * 2 * pairs, 2 * pairs, pairs_of(size), head.columns, width, head.length, head.scores, width);
   float times[R];
   for (int r = 0; r < R; ++r)
-    times[r] = head.value_step / soften(head.scores + r * head.width, head.length, head.score_step, head.weights + 2 * r * head.width);
-  const size_t stride = ceil_div(head.size, 16) * 16;
+    times[r] = head.value_step / soften(head.scores + r * width, head.length, head.score_step, head.weights + 2 * r * width);
   for (size_t key = 0; key < head.length; key += KEYS) {
-    const int16_t* weights = head.weights + key;
-    const int32_t* values = head.values + key / 2 * stride;
     const size_t keys = head.length - key < KEYS ? head.length - key : KEYS;
-    for (at = 0; at + 16 < head.size; at += 32)
-      mix_values<R, 2>(weights, head.width, times, values + at, stride, keys, !key, head.size - at, head.out.from(first, at));
-    if (at < head.size)
-      mix_values<R, 1>(weights, head.width, times, values + at, stride, keys, !key, head.size - at, head.out.from(first, at));
+    sum_columns<R>(head.weights + key, 2 * width, ceil_div(keys, 2), head.values + key / 2 * stride, stride, size, head.sums, stride);
+    for (int r = 0; r < R; ++r) add_values(head.sums + r * stride, size, times[r], !key, head.out.from(first + r).data);
   }
 }
 
@@ -208,7 +185,7 @@ inline void attend_queries(const Head& head, size_t first, size_t count) {
 inline void attend(View query, View key, View value, size_t length, Heads heads, Matrix out, float* scratch) {
   const size_t size = heads.size, width = score_stride(length), block = width * padded_pairs(size);
   int32_t* numbers = reinterpret_cast<int32_t*>(scratch);
-  float* scores = scratch + 3 * block;
+  float *scores = scratch + 3 * block, *sums = scores + 2 * ATTENTION_ROWS * width;
   int16_t* weights = reinterpret_cast<int16_t*>(scores + ATTENTION_ROWS * width);
   for (size_t head = 0; head < heads.count; ++head) {
     const size_t at = head * size;
@@ -225,7 +202,8 @@ inline void attend(View query, View key, View value, size_t length, Heads heads,
     pair_queries(query.from(0, at), length, size, of_query.inverse, queries);
     pair_values(value.from(0, at), length, size, of_value.inverse, values);
     pair_keys(key.from(0, at), length, size, of_key.inverse, columns, width);
-    const Head one{queries, columns, values, scores, weights, length, size, width, score, of_value.size, out.from(0, at)};
+    const Head one{reinterpret_cast<const int16_t*>(queries), columns, values, scores, sums, weights, length, size, width,
+                   score, of_value.size, out.from(0, at)};
     const size_t tiles = ceil_div(length, Lanes::QUERIES);
     for (size_t tile = 0; tile < tiles; ++tile) {
       const size_t begin = length * tile / tiles, end = length * (tile + 1) / tiles;
