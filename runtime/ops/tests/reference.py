@@ -126,16 +126,26 @@ def in_steps(x: Floats, steps: int) -> tuple[NDArray[np.int64], np.float32]:
     """All numbers of one head of a sequence as integers from -steps to steps, and the size of a step."""
     size = np.abs(x).max() / np.float32(steps)
     size = size if size >= np.float32(1e-30) else np.float32(1)
-    return np.rint(x * (np.float32(1) / size)).astype(np.int64), size
+    return np.rint(x.astype(np.float64) * (np.float32(1) / size)).astype(np.int64), size
 
 
-WEIGHT_STEPS, VALUE_STEPS = 32767, 1023
+VALUE_STEPS = 1023
+EXP2 = [1807.80981, 7949.63867, 22716.082, 32764.6426]
+"""The polynomial for 32767 * 2^x of x from -1/2 to 1/2."""
+
+
+def softmax_weights(x: Floats) -> Floats:
+    """32767 * 2^x of x <= 0, with a relative error of 7.5e-5; next to nothing for everything below -30."""
+    x = np.maximum(x, np.float32(-30))
+    whole = np.rint(x)
+    powers = np.polyval(EXP2, (x - whole).astype(np.float64)) * np.exp2(whole)
+    return powers.astype(np.float32)
 
 
 def attention(query: Floats, key: Floats, value: Floats, heads: int) -> Floats:
     """Scaled dot-product attention over one sequence, [length, hidden], without a mask.
 
-    Both products are of integers with exact sums; the weights of the softmax have 15 bits, those above them as well.
+    Both products are of integers with exact sums; the weights of the softmax have 15 bits.
     """
     size = query.shape[1] // heads
     steps = min(math.isqrt((2**31 - 1) // size), 32767)
@@ -148,8 +158,8 @@ def attention(query: Floats, key: Floats, value: Floats, heads: int) -> Floats:
         (q, of_q), (k, of_k) = in_steps(query[:, part], steps), in_steps(key[:, part], steps)
         v, of_v = in_steps(value[:, part], VALUE_STEPS)
         sums = (q @ k.T).astype(np.float32)
-        scores = (sums - sums.max(axis=1, keepdims=True)) * (of_q * of_k / np.float32(math.sqrt(size)))
-        weights = WEIGHT_STEPS * np.exp(scores)
+        step = of_q * of_k * (np.float32(math.log2(math.e)) / np.float32(math.sqrt(size)))
+        weights = softmax_weights((sums - sums.max(axis=1, keepdims=True)) * step)
         mean = (np.rint(weights).astype(np.int64) @ v).astype(np.float32)
         context[:, part] = mean * (of_v / weights.sum(axis=1, keepdims=True, dtype=np.float32))
     return context
