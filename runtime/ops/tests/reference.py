@@ -111,7 +111,8 @@ def product(x: Floats, by: Product) -> Floats:
     """FP32 rows [rows, K] by INT8 weights: FP32 [rows, panels * 16]. NaN or Inf in a row makes that row NaN."""
     q, scale, zero_point = quantise_rows(x)
     exact = sums(q, zero_point, by.weight).astype(np.float32)
-    return exact * (by.scale * scale[:, None]) + by.bias
+    scaled = exact.astype(np.float64) * (by.scale * scale[:, None]) + by.bias  # rounded once
+    return scaled.astype(np.float32)
 
 
 def gelu(x: Floats) -> Floats:
