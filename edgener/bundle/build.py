@@ -87,8 +87,7 @@ def write_manifest(manifest: Manifest, folder: Path, measured: Collection[str] =
 
     `measured` are the paths of files that show speeds. All but the tokenizer of the others are reports.
     """
-    order = list(VARIANTS)
-    variants = sorted(manifest.variants, key=lambda entry: order.index(entry.name))
+    variants = _by_table(manifest.variants)
     references = tuple(_write_variant(entry, folder) for entry in variants)
     timed = measured or any(entry.speed for entry in variants)
     own = {file.path for entry in variants for file in (entry.file, *entry.files)}
@@ -110,10 +109,16 @@ def write_manifest(manifest: Manifest, folder: Path, measured: Collection[str] =
     return manifest
 
 
+def _by_table(variants: Sequence[VariantEntry]) -> tuple[VariantEntry, ...]:
+    """In the order of the table, and by name where it has none: the order of speed is that of one machine."""
+    places = {name: place for place, name in enumerate(VARIANTS)}
+    return tuple(sorted(variants, key=lambda entry: (places.get(entry.name, len(places)), entry.name)))
+
+
 def _write_variant(entry: VariantEntry, folder: Path) -> VariantReference:
     """Write a variant's manifest, with the session options of the table in place of those that were fastest."""
     file = folder / "variants" / f"{entry.name}.json"
-    record = to_dict(replace(entry, disabled_optimizers=VARIANTS[entry.name].disabled_optimizers))
+    record = to_dict(replace(entry, disabled_optimizers=VARIANTS.get(entry.name, entry).disabled_optimizers))
     del record["speed"]
     _write_canonical(file, record)
     return VariantReference(entry.name, file_entry(folder, file))
@@ -128,8 +133,7 @@ def _write_canonical(file: Path, record: dict[str, Any]) -> None:
 
 def write_evidence(manifest: Manifest, reports: Sequence[ParityReport], arguments: Sequence[str], folder: Path) -> None:
     """Write the ML-BOM, the provenance statement and the model card of a bundle into its folder."""
-    order = {name: place for place, name in enumerate(VARIANTS)}  # that of speed is of one machine
-    manifest = replace(manifest, variants=tuple(sorted(manifest.variants, key=lambda entry: order[entry.name])))
+    manifest = replace(manifest, variants=_by_table(manifest.variants))
     by_name = {report.variant: report for report in reports}
     own = tuple(by_name[entry.name] for entry in manifest.variants)
     files = (file for entry in manifest.variants for file in (entry.file, *entry.files))

@@ -19,7 +19,7 @@ from edgener_runtime.errors import BundleError
 def verify_hashes(folder: Path) -> Manifest:
     """The part of verify_bundle that finds damage of a disk: it is quick."""
     manifest = read_manifest(folder)
-    entries = [*manifest.files, *(variant.file for variant in manifest.variants)]
+    entries = manifest.entries
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     for entry in entries:
         path = folder / entry.path

@@ -78,7 +78,7 @@ def install(store: Store, bundle: Path, no_activate: bool, again: bool, as_json:
 @_STORE
 @_JSON
 def list_bundles(root: Path, as_json: bool) -> None:
-    """List the bundles of the store, and why each is not active any more.
+    """List the bundles of the store, with why each was left.
 
     \b
     Example:
@@ -131,7 +131,9 @@ def rollback(root: Path, reason: str, as_json: bool) -> None:
 @_STORE
 @click.option("--keep", type=click.IntRange(1), default=3, show_default=True, help="Bundles to keep for a rollback.")
 def gc(root: Path, keep: int) -> None:
-    """Remove old bundles, but never the active one or those never activated.
+    """Remove old bundles.
+
+    The active one stays, and so do those that were never activated.
 
     \b
     Example:
