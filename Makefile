@@ -33,6 +33,8 @@ BESIDE := OMP_NUM_THREADS=1
 SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# "no" is how pip wants it said: do not compile all of a package; Python compiles what is imported, when it is
+export PIP_NO_COMPILE := no
 export TOKENIZERS_PARALLELISM := false
 
 .PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-ops test-optimum ops bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check device-folder image test-device clean
@@ -64,8 +66,9 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-slow: $(VENV)/.ready ## BERT-base through every builder, each in less than 8 GB of memory
-	$(BIN)/python -m pytest -m "slow and not environment"
+# The fuzzers begin with the same seed each time: a minute of each here, two or more by hand
+test-slow: $(VENV)/.ready ## BERT-base through every builder, each in less than 8 GB of memory; fuzzers, a minute each
+	EDGENER_FUZZ_SECONDS=$${EDGENER_FUZZ_SECONDS:-60} $(BIN)/python -m pytest -m "slow and not environment"
 
 test-matrix: $(VENV)/.ready ## The runtime's wheel on old and new Pythons and onnxruntimes; variants on the oldest
 	tools/test_matrix.sh

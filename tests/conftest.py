@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -119,6 +120,26 @@ def exported(trained: Path, small_factory: dict[str, Dataset], build_once: Build
     variants = (VARIANTS["int8-dynamic"], VARIANTS["fp32"])
     spec = ExportSpec(variants, small_factory["test"], (Budget("f1_drop", 0.1),))
     return build_once("exported", lambda folder: export_bundle(trained, folder / "bundle", spec)) / "bundle"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lengths_once() -> Iterator[Callable[..., None]]:
+    """A graph of the same bytes is run at every length once in a process: it takes as long as all else of an export."""
+    from edgener import pipeline
+    from edgener_exporters.graph.lengths import check_lengths
+
+    checked: set[tuple[object, ...]] = set()
+
+    def once(file: Path, tokenizer: Any, text: str, start: Any) -> None:
+        graph, (encoded, *_) = hashlib.sha256(file.read_bytes()).digest(), tokenizer.encode([text])
+        key = (graph, str(tokenizer.settings), str(encoded.ids), str(tokenizer.prefix), str(tokenizer.suffix))
+        if key not in checked:
+            check_lengths(file, tokenizer, text, start)
+        checked.add(key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "check_lengths", once)
+        yield once
 
 
 @pytest.fixture(scope="session")

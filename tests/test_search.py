@@ -6,6 +6,7 @@ One whole search is real; how one decides is tested on a runner that measures no
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -120,24 +121,32 @@ def test_a_second_search_measures_no_noise_again(
 
 
 def test_a_search_that_was_broken_off_goes_on(
-    bench: Callable[..., SearchRun], found: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Callable[..., SearchRun], found: SearchResult, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, calls = Noise.changed, list[int]()
+    """What is measured here is how many were measured before; that real ones come back is tested above."""
+    made, whole = list[float](), 2 * 6 + 4 * 12  # six groups of smoothing, two each; twelve products in four forms
 
-    def break_off(self: Noise, *arguments: Any) -> float:
-        calls.append(1)
-        if len(calls) == 20:
-            raise KeyboardInterrupt
-        return whole(self, *arguments)
+    def noise_until(number: int, name: str) -> dict[str, dict[str, float]]:
+        def measure(*_: Any) -> float:
+            if len(made) == number:
+                raise KeyboardInterrupt
+            made.append(len(made) / whole)
+            return made[-1]
 
-    monkeypatch.setattr(Noise, "changed", break_off)
+        monkeypatch.setattr(Noise, "changed", measure)
+        without_search = shutil.ignore_patterns("search")
+        folder = tmp_path / name
+        return noise_of(
+            bench(cache=folder if folder.exists() else shutil.copytree(cache, folder, ignore=without_search))
+        )
+
+    uninterrupted = noise_until(whole, "another cache")
+    assert len(made) == whole
+    made.clear()
     with pytest.raises(KeyboardInterrupt):
-        noise_of(bench(cache=tmp_path / "cache"))
-    calls.clear()
-    calls.extend([1] * 100)  # never again
-    assert noise_of(bench(cache=tmp_path / "cache")) == found.noise
-    groups = 6  # of smoothing, two measurements each; the one that was broken off is made again
-    assert len(calls) - 100 == 2 * groups + 4 * 12 - 19
+        noise_until(19, "cache")
+    assert noise_until(whole, "cache") == uninterrupted
+    assert len(made) == whole  # none was measured again but the one that was broken off
 
 
 @pytest.mark.parametrize("damage", ["[1, 2", "[]", ""])
@@ -252,6 +261,15 @@ def run(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Callable[..., Any]:
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@pytest.fixture(scope="module")
+def few_data(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with less text to calibrate on."""
+    folder = shutil.copytree(small_data, tmp_path_factory.mktemp("few") / "data")
+    train = folder / "train.jsonl"
+    train.write_text("\n".join(train.read_text(encoding="utf-8").splitlines()[:100]), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def search_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[[SearchResult], list[SearchSpec]]:
     """`search_gives(result)` puts it in the place of a search; the answer lists what was asked for."""
@@ -266,7 +284,7 @@ def search_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[[SearchResult], li
 
 def test_search_writes_a_plan_that_export_takes(
     trained: Path,
-    small_data: Path,
+    few_data: Path,
     tmp_path: Path,
     run: Callable[..., Any],
     found: SearchResult,
@@ -275,12 +293,12 @@ def test_search_writes_a_plan_that_export_takes(
     """The README's example makes a whole search by the command."""
     asked = search_gives(found)
     plan, budgets = tmp_path / "plan.json", ("--max-churn", 0.5, "--max-f1-drop", 0.5)
-    done = run("search", trained, "--data", small_data, *budgets, "--out", plan)
+    done = run("search", trained, "--data", few_data, *budgets, "--out", plan)
     assert done.exit_code == 0, done.output
     assert asked[0].dataset.split == "valid" and {budget.limit for budget in asked[0].budgets} == {0.5}
     assert all(trial.name in done.stdout for trial in found.trials) and f"plan:  {plan}" in done.stdout
     assert plan.with_suffix(".png").stat().st_size > 1000 and "int8-dynamic" in plan.with_suffix(".svg").read_text()
-    arguments = ("export", trained, "--out", tmp_path / "bundle", "--data", small_data, "--variant", "mixed")
+    arguments = ("export", trained, "--out", tmp_path / "bundle", "--data", few_data, "--variant", "mixed")
     exported = run(*arguments, "--plan", plan, *budgets, "--json")
     assert exported.exit_code == 0, exported.output
     (mixed,) = json.loads(exported.stdout)["variants"]

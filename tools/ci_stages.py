@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 # Add a stage here; `make NAME` has to exist.
 ALONE = ("docs", "test")  # test makes the environment of the others
 BESIDE = (  # the longest first, so that no core waits for it at the end
-    "test-matrix", "test-optimum", "test-arm64", "test-slow", "test-device", "demo", "test-nvidia", "test-ops",
-    "release-check", "test-cluster",
+    "test-slow", "test-matrix", "test-optimum", "test-device", "test-arm64", "release-check", "demo", "test-nvidia",
+    "test-ops", "test-cluster",
 )  # fmt: skip
 STAGES = ALONE + BESIDE
 

@@ -34,5 +34,7 @@ apt update
 for deb in "$work"/debs/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" | tar -x --no-same-owner --no-same-permissions -C "$root"
 done
+# byte code of the standard library, as Debian's own scripts write it: else each start compiles it anew, under emulation too
+"$(dirname "$0")/../.venv/bin/python" -m compileall -q --invalidation-mode unchecked-hash -s "$root" -p / "$root/usr/lib/python3.11"
 mkdir -p "$root"/{tmp,work} && chmod 1777 "$root/tmp"
 echo "$wanted" >"$root.ready"

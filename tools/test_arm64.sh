@@ -4,7 +4,8 @@
 #
 # A root folder is laid out from Debian's and the package index's arm64 files below .cache/arm64, and kept. Nothing is
 # installed on this system but qemu itself, and what runs in the root runs as nobody. It has no /proc and no /sys on purpose:
-# onnxruntime dies of the host's under emulation, and the runtime has to do without.
+# onnxruntime dies of the host's under emulation, and the runtime has to do without. Its packages are compiled to byte code
+# here: nobody may not write it there, and would compile them under emulation each time that Python starts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache/arm64
@@ -26,7 +27,7 @@ find_qemu() { # prints where the static emulator is, installed if need be
 lay_out_root() {
     rm -f "$root.ready"
     tools/debian_python.sh arm64 "$root"
-    .venv/bin/python -m pip install --quiet --target "$root/work/site" --only-binary=:all: --implementation cp \
+    .venv/bin/python -m pip install --quiet --compile --target "$root/work/site" --only-binary=:all: --implementation cp \
         --python-version 3.11 --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 $wheels
 }
 
@@ -57,7 +58,7 @@ fi
 # the runtime as its wheel and source distribution hold it, new at every run
 rm -rf "$cache/built" "$root"/work/{runtime,tests,tools} "$root"/work/site/{bin,edgener_runtime*} && mkdir -p "$cache/built"
 .venv/bin/python -m build --no-isolation --outdir "$cache/built" runtime >"$cache/build.log" 2>&1 || { cat "$cache/build.log"; exit 1; }
-.venv/bin/python -m pip install --quiet --no-deps --target "$root/work/site" "$cache"/built/*.whl
+.venv/bin/python -m pip install --quiet --compile --no-deps --target "$root/work/site" "$cache"/built/*.whl
 cp -R runtime/tests "$root/work/tests"
 cp -R tools/arm64 "$root/work/tools"
 cp "$qemu" "$root/qemu-aarch64-static"

@@ -30,6 +30,7 @@ LONGEST = 4000  # characters of a line that are sent
 GRACE = 20.0  # seconds to end after an interrupt
 SILENCE = 120.0  # seconds without a request: the connection is dead, even without an end
 _PR_SET_CHILD_SUBREAPER = 36
+_WAKE = signal.SIGUSR1
 
 
 def send(output: IO[bytes], content: bytes = b"", **answer: Any) -> None:
@@ -97,6 +98,8 @@ class Agent:
         """Leave after a long silence."""
         while time.monotonic() - self._heard < SILENCE:
             time.sleep(min(SILENCE / 10, 5))
+            # a signal that came just before the main thread began to read is handled when another interrupts it
+            signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)
         self._clear()
         os._exit(1)  # without an answer: writing could block for ever
 
@@ -149,6 +152,7 @@ def main(below: str | None = None) -> None:
     """Make the folder, send its path, serve, and leave nothing; send any fault."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # commands inherit this: they must react to an interrupt
     _on_signals(lambda *_: sys.exit(1))
+    signal.signal(_WAKE, lambda *_: None)
     _adopt_orphans()
     output = sys.stdout.buffer
     agent = None

@@ -185,6 +185,17 @@ def test_a_signal_leaves_nothing(start: Callable[..., Client], number: int) -> N
     assert client.process.wait(600) == 1
 
 
+def test_a_signal_that_does_not_interrupt_its_reading_leaves_nothing(
+    start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that comes just before it reads: a thread takes it, while the main thread waits."""
+    late = "import signal, threading; threading.Timer(2, signal.raise_signal, [signal.SIGTERM]).start(); "
+    monkeypatch.setitem(globals(), "START", late + START)
+    client = start()
+    assert client.read() == {"nothing_left": True}
+    assert client.process.wait(600) == 1
+
+
 def test_a_full_disk_is_reported_and_leaves_nothing(start: Callable[..., Client]) -> None:
     import resource
 

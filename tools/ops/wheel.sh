@@ -8,7 +8,8 @@ tools=$PWD/.cache/ops/tools work=$PWD/.cache/ops/wheel-$machine
 tools/fill_venv.sh "$tools" tools/ops/requirements.txt
 rm -rf "$work" && mkdir -p "$work" "$folder"
 
-printf '#!/bin/sh\nexec "%s" -m ziglang c++ -target %s-linux-gnu.2.28 "$@"\n' "$tools/bin/python" "$machine" >"$work/c++"
+# -O3 also for what CMake compiles to know the compiler: without, zig would build all of the C++ library once more for that
+printf '#!/bin/sh\nexec "%s" -m ziglang c++ -O3 -target %s-linux-gnu.2.28 "$@"\n' "$tools/bin/python" "$machine" >"$work/c++"
 chmod +x "$work/c++"
 export PATH=$tools/bin:$PATH CXX=$work/c++ ZIG_GLOBAL_CACHE_DIR=$PWD/.cache/ops/zig
 export CMAKE_ARGS="-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=$machine -DEDGENER_ARM=-mcpu=generic+v8_2a"

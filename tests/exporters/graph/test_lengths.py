@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edgener.bundle.tokenizer import TOKENIZER
 from edgener_exporters.graph.lengths import check_lengths, window_lengths
 from edgener_runtime.errors import ExportError
+from edgener_runtime.text.tokenize import TextTokenizer
 
 from ..conftest import Encoder
 
@@ -50,11 +53,12 @@ def planted(made: Encoder, tmp_path: Path, change: Callable[[Any], None]) -> Pat
     return tmp_path / "planted.onnx"
 
 
-def test_a_table_that_is_too_short_is_found_at_the_first_length_beyond(cased: Encoder, tmp_path: Path) -> None:
-    def shorten(graph: Any) -> None:
-        table = next(tensor for tensor in graph.initializer if list(tensor.dims) == [66, 32])
-        table.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(table)[:37], table.name))
+def shorten(graph: Any) -> None:
+    table = next(tensor for tensor in graph.initializer if list(tensor.dims) == [66, 32])
+    table.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(table)[:37], table.name))
 
+
+def test_a_table_that_is_too_short_is_found_at_the_first_length_beyond(cased: Encoder, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"planted\.onnx cannot run a window of 38 subwords"):
         check_lengths(planted(cased, tmp_path, shorten), cased.tokenizer, TEXT, Count())
 
@@ -76,6 +80,23 @@ def test_a_number_that_is_not_finite_from_some_length_on_is_found(cased: Encoder
 
     with pytest.raises(ExportError, match="a window of 41 subwords gives a logit that is not finite"):
         check_lengths(planted(cased, tmp_path, plant), cased.tokenizer, TEXT, Count())
+
+
+def test_these_tests_run_a_graph_once_and_each_other_graph_too(
+    cased: Encoder, tmp_path: Path, lengths_once: Callable[..., None]
+) -> None:
+    """The exports of the suite, by tests/conftest.py: what differs is never taken for checked."""
+    counts = [Count(), Count(), Count()]
+    lengths_once(cased.fp32, cased.tokenizer, "Texts of this test.", counts[0])
+    lengths_once(cased.fp32, cased.tokenizer, "Texts of this test.", counts[1])
+    settings = replace(cased.tokenizer.settings, max_length=40)
+    shorter = TextTokenizer(cased.fp32.with_name(TOKENIZER), settings)
+    lengths_once(cased.fp32, shorter, "Texts of this test.", counts[2])
+    assert [count.done for count in counts] == [cased.tokenizer.settings.max_length - 1, 0, 39]
+
+    for _ in range(2):
+        with pytest.raises(ExportError, match="cannot run a window of 38 subwords"):
+            lengths_once(planted(cased, tmp_path, shorten), cased.tokenizer, "Texts of this test.", Count())
 
 
 def test_lengths_are_all_up_to_512_then_powers_of_two() -> None:
