@@ -153,6 +153,11 @@ docs: .venv-docs/.ready ## The documentation as a site in out/site; a broken lin
 clean: ## Remove environments, caches and outputs
 	rm -rf .venv .venv-optimum .venv-docs .cache out dist
 
+.PHONY: bench-native
+bench-native: $(VENV)/.ready ops ## int8-native beside the stock variants: make bench-native BUNDLE=out/bundle CHECKPOINT=out/checkpoint DATA=conll2003
+	$(BIN)/python -m benchmarks.native "$(BUNDLE)" --data "$(DATA)" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)") \
+	    $(if $(ONLY),--only "$(ONLY)") $(if $(QUICK),--quick) --out out/bench-native.json
+
 .PHONY: bench-peers
 bench-peers: $(VENV)/.ready ## The same model in other engines: make bench-peers CHECKPOINT=out/checkpoint BUNDLE=out/bundle DATA=conll2003
 	benchmarks/peers/make_envs.sh .cache/peers/envs "$(PYTHON)" "$(TORCH)"

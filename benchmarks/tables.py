@@ -194,6 +194,13 @@ def _bench(record: dict[str, Any]) -> str:
     return f"```text\n{as_text(from_json(BenchResult, json.dumps(record), 'the result'))}\n```"
 
 
+def _native(record: dict[str, Any]) -> str:
+    """Of `make bench-native`: what the command printed."""
+    from native.table import markdown
+
+    return markdown(record)
+
+
 def _gate(record: dict[str, Any]) -> str:
     """Of compare_trials.py: how much longer each run took than the base of its trial, and what the gate said."""
     rows = [
@@ -219,6 +226,7 @@ READERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "leads": _peers,
     "limit": _limit,
     "cost": _cost,
+    "native": _native,
 }
 
 

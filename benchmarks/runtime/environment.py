@@ -10,8 +10,11 @@ ROOT = Path(__file__).resolve().parents[2]
 _PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check")
 
 
-def device_python(cache: Path) -> Path:
-    """The Python of an environment below `cache`, with the wheel built from the runtime as it stands now."""
+def device_python(cache: Path, operators: bool = False) -> Path:
+    """The Python of an environment below `cache`, with the wheel built from the runtime as it stands now.
+
+    With `operators` it also has edgener-ops, for which a compiler is needed.
+    """
     python = cache / "venv" / "bin" / "python"
     if not python.exists():
         _run(sys.executable, "-m", "venv", cache / "venv")
@@ -19,6 +22,8 @@ def device_python(cache: Path) -> Path:
     [wheel] = cache.glob("*.whl")
     _run(python, *_PIP, "install", f"{wheel}[cpu]")
     _run(python, *_PIP, "install", "--no-deps", "--force-reinstall", wheel)  # the same version may hold other code
+    if operators:
+        _run(python, *_PIP, "install", "--no-deps", "--force-reinstall", ROOT / "runtime" / "ops")
     return python
 
 

@@ -47,7 +47,8 @@ PROMISED_TEXTS = 50_000
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(bundle: Path, variant: str, texts: int, loads: int, runs: int, python: Path | None, out: Path) -> None:
     """Measure, print a table, write JSON."""
-    python = python or device_python(ROOT / ".cache" / "bench-runtime")
+    operators = read_manifest(bundle).variant(variant).requirements.operators > 0
+    python = python or device_python(ROOT / ".cache" / "bench-runtime", operators)
     began = time.monotonic()
     with _only(bundle, variant) as small:
         record = _measure(python, small, variant, texts, loads, runs)
