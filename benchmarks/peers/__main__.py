@@ -29,12 +29,12 @@ from edgener_runtime.errors import EdgenerError
 from .models import CALIBRATION, make_models
 from .record import to_json
 from .report import check_table, lead_line, leads_of, speed_table
-from .run import Plan, check_all, choose_peers, measure, pin
+from .run import Plan, check_all, choose_peers, made_by, measure, pin
 from .table import PEERS, our_rows
 from .worker import Workplace
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "peers"
-WIDTH = 190  # what the table takes; narrower terminals break its lines, a file has it whole
+WIDTH = 240  # what the table takes; narrower terminals break its lines, a file has it whole
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True)
 
 
@@ -68,7 +68,7 @@ def bench(
     sentences = dataset.sentences[:: -(-len(dataset.sentences) // limit) if limit else 1]
     peers = choose_peers((*PEERS, *our_rows(verify_bundle(bundle), bundle)), names)
     calibration = representative(calibration_text(data, None, dataset).sentences, CALIBRATION)
-    models = make_models(CACHE, checkpoint, [sentence.text for sentence in calibration])
+    models = make_models(CACHE, checkpoint, [sentence.text for sentence in calibration], made_by(peers))
     place = Workplace(CACHE, checkpoint, bundle, models, threads, sentences[0].text)
     plan = Plan(peers, place, sentences, _subwords(checkpoint, [s.text for s in sentences]), rounds, every)
     if check_only:
@@ -80,7 +80,7 @@ def bench(
 def _check(plan: Plan) -> None:
     with tracked() as track:
         checks = check_all(plan, track)
-    Console().print(check_table(plan.peers, checks))
+    _wide().print(check_table(plan.peers, checks))
 
 
 def _measure(plan: Plan, out: Path | None, begun: float) -> None:
@@ -88,10 +88,14 @@ def _measure(plan: Plan, out: Path | None, begun: float) -> None:
         rows = measure(plan, track)
     if out:
         write_atomic(out, to_json(plan, rows, time.perf_counter() - begun))
-    console = Console(width=max(WIDTH, Console().width))
+    console = _wide()
     console.print(speed_table(rows))
     for lead in leads_of(rows).values():
         console.print(lead_line(lead), highlight=False)
+
+
+def _wide() -> Console:
+    return Console(width=max(WIDTH, Console().width))
 
 
 def _subwords(checkpoint: Path, texts: Sequence[str]) -> int:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgener.data.types import Sentence
+from edgener.parity.bootstrap import Estimate
 from edgener_runtime.errors import ParityError
 
 from .table import Peer
-from .tags import f1_of
+from .tags import Found, change_of, f1_of
 from .worker import Worker, Workplace
 
 F1_GAP = 0.05  # below the best: wrong token types or a wrong decoding, no precision costs as much
@@ -22,12 +23,19 @@ _TRIED = 8  # every so many-th text is taken for them
 
 @dataclass(frozen=True)
 class Check:
-    """Entity F1 of texts one by one and together, milliseconds of the first pass and seconds of the first start."""
+    """Entity F1 of texts one by one and together, milliseconds of the first pass and seconds of the first start.
+
+    Churn is the share of entities that differ from the reference's; the batch effect, of those that differ between
+    texts alone and together. None where there is nothing to change.
+    """
 
     f1_alone: float
     f1_together: float
     p50: float
     cold_start: float
+    churn_alone: Estimate | None
+    churn_together: Estimate | None
+    batch_effect: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,19 @@ def started(
         yield workers
 
 
-def check(worker: Worker, sentences: Sequence[Sentence]) -> Check:
-    """Score one pass over all sentences, alone and together; it warms the worker up as well."""
+def entities_of(peer: Peer, place: Workplace, texts: Sequence[str]) -> list[Found]:
+    """What a peer finds in texts one by one, in a process of its own that ends then."""
+    with Worker(peer, place) as worker:
+        worker.ask("take", texts=list(texts))
+        found: list[Found] = worker.ask("latency", entities=True)["entities"]
+    return found
+
+
+def check(worker: Worker, sentences: Sequence[Sentence], expected: Sequence[Found]) -> Check:
+    """Score one pass over all sentences, alone and together; it warms the worker up as well.
+
+    `expected` are the entities that the reference finds.
+    """
     with worker.awake():
         alone = worker.ask("latency", entities=True)
         together = worker.ask("throughput", entities=True, batch=worker.peer.batches[-1])
@@ -66,6 +85,9 @@ def check(worker: Worker, sentences: Sequence[Sentence]) -> Check:
         f1_of(sentences, together["entities"]),
         float(np.median(alone["milliseconds"])),
         worker.cold_start,
+        change_of(expected, alone["entities"]),
+        change_of(expected, together["entities"]),
+        change_of(alone["entities"], together["entities"]),
     )
 
 

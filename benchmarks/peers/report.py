@@ -8,6 +8,7 @@ from statistics import median
 
 from rich.table import Table
 
+from edgener.parity.bootstrap import Estimate
 from edgener_runtime.bundle.manifest import Spread
 
 from .measure import Check, Round
@@ -17,7 +18,8 @@ from .table import Peer
 @dataclass(frozen=True)
 class Row:
     """One peer: milliseconds of a text alone, subwords a second together, entity F1 of both, megabytes in memory,
-    seconds from process start to first entities, texts of one run (0: as it sees fit)."""
+    seconds from process start to first entities, texts of one run (0: as it sees fit), and the shares of its entities
+    that differ from PyTorch's in FP32 (churn) and between texts alone and together (batch effect)."""
 
     name: str
     form: str
@@ -34,6 +36,9 @@ class Row:
     subwords_per_second: Spread
     rss_mb: Spread
     cold_start_s: Spread
+    churn_alone: Estimate | None
+    churn_together: Estimate | None
+    batch_effect: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -69,17 +74,21 @@ def row_of(
         _spread([found.texts_per_second * subwords_of_a_text for found in rounds]),
         _spread([found.rss_mb for found in rounds]),
         _spread(starts),
+        checked.churn_alone,
+        checked.churn_together,
+        checked.batch_effect,
     )
 
 
 def leads_of(rows: Sequence[Row]) -> dict[str, Lead]:
-    """Our rows against the best peer in each figure, and our first, which a bundle runs unless told otherwise, against
-    what plain onnxruntime makes of our graphs."""
+    """Our rows against the best peer in each figure, and the first of them whose graph plain onnxruntime runs too,
+    against that."""
     ours = [row for row in rows if row.ours]
     peers = [row for row in rows if not row.ours and not row.our_graph]
-    graphs = [row for row in rows if row.our_graph]
+    graphs = {row.form: row for row in rows if row.our_graph}
+    both = next((row for row in ours if row.form in graphs), None)
     found = {row.name: lead_of(row, peers) for row in ours if peers}
-    return found | ({"the runtime alone": lead_of(ours[0], graphs)} if graphs else {})
+    return found | ({"the runtime alone": lead_of(both, [graphs[both.form]])} if both else {})
 
 
 def lead_of(ours: Row, others: Sequence[Row]) -> Lead:
@@ -106,6 +115,9 @@ _COLUMNS: dict[str, Callable[[Row, Row], str]] = {
     "texts a run": lambda row, ours: str(row.batch or "own"),
     "F1 alone": lambda row, ours: f"{row.f1_alone:.4f}",
     "F1 together": lambda row, ours: f"{row.f1_together:.4f}",
+    "churn alone": lambda row, ours: _share(row.churn_alone),
+    "churn together": lambda row, ours: _share(row.churn_together),
+    "batch effect": lambda row, ours: _share(row.batch_effect, interval=False),
     "RSS MB": lambda row, ours: f"{row.rss_mb.median:.0f}",
     "cold s": lambda row, ours: _shown(row.cold_start_s, ".2f"),
     "p50 / ours": lambda row, ours: f"{row.p50_ms.median / ours.p50_ms.median:.2f}x",
@@ -123,12 +135,13 @@ def speed_table(rows: Sequence[Row]) -> Table:
 
 
 def check_table(peers: Sequence[Peer], checks: Sequence[Check]) -> Table:
-    """Entity F1 by peer; the times are those of a first pass and of one start."""
-    table = Table("peer", "F1 alone", "F1 together", "first p50 ms", "first start s")
+    """Entity F1, churn and batch effect by peer; the times are those of a first pass and of one start."""
+    shares = ("churn alone", "churn together", "batch effect")
+    table = Table("peer", "F1 alone", "F1 together", *shares, "first p50 ms", "first start s")
     for peer, found in zip(peers, checks, strict=True):
-        figures = (found.f1_alone, found.f1_together, found.p50, found.cold_start)
-        formats = (".4f", ".4f", ".2f", ".1f")
-        table.add_row(peer.name, *(format(value, form) for value, form in zip(figures, formats, strict=True)))
+        scores = (f"{score:.4f}" for score in (found.f1_alone, found.f1_together))
+        changes = map(_share, (found.churn_alone, found.churn_together, found.batch_effect))
+        table.add_row(peer.name, *scores, *changes, f"{found.p50:.2f}", f"{found.cold_start:.1f}")
     return table
 
 
@@ -142,6 +155,12 @@ def lead_line(lead: Lead) -> str:
 
 def _shown(spread: Spread, form: str) -> str:
     return f"{spread.median:{form}} ({spread.low:{form}}-{spread.high:{form}})"
+
+
+def _share(found: Estimate | None, interval: bool = True) -> str:
+    if not found:
+        return "-"
+    return f"{found.value:.2%}" + (f" ({found.low:.2%}-{found.high:.2%})" if interval else "")
 
 
 def _spread(values: Sequence[float]) -> Spread:

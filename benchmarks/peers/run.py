@@ -10,9 +10,20 @@ from edgener.data.types import Sentence
 from edgener.progress import Track
 from edgener_runtime.errors import DeviceError, UserInputError
 
-from .measure import Check, Round, check, choose_batch, cold_start, one_round, refuse_wrong_answers, started
+from .measure import (
+    Check,
+    Round,
+    check,
+    choose_batch,
+    cold_start,
+    entities_of,
+    one_round,
+    refuse_wrong_answers,
+    started,
+)
 from .report import Row, row_of
-from .table import Peer
+from .table import REFERENCE, Peer
+from .tags import Found
 from .worker import Worker, Workplace
 
 COLD_STARTS = 5
@@ -21,7 +32,10 @@ Step = Callable[[], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """Who is measured on what: latency takes every so many-th sentence, throughput all; `subwords` are those of all."""
+    """Who is measured on what: latency takes every so many-th sentence, throughput all; `subwords` are those of all.
+
+    Churn is counted against what `reference` finds.
+    """
 
     peers: Sequence[Peer]
     place: Workplace
@@ -29,6 +43,7 @@ class Plan:
     subwords: int
     rounds: int
     every: int
+    reference: Peer = REFERENCE
 
     @property
     def texts(self) -> list[str]:
@@ -38,14 +53,16 @@ class Plan:
 
 def check_all(plan: Plan, track: Track) -> list[Check]:
     """Whether each peer's entities are right. Raises ParityError where one's are not."""
+    expected = _expected(plan, track)
     with started(plan.peers, plan.place, plan.texts, track("start", len(plan.peers))) as workers:
-        return _checked(workers, plan, track)
+        return _checked(workers, plan, expected, track)
 
 
 def measure(plan: Plan, track: Track) -> list[Row]:
     """A row a peer. Raises ParityError where one's entities are wrong, DeviceError where its worker ends."""
+    expected = _expected(plan, track)
     with started(plan.peers, plan.place, plan.texts, track("start", len(plan.peers))) as workers:
-        checks = _checked(workers, plan, track)
+        checks = _checked(workers, plan, expected, track)
         batches = [choose_batch(worker) for worker in workers]
         step = track("rounds", plan.rounds * len(workers))
         rounds = [[_round(worker, batch, plan, step) for worker, batch in zip(workers, batches, strict=True)]
@@ -64,6 +81,11 @@ def choose_peers(peers: Sequence[Peer], names: Sequence[str]) -> list[Peer]:
     return [peer for peer in peers if not names or peer.ours or any(name in peer.name for name in names)]
 
 
+def made_by(peers: Sequence[Peer]) -> list[str]:
+    """Whose scripts make models for these peers, each once."""
+    return list(dict.fromkeys(peer.made for peer in peers if peer.made))
+
+
 def pin(threads: int) -> None:
     """Let this process and all that it starts use so many cores. Raises DeviceError where there are fewer."""
     cores = sorted(os.sched_getaffinity(0))
@@ -72,11 +94,18 @@ def pin(threads: int) -> None:
     os.sched_setaffinity(0, cores[:threads])
 
 
-def _checked(workers: Sequence[Worker], plan: Plan, track: Track) -> list[Check]:
+def _expected(plan: Plan, track: Track) -> list[Found]:
+    step = track("reference", 1)
+    expected = entities_of(plan.reference, plan.place, plan.texts)
+    step()
+    return expected
+
+
+def _checked(workers: Sequence[Worker], plan: Plan, expected: Sequence[Found], track: Track) -> list[Check]:
     step = track("check", len(workers))
     checks = []
     for worker in workers:
-        checks.append(check(worker, plan.sentences))
+        checks.append(check(worker, plan.sentences, expected))
         step()
     refuse_wrong_answers(plan.peers, checks)
     return checks

@@ -15,6 +15,7 @@ from typing import Any
 
 from edgener_runtime.errors import DeviceError
 
+from .environments import command_of, node_packages
 from .table import Peer
 
 HERE = Path(__file__).resolve().parent
@@ -46,7 +47,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(place.threads),
+                env=_environment(peer, place),
             )
         self.first = self._answer()["first"]
         self.cold_start = time.perf_counter() - begun
@@ -100,23 +101,16 @@ class Worker:
         )
 
 
-def python_of(cache: Path, environment: str) -> Path:
-    """The interpreter of an environment that make_envs.sh made. Raises DeviceError where it is not there."""
-    python = cache / "envs" / environment / "bin" / "python"
-    if not python.is_file():
-        raise DeviceError(f"there is no environment {python}", "Make it with: make bench-peers")
-    return python
-
-
 def _command(peer: Peer, place: Workplace) -> list[str]:
     fields = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(place).items()}
     fields.pop("cache")
-    script = HERE / "workers" / f"{peer.script}.py"
+    command = command_of(place.cache, peer.environment, HERE / "workers" / peer.script)
     runs = {"threads": 1, "streams": place.threads} if peer.streams else {"streams": 1}
-    return [str(python_of(place.cache, peer.environment)), str(script), json.dumps(fields | {"form": peer.form} | runs)]
+    return [*command, json.dumps(fields | {"form": peer.form} | runs)]
 
 
-def _environment(threads: int) -> dict[str, str]:
+def _environment(peer: Peer, place: Workplace) -> dict[str, str]:
     """The same number of threads for every library, and nothing from the network."""
-    counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), str(threads))
-    return os.environ | counts | {"TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1"}
+    counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), str(place.threads))
+    node = {"NODE_PATH": str(node_packages(place.cache, peer.environment) or "")}
+    return os.environ | counts | node | {"TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1"}

@@ -19,11 +19,12 @@ from benchmarks.peers import measure, models, run, worker
 from benchmarks.peers.measure import Check, Round
 from benchmarks.peers.record import to_json
 from benchmarks.peers.report import Row, leads_of, row_of, speed_table
-from benchmarks.peers.table import PEERS, Peer, our_rows
-from benchmarks.peers.tags import f1_of, tags_of
+from benchmarks.peers.table import PEERS, REFERENCE, Peer, our_rows
+from benchmarks.peers.tags import change_of, f1_of, tags_of
 from rich.console import Console
 
 from edgener.data.types import Sentence, Span
+from edgener.parity.bootstrap import Estimate
 from edgener.progress import untracked
 from edgener_runtime import Decoding, TokenClassifier
 from edgener_runtime.base.files import write_atomic
@@ -56,7 +57,7 @@ class Fake:
         return [] if self.form == "wrong" else {FOUND!r}
 
     def predict_batch(self, texts, batch):
-        return [self.predict(text) for text in texts]
+        return [self.predict(text)[: 1 if self.form == "apart" else None] for text in texts]
 
 serve(lambda setting: Fake(setting.form))
 """
@@ -87,12 +88,13 @@ def workers_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], 
 
 
 def plan(place: worker.Workplace, *peers: Peer, rounds: int = 2, every: int = 1) -> run.Plan:
-    return run.Plan(peers, place, [SENTENCE] * 4, 16, rounds, every)
+    return run.Plan(peers, place, [SENTENCE] * 4, 16, rounds, every, reference=FAKE)
 
 
 def row(name: str, ours: bool, p50: float, p95: float, speed: float) -> Row:
     rounds = [Round(p50 * part, p95 * part, p95 * part, speed / part, 100.0) for part in (0.9, 1.0, 1.3)]
-    return row_of(replace(FAKE, name=name, ours=ours), Check(0.9, 0.89, p50, 1.0), 8, rounds, [0.2, 0.3, 0.4], 1.0)
+    checked = Check(0.9, 0.89, p50, 1.0, Estimate(0.004, 0.002, 0.007), Estimate(0.005, 0.003, 0.008), None)
+    return row_of(replace(FAKE, name=name, ours=ours), checked, 8, rounds, [0.2, 0.3, 0.4], 1.0)
 
 
 def test_an_entity_becomes_the_tags_of_the_tokens_that_begin_in_it() -> None:
@@ -205,13 +207,64 @@ def test_a_model_that_a_peers_tool_cannot_make_leaves_nothing(
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint" / "model.safetensors").write_bytes(b"weights")
     monkeypatch.setattr(models, "HERE", tmp_path / "here")
-    monkeypatch.setattr(models, "MADE", ("fake",))
     with pytest.raises(ExportError, match=r"make_fake\.py failed: no such layer"):
-        models.make_models(tmp_path, tmp_path / "checkpoint", ["a text"])
+        models.make_models(tmp_path, tmp_path / "checkpoint", ["a text"], ["fake"])
     assert not list((tmp_path / "models").rglob("fake"))
     (prepare / "make_fake.py").write_text("import sys, pathlib; pathlib.Path(sys.argv[2], 'made').touch()")
-    made = models.make_models(tmp_path, tmp_path / "checkpoint", ["a text"])
-    assert [file.name for file in (made / "fake").iterdir()] == ["made"]
+    made = models.make_models(tmp_path, tmp_path / "checkpoint", ["a text"], ["fake"])
+    assert [file.name for file in (made / "fake").glob("[!.]*")] == ["made"]
+
+
+def test_a_model_is_made_again_only_where_its_own_script_has_changed(
+    place: worker.Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "here" / "prepare" / "make_fake.py"
+    script.parent.mkdir()
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "model.safetensors").write_bytes(b"weights")
+    monkeypatch.setattr(models, "HERE", tmp_path / "here")
+
+    def made_with(name: str, text: str) -> list[str]:
+        script.with_name(name).write_text(text)
+        folder = models.make_models(tmp_path, tmp_path / "checkpoint", ["a text"], ["fake"])
+        return [file.name for file in (folder / "fake").glob("[!.]*")]
+
+    touch = "import sys, pathlib, time; pathlib.Path(sys.argv[2], {}).touch()"
+    [first] = made_with("make_fake.py", touch.format("str(time.time_ns())"))
+    assert made_with("make_other.py", "import absent") == [first]
+    assert made_with("make_fake.py", touch.format("'again'")) == ["again"]
+
+
+def test_each_row_names_an_environment_a_worker_and_the_script_that_makes_its_model() -> None:
+    folder = ROOT / "benchmarks" / "peers"
+    for peer in (*PEERS, REFERENCE):
+        assert len(list((folder / "requirements").glob(f"{peer.environment}.*"))) == 1
+        assert len(list((folder / "workers").glob(f"{peer.script}.*"))) == 1
+        assert not peer.made or (folder / "prepare" / f"make_{peer.made}.py").is_file()
+
+
+def test_only_models_that_the_chosen_rows_need_are_made() -> None:
+    assert run.made_by([FAKE, replace(FAKE, made="one"), replace(FAKE, made="two"), replace(FAKE, made="one")]) == [
+        "one",
+        "two",
+    ]
+
+
+def test_churn_counts_an_entity_of_one_side_as_half_a_change() -> None:
+    shorter = [("PER", 0, 4), ("LOC", 10, 13)]
+    found = change_of([FOUND, FOUND], [FOUND, shorter])
+    assert found is not None and found.value == 0.25 and found.low <= 0.25 <= found.high
+    same = change_of([FOUND], [[list(entity) for entity in FOUND]])  # as JSON brings them
+    assert same is not None and same.value == 0 and same.high > 0
+    assert change_of([[]], [[]]) is None
+
+
+def test_a_row_whose_entities_depend_on_the_batch_shows_it(place: worker.Workplace) -> None:
+    with measure.started([replace(FAKE, form="apart")], place, [SENTENCE.text], lambda: None) as [found]:
+        checked = measure.check(found, [SENTENCE], [FOUND])
+    assert checked.churn_alone is not None and checked.churn_alone.value == 0
+    assert checked.churn_together is not None and checked.churn_together.value == 0.25
+    assert checked.batch_effect is not None and checked.batch_effect.value == 0.25
 
 
 def test_a_peer_that_nobody_knows_is_refused() -> None:
@@ -254,13 +307,14 @@ def test_the_lead_is_over_the_best_peer_of_each_figure() -> None:
 
 def test_our_graph_in_plain_onnxruntime_is_no_peer_but_shows_what_the_runtime_adds() -> None:
     graph = replace(row("our graph", False, 1.5, 4.0, 500), our_graph=True)
-    leads = leads_of([row("peer", False, 2.0, 8.0, 300), graph, row("ours", True, 1.0, 2.0, 600)])
+    native = replace(row("ours with kernels of its own", True, 0.5, 1.0, 900), form="native")
+    leads = leads_of([row("peer", False, 2.0, 8.0, 300), graph, native, row("ours", True, 1.0, 2.0, 600)])
     assert (leads["ours"].p50_peer, leads["ours"].p50) == ("peer", 2.0)
     assert (leads["the runtime alone"].p50_peer, leads["the runtime alone"].throughput) == ("our graph", 1.2)
 
 
 def test_the_table_has_every_peer_with_its_spread() -> None:
-    console = Console(width=190, file=io.StringIO(), record=True)
+    console = Console(width=240, file=io.StringIO(), record=True)
     console.print(speed_table([row("quick", False, 2.0, 9.0, 100), row("ours", True, 1.0, 2.0, 600)]))
     text = console.export_text()
     assert "2.00 (1.80-2.60)" in text

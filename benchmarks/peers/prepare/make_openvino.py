@@ -1,4 +1,5 @@
-"""make_openvino.py CHECKPOINT FOLDER TEXTS: a checkpoint in OpenVINO's form, and INT8 by NNCF calibrated on the texts.
+"""make_openvino.py CHECKPOINT FOLDER TEXTS: a checkpoint in OpenVINO's form, INT8 by NNCF calibrated on the texts, and
+8-bit weights alone, whose activations OpenVINO quantises as it runs.
 
 TEXTS is a JSON list of training sentences. The conversion starts from PyTorch, where attention is still one operation.
 """
@@ -44,3 +45,5 @@ calibration = nncf.Dataset(sentences, model_inputs)
 size = min(300, len(sentences))
 int8 = nncf.quantize(model, calibration, subset_size=size, model_type=nncf.ModelType.TRANSFORMER)
 openvino.save_model(int8, Path(folder) / "int8.xml", compress_to_fp16=False)
+weights = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
+openvino.save_model(weights, Path(folder) / "weights.xml", compress_to_fp16=False)

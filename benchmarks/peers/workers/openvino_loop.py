@@ -17,6 +17,9 @@ FORMS = {
     "fp32": ("fp32.xml", {"INFERENCE_PRECISION_HINT": "f32"}),
     "default": ("fp32.xml", {}),
     "int8": ("int8.xml", {}),
+    # one range for so many numbers of a row of activations
+    "weights-384": ("weights.xml", {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 384}),
+    "weights-32": ("weights.xml", {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 32}),
 }
 
 

@@ -1,4 +1,4 @@
-"""PyTorch with a plain loop instead of transformers' pipeline, in bfloat16 autocast: the least that PyTorch costs."""
+"""PyTorch with a plain loop instead of transformers' pipeline, FP32 or bfloat16 autocast: the least that it costs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load(setting: Setting) -> PlainLoop:
 
     def run(ids: NDArray[np.int64], mask: NDArray[np.int64], types: NDArray[np.int64]) -> NDArray[np.float32]:
         tensors = (torch.from_numpy(array) for array in (ids, mask, types))
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=setting.form == "bf16"):
             logits: NDArray[np.float32] = model(*tensors).logits.float().numpy()
         return logits
 
