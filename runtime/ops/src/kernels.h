@@ -87,10 +87,15 @@ inline size_t row_stride(const Kernels& kernels, size_t width) {
   return (ceil_div(ceil_div(width, 16) * 16 * kernels.bytes_per_element, 64) | 1) * 64;
 }
 
-constexpr size_t ATTENTION_ROWS = 8;  // queries that are computed together, at most
+constexpr size_t ATTENTION_ROWS = 12;  // queries that are computed together, at most
 
+// Numbers from one row of scores to the next: an odd number of cache lines, as in row_stride.
+inline size_t score_stride(size_t length) { return (ceil_div(length, 16) | 1) * 16; }
+
+// Queries, keys and values of one head in 16 bits, scores, weights in 16 bits, and sums of values.
 inline size_t attention_scratch(size_t length, size_t head_size) {
-  return ceil_div(length, 32) * 32 * (head_size + 1 + ATTENTION_ROWS);
+  const size_t padded = ceil_div(head_size, 32) * 32;
+  return score_stride(length) * (3 * padded / 2 + 2 * ATTENTION_ROWS) + ATTENTION_ROWS * padded;
 }
 
 }  // namespace edgener

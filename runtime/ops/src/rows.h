@@ -34,44 +34,44 @@ inline void along(size_t width, const Each& each) {
 // Numbers from 0 to 255 plus this have the number, rounded, in their lowest byte.
 constexpr float ROUNDING = 3 << 22;
 
-// The range of a row, zero included, is cut into 255 steps.
+// The lowest and the highest number of a row, and zero.
+struct Extremes {
+  Lanes low = Lanes::all(0), high = Lanes::all(0);
+
+  void add(Lanes v) {
+    low = lower(low, v);
+    high = larger(high, v);
+  }
+};
+
+// That range is cut into 255 steps.
 struct Steps {
   float size, inverse, zero;
 };
 
-inline Steps steps_of(float low, float high) {
+inline Steps steps_of(Extremes range) {
+  const float high = range.high.largest(), lowest = range.low.lowest(), low = lowest < 0 ? lowest : 0;
+  if (!(high < INFINITY && lowest > -INFINITY)) return {NAN, 0, 0};
   Steps steps;
   steps.size = high / 255 - low / 255;
   if (!(steps.size >= 1e-30f)) steps.size = 1;  // all zeros, or so near to it that the inverse would overflow
   steps.inverse = 1 / steps.size;
-  steps.zero = std::nearbyint(-low * steps.inverse);
+  steps.zero = std::fma(-low, steps.inverse, ROUNDING) - ROUNDING;  // rounded once, as numbers are: the lowest is not below 0
   if (steps.zero > 255) steps.zero = 255;
   return steps;
 }
 
-inline void quantise_row(const float* x, size_t width, uint8_t* to, float* scale, int32_t* zero) {
-  const Lanes nothing = Lanes::all(0);
-  Lanes low[2] = {nothing, nothing}, high[2] = {nothing, nothing};
-  Lanes finite[2] = {nothing, nothing};  // stays zero unless a number is NaN or infinite
-  along(width, [&](size_t at, auto count, int chain) {
-    const Lanes v = load(x + at, count);
-    low[chain] = min(low[chain], v);
-    high[chain] = max(high[chain], v);
-    finite[chain] = fma(v, nothing, finite[chain]);
-  });
-  const bool usable = (finite[0] + finite[1]).sum() == 0;
-  const Steps steps =
-      usable ? steps_of(min(low[0], low[1]).lowest(), max(high[0], high[1]).highest()) : Steps{NAN, 0, 0};
-  const Lanes by = Lanes::all(steps.inverse), from = Lanes::all(steps.zero + ROUNDING), end = Lanes::all(255 + ROUNDING);
-  along(width, [&](size_t at, auto count, int) { Dot::write(to, at, min(end, fma(load(x + at, count), by, from))); });
-  *scale = steps.size;
-  *zero = int32_t(steps.zero) - Dot::OFFSET;
+inline Extremes extremes_of(const float* x, size_t width) {
+  Extremes range;
+  along(width, [&](size_t at, auto count, int) { range.add(load(x + at, count)); });
+  return range;
 }
 
 // Blocks of eight times sixteen numbers by the Hadamard matrix over the eight: a large number is shared out among eight,
 // and the range of the row shrinks.
-inline void rotate_row(const float* x, size_t width, float* to) {
+inline Extremes rotate_row(const float* x, size_t width, float* to) {
   const Lanes by = Lanes::all(0.353553391f);  // keeps the length: 1 / sqrt 8
+  Extremes range;
   for (size_t at = 0; at < width; at += 16 * ROTATED) {
     Lanes v[ROTATED];
     for (size_t i = 0; i < ROTATED; ++i) v[i] = Lanes::load(x + at + 16 * i);
@@ -82,16 +82,26 @@ inline void rotate_row(const float* x, size_t width, float* to) {
           v[i] = a + b;
           v[i + half] = a - b;
         }
-    for (size_t i = 0; i < ROTATED; ++i) (v[i] * by).store(to + at + 16 * i);
+    for (size_t i = 0; i < ROTATED; ++i) {
+      const Lanes rotated = v[i] * by;
+      range.add(rotated);
+      rotated.store(to + at + 16 * i);
+    }
   }
+  return range;
 }
 
 void quantise(View x, size_t rows, size_t width, float* scratch, Quantised to) {
+  const Lanes end = Lanes::all(255 + ROUNDING);
   for (size_t row = 0; row < rows; ++row) {
     const Quantised one = to.from(row);
     const float* from = x.from(row).data;
-    if (scratch) rotate_row(from, width, scratch);
-    quantise_row(scratch ? scratch : from, width, one.bytes, one.scale, one.zero);
+    const Steps steps = steps_of(scratch ? rotate_row(from, width, scratch) : extremes_of(from, width));
+    if (scratch) from = scratch;
+    const Lanes by = Lanes::all(steps.inverse), zero = Lanes::all(steps.zero + ROUNDING);
+    along(width, [&](size_t at, auto count, int) { Dot::write(one.bytes, at, min(end, fma(load(from + at, count), by, zero))); });
+    *one.scale = steps.size;
+    *one.zero = int32_t(steps.zero) - Dot::OFFSET;
   }
 }
 

@@ -3,9 +3,10 @@
 #include "kernels.h"
 //
 #include "activation.h"
+#include "rows.h"
+//
 #include "attention.h"
 #include "product.h"
-#include "rows.h"
 
 namespace edgener {
 namespace {

@@ -43,6 +43,20 @@ void test_largest_sums(const Kernels& kernels) {
   EXPECT(sums(kernels, x, 1, weights)[15] == int32_t(width) * 127 * 255, "%s", kernels.name);
 }
 
+// Its distance from zero is a whole number of steps and all but half of one, which rounds either way.
+void test_lowest_number(const Kernels& kernels) {
+  const std::vector<std::vector<float>> rows{{-0.5606839f, 0.8908328f}, {-1.8978791f, 0.56501734f}, {-2.7852867f, 1.4804674f}};
+  std::vector<int8_t> packed(64);
+  std::vector<int32_t> sum(16);
+  packed[0] = 1;
+  sum[0] = 1;
+  const OwnedWeights owned(1, 1);
+  Weights weights = owned.weights;
+  weights.packed = packed.data();
+  weights.sum = sum.data();
+  for (const auto& row : rows) EXPECT(sums(kernels, row, 1, weights)[0] < -90, "%s, %g", kernels.name, row[0]);
+}
+
 std::vector<float> product(const Kernels& kernels, const std::vector<float>& x, size_t rows, const Weights& weights,
                            Activation activation) {
   const OwnedRows owned(kernels, x.data(), rows, x.size() / rows);
@@ -90,27 +104,41 @@ void test_gelu(const Kernels& kernels) {
   EXPECT(worst < 1e-6, "%s: %g", kernels.name, worst);
 }
 
+// Within what 10 bits for values leave: half a step of the largest.
 void test_attention(const Kernels& kernels) {
-  for (size_t length : {1, 2, 15, 16, 17, 33, 70})
+  for (size_t length : {1, 2, 13, 15, 16, 17, 33, 70, 150})
     for (size_t size : {8, 26, 32, 64}) {
       const auto q = numbers(length * size), k = numbers(length * size);
-      auto v = numbers(length * size + 32);
+      const auto v = numbers(length * size);
       std::vector<float> out(length * size), scratch(attention_scratch(length, size));
       kernels.attend({q.data(), size}, {k.data(), size}, {v.data(), size}, length, {1, size}, {out.data(), size}, scratch.data());
       for (size_t row = 0; row < length; ++row) {
         std::vector<double> weights(length), exact(size);
-        double total = 0;
+        double total = 0, largest = 0;
+        for (float x : v) largest = std::max(largest, double(std::fabs(x)));
         for (size_t key = 0; key < length; ++key) {
           for (size_t at = 0; at < size; ++at) weights[key] += double(q[row * size + at]) * k[key * size + at];
           total += weights[key] = std::exp(weights[key] / std::sqrt(double(size)));
         }
         for (size_t at = 0; at < size; ++at) {
           for (size_t key = 0; key < length; ++key) exact[at] += weights[key] / total * v[key * size + at];
-          EXPECT(std::fabs(exact[at] - out[row * size + at]) < 3e-6, "%s, %zu of %zu: %g, %g", kernels.name, length, size,
+          EXPECT(std::fabs(exact[at] - out[row * size + at]) < largest / 1023, "%s, %zu of %zu: %g, %g", kernels.name, length, size,
                  exact[at], out[row * size + at]);
         }
       }
     }
+}
+
+// The largest sums that there can be: no weight of the softmax is smaller than another, no number smaller than the rest.
+void test_largest_attention(const Kernels& kernels) {
+  for (size_t size : {1, 32, 33, 64, 128}) {
+    const size_t length = 130;
+    const std::vector<float> ones(length * size, -1);
+    std::vector<float> out(length * size), scratch(attention_scratch(length, size));
+    const View x{ones.data(), size};
+    kernels.attend(x, x, x, length, {1, size}, {out.data(), size}, scratch.data());
+    for (float number : out) EXPECT(std::fabs(number + 1) < 1e-4, "%s, %zu: %g", kernels.name, size, number);
+  }
 }
 
 void test_layer(const Kernels& kernels) {
@@ -168,8 +196,8 @@ int main() {
       continue;
     }
     generator().seed(16);
-    for (auto* test : {test_sums, test_many_rows, test_largest_sums, test_product, test_not_finite, test_gelu,
-                       test_attention, test_layer, test_batch_effect, test_poisoned_sequence})
+    for (auto* test : {test_sums, test_many_rows, test_largest_sums, test_lowest_number, test_product, test_not_finite, test_gelu,
+                       test_attention, test_largest_attention, test_layer, test_batch_effect, test_poisoned_sequence})
       test(*kernels);
     std::printf("%s: run\n", kernels->name);
   }

@@ -82,7 +82,7 @@ def quantise_rows(x: Floats) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int3
     scale = high / np.float32(255) - low / np.float32(255)
     scale = np.where(scale >= np.float32(1e-30), scale, np.float32(1)).astype(np.float32)
     inverse = np.float32(1) / scale
-    zero_point = np.clip(np.rint(-low * inverse), 0, 255).astype(np.int32)
+    zero_point = np.clip(np.rint(-low.astype(np.float64) * inverse), 0, 255).astype(np.int32)
     moved = used.astype(np.float64) * inverse[:, None] + zero_point[:, None]  # rounded once, as a fused product is
     q = np.minimum(np.rint(moved), 255).astype(np.uint8)
     return q, np.where(finite, scale, np.float32(np.nan)), zero_point
@@ -111,7 +111,8 @@ def product(x: Floats, by: Product) -> Floats:
     """FP32 rows [rows, K] by INT8 weights: FP32 [rows, panels * 16]. NaN or Inf in a row makes that row NaN."""
     q, scale, zero_point = quantise_rows(x)
     exact = sums(q, zero_point, by.weight).astype(np.float32)
-    return exact * (by.scale * scale[:, None]) + by.bias
+    scaled = exact.astype(np.float64) * (by.scale * scale[:, None]) + by.bias  # rounded once
+    return scaled.astype(np.float32)
 
 
 def gelu(x: Floats) -> Floats:
@@ -122,15 +123,46 @@ def gelu(x: Floats) -> Floats:
 ACTIVATIONS = {"gelu": gelu, "relu": lambda x: np.maximum(x, np.float32(0))}
 
 
+def in_steps(x: Floats, steps: int) -> tuple[NDArray[np.int64], np.float32]:
+    """All numbers of one head of a sequence as integers from -steps to steps, and the size of a step."""
+    size = np.abs(x).max() / np.float32(steps)
+    size = size if size >= np.float32(1e-30) else np.float32(1)
+    return np.rint(x.astype(np.float64) * (np.float32(1) / size)).astype(np.int64), size
+
+
+VALUE_STEPS = 1023
+EXP2 = [1807.80981, 7949.63867, 22716.082, 32764.6426]
+"""The polynomial for 32767 * 2^x of x from -1/2 to 1/2."""
+
+
+def softmax_weights(x: Floats) -> Floats:
+    """32767 * 2^x of x <= 0, with a relative error of 7.5e-5; next to nothing for everything below -30."""
+    x = np.maximum(x, np.float32(-30))
+    whole = np.rint(x)
+    powers = np.polyval(EXP2, (x - whole).astype(np.float64)) * np.exp2(whole)
+    return powers.astype(np.float32)
+
+
 def attention(query: Floats, key: Floats, value: Floats, heads: int) -> Floats:
-    """Scaled dot-product attention over one sequence, [length, hidden], without a mask."""
+    """Scaled dot-product attention over one sequence, [length, hidden], without a mask.
+
+    Both products are of integers with exact sums; the weights of the softmax have 15 bits.
+    """
     size = query.shape[1] // heads
+    steps = min(math.isqrt((2**31 - 1) // size), 32767)
     context = np.empty_like(query)
     for head in range(heads):
         part = slice(head * size, (head + 1) * size)
-        scores = query[:, part] @ key[:, part].T / np.float32(math.sqrt(size))
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        context[:, part] = weights @ value[:, part] / weights.sum(axis=1, keepdims=True)
+        if not all(np.isfinite(x[:, part]).all() for x in (query, key, value)):
+            context[:, part] = np.nan
+            continue
+        (q, of_q), (k, of_k) = in_steps(query[:, part], steps), in_steps(key[:, part], steps)
+        v, of_v = in_steps(value[:, part], VALUE_STEPS)
+        sums = (q @ k.T).astype(np.float32)
+        step = of_q * of_k * (np.float32(math.log2(math.e)) / np.float32(math.sqrt(size)))
+        weights = softmax_weights((sums - sums.max(axis=1, keepdims=True)) * step)
+        mean = (np.rint(weights).astype(np.int64) @ v).astype(np.float32)
+        context[:, part] = mean * (of_v / weights.sum(axis=1, keepdims=True, dtype=np.float32))
     return context
 
 

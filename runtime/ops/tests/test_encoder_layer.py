@@ -49,8 +49,8 @@ def test_it_computes_what_the_reference_defines(
     y = run(open_session(layer_model([layer], heads, 1e-5, activation, rotated)), x, offsets)
     expected = encoder_layer(x, offsets, layer, heads, 1e-5, activation, rotated)
     # A number on the edge between two steps may round the other way, which moves a row by a fraction of a step.
-    assert np.sqrt(np.mean((y - expected) ** 2)) < 2e-4
-    assert np.quantile(np.abs(y - expected), 0.9) < 3e-6
+    assert np.sqrt(np.mean((y - expected) ** 2)) < 5e-4
+    assert np.quantile(np.abs(y - expected), 0.9) < 1e-6
 
 
 @pytest.mark.compat

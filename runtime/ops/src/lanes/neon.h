@@ -13,13 +13,31 @@ struct Integers {
   static Integers load(const int32_t* from) {
     return {{vld1q_s32(from), vld1q_s32(from + 4), vld1q_s32(from + 8), vld1q_s32(from + 12)}};
   }
+  static Integers zero() { return {{vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)}}; }
   Integers less(int32_t times, Integers by) const {
     Integers out;
     for (int i = 0; i < 4; ++i) out.v[i] = vmlsq_n_s32(v[i], by.v[i], times);
     return out;
   }
+  Integers plus_products(int32_t pair, Integers pairs) const {
+    Integers out;
+    for (int i = 0; i < 4; ++i) {
+      out.v[i] = vmlal_n_s16(v[i], vmovn_s32(pairs.v[i]), int16_t(pair));
+      out.v[i] = vmlal_n_s16(out.v[i], vshrn_n_s32(pairs.v[i], 16), int16_t(pair >> 16));
+    }
+    return out;
+  }
   void store(int32_t* to) const {
     for (int i = 0; i < 4; ++i) vst1q_s32(to + 4 * i, v[i]);
+  }
+  void keep() { asm volatile("" : "+w"(v[0]), "+w"(v[1]), "+w"(v[2]), "+w"(v[3])); }
+  // Sixteen rows of sixteen as columns.
+  static void store_columns(const Integers (&rows)[16], int32_t* to, size_t stride) {
+    for (int i = 0; i < 16; ++i) {
+      int32_t row[16];
+      rows[i].store(row);
+      for (int j = 0; j < 16; ++j) to[j * stride + i] = row[j];
+    }
   }
 };
 
@@ -58,17 +76,16 @@ struct Lanes {
     store(whole);
     return load(whole, count);
   }
-  int16x4_t low_words(int i) const { return vmovn_s32(vreinterpretq_s32_f32(v[i])); }
-  Lanes rounded() const {
-    return map([=](int i) { return vrndnq_f32(v[i]); });
+  int32x4_t bits(int i) const { return vreinterpretq_s32_f32(v[i]); }
+  int16x4_t low_words(int i) const { return vmovn_s32(bits(i)); }
+  void store_words(int16_t* to) const {
+    for (int i = 0; i < 4; ++i) vst1_s16(to + 4 * i, low_words(i));
   }
   Lanes absolute() const {
     return map([=](int i) { return vabsq_f32(v[i]); });
   }
-  Lanes power_of_two() const {
-    return map([=](int i) {
-      return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(v[i]), vdupq_n_s32(127)), 23));
-    });
+  Lanes times_power_of_two(Lanes whole) const {
+    return map([=](int i) { return vreinterpretq_f32_s32(vaddq_s32(bits(i), vshlq_n_s32(whole.bits(i), 23))); });
   }
   template <class Combine>
   float reduce(Combine combine) const {
@@ -79,12 +96,17 @@ struct Lanes {
   float sum() const {
     return reduce([](float32x4_t a, float32x4_t b) { return vaddq_f32(a, b); });
   }
-  float lowest() const {
-    return reduce([](float32x4_t a, float32x4_t b) { return vminq_f32(a, b); });
-  }
   float highest() const {
     return reduce([](float32x4_t a, float32x4_t b) { return vmaxq_f32(a, b); });
   }
+  static float32x4_t larger(float32x4_t a, float32x4_t b) {
+    return vreinterpretq_f32_s32(vmaxq_s32(vreinterpretq_s32_f32(a), vreinterpretq_s32_f32(b)));
+  }
+  static float32x4_t lower(float32x4_t a, float32x4_t b) {
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+  }
+  float largest() const { return reduce(larger); }
+  float lowest() const { return reduce(lower); }
 };
 
 inline Lanes operator+(Lanes a, Lanes b) {
@@ -104,6 +126,17 @@ inline Lanes min(Lanes a, Lanes b) {
 }
 inline Lanes max(Lanes a, Lanes b) {
   return Lanes::map([&](int i) { return vmaxq_f32(a.v[i], b.v[i]); });
+}
+inline Lanes larger(Lanes a, Lanes b) {
+  return Lanes::map([&](int i) { return Lanes::larger(a.v[i], b.v[i]); });
+}
+inline Lanes lower(Lanes a, Lanes b) {
+  return Lanes::map([&](int i) { return Lanes::lower(a.v[i], b.v[i]); });
+}
+inline Integers pairs(Lanes first, Lanes second) {
+  Integers out;
+  for (int i = 0; i < 4; ++i) out.v[i] = vsliq_n_s32(first.bits(i), second.bits(i), 16);
+  return out;
 }
 }  // namespace
 }  // namespace edgener

@@ -1,7 +1,8 @@
 // Sixteen numbers as an array: the definition of what every other Lanes computes, bit for bit.
 //
 // min and max give their second argument where one is NaN. fma rounds once. Sums and extremes over the lanes are taken
-// 8 lanes apart, then 4, 2 and 1. `rounded` rounds halves to the even number.
+// 8 lanes apart, then 4, 2 and 1. `larger` and `lower` compare bits: the larger number where one is not negative, the
+// lower one where one is negative, and NaN where there is a NaN of that sign.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -18,12 +19,28 @@ struct Integers {
     std::memcpy(out.v, from, sizeof out.v);
     return out;
   }
+  static Integers zero() { return {}; }
+  Integers plus_products(int32_t pair, Integers pairs) const {  // of the lower and of the upper 16 bits
+    Integers out;
+    for (int i = 0; i < 16; ++i)
+      out.v[i] = v[i] + int16_t(pair) * int16_t(pairs.v[i]) + (pair >> 16) * (pairs.v[i] >> 16);
+    return out;
+  }
   Integers less(int32_t times, Integers by) const {  // this - times * by
     Integers out;
     for (int i = 0; i < 16; ++i) out.v[i] = v[i] - times * by.v[i];
     return out;
   }
   void store(int32_t* to) const { std::memcpy(to, v, sizeof v); }
+  void keep() {}
+  // Sixteen rows of sixteen as columns.
+  static void store_columns(const Integers (&rows)[16], int32_t* to, size_t stride) {
+    for (int i = 0; i < 16; ++i) {
+      int32_t row[16];
+      rows[i].store(row);
+      for (int j = 0; j < 16; ++j) to[j * stride + i] = row[j];
+    }
+  }
 };
 
 struct Lanes {
@@ -61,30 +78,35 @@ struct Lanes {
   Lanes first(size_t count) const {
     return map([=](int i) { return size_t(i) < count ? v[i] : 0.0f; });
   }
-  static int32_t whole(float value) { return value == value ? int32_t(std::nearbyint(value)) : 0; }
-  Lanes rounded() const {
-    return map([=](int i) { return std::nearbyint(v[i]); });
+  static uint32_t bits(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
   }
+  static float number(uint32_t bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  }
+  static float larger(float a, float b) { return int32_t(bits(a)) > int32_t(bits(b)) ? a : b; }
+  static float lower(float a, float b) { return bits(a) > bits(b) ? a : b; }
   Lanes absolute() const {
     return map([=](int i) { return std::fabs(v[i]); });
   }
-  Lanes power_of_two() const {
-    return map([=](int i) {
-      uint32_t bits = uint32_t(whole(v[i]) + 127) << 23;
-      float power;
-      std::memcpy(&power, &bits, sizeof power);
-      return power;
-    });
+  Lanes times_power_of_two(Lanes whole) const {  // which has ROUNDING added to it
+    return map([=](int i) { return number(bits(v[i]) + (bits(whole.v[i]) << 23)); });
+  }
+  void store_words(int16_t* to) const {  // the lowest 16 bits
+    for (int i = 0; i < 16; ++i) to[i] = int16_t(bits(v[i]));
   }
   float sum() const {
     return reduce([](float a, float b) { return a + b; });
   }
-  float lowest() const {
-    return reduce([](float a, float b) { return a < b ? a : b; });
-  }
   float highest() const {
     return reduce([](float a, float b) { return a > b ? a : b; });
   }
+  float largest() const { return reduce(larger); }
+  float lowest() const { return reduce(lower); }
 };
 
 inline Lanes operator+(Lanes a, Lanes b) {
@@ -104,6 +126,18 @@ inline Lanes min(Lanes a, Lanes b) {
 }
 inline Lanes max(Lanes a, Lanes b) {
   return Lanes::map([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline Lanes larger(Lanes a, Lanes b) {
+  return Lanes::map([&](int i) { return Lanes::larger(a.v[i], b.v[i]); });
+}
+inline Lanes lower(Lanes a, Lanes b) {
+  return Lanes::map([&](int i) { return Lanes::lower(a.v[i], b.v[i]); });
+}
+inline Integers pairs(Lanes first, Lanes second) {  // their lowest 16 bits
+  Integers out;
+  for (int i = 0; i < 16; ++i)
+    out.v[i] = int32_t(Lanes::bits(second.v[i]) << 16 | (Lanes::bits(first.v[i]) & 0xffff));
+  return out;
 }
 }  // namespace
 }  // namespace edgener

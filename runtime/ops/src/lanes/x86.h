@@ -13,9 +13,6 @@ inline float reduce8(__m256 v, Combine combine) {
 inline float sum8(__m256 v) {
   return reduce8(v, [](__m128 a, __m128 b) { return _mm_add_ps(a, b); });
 }
-inline float min8(__m256 v) {
-  return reduce8(v, [](__m128 a, __m128 b) { return _mm_min_ps(a, b); });
-}
 inline float max8(__m256 v) {
   return reduce8(v, [](__m128 a, __m128 b) { return _mm_max_ps(a, b); });
 }
