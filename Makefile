@@ -66,9 +66,8 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The fuzzers begin with the same seed each time: a minute of each here, two or more by hand
-test-slow: $(VENV)/.ready ## BERT-base through every builder, each in less than 8 GB of memory; fuzzers, a minute each
-	EDGENER_FUZZ_SECONDS=$${EDGENER_FUZZ_SECONDS:-60} $(BIN)/python -m pytest -m "slow and not environment"
+test-slow: $(VENV)/.ready ## BERT-base through every builder, each in less than 8 GB of memory
+	$(BIN)/python -m pytest -m "slow and not environment"
 
 test-matrix: $(VENV)/.ready ## The runtime's wheel on old and new Pythons and onnxruntimes; variants on the oldest
 	tools/test_matrix.sh
