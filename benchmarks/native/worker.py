@@ -25,6 +25,7 @@ import numpy as np
 from edgener_runtime import TokenClassifier
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.base.memory import resident
+from edgener_runtime.machine.devices import CPU
 
 from .turns import milliseconds, rounds, seconds_of, share, turn
 
@@ -142,7 +143,7 @@ def product(job: Job) -> dict[str, Any]:
     """A sum of the largest products by `bundle`, a graph of MatMulInteger, and the operators' instruction sets."""
     from edgener_ops import instruction_sets
 
-    session = load_onnxruntime().InferenceSession(job.bundle, providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(job.bundle, providers=[CPU])
     [sums] = session.run(None, {"rows": np.full((8, 64), 255, dtype=np.uint8)})
     return {"sum": int(sums[0, 0]), "operators": instruction_sets()}
 

@@ -80,7 +80,7 @@ def write_native(fp32: Path, out: Path) -> None:
 
 @pytest.fixture
 def in_floats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is rounded: the operators get the weights in FP32 and multiply rows as they are."""
+    """Nothing is rounded to few steps: the operators get the weights in FP32, rows and heads as they are."""
     defined = definition()
     monkeypatch.setattr(int8_native, "compensated", lambda weight, scales, moments: weight)
     monkeypatch.setattr(int8_native, "column_scales", lambda weight: np.ones(weight.shape[1], dtype=np.float32))
@@ -91,6 +91,7 @@ def in_floats(monkeypatch: pytest.MonkeyPatch) -> None:
         return wide @ weight.T * by.scale + by.bias
 
     monkeypatch.setattr(defined, "product", product)
+    monkeypatch.setattr(defined, "in_steps", lambda x, steps: (x, np.float32(1)))
 
 
 @pytest.mark.parametrize("architecture", [*LIKE_BERT, *WITH_ERF])
