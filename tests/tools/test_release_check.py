@@ -76,8 +76,8 @@ def test_this_checkout_is_ready() -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "problem"),
     [
-        ("pyproject.toml", "[cpu]==0.1.0", "[cpu]>=0.1.0", "expected edgener-runtime[cpu]==0.1.0"),
-        ("pyproject.toml", "[cpu]==0.1.0", "[cpu]==0.0.9", "expected edgener-runtime[cpu]==0.1.0"),
+        ("pyproject.toml", "]==0.1.0", "]>=0.1.0", "expected edgener-runtime[...]==0.1.0"),
+        ("pyproject.toml", "]==0.1.0", "]==0.0.9", "expected edgener-runtime[...]==0.1.0"),
         ("runtime/pyproject.toml", 'version = "0.1.0"', 'version = "0.2.0"', "edgener-runtime has version 0.2.0"),
         ("runtime/ops/pyproject.toml", 'version = "0.1.0"', 'version = "0.2.0"', "edgener-ops has version 0.2.0"),
         ("edgener/__init__.py", '"0.1.0"', '"0.1.1"', "edgener/__init__.py does not say"),
