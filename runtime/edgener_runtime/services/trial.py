@@ -67,20 +67,22 @@ class BundleTrial:
         loop = asyncio.get_running_loop()
 
         def roll_back() -> None:
-            self.gave_up(version, f"a request failed: {reason}")
-            loop.call_soon_threadsafe(self.reload)
+            if self.gave_up(version, f"a request failed: {reason}"):
+                loop.call_soon_threadsafe(self.reload)
 
         loop.run_in_executor(None, roll_back)
 
-    def gave_up(self, version: str, reason: str) -> None:
-        """Roll back at once where the version is on trial, as before the process ends."""
+    def gave_up(self, version: str, reason: str) -> bool:
+        """Roll back at once where the version is on trial, as before the process ends; whether another is active now."""
         if self._left.pop(version, None) is None or self.store is None:
-            return
+            return False
         try:
             entry = self.store.rollback(reason, version)
-            self.report(f"rolled back from {version} to {entry.version}: {reason}")
         except EdgenerError as error:
             self.report(f"not rolled back from {version}: {error.message}")
+            return False
+        self.report(f"rolled back from {version} to {entry.version}: {reason}")
+        return True
 
     def close(self) -> None:
         """Record that the process ends in order."""

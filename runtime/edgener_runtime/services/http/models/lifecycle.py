@@ -94,11 +94,12 @@ class Lifecycle:
     def _give_up(self, classifier: AsyncTokenClassifier, code: int) -> None:
         """End the process, as nothing else stops a run; where other models answer, only use this one no more."""
         trial = self.model.source.trial
-        trial.gave_up(classifier.classifier.manifest.version, "the watchdog: its model hangs")
+        rolled_back = trial.gave_up(classifier.classifier.manifest.version, "the watchdog: its model hangs")
         if not self.models.answers_without(self.model):
             self.end(code)
         replaced = classifier is not self.model.classifier
         self.model.source.log.error(_REPLACED if replaced else _GIVEN_UP)
         self.model.give_up(classifier)
         del self._watching[classifier]
-        trial.reload()
+        if rolled_back:
+            trial.reload()
