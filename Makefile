@@ -33,8 +33,6 @@ BESIDE := OMP_NUM_THREADS=1
 SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# "no" is how pip wants it said: do not compile all of a package; Python compiles what is imported, when it is
-export PIP_NO_COMPILE := no
 export TOKENIZERS_PARALLELISM := false
 
 .PHONY: help demo picture report-picture bench-picture test lint test-slow test-matrix test-arm64 test-nvidia test-cluster test-ops test-optimum test-trust ops bench-runtime bench-mqtt bench-mqtt-bounds bench-serve bench-serve-bounds serve-picture wheels release-check device-folder image test-device clean
