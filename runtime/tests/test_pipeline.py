@@ -208,7 +208,7 @@ def loaded(bundle: Path, monkeypatch: pytest.MonkeyPatch, effects: dict[str, flo
         if entry.parity
     ]
     changed = dataclasses.replace(manifest, variants=tuple(entries))
-    monkeypatch.setattr(verify, "read_manifest", lambda folder: changed)
+    monkeypatch.setattr(verify, "read_manifest", lambda folder, signed: changed)
     return TokenClassifier.load(bundle, device="cpu", **how)
 
 
