@@ -25,6 +25,7 @@ class Unsound:
 
     def __init__(self, classifier: TokenClassifier, trigger: str) -> None:
         self.classifier = classifier
+        self.manifest = classifier.manifest
         self.trigger = trigger
 
     def predict_batch(self, texts: Iterable[str], decoding: Decoding, return_errors: bool) -> Sequence[Answer]:
