@@ -73,7 +73,7 @@ class BundleTrial:
         loop.run_in_executor(None, roll_back)
 
     def gave_up(self, version: str, reason: str) -> bool:
-        """Roll back at once where the version is on trial, as before the process ends; whether another is active now."""
+        """Roll back where the version is on trial, before the process may end; whether another is active now."""
         if self._left.pop(version, None) is None or self.store is None:
             return False
         try:
