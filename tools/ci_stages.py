@@ -2,8 +2,8 @@
 """Run the stages of continuous integration, and print what each took and how many tests it ran.
 
 Each stage is a target of the Makefile. First come those that use every core, one after the other, then all others, as
-many at a time as there are cores. After a stage that fails no other begins, and its exit code is that of the run; the
-table shows what ran, and what did not.
+many at a time as there are cores. All of them run, whichever fails, so that one run shows every fault; the exit code is
+the worst.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ COLUMNS = ("stage", "wall min", "CPU min", "passed", "skipped", "result")
 
 @dataclass
 class Stage:
-    """What one stage took (minutes), its tests by outcome, and the reasons of those it skipped; code None: not run."""
+    """What one stage took (minutes), its tests by outcome, and the reasons of those it skipped."""
 
     name: str
-    code: int | None = None
+    code: int = 0
     wall: float = 0.0
     cpu: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
@@ -51,8 +51,6 @@ class Stage:
 
     def row(self) -> tuple[str, ...]:
         """The stage as the table shows it."""
-        if self.code is None:
-            return (self.name, "-", "-", "-", "-", "not run")
         passed, skipped = (str(self.counts.get(outcome, 0)) for outcome in ("passed", "skipped"))
         result = f"failed ({self.code})" if self.code else "ok"
         return (self.name, f"{self.wall:.1f}", f"{self.cpu:.1f}", passed, skipped, result)
@@ -75,34 +73,28 @@ def run(stage: Stage, make: Sequence[str], alone: bool = True) -> None:
 
 def table(stages: Sequence[Stage], wall: float) -> Iterable[str]:
     """The stages, all of them together, which took `wall` minutes, and each reason for a skip once."""
-    ran = [stage for stage in stages if stage.code is not None]
-    total = Stage("all", _worst(ran), wall, sum(stage.cpu for stage in ran))
-    total.counts = {name: sum(stage.counts.get(name, 0) for stage in ran) for name in ("passed", "skipped")}
+    total = Stage("all", _worst(stages), wall, sum(stage.cpu for stage in stages))
+    total.counts = {name: sum(stage.counts.get(name, 0) for stage in stages) for name in ("passed", "skipped")}
     rows = [COLUMNS, *(stage.row() for stage in (*stages, total))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    for stage in ran:
+    for stage in stages:
         yield from (f"{stage.name}: {skip}" for skip in dict.fromkeys(stage.skips))
 
 
 def main(alone: Sequence[str], beside: Sequence[str] = (), make: Sequence[str] = ("make",)) -> int:
-    """Run the stages `alone` one by one, then those `beside` each other; the exit code of the one that failed, or 0."""
+    """Run the stages `alone` one by one, then those `beside` each other; the worst of their exit codes."""
     started, stages = time.monotonic(), [Stage(name) for name in (*alone, *beside)]
-
-    def run_unless_one_failed(stage: Stage) -> None:
-        if not _worst(stages):
-            run(stage, make, stage.name in alone)
-
     for workers, group in ((1, stages[: len(alone)]), (os.cpu_count() or 1, stages[len(alone) :])):
         with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(run_unless_one_failed, group))
+            list(pool.map(lambda stage: run(stage, make, stage.name in alone), group))
     _say("".join(f"{line}\n" for line in table(stages, (time.monotonic() - started) / 60)))
     return _worst(stages)
 
 
 def _worst(stages: Iterable[Stage]) -> int:
-    return max((abs(stage.code or 0) for stage in stages), default=0)
+    return max((abs(stage.code) for stage in stages), default=0)
 
 
 def _say(text: str) -> None:

@@ -103,12 +103,13 @@ def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
                 pass
 
         def _write(self, data: bytes) -> bool:
+            server.sent += len(data)  # first: the client has what it asked for before a write returns
             try:
                 self.wfile.write(data)
                 self.wfile.flush()
             except OSError:  # the client has gone
+                server.sent -= len(data)
                 return False
-            server.sent += len(data)
             return True
 
         def log_message(self, *arguments: Any) -> None:
