@@ -45,6 +45,7 @@ TIERS = (
     ("backends",),
     ("inference",),
     ("explain", "pipeline", "aio"),
+    ("golden",),
     ("",),  # the public face: edgener_runtime/__init__.py
     ("cli",),
     ("updates",),
@@ -56,6 +57,7 @@ SHARED = {
     "base": "files and records are written and read alike on both sides",
     "bundle": "the bundle's format",
     "errors": "one tree of errors",
+    "golden": "golden vectors are made as they are checked",
     "pipeline": "parity is measured through the code that ships",
     "text": "tokens, windows and case classes are those of the device",
     "decoding": "so are entities",

@@ -76,9 +76,12 @@ def draft_manifest(
 
 
 def prove(manifest: Manifest, reports: Sequence[ParityReport], provider: str, versions: dict[str, str]) -> Manifest:
-    """The manifest with the parity of each variant, and the provider and versions of the measurement."""
-    proof, figures = Proof(provider, isa(), versions), {report.variant: report.figures for report in reports}
-    proven = tuple(replace(entry, parity=figures[entry.name], proven=(proof,)) for entry in manifest.variants)
+    """The manifest with the parity and the golden vectors of each variant, and the provider and versions of both."""
+    proof, found = Proof(provider, isa(), versions), {report.variant: report for report in reports}
+    proven = tuple(
+        replace(entry, parity=found[entry.name].figures, golden=found[entry.name].golden, proven=(proof,))
+        for entry in manifest.variants
+    )
     return replace(manifest, variants=proven)
 
 

@@ -16,6 +16,7 @@ from edgener_runtime.base.serde import has_field, to_json
 from edgener_runtime.decoding.schemes import SCHEMES, LabelSet
 from edgener_runtime.errors import BundleError, UserInputError
 
+from .golden_set import GoldenSet
 from .rules import require_consistent, require_reference, require_same, require_showable
 from .schema import LAST_WHOLE, MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable, update_hint
 from .stored import StoredJson, read_stored
@@ -123,7 +124,10 @@ class Speed:
 
 @dataclass(frozen=True)
 class VariantEntry:
-    """A variant of the model, with the session options that it was measured with; `files` are more of its own."""
+    """A variant of the model, with the session options that it was measured with; `files` are more of its own.
+
+    `golden` are texts with its answers, to compare those of a device with; None in bundles of before there were any.
+    """
 
     name: str
     precision: str
@@ -135,6 +139,7 @@ class VariantEntry:
     disabled_optimizers: tuple[str, ...] = ()
     speed: Speed | None = None
     files: tuple[FileEntry, ...] = ()
+    golden: GoldenSet | None = None
 
 
 @dataclass(frozen=True)
