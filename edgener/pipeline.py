@@ -62,10 +62,10 @@ class ExportSpec:
     of cached measurements, `search` the plan of the variant mixed. With `keep_passing`, variants that do not pass are
     left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
     and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures. Without `texts`,
-    none of its files quotes the evaluation text; its golden vectors are samples of ours. Variants are judged with this number of `threads`; None is the
-    runtime's default. `labels` is what the user says of the model's labels. `untested` also exports an architecture
-    without a row in architectures.ARCHITECTURES. `not_built` has the reason for every variant that was requested and
-    cannot be built.
+    none of its files quotes the evaluation text; its golden vectors are samples of ours. Variants are judged with this
+    number of `threads`; None is the runtime's default. `labels` is what the user says of the model's labels. `untested`
+    also exports an architecture without a row in architectures.ARCHITECTURES. `not_built` has the reason for every
+    variant that was requested and cannot be built.
     """
 
     variants: tuple[Variant, ...]

@@ -95,9 +95,7 @@ def run_reference(
     answers = reference_answers(model, dataset.sentences, step)
     texts = [sentence.text for sentence in dataset.sentences if sentence.offsets][:MASKED_TEXTS]
     masks = mask_texts(model, model.inputs(texts)) if texts else ()
-    return Reference(
-        dataset, answers, masks, model.unknown_id, tuple(samples), tuple(model.logits(samples)), quotable
-    )
+    return Reference(dataset, answers, masks, model.unknown_id, tuple(samples), tuple(model.logits(samples)), quotable)
 
 
 def compare(
@@ -111,7 +109,8 @@ def compare(
 
     Raises what `run_variant` raises.
     """
-    return compare_answers(reference, variant, candidate, run_variant(reference, variant, candidate, step), step, most_alone)
+    answers = run_variant(reference, variant, candidate, step)
+    return compare_answers(reference, variant, candidate, answers, step, most_alone)
 
 
 def run_variant(

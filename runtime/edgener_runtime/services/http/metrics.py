@@ -83,7 +83,8 @@ class Metrics:
     def page(self) -> bytes:
         """All metrics in the format of Prometheus."""
         self.take_batches()
-        for state in (self._waiting, self._overdue, self._selftest, self._info):  # a model may have another name, or be unloaded
+        # a model may have another name, or be unloaded
+        for state in (self._waiting, self._overdue, self._selftest, self._info):
             state.clear()
         for model in self.models:
             self._waiting.labels(model.name).set(model.pending)
