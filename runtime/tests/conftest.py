@@ -147,6 +147,25 @@ def golden_bundle(copy: Path, edit: Callable[..., Path], golden_sets: dict[str, 
     return copy
 
 
+DRIFTING = """
+import os
+from dataclasses import replace
+from edgener_runtime.pipeline import TokenClassifier
+true = TokenClassifier.logits
+def logits(self, texts, padding=0):
+    for scored in true(self, texts, padding):
+        yield replace(scored, logits=scored.logits + os.path.exists({switch!r}))
+TokenClassifier.logits = logits
+"""
+
+
+@pytest.fixture
+def drift(tmp_path: Path) -> tuple[str, Path]:
+    """Code for a process whose logits are all too large while a file exists, and that file."""
+    switch = tmp_path / "drifts"
+    return DRIFTING.format(switch=str(switch)), switch
+
+
 @pytest.fixture(scope="session", params=["the manifest says how many", "the manifest does not say"])
 def short_of_embeddings(request: pytest.FixtureRequest, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle with a subword more in its tokenizer, ZX-9, than the model has embeddings for. Not to be changed."""

@@ -52,7 +52,7 @@ class RegularSelftest:
         if failed is None:
             self.changed(None)
             return
-        reason = f"the selftest fails: {reason_of(failed)}"
+        reason = f"the selftest failed: {reason_of(failed)}"
         self.report(reason)
         self.changed(reason)
-        self.trial.failed(version, failed)
+        self.trial.failed(version, failed, "the selftest")
