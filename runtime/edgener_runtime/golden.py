@@ -6,6 +6,7 @@ They find a changed model, another tokenizer, and kernels that compute otherwise
 from __future__ import annotations
 
 import hashlib
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,14 +45,14 @@ class GoldenAnswer:
 
 @dataclass(frozen=True)
 class GoldenOutcome:
-    """Golden vectors that all passed: how many, the largest difference of a logit, and what is permitted.
+    """Golden vectors that all passed: how many, and how far their logits differ, in half of them and in all.
 
     `untested` are the types of entities that none of them has.
     """
 
     vectors: int
+    median: float
     largest: float
-    band: float
     untested: tuple[str, ...]
 
 
@@ -90,7 +91,7 @@ def check_golden(classifier: TokenClassifier) -> GoldenOutcome | None:
     if golden is None:
         return None
     pairs = [(vector, golden_answer(classifier, vector.text)) for vector in golden.vectors]
-    faults = [_fault(vector, found, golden.band, classifier.labels) for vector, found in pairs]
+    faults = [_fault(vector, found, golden.limit, classifier.labels) for vector, found in pairs]
     failed = [number for number, fault in enumerate(faults) if fault]
     if failed:
         first = failed[0]
@@ -98,8 +99,14 @@ def check_golden(classifier: TokenClassifier) -> GoldenOutcome | None:
         raise ParityError(
             f"{len(failed)} of {len(pairs)} golden vectors have another answer here; {where}: {faults[first]}", _HINT
         )
-    largest = max(distance for vector, found in pairs for distance in _distances(vector, found) or [0.0])
-    return GoldenOutcome(len(pairs), largest, golden.band, untested_types(golden, classifier.label_set.types))
+    distances = [max(_distances(vector, found)) for vector, found in pairs if vector.logits] or [0.0]
+    if (median := statistics.median(distances)) > golden.band:
+        raise ParityError(
+            f"the logits of half of the {len(pairs)} golden vectors differ by {median:.2g} or more, "
+            f"expected at most {golden.band:g}",
+            _HINT,
+        )
+    return GoldenOutcome(len(pairs), median, max(distances), untested_types(golden, classifier.label_set.types))
 
 
 def checked(load: Callable[[Path], TokenClassifier]) -> Callable[[Path], TokenClassifier]:
@@ -123,13 +130,13 @@ def untested_types(golden: GoldenSet, types: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in types if name not in expected)
 
 
-def _fault(vector: GoldenVector, found: GoldenAnswer, band: float, labels: Sequence[str]) -> str | None:
-    """How an answer differs from that of a vector by more than `band`, if so."""
+def _fault(vector: GoldenVector, found: GoldenAnswer, limit: float, labels: Sequence[str]) -> str | None:
+    """How an answer differs from that of a vector, if a logit does by more than `limit`, or anything else does."""
     if (found.subwords, len(found.logits)) != (vector.subwords, len(vector.logits)):
         return "it is split into other subwords"
     for label, own, known in zip(labels, found.logits, vector.logits, strict=False):
-        if abs(own - known) > band:
-            return f"the largest logit of {label} is {own:.2f}, expected {known:.2f} within {band:g}"
+        if abs(own - known) > limit:
+            return f"the largest logit of {label} is {own:.2f}, expected {known:.2f} within {limit:g}"
     if vector.entities is not None and found.entities != vector.entities:
         return f"it has the entities {_listed(found.entities)}, expected {_listed(vector.entities)}"
     return None

@@ -21,11 +21,12 @@ from edgener_runtime.golden import check_golden, checked, smallest_lead
 from edgener_runtime.pipeline import TokenLogits
 
 from .bundle_files.wire_edit import Field, decode, encode
-from .conftest import GOLDEN_BAND, GOLDEN_TEXTS, Done
+from .conftest import GOLDEN_BAND, GOLDEN_LIMIT, GOLDEN_TEXTS, Done
 
 HERE = Path(__file__).parent
 Edit = Callable[..., Path]
 Relist = Callable[[Path], None]
+TRUE_LOGITS = TokenClassifier.logits
 
 
 def check(bundle: Path, variant: str = "int8-dynamic") -> Any:
@@ -40,8 +41,8 @@ def check(bundle: Path, variant: str = "int8-dynamic") -> Any:
 @pytest.mark.parametrize("variant", ["fp32", "int8-dynamic"])
 def test_a_whole_bundle_passes(golden_bundle: Path, variant: str) -> None:
     found = check(golden_bundle, variant)
-    assert (found.vectors, found.band) == (len(GOLDEN_TEXTS), GOLDEN_BAND)
-    assert found.largest < GOLDEN_BAND / 2
+    assert found.vectors == len(GOLDEN_TEXTS)
+    assert found.median <= found.largest < GOLDEN_BAND / 2
     assert found.untested == ("LOCATION", "MEASUREMENT")
 
 
@@ -118,10 +119,9 @@ def test_another_tokenizer_is_found(golden_bundle: Path, relist: Relist) -> None
 
 def drifting(by: float) -> Callable[..., Iterator[TokenLogits]]:
     """Logits as of a kernel that computes otherwise: label 3 gets more."""
-    true = TokenClassifier.logits
 
     def logits(self: TokenClassifier, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:
-        for scored in true(self, texts, padding):
+        for scored in TRUE_LOGITS(self, texts, padding):
             drift = np.zeros(scored.logits.shape[-1], np.float32)
             drift[3] = by
             yield replace(scored, logits=scored.logits + drift)
@@ -131,10 +131,22 @@ def drifting(by: float) -> Callable[..., Iterator[TokenLogits]]:
 
 def test_answers_that_drift_are_found(golden_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TokenClassifier, "logits", drifting(by=0.8 * GOLDEN_BAND))
-    assert 0.07 < check(golden_bundle).largest < GOLDEN_BAND
+    assert 0.07 < check(golden_bundle).median < GOLDEN_BAND
     monkeypatch.setattr(TokenClassifier, "logits", drifting(by=1.2 * GOLDEN_BAND))
-    with pytest.raises(ParityError, match=r"4 of 5 .* within 0\.1"):
+    with pytest.raises(
+        ParityError, match=r"half of the 5 golden vectors differ by 0\.12 or more, expected at most 0.1"
+    ):
         check(golden_bundle)
+    monkeypatch.setattr(TokenClassifier, "logits", drifting(by=1.2 * GOLDEN_LIMIT))
+    with pytest.raises(ParityError, match=r"4 of 5 golden vectors .* within 0\.2"):
+        check(golden_bundle)
+
+
+def test_one_text_of_five_may_drift_within_the_limit(golden_bundle: Path, edit: Edit) -> None:
+    vectors = vectors_of(golden_bundle)
+    vectors[1]["logits"][3] += 1.5 * GOLDEN_BAND
+    edit("variants", INT8, golden=golden_of(golden_bundle) | {"vectors": vectors})
+    assert GOLDEN_BAND < check(golden_bundle).largest < GOLDEN_LIMIT
 
 
 def test_another_entity_is_found(golden_bundle: Path, edit: Edit) -> None:
@@ -205,7 +217,8 @@ def test_a_malformed_vector_is_named(golden_bundle: Path, edit: Edit, fields: di
     ("fields", "message"),
     [
         ({"vectors": []}, r"golden\.vectors: found \[\], expected at least one"),
-        ({"band": 0}, r"golden\.band: found 0\.0, expected a number above 0"),
+        ({"band": 0}, r"golden\.band: found 0\.0, expected a number above 0, and at most"),
+        ({"limit": 0.05}, r"golden\.band: found 0\.1, expected a number above 0, and at most the limit of 0\.05"),
         ({"vectors": None}, r"golden\.vectors: expected a list, found null"),
     ],
 )

@@ -39,12 +39,13 @@ class GoldenVector:
 
 @dataclass(frozen=True)
 class GoldenSet:
-    """The golden vectors of one variant; each logit may differ by `band`.
+    """The golden vectors of one variant: their logits may differ by `band` in half of the texts, by `limit` in all.
 
     `source` is where the texts are from: `evaluation` text and samples of edgener, or its `samples` alone.
     """
 
     band: float
+    limit: float
     source: str
     vectors: tuple[GoldenVector, ...]
 
@@ -53,8 +54,8 @@ def golden_faults(golden: GoldenSet | None, label_set: LabelSet) -> Iterator[tup
     """What no golden vectors can have, for a model of these labels: each field, what was found and what is expected."""
     if golden is None:
         return
-    if not golden.band > 0:
-        yield "golden.band", golden.band, "a number above 0"
+    if not 0 < golden.band <= golden.limit:
+        yield "golden.band", golden.band, f"a number above 0, and at most the limit of {golden.limit:g}"
     if not golden.vectors:
         yield "golden.vectors", [], "at least one, or no golden"
     for index, vector in enumerate(golden.vectors):
