@@ -30,6 +30,7 @@ from edgener_exporters.graph.weights import column_scales
 from edgener_exporters.quantise.int8_dynamic import quantize_dynamic
 from edgener_runtime.backends.onnxruntime.library import load_onnxruntime
 from edgener_runtime.machine.cpu import isa
+from edgener_runtime.machine.devices import CPU
 
 NOISES, SEEDS = (1e-7, 3e-7, 1e-6), (0, 1)
 WEIGHT_AND_ZERO_POINT = {"MatMulInteger": (1, 3), "QAttention": (1, 7)}
@@ -87,7 +88,7 @@ def differences(answers: Answers, others: Answers) -> dict[str, float]:
 
 def run(graph: Path, rows: Sequence[list[int]]) -> Answers:
     """The logits (subwords, labels) of each row alone."""
-    session = load_onnxruntime().InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(str(graph), providers=[CPU])
     names = {value.name for value in session.get_inputs()}
     answers = []
     for row in rows:

@@ -111,7 +111,6 @@ MAY_BE_SHORT = {
     "edgener_runtime.commissioning.engines.cross_build": "uses what TensorRT for RTX alone has",
     "edgener_runtime.commissioning.engines.job": "the message between the build and its worker process",
     "edgener_runtime.commissioning.engines.layers": "the list of an engine's layers, for the sidecar",
-    "edgener_runtime.commissioning.selftest.checks": "the table of checks",
     "edgener_runtime.commissioning.selftest.power": "one check a file",
     "edgener_runtime.decoding.offsets": "a pure conversion with tests of its own",
     "edgener_runtime.machine.probe.reading": "used by most modules of the probe",
