@@ -109,8 +109,8 @@ class StoreFolder:
 
     def switch(self, journal: StoreJournal, switch: Switch) -> StoreJournal:
         """Point the link to another bundle, durably, and record it. Raises StorageError; then the old one is active."""
-        entry = journal.find(switch.version)
-        assert entry
+        if (entry := journal.find(switch.version)) is None:
+            raise BundleError(f"{self.root} has no version {switch.version}", INSTALL)
         self.save(replace(journal, pending=switch))
         fresh = self.root / f"{ACTIVE}.new"
         with storage_errors(self.link):
