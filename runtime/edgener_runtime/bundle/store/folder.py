@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgener_runtime.base.files import storage_errors
+from edgener_runtime.base.files import make_folder, storage_errors
 from edgener_runtime.base.partial import locked
 from edgener_runtime.base.serde import SchemaError, from_json, to_json
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest, read_manifest
@@ -57,7 +57,7 @@ class StoreFolder:
     def create(self) -> None:
         """Make the folders that are missing."""
         with storage_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            make_folder(self.root)
             if not (self.root / BUNDLES).is_dir():
                 self.disk.make_folder(self.root / BUNDLES)
                 self.disk.sync(self.root)
