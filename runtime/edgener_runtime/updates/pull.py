@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgener_runtime.base.files import (
+    make_folder,
     read_regular,
     storage_errors,
     write_atomic,
@@ -74,7 +75,7 @@ def pull(request: PullRequest, destination: Destination, state: Path, root: Path
     destination.check()
     _require_library()
     with storage_errors(state):
-        state.mkdir(parents=True, exist_ok=True)
+        make_folder(state)  # it may be in a store, which it then makes
     with locked(state) as is_mine, closing(open_transport(request.source, request.bounds)) as transport:
         if is_mine is False:
             raise DeviceError(f"another pull is at work in {state}", "Wait until it has ended.")
