@@ -10,7 +10,7 @@ from edgener_runtime.errors import UserInputError
 
 from .manifest import MANIFEST, FileEntry, Manifest, VariantEntry, read_manifest
 from .signatures.format import is_signature
-from .verify import read_verified, verify_bundle
+from .verify import read_verified, verify_files
 
 
 def slim(bundle: Path, variant: str, out: Path) -> Manifest:
@@ -26,7 +26,7 @@ def slim(bundle: Path, variant: str, out: Path) -> Manifest:
             _write(staging / entry.path, read_verified(bundle, entry))
         for name in (MANIFEST, *filter(None, (manifest.measured,)), *_signatures(bundle)):
             _write(staging / name, (bundle / name).read_bytes())
-        return verify_bundle(staging)
+        return verify_files(staging)
 
 
 def kept_variants(manifest: Manifest, variant: str) -> tuple[VariantEntry, ...]:
