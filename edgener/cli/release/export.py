@@ -82,9 +82,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
     checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, labels: LabelChoice,
-    budgets: tuple[Budget, ...], exporter: str, calibration: str | None, calibration_method: str,
-    plan: Path | None, timings: Path | None, no_texts: bool, slim: bool, untested: bool, threads: int | None,
-    as_json: bool,
+    budgets: tuple[Budget, ...], exporter: str, calibration: str | None, calibration_method: str, plan: Path | None,
+    timings: Path | None, no_texts: bool, slim: bool, untested: bool, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Export, quantise and verify a checkpoint as a bundle.
 
@@ -111,13 +110,11 @@ def export(
     chosen = select_variants(variants)
     if plan and not any(variant.planned for variant in chosen):
         raise click.UsageError(f"--plan is for the variant mixed, --variant names {variants}")
-    if slim:
-        _check_slim(chosen)
+    _check_slim(chosen if slim else ())
     dataset = read_noted_split(data, split)
     calibrated = any(variant.calibrated for variant in chosen)
     text = calibration_text(data, calibration, dataset) if calibrated else None
     budgets = with_default(budgets, bool(dataset.labels))
-
     from edgener.checkpoint import data_record
     from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle, export_slim
     from edgener.progress import tracked
@@ -137,8 +134,8 @@ def export(
     )  # fmt: skip
     try:
         with tracked() as track:
-            write = export_slim if slim else export_bundle
-            result = write(checkpoint, out, _with_plan(spec, plan, checkpoint, data, track), track)
+            spec = _with_plan(spec, plan, checkpoint, data, track)
+            result = (export_slim if slim else export_bundle)(checkpoint, out, spec, track)
     except RefusedVariantsError as refused:
         _render(refused.result, as_json, written=False)
         raise
@@ -213,11 +210,11 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     if written:
         for line in _left_out(result):
             console.print(line, highlight=False)
-        for line in _places(Path(result.bundle)):
+        for line in _output_lines(Path(result.bundle)):
             console.print(line, highlight=False, soft_wrap=True)
 
 
-def _places(bundle: Path) -> Iterator[str]:
+def _output_lines(bundle: Path) -> Iterator[str]:
     yield f"bundle: {bundle}"
     if (page := bundle / "report.html").exists():  # not of a slim one
         yield f"report: {page}"

@@ -29,7 +29,7 @@ class Destination(Protocol):
     """Takes whole bundles, and has those from before."""
 
     @property
-    def place(self) -> Path:
+    def target(self) -> Path:
         """Where the bundle will be; nothing may be there yet."""
 
     def check(self) -> None:
@@ -56,7 +56,7 @@ class FolderDestination:
     verify: Callable[[Path], object]
 
     @property
-    def place(self) -> Path:
+    def target(self) -> Path:
         """The folder."""
         return self.out
 
@@ -101,7 +101,7 @@ class StoreDestination:
     variant: str
 
     @property
-    def place(self) -> Path:
+    def target(self) -> Path:
         """The store."""
         return self.store.folder.root
 

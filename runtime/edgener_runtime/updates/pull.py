@@ -128,7 +128,7 @@ def _update(request: PullRequest, repository: TrustedRepository, destination: De
     if found == UPDATED:
         downloads = Downloads(state / "files", repository)
         downloads.keep_only(missing)
-        downloads.require_space(missing, sum(file.size for file in files), destination.place)
+        downloads.require_space(missing, sum(file.size for file in files), destination.target)
         for entry in missing:
             downloads.fetch(entry)
         destination.take(lambda folder: assemble(folder, files, local, downloads))
