@@ -117,6 +117,10 @@ bench-serve-bounds: $(VENV)/.ready ## Idle connections, unfinished bodies, a lon
 bench-serve: $(VENV)/.ready ## Load a server, restart it in the middle: make bench-serve BUNDLE=out/bundle DATA=conll2003
 	$(BIN)/python benchmarks/serve_load.py "$(BUNDLE)" --data "$(DATA)" --out out/bench-serve.json
 
+.PHONY: bench-store
+bench-store: $(VENV)/.ready ## Activations and rollbacks under load, over HTTP and MQTT: make bench-store BUNDLE=out/bundle
+	$(BIN)/python benchmarks/store_load.py "$(BUNDLE)" --out out/bench-store.json
+
 serve-picture: $(VENV)/.ready ## A picture of the server's page: make serve-picture BUNDLE=out/bundle
 	$(BIN)/python tools/serve_picture.py "$(BUNDLE)" docs/serve.png "$(CHROMIUM)"
 

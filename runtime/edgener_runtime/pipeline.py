@@ -15,6 +15,7 @@ from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.choose import choose_variant, is_reproducible, pick_device
 from edgener_runtime.backends.requirements import RunRequest, prepared
 from edgener_runtime.bundle.manifest import FileEntry, Manifest, VariantEntry
+from edgener_runtime.bundle.signatures import required_policy
 from edgener_runtime.bundle.verify import Verification
 from edgener_runtime.decoding.decode import Decoder
 from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
@@ -107,7 +108,7 @@ class TokenClassifier:
         if os.path.islink(folder):  # noqa: PTH114 - raises nothing
             folder = Path(os.path.realpath(folder))
         keys = Path(require_signature) if require_signature is not None else None
-        with Verification(folder, variant, keys) as verification:
+        with Verification(folder, required_policy(keys), variant) as verification:
             manifest = verification.manifest
             requested = manifest.variants if variant == "auto" else (manifest.variant(variant),)
             chosen, why_device = pick_device(device, RunRequest(folder, requested))

@@ -47,9 +47,9 @@ def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None
     if not check and out is None:
         raise click.UsageError("give --check, --out, or both")
     from edgener.bundle.rebuild import compared_files, differences, recorded_export, require_checkpoint
-    from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.bundle.verify import verify_files
 
-    manifest = verify_bundle(bundle)
+    manifest = verify_files(bundle)
     recorded = recorded_export(bundle, manifest)
     checkpoint = checkpoint or bundle.absolute().parent / manifest.name
     require_checkpoint(checkpoint, manifest)

@@ -101,6 +101,7 @@ class StoreFolder:
         """Write the journal, durably: all of it or nothing. Raises StorageError."""
         path, fresh = self.root / JOURNAL, self.root / f"{JOURNAL}.new"
         with storage_errors(path):
+            self.disk.remove(fresh)  # what a power cut left may be another user's
             self.disk.write(fresh, to_json(journal).encode("utf-8", "backslashreplace"))
             self.disk.sync(fresh)
             self.disk.rename(fresh, path)
@@ -144,6 +145,14 @@ class StoreFolder:
                 self.disk.sync(target)
             for folder in reversed(folders):
                 self.disk.sync(folder)
+
+    def take(self, bundle: Path) -> None:
+        """Move the folder of a verified bundle, which is on this disk, to `staging`, durably. Raises StorageError."""
+        self.clear()
+        with storage_errors(self.staging):
+            for path in (*sorted(bundle.rglob("*"), reverse=True), bundle):
+                self.disk.sync(path)
+            self.disk.rename(bundle, self.staging)
 
     def clear(self) -> None:
         """Remove what is staged, and what was built for it. Raises StorageError."""
