@@ -44,8 +44,9 @@ _DECODING = (
     click.option("--strict", is_flag=True, help="Use the most likely sequence of labels that the label scheme allows."),
     click.option(
         "--threshold", "thresholds", multiple=True, metavar="LABEL=SCORE",
-        help="Omit entities of this label with a lower score; repeatable.",
+        help="Omit entities of this label with a lower score, in place of the bundle's thresholds; repeatable.",
     ),
+    click.option("--no-thresholds", is_flag=True, help="Omit no entity for its score, also where the bundle would."),
     click.option(
         "--offsets", type=click.Choice(OFFSETS), default="characters", show_default=True,
         help="Unit of the entities' start and end.",
@@ -125,9 +126,12 @@ def decoding_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_decoding(
-        *, aggregation: str, strict: bool, thresholds: tuple[str, ...], offsets: str, **parameters: Any
+        *, aggregation: str, strict: bool, thresholds: tuple[str, ...], no_thresholds: bool, offsets: str,
+        **parameters: Any,
     ) -> Any:
-        minimum = dict(_threshold(value) for value in thresholds)
+        if thresholds and no_thresholds:
+            raise click.UsageError("give --threshold or --no-thresholds, not both")
+        minimum = dict(_threshold(value) for value in thresholds) if thresholds or no_thresholds else None
         return command(decoding=Decoding(aggregation, strict, minimum, offsets), **parameters)
 
     return with_options(with_decoding, _DECODING)
