@@ -13,7 +13,7 @@ from edgener.data.types import Sentence
 from edgener.parity.measures.tagging import Answers
 from edgener_runtime.decoding.decode import Decoder, Scored
 from edgener_runtime.decoding.entity import Decoding, Entity, ScoreSettings
-from edgener_runtime.decoding.schemes import OUTSIDE, LabelSet
+from edgener_runtime.decoding.schemes import OUTSIDE
 from edgener_runtime.pipeline import TokenLogits
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def scored_tokens(sentences: Sequence[Sentence], answers: Answers) -> ScoredToke
     return ScoredTokens(np.concatenate(rows), np.array(gold, dtype=np.int64))
 
 
-def scored_entities(
-    sentences: Sequence[Sentence], answers: Answers, settings: ScoreSettings
-) -> list[ScoredEntity]:  # fmt: skip
+def scored_entities(sentences: Sequence[Sentence], answers: Answers, settings: ScoreSettings) -> list[ScoredEntity]:
     """The entities of sentences that a model has answered, decoded as on a device, with the scores of the settings."""
     texts = [sentence.text for sentence in sentences]
     found = Decoder(answers.label_set, settings).entities(texts, _scored(sentences, answers), ALL)
@@ -98,9 +96,7 @@ def _offsets(scored: TokenLogits) -> list[tuple[int, int]]:
 
 
 def _gold(sentence: Sentence) -> set[tuple[str, int, int]]:
-    return {
-        (span.label, sentence.offsets[span.start][0], sentence.offsets[span.end - 1][1]) for span in sentence.spans
-    }
+    return {(span.label, sentence.offsets[span.start][0], sentence.offsets[span.end - 1][1]) for span in sentence.spans}
 
 
 def _span(entity: Entity) -> tuple[str, int, int]:

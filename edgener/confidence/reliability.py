@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgener.data.types import Sentence
+from edgener.checkpoint import data_record
+from edgener.data.types import Dataset, Sentence
 from edgener.parity.measures.tagging import Answers
 from edgener_runtime.decoding.decode import softmax
 from edgener_runtime.decoding.entity import AS_TRAINED, ScoreSettings
@@ -37,7 +38,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Reliability:
+class Curve:
     """The expected calibration error (0 to 1) of some predictions, and their bins; bins without any are left out."""
 
     error: float
@@ -47,15 +48,15 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Corrected:
-    """The reliability of the same predictions as the model scores them, and at the temperature."""
+    """The curves of the same predictions as the model scores them, and at the temperature."""
 
-    before: Reliability
-    after: Reliability | None
+    before: Curve
+    after: Curve | None
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """The calibration of a model's scores on a data set: of all tokens, and of the entities that it finds.
+class Reliability:
+    """The reliability of a model's scores on a data set: of all tokens, and of the entities that it finds.
 
     `temperature` is the one of a bundle, or was fitted on validation text, as `origin` says; it is None where there is
     none, and `origin` says why.
@@ -66,9 +67,19 @@ class Calibration:
     tokens: Corrected
     entities: Corrected
 
+    @property
+    def kinds(self) -> dict[str, Corrected]:
+        """The curves by what was predicted."""
+        return {"tokens": self.tokens, "entities": self.entities}
 
-def reliability(scores: Sequence[float] | NDArray[np.float64], correct: Sequence[bool]) -> Reliability:
-    """The reliability of predictions with these scores (0 to 1), of which some are correct; error 0 where none are."""
+    def __str__(self) -> str:
+        return (
+            f"temperature {self.temperature:g}, {self.origin}" if self.temperature else f"no temperature: {self.origin}"
+        )
+
+
+def curve_of(scores: Sequence[float] | NDArray[np.float32], correct: Sequence[bool] | NDArray[np.bool_]) -> Curve:
+    """The curve of predictions with these scores (0 to 1), of which some are correct; error 0 where none are."""
     import numpy as np
 
     score, right = np.asarray(scores, dtype=float), np.asarray(correct, dtype=float)
@@ -79,23 +90,22 @@ def reliability(scores: Sequence[float] | NDArray[np.float64], correct: Sequence
         if (here := numbers == number).any()
     )
     error = sum(each.count * abs(each.correct - each.score) for each in bins) / max(1, len(score))
-    return Reliability(float(error), len(score), bins)
+    return Curve(float(error), len(score), bins)
 
 
-def fitted(sentences: Sequence[Sentence], answers: Answers, where: str) -> tuple[float | None, str]:
+def fitted(valid: Dataset, answers: Answers) -> tuple[float | None, str]:
     """The temperature of a model's answers to validation text, and its origin in words; None with the reason."""
-    temperature = fit_temperature(scored_tokens(sentences, answers))
+    temperature = fit_temperature(scored_tokens(valid.sentences, answers))
+    where = f"{data_record(valid).source} ({valid.split})"
     if temperature is None:
-        return None, f"fewer than {FEWEST_ERRORS} tokens of {where} are wrong: too few to fit a temperature"
+        return None, f"fewer than {FEWEST_ERRORS} tokens of {where} are wrong, too few to fit a temperature"
     return temperature, f"fitted on {where}"
 
 
-def calibration(
-    sentences: Sequence[Sentence], answers: Answers, temperature: float | None, origin: str
-) -> Calibration:  # fmt: skip
-    """The calibration of a model's answers, before and after the temperature."""
+def reliability(sentences: Sequence[Sentence], answers: Answers, temperature: float | None, origin: str) -> Reliability:
+    """The reliability of a model's answers, before and after the temperature."""
     tokens = scored_tokens(sentences, answers)
-    return Calibration(
+    return Reliability(
         temperature,
         origin,
         Corrected(_of_tokens(tokens, 1.0), _of_tokens(tokens, temperature) if temperature else None),
@@ -106,12 +116,12 @@ def calibration(
     )
 
 
-def _of_tokens(tokens: ScoredTokens, temperature: float) -> Reliability:
+def _of_tokens(tokens: ScoredTokens, temperature: float) -> Curve:
     right = tokens.logits.argmax(axis=-1) == tokens.gold
-    return reliability(softmax(tokens.logits, temperature).max(axis=-1), right)
+    return curve_of(softmax(tokens.logits, temperature).max(axis=-1), right)
 
 
-def _of_entities(sentences: Sequence[Sentence], answers: Answers, temperature: float) -> Reliability:
+def _of_entities(sentences: Sequence[Sentence], answers: Answers, temperature: float) -> Curve:
     settings = AS_TRAINED if temperature == 1 else ScoreSettings(temperature)
     found = scored_entities(sentences, answers, settings)
-    return reliability([entity.score for entity in found], [entity.correct for entity in found])
+    return curve_of([entity.score for entity in found], [entity.correct for entity in found])

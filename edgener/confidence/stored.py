@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +41,9 @@ def write_scores(bundle: Path, settings: ScoreSettings, record: dict[str, Any], 
     `record` is what the provenance says of them. Raises BundleError, StorageError.
     """
     with staged_folder(out, MANIFEST) as staging:
-        shutil.copytree(bundle, staging, dirs_exist_ok=True, ignore=lambda *_: {each.name for each in _signatures(bundle)})
+        shutil.copytree(
+            bundle, staging, dirs_exist_ok=True, ignore=lambda *_: {each.name for each in _signatures(bundle)}
+        )
         root = staging / MANIFEST
         root.write_bytes(with_scores(root.read_bytes(), settings, record))
         if (staging / MEASURED).exists():

@@ -126,7 +126,12 @@ def decoding_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_decoding(
-        *, aggregation: str, strict: bool, thresholds: tuple[str, ...], no_thresholds: bool, offsets: str,
+        *,
+        aggregation: str,
+        strict: bool,
+        thresholds: tuple[str, ...],
+        no_thresholds: bool,
+        offsets: str,
         **parameters: Any,
     ) -> Any:
         if thresholds and no_thresholds:

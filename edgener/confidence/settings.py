@@ -16,7 +16,7 @@ from edgener_runtime.decoding.entity import ScoreSettings
 from edgener_runtime.pipeline import TokenClassifier
 
 from .predictions import ScoredEntity, scored_entities
-from .reliability import Calibration, calibration, fitted
+from .reliability import Reliability, fitted, reliability
 from .thresholds import LEVEL, Choice, Detection, choose_threshold, detection
 
 
@@ -37,7 +37,7 @@ class ScoreReport:
     precision: float
     settings: ScoreSettings
     labels: dict[str, LabelThreshold]
-    calibration: dict[str, Calibration]
+    reliability: dict[str, Reliability]
     data: dict[str, dict[str, Any]]
 
     def record(self) -> dict[str, Any]:
@@ -47,13 +47,13 @@ class ScoreReport:
 
 def find_settings(
     classifier: TokenClassifier, splits: dict[str, Dataset], precision: float, track: Track = untracked
-) -> ScoreReport:  # fmt: skip
+) -> ScoreReport:
     """The settings that validation text gives a variant; `splits` has valid, and further ones that are measured."""
     answers = {
         name: answer(classifier, split.sentences, track(name, len(split.sentences))) for name, split in splits.items()
     }
     valid = splits["valid"]
-    temperature, origin = fitted(valid.sentences, answers["valid"], f"{valid.source} (valid)")
+    temperature, origin = fitted(valid, answers["valid"])
     scaled = ScoreSettings(temperature or 1.0)
     found = {name: scored_entities(split.sentences, answers[name], scaled) for name, split in splits.items()}
     labels = {
@@ -66,14 +66,14 @@ def find_settings(
         precision,
         ScoreSettings(scaled.temperature, {label: score for label, score in thresholds.items() if score}),
         labels,
-        {name: calibration(split.sentences, answers[name], temperature, origin) for name, split in splits.items()},
+        {name: reliability(split.sentences, answers[name], temperature, origin) for name, split in splits.items()},
         {name: asdict(data_record(split)) for name, split in splits.items()},
     )
 
 
 def _label_threshold(
     label: str, splits: dict[str, Dataset], found: dict[str, list[ScoredEntity]], choice: Choice
-) -> LabelThreshold:  # fmt: skip
+) -> LabelThreshold:
     gold = {name: split.entity_counts[label] for name, split in splits.items()}
     before, after = (
         {name: detection(found[name], label, gold[name], threshold) for name in splits}
