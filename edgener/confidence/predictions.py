@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ALL = Decoding(thresholds={})
-"""How a device decodes by default, without thresholds."""
-
 
 @dataclass(frozen=True)
 class ScoredTokens:
@@ -61,9 +58,17 @@ def scored_tokens(sentences: Sequence[Sentence], answers: Answers) -> ScoredToke
 
 
 def scored_entities(sentences: Sequence[Sentence], answers: Answers, settings: ScoreSettings) -> list[ScoredEntity]:
-    """The entities of sentences that a model has answered, decoded as on a device, with the scores of the settings."""
+    """All entities of sentences that a model has answered, with the scores and the aggregation of the settings.
+
+    The words are the tokens of the data, so that PyTorch's answers and the runtime's are decoded alike.
+    """
     texts = [sentence.text for sentence in sentences]
-    found = Decoder(answers.label_set, settings).entities(texts, _scored(sentences, answers), ALL)
+    found = Decoder(answers.label_set, settings).entities(texts, _scored(sentences, answers), Decoding(thresholds={}))
+    return judged_entities(sentences, found)
+
+
+def judged_entities(sentences: Sequence[Sentence], found: Sequence[Sequence[Entity]]) -> list[ScoredEntity]:
+    """The entities that were found in sentences, each compared with the gold ones of its sentence."""
     return [
         ScoredEntity(entity.label, entity.score, _span(entity) in gold)
         for sentence, entities in zip(sentences, found, strict=True)

@@ -14,7 +14,7 @@ from edgener.checkpoint import data_record
 from edgener.data.types import Dataset, Sentence
 from edgener.parity.measures.tagging import Answers
 from edgener_runtime.decoding.decode import softmax
-from edgener_runtime.decoding.entity import AS_TRAINED, ScoreSettings
+from edgener_runtime.decoding.entity import ScoreSettings
 
 from .predictions import ScoredTokens, scored_entities, scored_tokens
 from .temperature import FEWEST_ERRORS, fit_temperature
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 15
+OF_TOKENS = "first"  # a token has the label of its first subword, as where tokens are scored
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,5 @@ def _of_tokens(tokens: ScoredTokens, temperature: float) -> Curve:
 
 
 def _of_entities(sentences: Sequence[Sentence], answers: Answers, temperature: float) -> Curve:
-    settings = AS_TRAINED if temperature == 1 else ScoreSettings(temperature)
-    found = scored_entities(sentences, answers, settings)
+    found = scored_entities(sentences, answers, ScoreSettings(temperature, aggregation=OF_TOKENS))
     return curve_of([entity.score for entity in found], [entity.correct for entity in found])

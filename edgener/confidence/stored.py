@@ -28,7 +28,7 @@ def check_changeable(bundle: Path, manifest: Manifest, out: Path | None) -> None
             f"{bundle} is of schema {manifest.schema_version}, which has no score settings",
             "Export it again with this version: edgener export",
         )
-    if out is None and (signed := _signatures(bundle)):
+    if out is None and (signed := signatures(bundle)):
         raise UserInputError(
             f"{bundle} is signed, and {signed[0].name} does not hold for a changed manifest",
             "Write another bundle, then sign it: --out NEW, and edgener sign NEW --key KEY",
@@ -42,7 +42,7 @@ def write_scores(bundle: Path, settings: ScoreSettings, record: dict[str, Any], 
     """
     with staged_folder(out, MANIFEST) as staging:
         shutil.copytree(
-            bundle, staging, dirs_exist_ok=True, ignore=lambda *_: {each.name for each in _signatures(bundle)}
+            bundle, staging, dirs_exist_ok=True, ignore=lambda *_: {each.name for each in signatures(bundle)}
         )
         root = staging / MANIFEST
         root.write_bytes(with_scores(root.read_bytes(), settings, record))
@@ -65,8 +65,7 @@ def without_scores(manifest: bytes) -> bytes:
     if fields.pop(FIELD, None) is None:
         return manifest
     fields["provenance"].pop(FIELD, None)
-    fields["critical"].remove(FIELD)
-    return _canonical(fields)
+    return _canonical(fields | {"critical": [name for name in fields["critical"] if name != FIELD]})
 
 
 def _canonical(record: dict[str, Any]) -> bytes:
@@ -75,5 +74,6 @@ def _canonical(record: dict[str, Any]) -> bytes:
     return rfc8785.dumps(record)
 
 
-def _signatures(bundle: Path) -> list[Path]:
+def signatures(bundle: Path) -> list[Path]:
+    """The signatures of a bundle, none of which holds for a changed manifest."""
     return [path for signed in SIGNED for path in signature_files(bundle, signed)]

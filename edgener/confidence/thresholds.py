@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from .predictions import ScoredEntity
 
 LEVEL = 0.95
 _DIGITS = 4
+_STEPS = 30
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ def choose_threshold(entities: Sequence[ScoredEntity], label: str, precision: fl
     for threshold, found, correct in _candidates(own):
         if shows(found, correct, precision):
             return Choice(threshold)
-    best = max(correct / found for _, found, correct in _candidates(own) if found >= needed)
-    return Choice(None, f"no threshold shows it: the best one with {needed} entities has precision {best:.4f}")
+    _, found, correct = max(_candidates(own), key=lambda candidate: _wilson(*candidate[1:]))
+    least = lower_end(found, correct)
+    return Choice(None, f"at best {correct} of {found} entities are right, which shows a precision of {least:.4f}")
 
 
 def _candidates(ordered: Sequence[ScoredEntity]) -> Iterator[tuple[float, int, int]]:
@@ -93,8 +96,26 @@ def shows(found: int, correct: int, precision: float) -> bool:
     return correct >= found * precision and tail(found, correct, precision) <= 1 - LEVEL
 
 
+def lower_end(found: int, correct: int) -> float:
+    """The lower end of the exact one-sided 95 % interval of a share, rounded down."""
+    low, high = 0.0, correct / found
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if tail(found, correct, middle) > 1 - LEVEL else (middle, high)
+    return math.floor(low * 10**_DIGITS) / 10**_DIGITS
+
+
+def _wilson(found: int, correct: int) -> float:
+    """Nearly the same lower end in one step, to find the best of many shares."""
+    z, share = NormalDist().inv_cdf(LEVEL), correct / found
+    spread = z * math.sqrt(share * (1 - share) / found + (z / (2 * found)) ** 2)
+    return (share + z**2 / (2 * found) - spread) / (1 + z**2 / found)
+
+
 def tail(count: int, least: int, share: float) -> float:
-    """The probability of at least `least` of `count` where each is right with the probability `share`."""
+    """The probability that at least `least` of `count` are right where each is with the probability `share`."""
+    if not 0 < share < 1:
+        return float(share >= 1 or least <= 0)
     log, rest = math.log(share), math.log1p(-share)
     whole = math.lgamma(count + 1)
     return math.fsum(

@@ -14,7 +14,7 @@ class Explanation:
 
     `provider` is the one that the session reports, `library` the one that runs it, with its version. `proven_isas` are
     those on which the variant's parity was measured; INT8 answers depend on the ISA. `temperature` and `thresholds` are
-    the bundle's score settings.
+    the bundle's score settings, `aggregation` is its default.
     """
 
     bundle: str
@@ -28,6 +28,7 @@ class Explanation:
     reasons: tuple[str, ...]
     temperature: float = 1.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    aggregation: str = "simple"
 
     @property
     def onnxruntime(self) -> str:
@@ -45,6 +46,8 @@ class Explanation:
         }
         if self.temperature != 1 or self.thresholds:
             minimum = ", ".join(f"{label} {score:g}" for label, score in self.thresholds.items())
-            facts["scores"] = f"at temperature {self.temperature:g}; thresholds: {minimum or 'none'}"
+            facts["scores"] = (
+                f"at temperature {self.temperature:g}; aggregation {self.aggregation}; thresholds: {minimum or 'none'}"
+            )
         lines = [f"{name:<10}{value}" for name, value in facts.items()]
         return "\n".join([*lines, *(f"{'why' if i == 0 else '':<10}{why}" for i, why in enumerate(self.reasons))])

@@ -145,6 +145,7 @@ class TokenClassifier:
             reasons=(*self._why, *self.engine.notes),
             temperature=self._scores.temperature,
             thresholds=self._scores.thresholds,
+            aggregation=self._scores.aggregation,
         )
 
     def __enter__(self) -> TokenClassifier:

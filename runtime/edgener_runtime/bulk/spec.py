@@ -21,7 +21,7 @@ class TagSpec:
     variant: str = "auto"
     threads: int | None = 1
     reproducible: bool = False
-    aggregation: str = "simple"
+    aggregation: str | None = None
     strict: bool = False
     thresholds: dict[str, float] | None = None
     offsets: str = "characters"

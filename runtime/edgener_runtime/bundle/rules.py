@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from edgener_runtime.base.printable import escaped, unsafe_character
 from edgener_runtime.base.serde import to_dict
+from edgener_runtime.decoding.entity import AGGREGATIONS
 from edgener_runtime.errors import BundleError
 from edgener_runtime.version import version_numbers
 
@@ -128,6 +129,8 @@ def _score_faults(manifest: Manifest) -> Iterator[Fault]:
     least, most = _TEMPERATURES
     if not least <= manifest.scores.temperature <= most:
         yield "scores.temperature", manifest.scores.temperature, f"{least:g} to {most:g}"
+    if manifest.scores.aggregation not in AGGREGATIONS:
+        yield "scores.aggregation", manifest.scores.aggregation, f"one of {', '.join(AGGREGATIONS)}"
     for label, score in manifest.scores.thresholds.items():
         if label not in (types := manifest.label_set.types):
             yield "scores.thresholds", label, f"one of {', '.join(types)}"

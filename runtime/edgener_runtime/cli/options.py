@@ -38,8 +38,9 @@ class ThreadCount(click.IntRange):
 _NOT_RUN = ", ".join(device.name for device in DEVICES.values() if not device.proven)
 _DECODING = (
     click.option(
-        "--aggregation", type=click.Choice(AGGREGATIONS), default="simple", show_default=True,
-        help="How subwords become entities: single, grouped, or by the first, mean or surest subword of each word.",
+        "--aggregation", type=click.Choice(AGGREGATIONS),
+        help="How subwords become entities: single, grouped, or by the first, mean or surest subword of each word "
+        "[default: the bundle's; simple, unless its thresholds hold for another].",
     ),
     click.option("--strict", is_flag=True, help="Use the most likely sequence of labels that the label scheme allows."),
     click.option(
@@ -127,7 +128,7 @@ def decoding_options(command: Command) -> Command:
     @functools.wraps(command)
     def with_decoding(
         *,
-        aggregation: str,
+        aggregation: str | None,
         strict: bool,
         thresholds: tuple[str, ...],
         no_thresholds: bool,

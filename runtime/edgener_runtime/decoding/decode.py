@@ -6,7 +6,7 @@ functions is no longer in the CPU's cache, and a call takes longer than the few 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
@@ -76,7 +76,7 @@ class Decoder:
 
     def __init__(self, label_set: LabelSet, scores: ScoreSettings = AS_TRAINED) -> None:
         self.label_set = label_set
-        self._scores = scores
+        self.scores = scores
         tags = label_set.tags
         self._inside = [tag != OUTSIDE for tag in tags]
         self._types = [tag[2:] for tag in tags]
@@ -90,6 +90,7 @@ class Decoder:
 
     def entities(self, texts: Sequence[str], scored: Scored, decoding: Decoding = PLAIN) -> list[list[Entity]]:
         """The entities of each text, in order. Raises UserInputError for a threshold of an unknown label."""
+        decoding = self.scores.completed(decoding)
         minimum = self._minimum_scores(decoding)
         alone = decoding.aggregation == "none"
         names = self.label_set.names if alone else self._types
@@ -108,13 +109,9 @@ class Decoder:
         """The label of each word; a word begins at each subword that does not continue one."""
         return [self.label_set.names[number] for number in self._pieces(scored, decoding).labels]
 
-    def thresholds(self, decoding: Decoding) -> Mapping[str, float]:
-        """The thresholds that hold: those of the decoding, or the bundle's where it has None."""
-        return self._scores.thresholds if decoding.thresholds is None else decoding.thresholds
-
     def _minimum_scores(self, decoding: Decoding) -> dict[int, float]:
         """Labels to the minimum score of an entity that begins with them, where there is one."""
-        thresholds = self.thresholds(decoding)
+        thresholds = decoding.thresholds or {}
         for name in thresholds:
             if name not in (known := self.label_set.types):
                 raise UserInputError(f"there is no label {name!r} to give a threshold", f"Labels: {', '.join(known)}")
@@ -133,24 +130,25 @@ class Decoder:
         if (begins := self._begins(scored, decoding)) is not None:
             firsts, lasts = begins.tolist(), [*(begins[1:] - 1).tolist(), len(scores) - 1]
             within = [within[first] for first in firsts] if within else within
-            are_logits = decoding.aggregation not in _WORD_SCORES
-            if are_logits:
+            if are_logits := decoding.aggregation not in _WORD_SCORES:
                 scores = calibrated = scores[begins]
             else:
-                scores, calibrated = self._word_scores(scores, begins, decoding.aggregation)
+                scores, calibrated = self._word_scores(scores, begins, _WORD_SCORES[str(decoding.aggregation)])
         if not decoding.strict or not len(scores):
             return _Pieces(firsts, lasts, scores.argmax(axis=-1).tolist(), calibrated, are_logits, within)
         probabilities = softmax(scores) if are_logits else scores
         labels = self._paths.best(probabilities, np.searchsorted(firsts, _firsts_of_texts(scored)), within)
         return _Pieces(firsts, lasts, labels.tolist(), calibrated, are_logits, within)
 
-    def _word_scores(self, logits: Floats, begins: Ints, aggregation: str) -> tuple[Floats, Floats]:
+    def _word_scores(
+        self, logits: Floats, begins: Ints, score: Callable[[Floats, Ints, Floats], Floats]
+    ) -> tuple[Floats, Floats]:
         """Probabilities (words, labels) twice: those that choose the labels, and those at the temperature."""
-        score, plain = _WORD_SCORES[aggregation], softmax(logits)
+        plain = softmax(logits)
         scores = score(plain, begins, plain)
-        if self._scores.temperature == 1:
+        if self.scores.temperature == 1:
             return scores, scores
-        return scores, score(softmax(logits, self._scores.temperature), begins, plain)
+        return scores, score(softmax(logits, self.scores.temperature), begins, plain)
 
     def _begins(self, scored: Scored, decoding: Decoding) -> Ints | None:
         """The numbers of the subwords that begin a word; without words those that begin a piece, None for all.
@@ -179,7 +177,7 @@ class Decoder:
         if not inside:
             return
         scores = pieces.scores[inside]
-        probabilities = (softmax(scores, self._scores.temperature) if pieces.are_logits else scores).tolist()
+        probabilities = (softmax(scores, self.scores.temperature) if pieces.are_logits else scores).tolist()
         ends, text = list(accumulate(scored.counts)), 0
         for number, of_labels in zip(inside, probabilities, strict=True):
             label, first, last = pieces.labels[number], pieces.firsts[number], pieces.lasts[number]
