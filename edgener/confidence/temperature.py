@@ -40,7 +40,7 @@ def fit_temperature(tokens: ScoredTokens) -> float | None:
     for _ in range(_STEPS):
         middle = (low * high) ** 0.5
         low, high = (low, middle) if _slope(logits, gold, 1 / middle) < 0 else (middle, high)
-    return round((low * high) ** 0.5, _DIGITS)
+    return round(float((low * high) ** 0.5), _DIGITS)
 
 
 def _slope(logits: NDArray[np.float64], gold: NDArray[np.float64], inverse: float) -> float:

@@ -15,7 +15,7 @@ from statistics import NormalDist
 from .predictions import ScoredEntity
 
 LEVEL = 0.95
-_DIGITS = 4
+_UNIT = 10_000  # of thresholds: four digits
 _STEPS = 30
 
 
@@ -79,7 +79,7 @@ def _candidates(ordered: Sequence[ScoredEntity]) -> Iterator[tuple[float, int, i
     yield 0.0, len(ordered), correct
     before = 0.0
     for number, entity in enumerate(ordered):
-        threshold = math.floor(entity.score * 10**_DIGITS) / 10**_DIGITS
+        threshold = math.floor(entity.score * _UNIT) / _UNIT
         if threshold > before:
             yield threshold, len(ordered) - number, correct
             before = threshold
@@ -102,14 +102,14 @@ def lower_end(found: int, correct: int) -> float:
     for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (low, middle) if tail(found, correct, middle) > 1 - LEVEL else (middle, high)
-    return math.floor(low * 10**_DIGITS) / 10**_DIGITS
+    return math.floor(low * _UNIT) / _UNIT
 
 
 def _wilson(found: int, correct: int) -> float:
     """Nearly the same lower end in one step, to find the best of many shares."""
     z, share = NormalDist().inv_cdf(LEVEL), correct / found
     spread = z * math.sqrt(share * (1 - share) / found + (z / (2 * found)) ** 2)
-    return (share + z**2 / (2 * found) - spread) / (1 + z**2 / found)
+    return float((share + z**2 / (2 * found) - spread) / (1 + z**2 / found))
 
 
 def tail(count: int, least: int, share: float) -> float:

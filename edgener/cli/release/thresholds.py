@@ -146,7 +146,9 @@ def _table(report: ScoreReport, split: str) -> Any:
 
 
 def _threshold(each: LabelThreshold) -> str:
-    return "none" if each.choice.threshold is None else f"{each.choice.threshold:.4f}"
+    if each.choice.threshold is None:
+        return "none"
+    return f"{each.choice.threshold:.4f}" if each.choice.threshold else "0"
 
 
 def _change(before: Detection, after: Detection) -> tuple[str, str, str]:
