@@ -59,12 +59,12 @@ def thresholds(
     bundle: Path, data: DataSpec, precision: float, aggregation: str, variant: str, out: Path | None,
     threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Choose the lowest score per label that gives a precision, and write it into BUNDLE.
+    """Choose the lowest score per label that gives a precision.
 
     The valid split fits a temperature for the scores, and then gives each label the lowest threshold whose entities
-    have the precision. It must be shown: the exact one-sided 95 % interval of the precision lies at or above what is
-    asked for. A label with too few entities for that gets no threshold, and a note. The test split, if there is one,
-    shows what the thresholds do on other text.
+    have the precision. Both are written into BUNDLE. The precision must be shown: its exact one-sided 95 % interval
+    lies at or above what is asked for. A label with too few entities for that gets no threshold, and a note. The test
+    split, if there is one, shows what the thresholds do on other text.
 
     Devices use the temperature and the thresholds unless a call has its own (--threshold, --no-thresholds). A signed
     bundle is not changed: --out writes another, to be signed again.
