@@ -50,6 +50,11 @@ class ScoreReport:
     labels: dict[str, LabelThreshold]
     data: dict[str, dict[str, Any]]
 
+    def overall(self, split: str) -> tuple[Detection, Detection]:
+        """The entities of all labels together, without thresholds and with them."""
+        labels, none = self.labels.values(), Detection(0, 0, 0)
+        return sum((each.before[split] for each in labels), none), sum((each.after[split] for each in labels), none)
+
     def record(self) -> dict[str, Any]:
         """What the provenance of the bundle says."""
         return {"variant": self.variant, "precision": self.precision, "level": LEVEL, "data": self.data[VALID]}

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from edgener_runtime.base.files import sha256_of, staged_folder
+from edgener_runtime.base.files import check_replaceable, sha256_of, staged_folder
 from edgener_runtime.base.serde import to_dict
 from edgener_runtime.bundle.manifest import MANIFEST, MEASURED, Manifest
 from edgener_runtime.bundle.signatures.format import SIGNED, signature_files
@@ -22,13 +22,20 @@ FIELD = "scores"  # of the manifest, and of its provenance
 
 
 def check_changeable(bundle: Path, manifest: Manifest, out: Path | None) -> None:
-    """Raise UserInputError where a bundle cannot get score settings at `out`, or in its own place without one."""
+    """Raise UserInputError where a bundle cannot get score settings at `out`, or in its own place without one.
+
+    For before the measurement, which takes long.
+    """
     if not manifest.references:
         raise UserInputError(
             f"{bundle} is of schema {manifest.schema_version}, which has no score settings",
             "Export it again with this version: edgener export",
         )
-    if out is None and (signed := signatures(bundle)):
+    if out is not None:
+        check_replaceable(out.resolve(), MANIFEST)
+        if bundle.resolve() in out.resolve().parents:
+            raise UserInputError(f"{out} lies within {bundle}", "Name a folder beside it.")
+    if (out is None or out.resolve() == bundle.resolve()) and (signed := signatures(bundle)):
         raise UserInputError(
             f"{bundle} is signed, and {signed[0].name} does not hold for a changed manifest",
             "Write another bundle, then sign it: --out NEW, and edgener sign NEW --key KEY",

@@ -95,6 +95,25 @@ def test_a_signed_bundle_is_not_changed_but_another_may_be_written_without_its_s
     assert not list((tmp_path / "new").glob("*.sig")) and list(bundle.glob("*.sig"))
 
 
+@pytest.mark.parametrize(
+    ("place", "message"), [("bundle/inner", "lies within"), ("full", "is not replaced"), ("file", "is a file")]
+)
+def test_a_place_where_no_bundle_can_be_written_is_refused_before_anything_is_measured(
+    place: str, message: str, bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").touch()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserInputError, match=message):
+        check_changeable(bundle, read_manifest(bundle), tmp_path / place)
+
+
+def test_a_bundle_named_as_its_own_output_stays_signed_too(bundle: Path) -> None:
+    (bundle / "manifest.json.sig").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserInputError, match="is signed"):
+        check_changeable(bundle, read_manifest(bundle), bundle)
+
+
 def test_a_rebuild_compares_what_was_exported(bundle: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     write_scores(bundle, SETTINGS, RECORD, new)

@@ -134,14 +134,7 @@ def _table(report: ScoreReport, split: str) -> Any:
     table = narrow_table("label", "threshold", "precision", "recall", "recall lost", title=title, wraps=("label",))
     for label, each in report.labels.items():
         table.add_row(label, _threshold(each), *_change(each.before[split], each.after[split]))
-    before, after = (
-        sum(
-            (getattr(each, side)[split] for each in list(report.labels.values())[1:]), start=getattr(first, side)[split]
-        )
-        for first in list(report.labels.values())[:1]
-        for side in ("before", "after")
-    )
-    table.add_row("all", "", *_change(before, after))
+    table.add_row("all", "", *_change(*report.overall(split)))
     return table
 
 
