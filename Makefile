@@ -117,6 +117,10 @@ bench-serve-bounds: $(VENV)/.ready ## Idle connections, unfinished bodies, a lon
 bench-serve: $(VENV)/.ready ## Load a server, restart it in the middle: make bench-serve BUNDLE=out/bundle DATA=conll2003
 	$(BIN)/python benchmarks/serve_load.py "$(BUNDLE)" --data "$(DATA)" --out out/bench-serve.json
 
+.PHONY: bench-store
+bench-store: $(VENV)/.ready ## Activations and rollbacks under load, over HTTP and MQTT: make bench-store BUNDLE=out/bundle
+	$(BIN)/python benchmarks/store_load.py "$(BUNDLE)" --out out/bench-store.json
+
 serve-picture: $(VENV)/.ready ## A picture of the server's page: make serve-picture BUNDLE=out/bundle
 	$(BIN)/python tools/serve_picture.py "$(BUNDLE)" docs/serve.png "$(CHROMIUM)"
 
@@ -150,8 +154,20 @@ docs: .venv-docs/.ready ## The documentation as a site in out/site; a broken lin
 	.venv-docs/bin/python -m pip install --quiet --requirement tools/docs/requirements.txt
 	touch $@
 
+.PHONY: locks audit
+locks: .venv-locks/.ready ## The lock files with hashes, locks/device.txt and locks/release.txt, after a change of versions
+	tools/locks/make.sh .venv-locks/bin/uv locks
+
+audit: .venv-locks/.ready ## Known vulnerabilities in what the lock files pin; 3: there are some, 4: no database answered
+	.venv-locks/bin/python -m tools.locks.audit .venv-locks/bin/pip-audit locks/device.txt locks/release.txt
+
+.venv-locks/.ready: tools/locks/requirements.txt
+	"$(PYTHON)" -m venv .venv-locks
+	.venv-locks/bin/python -m pip install --quiet --requirement tools/locks/requirements.txt
+	touch $@
+
 clean: ## Remove environments, caches and outputs
-	rm -rf .venv .venv-optimum .venv-docs .cache out dist
+	rm -rf .venv .venv-optimum .venv-docs .venv-locks .cache out dist
 
 .PHONY: bench-native
 bench-native: $(VENV)/.ready ops ## int8-native beside the stock variants: make bench-native BUNDLE=out/bundle CHECKPOINT=out/checkpoint DATA=conll2003

@@ -72,8 +72,8 @@ class Server:
         self.log = log
         with log.open("w") as stderr:
             self.process = subprocess.Popen(
-                ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", sys.executable, "-c", code + SERVE, "serve", bundle,
-                 "--port", "0"],
+                ["/bin/sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", sys.executable, "-c", code + SERVE, "serve",
+                 bundle, "--port", "0"],
                 stderr=stderr,
             )  # fmt: skip
         while not (found := re.search(r"listening on http://[0-9.]+:(\d+)", log.read_text())):

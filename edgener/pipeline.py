@@ -40,9 +40,11 @@ from edgener_exporters.graph.optimise import optimise_for_cpu
 from edgener_exporters.libraries import export_errors
 from edgener_exporters.search.mixed import build_mixed
 from edgener_exporters.variants import VARIANTS, Variant
-from edgener_runtime.base.files import staged_folder
+from edgener_runtime.base.files import check_replaceable, staged_folder, storage_errors
+from edgener_runtime.base.partial import partial as unfinished
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest
+from edgener_runtime.bundle.slim import slim
 from edgener_runtime.errors import ExportError, ParityError, ProviderError, UserInputError
 from edgener_runtime.machine.devices import CPU, DEVICES
 from edgener_runtime.machine.operators import missing_operators
@@ -172,6 +174,21 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         write_evidence(manifest, reports, spec.arguments, staging)
         manifest = write_manifest(manifest, staging, timed)
     return replace(result, manifest=manifest)
+
+
+def export_slim(path: Path, out: Path, spec: ExportSpec, track: Track = untracked) -> ExportResult:
+    """Export a checkpoint, and write at `out` only the smallest bundle that runs the first of its variants, see `slim`.
+
+    The manifest of the result is that of the slim bundle. Raises what `export_bundle` raises.
+    """
+    final = out.resolve()
+    with storage_errors(final):
+        check_replaceable(final, MANIFEST)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(final, Path.mkdir) as folder:
+            result = export_bundle(path, folder / final.name, spec, track)
+            manifest = slim(folder / final.name, result.manifest.variants[0].name, out)
+    return replace(result, bundle=str(out), manifest=manifest)
 
 
 def buildable(spec: ExportSpec, architecture: Architecture) -> ExportSpec:

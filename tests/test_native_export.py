@@ -10,7 +10,7 @@ import pytest
 
 from edgener.data.types import Dataset
 from edgener.parity.budgets import Budget
-from edgener.pipeline import ExportSpec, buildable, export_bundle
+from edgener.pipeline import ExportSpec, buildable, export_bundle, export_slim
 from edgener_exporters.architectures import ARCHITECTURES
 from edgener_exporters.variants import VARIANTS
 from edgener_runtime import TokenClassifier
@@ -58,3 +58,13 @@ def test_with_its_operators_it_passes_without_a_batch_effect(
         assert "operators of edgener-ops" in str(classifier.explain())
         together = classifier.predict_batch(texts)
         assert [classifier.predict(text) for text in texts] == together
+
+
+def test_a_slim_export_has_a_variant_for_devices_without_its_operators(
+    trained: Path, small_factory: dict[str, Dataset], tmp_path: Path
+) -> None:
+    if missing := missing_operators(1):
+        pytest.skip(f"int8-native does not run here: {missing.what}")
+    result = export_slim(trained, tmp_path / "bundle", spec_of(small_factory))
+    assert [entry.name for entry in result.manifest.variants] == ["int8-native", "fp32"]
+    assert verify_bundle(tmp_path / "bundle") == result.manifest and not (tmp_path / "bundle" / "parity.json").exists()

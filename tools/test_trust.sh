@@ -9,7 +9,7 @@ python=.venv/bin/python
 tests=(
     runtime/tests/store
     tests/updates
-    runtime/tests/services/http/test_store.py
+    tests/benchmarks/test_store_load.py
     runtime/tests/test_signatures.py
     tests/cli/test_sign.py
     tests/e2e/test_secrets.py

@@ -101,7 +101,7 @@ def write_manifest(manifest: Manifest, folder: Path, measured: Collection[str] =
     )
     manifest = replace(manifest, files=files, references=references, measured=MEASURED if timed else None)
     record = to_dict(manifest) | {"variants": [to_dict(reference) for reference in references]}
-    for name in ("references", "measured_files"):
+    for name in ("references", "measured_files", "scores"):  # an export has no score settings
         del record[name]
     _write_canonical(folder / MANIFEST, record)
     if timed:

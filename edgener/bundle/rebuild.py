@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from edgener_runtime.base.files import sha256_of
+from edgener.confidence.stored import without_scores
 from edgener_runtime.bundle.manifest import MANIFEST, FileEntry, Manifest, read_manifest
 from edgener_runtime.bundle.verify import entries_here, read_verified
 from edgener_runtime.errors import BundleError, UserInputError
@@ -90,13 +91,21 @@ def differences(bundle: Path, again: Path) -> Iterator[ChangedFile]:
 
 
 def compared_files(bundle: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a bundle that another export of it has too."""
+    """The SHA-256 of each file of a bundle that another export of it has too.
+
+    That of the manifest is without the score settings, which `edgener thresholds` adds to an export.
+    """
     manifest = read_manifest(bundle)
     entries = {entry.path: entry.sha256 for entry in entries_here(bundle, manifest)}
     timed = {entry.path for entry in manifest.measured_files}
-    return {MANIFEST: sha256_of(bundle / MANIFEST)} | {
+    return {MANIFEST: sha256(_exported(bundle / MANIFEST)).hexdigest()} | {
         path: digest for path, digest in entries.items() if path not in timed
     }
+
+
+def _exported(file: Path) -> bytes:
+    """A file as an export wrote it."""
+    return without_scores(file.read_bytes()) if file.name == MANIFEST else file.read_bytes()
 
 
 def _entry(manifest: Manifest, path: str) -> FileEntry | None:
@@ -110,7 +119,7 @@ def _how(file: Path, again: Path) -> str:
         return "not in the new export"
     if file.suffix != ".json":
         return f"{file.stat().st_size:,} bytes, in the new export {again.stat().st_size:,} others"
-    here, there = (json.loads(each.read_bytes()) for each in (file, again))
+    here, there = (json.loads(_exported(each)) for each in (file, again))
     if here == there:
         return "the same JSON, written otherwise"
     place, here, there = _first_difference(here, there)

@@ -14,7 +14,7 @@ from edgener_runtime.bundle.signatures.format import (
     signature_name,
     statement,
 )
-from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.bundle.verify import verify_files
 from edgener_runtime.errors import DeviceError
 
 from .keys import Signer
@@ -25,7 +25,7 @@ def sign_bundle(bundle: Path, signer: Signer, name: str | None = None) -> tuple[
 
     Raises BundleError where the bundle is damaged, StorageError where it cannot be written.
     """
-    verify_bundle(bundle)
+    verify_files(bundle)
     return tuple(_sign_file(bundle / signed, signer, name) for signed in SIGNED if (bundle / signed).exists())
 
 

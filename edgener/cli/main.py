@@ -22,6 +22,7 @@ COMMANDS = {
     "keygen": "edgener.cli.trust.keygen",
     "sign": "edgener.cli.trust.sign",
     "verify": "edgener.cli.trust.verify",
+    "thresholds": "edgener.cli.release.thresholds",
     "rebuild": "edgener.cli.release.rebuild",
     "variants": "edgener.cli.release.variants",
     "compare": "edgener.cli.bench.compare",

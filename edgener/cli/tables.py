@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from edgener.confidence.reliability import Reliability
     from edgener.parity.bootstrap import Estimate
     from edgener_runtime.commissioning.bench.results.record import Interval
 
@@ -24,6 +25,15 @@ def narrow_table(*columns: str, title: str, wraps: Collection[str]) -> Any:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column not in wraps)
+    return table
+
+
+def reliability_table(reliability: Reliability, title: str = "scores of") -> Any:
+    """The expected calibration error before and after the temperature, of tokens and of entities."""
+    table = narrow_table(title, "number", "ECE before", "ECE after", title="", wraps=(title,))
+    for name, both in reliability.kinds.items():
+        after = f"{both.after.error:.4f}" if both.after else "-"
+        table.add_row(name, f"{both.before.count:,}", f"{both.before.error:.4f}", after)
     return table
 
 

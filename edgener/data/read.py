@@ -83,7 +83,11 @@ def _check_complete(splits: Iterable[Dataset]) -> None:
 
 def read_split(spec: DataSpec, name: str) -> Dataset:
     """One split of a source; a single file serves for any. Raises UserInputError with the known splits."""
-    splits = read_splits(spec)
+    return split_of(read_splits(spec), spec, name)
+
+
+def split_of(splits: dict[str, Dataset], spec: DataSpec, name: str) -> Dataset:
+    """One of the splits of a source, as `read_split` has it."""
     if WHOLE in splits:
         return replace(splits[WHOLE], split=name)
     if name not in splits:

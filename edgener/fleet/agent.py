@@ -115,10 +115,9 @@ class Agent:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _follow(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stderr
         reaper = threading.Thread(target=_reap, args=(process,), daemon=True)
         reaper.start()
-        for line in process.stderr:
+        for line in process.stderr or ():
             self.send(line=line.decode("utf-8", "replace").rstrip()[:LONGEST])
         reaper.join()  # before the next command: it would take that for a child of this one
         self.send(ended=process.returncode)

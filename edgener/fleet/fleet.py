@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgener_runtime.base.files import write_atomic
-from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.bundle.verify import verify_files
 from edgener_runtime.commissioning.bench.results.record import parse_result
 from edgener_runtime.commissioning.bench.spec import Spec
 from edgener_runtime.errors import DeviceError, EdgenerError, UserInputError
@@ -48,7 +48,7 @@ def run_on_hosts(
     anything is sent; the failure of a device is in its outcome.
     """
     check_asyncssh()
-    verify_bundle(Path(spec.bundle))
+    verify_files(Path(spec.bundle))
     _check_output(hosts, out)
     with tempfile.TemporaryDirectory() as folder:
         job = FleetJob(spec, check_wheel(wheel) if wheel else runtime_wheel(Path(folder)), Path(folder))

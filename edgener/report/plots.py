@@ -1,13 +1,15 @@
-"""PNG pictures: the confusion matrix of tags, and the curve of a training run."""
+"""Pictures: the confusion matrix of tags, the reliability of scores, and the curve of a training run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from edgener.confidence.reliability import Curve, Reliability
 from edgener.parity.measures.metrics import Tags
 
-from .canvas import figure
+from .canvas import COLOURS, RULE, figure
 
 
 def confusion(gold: Tags, predicted: Tags, tags: Sequence[str]) -> list[list[int]]:
@@ -32,6 +34,28 @@ def plot_confusion(counts: Sequence[Sequence[int]], tags: Sequence[str], file: P
             for j, cell in enumerate(row):
                 colour = "white" if cell > 0.5 * sum(row) else "black"
                 axes.text(j, i, cell or "", ha="center", va="center", size=7, color=colour)
+
+
+def plot_reliability(reliability: Reliability, *files: Path) -> None:
+    """The share of right predictions by their score, for tokens and for entities, before and after the temperature.
+
+    Points on the diagonal are as often right as their score says; the area of a point is its number of predictions.
+    """
+    with figure(8, 4, *files) as drawn:
+        for axes, (name, both) in zip(drawn.subplots(1, 2), reliability.kinds.items(), strict=True):
+            axes.plot([0, 1], [0, 1], color=RULE, linestyle="--")
+            _draw_curve(axes, both.before, "as trained", COLOURS[0])
+            if both.after:
+                _draw_curve(axes, both.after, f"at temperature {reliability.temperature:g}", COLOURS[1])
+            axes.set(xlabel=f"score of {name}", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
+            axes.legend(loc="upper left", markerscale=0.5)
+
+
+def _draw_curve(axes: Any, curve: Curve, title: str, colour: str) -> None:
+    scores, right = [each.score for each in curve.bins], [each.correct for each in curve.bins]
+    sizes = [8 + 240 * each.count / curve.count for each in curve.bins]
+    axes.plot(scores, right, color=colour, linewidth=1)
+    axes.scatter(scores, right, s=sizes, color=colour, alpha=0.6, label=f"{title}: ECE {curve.error:.4f}")
 
 
 def plot_training(epochs: Sequence[dict[str, float]], file: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener.checkpoint import DataRecord, data_record, open_checkpoint
+from edgener.confidence.reliability import Reliability, fitted, reliability
 from edgener.data.read import check_labels
 from edgener.data.tags import tags_of
 from edgener.data.types import Dataset
@@ -27,14 +28,17 @@ from edgener_runtime.errors import UserInputError
 from edgener_runtime.pipeline import TokenClassifier
 
 from .glyphs import key_of
-from .plots import confusion, plot_confusion, plot_training
+from .plots import confusion, plot_confusion, plot_reliability, plot_training
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The model, its labels, the data and the scores; `confusion` has a row per gold tag in the order of `tokens`."""
+    """The model, its labels, the data and the scores; `confusion` has a row per gold tag in the order of `tokens`.
+
+    `reliability` says how far the scores of tokens and entities are from the share that is right.
+    """
 
     model: str
     runs: str
@@ -43,6 +47,7 @@ class Evaluation:
     entities: EntityScores
     tokens: TagReport
     confusion: list[list[int]]
+    reliability: Reliability
     schema_version: int = SCHEMA_VERSION
 
 
@@ -53,11 +58,12 @@ def evaluate(
     step: Callable[[], None] = lambda: None,
     threads: int | None = None,
     choice: LabelChoice | None = None,
+    valid: Dataset | None = None,
 ) -> Evaluation:
     """Score a checkpoint (PyTorch, FP32) or a bundle's variant (edgener_runtime) on a data set.
 
     `threads` None leaves PyTorch the threads it has, and takes the runtime's default. `choice` is for the labels of a
-    checkpoint.
+    checkpoint. The temperature is the bundle's where it has one; otherwise it is fitted on `valid`.
     Raises UserInputError where `path` is neither, or the data has labels that the model does not know.
     """
     with _open(path, variant, threads, choice) as (model, runs):
@@ -66,22 +72,38 @@ def evaluate(
             found = reference_answers(model, dataset.sentences, step)
         else:
             found = answer(model, dataset.sentences, step)
+        temperature, origin = _temperature(model, valid, found.label_set, step)
     labels = found.label_set
     entities = entity_scores([sentence.tags() for sentence in dataset.sentences], found.tags, labels.scheme)
     gold = [tags_of(sentence.spans, len(sentence.offsets), labels.scheme) for sentence in dataset.sentences]
     tokens = tag_report(gold, found.tags)
     counts = confusion(gold, found.tags, list(tokens.tags))
     tokens = replace(tokens, tags={name_of(labels, tag): score for tag, score in tokens.tags.items()})
-    return Evaluation(path.name, runs, labels, data_record(dataset), entities, tokens, counts)
+    scored = reliability(dataset.sentences, found, temperature, origin)
+    return Evaluation(path.name, runs, labels, data_record(dataset), entities, tokens, counts, scored)
+
+
+def _temperature(
+    model: PyTorchModel | TokenClassifier, valid: Dataset | None, labels: LabelSet, step: Callable[[], None]
+) -> tuple[float | None, str]:
+    """The temperature of a model's scores, and where it is from; None with the reason why there is none."""
+    if isinstance(model, TokenClassifier) and model.manifest.scores:
+        return model.manifest.scores.temperature, "of the bundle"
+    if valid is None:
+        return None, "the data has no labelled valid split to fit a temperature on"
+    return fitted(valid, replace(answer(model, valid.sentences, step), label_set=labels))
 
 
 def write_evaluation(evaluation: Evaluation, path: Path, folder: Path) -> list[Path]:
-    """Write the scores as JSON, the confusion matrix as PNG with its key, and a checkpoint's training curve as PNG."""
+    """Write the scores as JSON, and as pictures the confusion matrix with its key, the reliability diagram, and a
+    checkpoint's training curve."""
     folder.mkdir(parents=True, exist_ok=True)
     scores, matrix = folder / "evaluation.json", folder / "confusion.png"
     write_atomic(scores, to_json(evaluation))
     plot_confusion(evaluation.confusion, list(evaluation.tokens.tags), matrix)
-    written = [file for file in (scores, matrix, key_of(matrix)) if file.exists()]
+    diagrams = [folder / f"reliability{suffix}" for suffix in (".png", ".svg")]
+    plot_reliability(evaluation.reliability, *diagrams)
+    written = [file for file in (scores, matrix, key_of(matrix), *diagrams) if file.exists()]
     metrics = path / "metrics.json"
     if not metrics.is_file():
         return written

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from edgener_runtime.backends.base import Tuning
 
@@ -12,7 +13,8 @@ class Explanation:
     """What a loaded classifier runs: variant, precision, provider, tuning, this CPU's ISA, and the reasons.
 
     `provider` is the one that the session reports, `library` the one that runs it, with its version. `proven_isas` are
-    those on which the variant's parity was measured; INT8 answers depend on the ISA.
+    those on which the variant's parity was measured; INT8 answers depend on the ISA. `temperature` and `thresholds` are
+    the bundle's score settings, `aggregation` is its default.
     """
 
     bundle: str
@@ -24,6 +26,9 @@ class Explanation:
     proven_isas: tuple[str, ...]
     library: str
     reasons: tuple[str, ...]
+    temperature: float = 1.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    aggregation: str = "simple"
 
     @property
     def onnxruntime(self) -> str:
@@ -39,5 +44,10 @@ class Explanation:
             "threads": str(self.tuning),
             "isa": f"{self.isa}; parity was measured on {', '.join(self.proven_isas) or 'none'}",
         }
+        if self.temperature != 1 or self.thresholds:
+            minimum = ", ".join(f"{label} {score:g}" for label, score in self.thresholds.items())
+            facts["scores"] = (
+                f"at temperature {self.temperature:g}; aggregation {self.aggregation}; thresholds: {minimum or 'none'}"
+            )
         lines = [f"{name:<10}{value}" for name, value in facts.items()]
         return "\n".join([*lines, *(f"{'why' if i == 0 else '':<10}{why}" for i, why in enumerate(self.reasons))])

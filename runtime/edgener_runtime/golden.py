@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .bundle.golden_set import GoldenEntity, GoldenSet, GoldenVector
+from .decoding.entity import Decoding
 from .errors import ParityError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from .pipeline import TokenClassifier, TokenLogits
 
+_DECODING = Decoding("simple", thresholds={})  # whatever a bundle's own are: a score near one would be a tie
 _DIGITS = 16  # of the SHA-256 of subwords
 _HINT = (
     "The model, its tokenizer or a kernel on this machine is not as at the export.\n"
@@ -64,7 +66,7 @@ def floor_of(precision: str) -> float:
 def golden_answer(classifier: TokenClassifier, text: str) -> GoldenAnswer:
     """The answer of a loaded variant to a text that runs alone. Raises what a run raises."""
     [scored] = classifier.logits([text])
-    entities = tuple(GoldenEntity(each.label, each.start, each.end) for each in classifier.predict(text))
+    entities = tuple(GoldenEntity(each.label, each.start, each.end) for each in classifier.predict(text, _DECODING))
     highest = tuple(scored.logits.max(axis=0).tolist()) if len(scored.logits) else ()
     return GoldenAnswer(_digest(scored), entities, highest, smallest_lead(scored.logits))
 

@@ -15,9 +15,10 @@ from edgener_runtime.backends.base import Model, Tuning
 from edgener_runtime.backends.choose import choose_variant, is_reproducible, pick_device
 from edgener_runtime.backends.requirements import RunRequest, prepared
 from edgener_runtime.bundle.manifest import FileEntry, Manifest, VariantEntry
+from edgener_runtime.bundle.signatures import required_policy
 from edgener_runtime.bundle.verify import Verification
 from edgener_runtime.decoding.decode import Decoder
-from edgener_runtime.decoding.entity import PLAIN, Decoding, Entity
+from edgener_runtime.decoding.entity import AS_TRAINED, PLAIN, Decoding, Entity
 from edgener_runtime.inference.batches import PendingBatch, batches, feeds, rows_of
 from edgener_runtime.inference.engine import Engine
 from edgener_runtime.inference.tuning import tuning_for
@@ -78,7 +79,8 @@ class TokenClassifier:
         settings = manifest.tokenizer
         tokenizer, graph = (read(manifest.tokenizer_entry), read(variant.file)) if read else (None, None)
         self._tokenizer = TextTokenizer(bundle / settings.file, settings, tokenizer)
-        self._decoder = Decoder(self.label_set)
+        self._scores = manifest.scores or AS_TRAINED
+        self._decoder = Decoder(self.label_set, self._scores)
         model = Model(bundle, variant, settings.inputs, settings.max_length, graph)
         self.engine = Engine(model, len(manifest.labels), device, tuning)
         self.provider = self.engine.session.provider
@@ -107,7 +109,7 @@ class TokenClassifier:
         if os.path.islink(folder):  # noqa: PTH114 - raises nothing
             folder = Path(os.path.realpath(folder))
         keys = Path(require_signature) if require_signature is not None else None
-        with Verification(folder, variant, keys) as verification:
+        with Verification(folder, required_policy(keys), variant) as verification:
             manifest = verification.manifest
             requested = manifest.variants if variant == "auto" else (manifest.variant(variant),)
             chosen, why_device = pick_device(device, RunRequest(folder, requested))
@@ -142,6 +144,9 @@ class TokenClassifier:
             proven_isas=tuple(sorted({proof.isa for proof in self.variant.proven})),
             library=session.library,
             reasons=(*self._why, *self.engine.notes),
+            temperature=self._scores.temperature,
+            thresholds=self._scores.thresholds,
+            aggregation=self._scores.aggregation,
         )
 
     def __enter__(self) -> TokenClassifier:

@@ -69,6 +69,15 @@ def copy(bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle, tmp_path / "copy"))
 
 
+@pytest.fixture
+def owner(tmp_path: Path) -> Callable[[str], Any]:
+    """`owner("release")` has a key, whose public part is in a file, and signs bundles."""
+    pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec", reason="pip install edgener-runtime[trust]")
+    from .owners import Owner
+
+    return lambda name: Owner(tmp_path, name)
+
+
 def list_again(bundle: Path) -> None:
     """Give every file that the manifests list its present size and hash, those of the variants first."""
     root = bundle / "manifest.json"

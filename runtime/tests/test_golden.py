@@ -52,6 +52,11 @@ def test_a_bundle_from_before_has_none_and_passes(folder: str) -> None:
     require_selftest(HERE / folder, "cpu", "int8-dynamic")
 
 
+def test_thresholds_of_the_bundle_change_nothing(golden_bundle: Path, edit: Edit) -> None:
+    every = dict.fromkeys(types_of(golden_bundle), 1.0)
+    assert check(edit(scores={"temperature": 2.0, "thresholds": every, "aggregation": "max"}))
+
+
 def test_types_that_no_vector_has_are_named(golden_bundle: Path, edit: Edit) -> None:
     assert check(changed_vectors(golden_bundle, edit, entities=None)).untested == types_of(golden_bundle)
 

@@ -16,20 +16,13 @@ import pytest
 from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle.manifest import MANIFEST, MEASURED, read_manifest
 from edgener_runtime.bundle.signatures import Policy, check_signatures, policy
-from edgener_runtime.bundle.signatures.format import (
-    canonical,
-    encode_for_signing,
-    is_signature,
-    signature_document,
-    signature_name,
-    statement,
-)
+from edgener_runtime.bundle.signatures.format import canonical, is_signature, statement
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError, DeviceError, UserInputError
 
 ec = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec", reason="pip install edgener-runtime[trust]")
 from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: E402
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384  # noqa: E402
+from cryptography.hazmat.primitives.hashes import SHA384  # noqa: E402
 from cryptography.hazmat.primitives.serialization import (  # noqa: E402
     Encoding,
     NoEncryption,
@@ -37,40 +30,21 @@ from cryptography.hazmat.primitives.serialization import (  # noqa: E402
     PublicFormat,
 )
 
-from edgener_runtime.bundle.signatures.keys import public_key  # noqa: E402
+from .owners import Owner  # noqa: E402
 
 
 class Run(Protocol):
     def __call__(self, *arguments: object, stdin: bytes = b"") -> Any: ...
 
 
-class Owner:
-    """Someone with a key."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.name = name
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.file = folder / f"{name}.pub"
-        self.file.write_bytes(self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-        self.fingerprint = public_key(self.file, self.key.public_key()).fingerprint
-
-    def sign(self, bundle: Path, signed: str = MANIFEST, *, as_name: str | None = None, **other: Any) -> Path:
-        """Sign one file; `other` has a payload, a hash or a fingerprint in place of the right one."""
-        payload = other.get("payload") or canonical(statement(signed, (bundle / signed).read_bytes()))
-        proof = self.key.sign(encode_for_signing(payload), ec.ECDSA(other.get("hash", SHA256())))
-        file = bundle / signature_name(signed, as_name)
-        file.write_bytes(signature_document(other.get("fingerprint", self.fingerprint), payload, proof))
-        return file
+@pytest.fixture
+def release(owner: Callable[[str], Owner]) -> Owner:
+    return owner("release")
 
 
 @pytest.fixture
-def release(tmp_path: Path) -> Owner:
-    return Owner(tmp_path, "release")
-
-
-@pytest.fixture
-def factory(tmp_path: Path) -> Owner:
-    return Owner(tmp_path, "factory")
+def factory(owner: Callable[[str], Owner]) -> Owner:
+    return owner("factory")
 
 
 @pytest.fixture

@@ -34,6 +34,20 @@ def test_tables_show_entities_and_tags_with_their_averages(trained: Path, data: 
         assert word in done.stdout
 
 
+def test_the_calibration_error_is_shown_before_and_after_the_temperature(trained: Path, small_data: Path) -> None:
+    done = run(trained, "--data", small_data)
+    assert done.exit_code == 0, done.output
+    assert "ECE before" in done.stdout and "ECE after" in done.stdout
+    assert "fitted on valid.jsonl (valid)" in done.stdout
+
+
+def test_without_a_valid_split_the_calibration_error_has_no_temperature(trained: Path, data: Path) -> None:
+    done = run(trained, "--data", data)
+    assert "no temperature: the data has no labelled valid split to fit a temperature on" in done.stdout
+    found = json.loads(run(trained, "--data", data, "--json").stdout)["reliability"]
+    assert found["temperature"] is None and found["tokens"]["after"] is None and found["tokens"]["before"]["count"] > 4
+
+
 def test_json_is_all_that_stands_on_stdout(trained: Path, data: Path) -> None:
     done = run(trained, "--data", data, "--json")
     scores = json.loads(done.stdout)
@@ -50,7 +64,7 @@ def test_a_bundle_runs_the_variant_that_was_asked_for(exported: Path, data: Path
 
 def test_out_gets_json_and_pictures_and_their_names_are_printed(trained: Path, data: Path, tmp_path: Path) -> None:
     done = run(trained, "--data", data, "--out", tmp_path / "scores")
-    names = ["confusion.png", "evaluation.json", "training.png"]
+    names = ["confusion.png", "evaluation.json", "reliability.png", "reliability.svg", "training.png"]
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == names
     assert all(name in done.stdout for name in names)
     assert json.loads((tmp_path / "scores" / "evaluation.json").read_text())["runs"] == "PyTorch"

@@ -19,10 +19,14 @@ from edgener_exporters.architectures import ARCHITECTURES
 from edgener_exporters.graph.graph import save_graph
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_exporters.variants import SETS, VARIANTS, Variant
+from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.bundle.signatures import policy
+from edgener_runtime.bundle.slim import slim
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import ExportError
 
 LABELLED = 60  # sentences
+COMMITTED = Path(__file__).resolve().parents[2] / "runtime" / "tests" / "bundle"
 
 
 def same(fp32: Path, out: Path, calibration: object) -> None:
@@ -427,3 +431,44 @@ def test_where_pytorch_finds_nothing_every_variant_is_inconclusive(
     assert "--max-churn cannot be judged, PyTorch finds no such entity in the text" in done.stderr
     assert "--gate cannot be judged, PyTorch gets no such entity right" in done.stderr
     check_nothing_written(tmp_path, done)
+
+
+# --- slim
+
+
+def test_slim_writes_what_the_runtime_makes_of_the_whole(
+    trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same export; also where this machine requires signatures, which what is not finished cannot have."""
+    monkeypatch.setattr(policy, "DEVICE_POLICY", data)  # a file that permits nothing
+    words = (trained, "--variant", "fp32,same", "--data", data, "--max-f1-drop", 1)
+    done = run(*words, "--out", tmp_path / "whole")
+    assert done.exit_code == 0 and "report: " in done.stdout, done.output
+    first = read_manifest(tmp_path / "whole").variants[0].name
+    slim(tmp_path / "whole", first, tmp_path / "expected")
+    done = run(*words, "--out", tmp_path / "out", "--slim", "--timings", tmp_path / "whole")
+    assert done.exit_code == 0 and "report: " not in done.stdout, done.output
+    assert files(tmp_path / "out") == files(tmp_path / "expected")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected", "out", "whole"]
+    done = run(*words, "--out", tmp_path / "out", "--slim", "--timings", tmp_path / "whole", "--json")
+    assert [entry["name"] for entry in json.loads(done.stdout)["variants"]] == [first]
+
+
+def files(bundle: Path) -> dict[str, bytes]:
+    return {path.relative_to(bundle).as_posix(): path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("variant", "code"), [("silent", 3), ("fp32,broken", 1)])
+def test_a_slim_export_that_fails_leaves_the_bundle_that_was_there(
+    variant: str, code: int, trained: Path, data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(COMMITTED, tmp_path / "out")
+    before = files(tmp_path / "out")
+    done = run(trained, "--variant", variant, "--data", data, "--out", tmp_path / "out", "--slim")
+    assert done.exit_code == code and "Traceback" not in done.output, done.output
+    assert files(tmp_path / "out") == before and list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+def test_slim_wants_a_variant_for_devices_without_the_operators(data: Path, tmp_path: Path) -> None:
+    done = run("checkpoint", "--data", data, "--out", tmp_path / "out", "--slim", "--variant", "int8-native")
+    assert done.exit_code == 2 and "--variant int8-native,fp32" in done.stderr, done.output

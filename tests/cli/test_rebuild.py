@@ -16,11 +16,13 @@ from edgener.bundle.build import write_manifest
 from edgener.bundle.evidence import EPOCH
 from edgener.bundle.rebuild import differences
 from edgener.cli.main import main
+from edgener.confidence.stored import write_scores
 from edgener.data.types import Dataset
 from edgener_exporters.graph.onnx import export_onnx
 from edgener_runtime.bundle.manifest import MANIFEST, MEASURED, read_manifest
 from edgener_runtime.bundle.slim import slim
 from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.decoding.entity import ScoreSettings
 
 TIME, DAY = "1700000000", "2023-11-14"
 COMMITTED = Path(__file__).resolve().parents[2] / "runtime" / "tests" / "bundle"
@@ -105,6 +107,17 @@ def test_without_a_time_it_has_none_and_options_are_kept(
     assert done.exit_code == 0, done.output
     assert verify_bundle(out) and not (out / "diff").exists()
     assert f"unset {EPOCH}" in (out / "reproduce.sh").read_text(encoding="utf-8")
+
+
+def test_score_settings_are_not_compared_and_a_note_says_so(
+    silent: Path, trained: Path, small_data: Path, tmp_path: Path
+) -> None:
+    write_scores(silent, ScoreSettings(1.3, {"ACTION": 0.9}), {"precision": 0.9}, tmp_path / "scored")
+    words = ("--check", "--checkpoint", trained, "--data", small_data)
+    done = run("rebuild", tmp_path / "scored", *words)
+    assert done.exit_code == 0, done.output
+    assert "files, all the same when exported again" in done.stdout
+    assert "has score settings, which edgener thresholds added; they are not compared" in done.stderr
 
 
 def test_a_planted_difference_is_exit_5_and_named(

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from edgener.bundle.pkcs11 import parse_uri
 from edgener.cli.main import main
 from edgener.cli.trust import password
+from edgener_runtime.bundle.signatures import policy
+from edgener_runtime.bundle.slim import slim
 from edgener_runtime.errors import UserInputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,6 +133,46 @@ def test_a_damaged_bundle_is_not_signed(bundle: Path, release: Path) -> None:
     (bundle / "tokenizer.json").write_text("{}")
     done = run("sign", bundle, "--key", private(release))
     assert done.exit_code == 5 and not list(bundle.glob("*.sig"))
+
+
+@pytest.fixture
+def required_here(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The policy of this machine, which requires a signature of the release's key."""
+    (tmp_path / "policy.json").write_text(json.dumps({"signatures": {"release": ["release.pub"]}}))
+    monkeypatch.setattr(policy, "DEVICE_POLICY", tmp_path / "policy.json")
+    return tmp_path / "policy.json"
+
+
+MAKING: dict[str, tuple[object, ...]] = {
+    "publish": ("publish", "BUNDLE", "updates", "--keys", "keys"),
+    "rebuild": ("rebuild", "BUNDLE", "--check"),
+    "build-engine": ("build-engine", "BUNDLE", "--variant", "fp32"),
+}
+
+
+@pytest.mark.parametrize("command", MAKING)
+def test_what_makes_bundles_needs_no_signature_that_the_machine_requires(
+    command: str, bundle: Path, required_here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for role in ("root", "targets", "snapshot", "timestamp"):
+        run("keygen", "--out", f"keys/{role}", secret="")
+    done = run(*(bundle if word == "BUNDLE" else word for word in MAKING[command]), secret="")
+    assert "signed" not in done.stderr and done.exit_code != 5, done.output
+    assert slim(bundle, "fp32", tmp_path / "slim").variants
+    (bundle / "tokenizer.json").write_text("{}")
+    done = run(*(bundle if word == "BUNDLE" else word for word in MAKING[command]), secret="")
+    assert done.exit_code == 5 and "tokenizer.json" in done.stderr, done.output
+
+
+def test_a_machine_that_requires_signatures_signs_what_has_none(
+    bundle: Path, release: Path, required_here: Path
+) -> None:
+    for command in (("verify", bundle), ("evaluate", bundle, "--data", "builtin:factory")):
+        done = run(*command)
+        assert (done.exit_code, "is not signed" in done.stderr) == (5, True), done.output
+    assert run("sign", bundle, "--key", private(release)).exit_code == 0
+    assert ", verified" in run("verify", bundle).stdout
 
 
 Change = Callable[[Path], object]

@@ -92,6 +92,7 @@ tar -xzf {folder}.tar.gz
 cd {folder}
 sed -n '/^## As a service/,$p' README.md | sed -n '/^```sh/,/^```/p' | grep -v '^```' >/tmp/steps
 . /tmp/steps
+eval "$(sed -n 's/^Environment=//p' /etc/systemd/system/edgener-serve.service)"
 eval "$(sed -n 's/^ExecStart=//p' /etc/systemd/system/edgener-serve.service | sed 's/ serve / verify /')"
 """
     done = root.run(script, as_root=True)

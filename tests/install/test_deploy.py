@@ -66,8 +66,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_the_steps_end_in_a_server_that_is_ready(root: Path, exported: Path) -> None:
     lines, curl = steps()
-    start = re.search(r"^ExecStart=(.*)$", UNIT, re.MULTILINE)
-    assert start
+    [start], [bundle] = (re.findall(rf"^{name}=(.*)$", UNIT, re.MULTILINE) for name in ("ExecStart", "Environment"))
     text = "\n".join(lines).replace("out/bundle", str(exported))
     script = STEPS.format(written=" ".join(WRITTEN), root=root, steps=text)
     done = isolated(script, network=True)
@@ -78,7 +77,7 @@ def test_the_steps_end_in_a_server_that_is_ready(root: Path, exported: Path) -> 
     assert again.returncode == 0, again.stderr
     assert not (root / "srv/edgener/bundle/bundle").exists(), "a second deployment replaces the first"
 
-    server = SERVER.format(start=start[1], curl=curl, root=root)
+    server = SERVER.format(start=f"{bundle}; {start}", curl=curl, root=root)
     served = isolated(STEPS.format(written=" ".join(WRITTEN), root=root, steps=server), network=False)
     assert served.returncode == 0, served.stderr
     assert '"ready"' in (root / "answer").read_text(encoding="utf-8")

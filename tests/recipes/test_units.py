@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from edgener_runtime.bundle.manifest import read_manifest
+from edgener_runtime.bundle.store.store import Store
 from edgener_runtime.cli.main import main
 from edgener_runtime.errors import BundleError, ProviderError, StalledError, UserInputError
 
@@ -18,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "recipes"
 UNITS = sorted(RECIPES.glob("*.service"))
 RUNTIME = "/opt/edgener/bin/edgener-runtime"
+SERVICE = 61184  # the first of those that systemd gives to services
 MOST_EXPOSED = 15  # of 100; one that says nothing of what it may do has 96
 REFUSE_EXECUTABLE = "import ctypes; assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0"  # PR_SET_MDWE
 
@@ -83,10 +90,78 @@ def test_its_head_says_that_it_was_not_installed(unit: Path) -> None:
 
 @each
 def test_its_command_is_one_that_we_have(unit: Path) -> None:
-    [command] = [value for name, value in options(unit) if name == "ExecStart"]
-    program, name, bundle, rest = command.split()
-    assert (program, bundle, rest) == (RUNTIME, "/srv/edgener/bundle", "$OPTIONS")
+    found = dict(options(unit))
+    program, name, bundle, rest = found["ExecStart"].split()
+    assert (program, bundle, rest) == (RUNTIME, "${BUNDLE}", "$OPTIONS")
     assert main.commands[name].make_context(name, [bundle]).params["bundle"] == Path(bundle)
+    names = list(found)
+    assert found["Environment"] == "BUNDLE=/srv/edgener/bundle"
+    assert names.index("Environment") < names.index("EnvironmentFile"), "the file names another bundle"
+
+
+@each
+def test_it_may_write_to_its_store_and_nowhere_else(unit: Path) -> None:
+    found = dict(options(unit))
+    assert (found["DynamicUser"], found["ProtectSystem"]) == ("yes", "strict")
+    assert (found["User"], found["StateDirectory"]) == ("edgener", "edgener"), "one owner, whichever service runs"
+    assert not found.keys() & {"ReadWritePaths", "BindPaths", "CacheDirectory", "LogsDirectory", "StateDirectoryMode"}
+    for page in ("deploy.md", "store.md"):
+        text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
+        assert f"BUNDLE=/var/lib/{found['StateDirectory']}/store/active" in text
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A folder as StateDirectory= makes it, in one that every user may enter."""
+    if os.geteuid():
+        pytest.skip("only root can act as another user")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "edgener").mkdir(0o755)
+        yield Path(folder) / "edgener"
+
+
+@contextmanager
+def acting_as(user: int, unit: Path) -> Iterator[None]:
+    """The user and the mask of a unit, for this process; files of others are closed to it as they are there."""
+    mask = os.umask(int(dict(options(unit))["UMask"], 8))
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.umask(mask)
+
+
+@each
+def test_a_service_records_a_rollback_in_a_store_that_root_fills(unit: Path, state: Path, tmp_path: Path) -> None:
+    store = Store(state / "store")
+    first = store.install(edition(tmp_path, "first")).version
+    store.confirm(first)
+    for path in (state, *state.rglob("*")):  # what systemd does at the first start
+        os.chown(path, SERVICE, SERVICE, follow_symlinks=False)
+    for number, name in enumerate(("second", "third")):
+        bad = store.install(edition(tmp_path, name)).version
+        with acting_as(SERVICE, unit):
+            assert Store(state / "store").load(read_manifest, is_start=True).version == bad
+            assert Store(state / "store").rollback("a request failed", bad).version == first
+            with pytest.raises(OSError, match="denied"):
+                (state.parent / "elsewhere").write_text("x")
+        found = store.listing()
+        assert found.active == first and found.events[-1].reason == "a request failed"
+        assert sum(entry.state == "failed" for entry in found.bundles) == number + 1
+    (state / "store" / "journal.json.new").write_bytes(b"of an install by root that a power cut ended")
+    with acting_as(SERVICE, unit):
+        store.activate(bad)
+        assert Store(state / "store").rollback("once more", bad).version == first
+
+
+def edition(folder: Path, name: str) -> Path:
+    """The bundle of the runtime's tests under another name."""
+    made = Path(shutil.copytree(ROOT / "runtime" / "tests" / "bundle", folder / name))
+    record = json.loads((made / "manifest.json").read_text(encoding="utf-8"))
+    (made / "manifest.json").write_text(json.dumps(record | {"name": name}), encoding="utf-8")
+    return made
 
 
 @each

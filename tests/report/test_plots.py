@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from edgener.report.plots import confusion, plot_confusion, plot_training
+from edgener.confidence.reliability import Corrected, Reliability, curve_of
+from edgener.report.plots import confusion, plot_confusion, plot_reliability, plot_training
 
 TAGS = ["B-LOC", "I-LOC", "O"]
 
@@ -47,6 +48,17 @@ def test_more_tags_make_a_larger_picture(tmp_path: Path) -> None:
 def test_labels_of_any_script_are_drawn(tmp_path: Path, tag: str) -> None:
     plot_confusion([[1, 0], [0, 1]], [tag, "O"], tmp_path / "confusion.png")
     assert has_ink(pixels(tmp_path / "confusion.png"))
+
+
+@pytest.mark.parametrize("temperature", [None, 1.5])
+def test_the_reliability_is_drawn_with_and_without_a_temperature(tmp_path: Path, temperature: float | None) -> None:
+    curve, none = curve_of([0.2, 0.8, 0.9], [False, True, True]), curve_of([], [])
+    found = Reliability(temperature, "", Corrected(curve, curve if temperature else None), Corrected(none, None))
+    plot_reliability(found, tmp_path / "drawn.png", tmp_path / "drawn.svg")
+    assert has_ink(pixels(tmp_path / "drawn.png"))
+    text = (tmp_path / "drawn.svg").read_text(encoding="utf-8")
+    assert f"as trained: ECE {curve.error:.4f}" in text
+    assert ("at temperature 1.5" in text) is bool(temperature)
 
 
 def test_the_training_curve_is_drawn_with_and_without_validation(tmp_path: Path) -> None:

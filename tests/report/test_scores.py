@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from edgener.confidence.stored import write_scores
 from edgener.data.types import Dataset, Sentence, Span
 from edgener.report.scores import Evaluation, evaluate, rows, to_json, write_evaluation
+from edgener_runtime.decoding.entity import ScoreSettings
 from edgener_runtime.errors import BundleError, EdgenerError, UserInputError
 
 
@@ -53,6 +55,33 @@ def test_the_fp32_bundle_scores_what_the_checkpoint_scores(
     assert (bundle.entities, bundle.tokens) == (evaluation.entities, evaluation.tokens)
 
 
+def test_the_temperature_is_that_of_the_valid_split_and_lowers_the_error_there(
+    trained: Path, small_factory: dict[str, Dataset]
+) -> None:
+    on_test = evaluate(trained, small_factory["test"], valid=small_factory["valid"]).reliability
+    on_valid = evaluate(trained, small_factory["valid"], valid=small_factory["valid"]).reliability
+    assert on_test.temperature == on_valid.temperature and on_test.temperature != 1
+    assert on_test.origin == "fitted on builtin:factory (valid)"
+    for found in (on_test.tokens, on_test.entities, on_valid.tokens):
+        assert found.after and found.after.count == found.before.count
+        assert found.after.error != found.before.error
+    tokens = sum(len(each.offsets) for each in small_factory["test"].sentences)
+    assert 0.9 * tokens < on_test.tokens.before.count <= tokens  # some have no subword
+
+
+def test_a_bundle_with_a_temperature_is_scored_at_it(
+    exported: Path, small_factory: dict[str, Dataset], tmp_path: Path
+) -> None:
+    write_scores(exported, ScoreSettings(3.0), {}, tmp_path / "hot")
+    before, after = (
+        evaluate(path, small_factory["test"], "fp32", valid=small_factory["valid"])
+        for path in (exported, tmp_path / "hot")
+    )
+    assert (after.reliability.temperature, after.reliability.origin) == (3.0, "of the bundle")
+    assert after.reliability.tokens.before == before.reliability.tokens.before
+    assert (after.entities, after.tokens, after.confusion) == (before.entities, before.tokens, before.confusion)
+
+
 def test_the_rows_are_the_tags_then_the_averages(evaluation: Evaluation) -> None:
     names = [name for name, _ in rows(evaluation)]
     assert names[-5:] == ["O", "micro", "micro without O", "macro", "weighted"]
@@ -74,16 +103,19 @@ def test_text_without_gold_entities_is_scored(trained: Path) -> None:
 
 def test_the_files_are_json_and_real_pictures(evaluation: Evaluation, trained: Path, tmp_path: Path) -> None:
     files = write_evaluation(evaluation, trained, tmp_path / "new" / "folder")
-    assert [file.name for file in files] == ["evaluation.json", "confusion.png", "training.png"]
+    assert [file.name for file in files] == [
+        "evaluation.json", "confusion.png", "reliability.png", "reliability.svg", "training.png",
+    ]  # fmt: skip
     written = json.loads(files[0].read_text(encoding="utf-8"))
     assert written == json.loads(to_json(evaluation))
     assert written["schema_version"] == 1
-    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files[1:])
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files[1:] if file.suffix == ".png")
+    assert "at temperature" not in (tmp_path / "new" / "folder" / "reliability.svg").read_text(encoding="utf-8")
 
 
 def test_a_bundle_has_no_training_curve(evaluation: Evaluation, exported: Path, tmp_path: Path) -> None:
     assert [file.name for file in write_evaluation(evaluation, exported, tmp_path)] == [
-        "evaluation.json", "confusion.png",
+        "evaluation.json", "confusion.png", "reliability.png", "reliability.svg",
     ]  # fmt: skip
 
 

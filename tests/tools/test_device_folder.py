@@ -236,8 +236,11 @@ def test_the_same_input_makes_the_same_archive_and_the_next_command_is_shown(ind
         "README.md", "bundle", "device.json", "edgener-runtime", "packages", "start.py", "systemd",
     }  # fmt: skip
     [unit] = (folder / "systemd").iterdir()
-    start = "ExecStart=/opt/edgener/edgener-runtime serve /opt/edgener/bundle $OPTIONS"
-    assert unit.name == "edgener-serve.service" and start in unit.read_text(encoding="utf-8").splitlines()
+    start = {
+        "Environment=BUNDLE=/opt/edgener/bundle",
+        "ExecStart=/opt/edgener/edgener-runtime serve ${BUNDLE} $OPTIONS",
+    }
+    assert unit.name == "edgener-serve.service" and start <= {*unit.read_text(encoding="utf-8").splitlines()}
     assert not list((folder / "packages").glob("*/direct_url.json")), "a path of this machine"
 
     before = archive.read_bytes()

@@ -29,6 +29,7 @@ class FaultyServer:
         self.length = True
         self.status: Callable[[str], int] = lambda path: 200
         self.paths: list[str] = []
+        self.proxy_users: list[str | None] = []
         self.sent = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -55,6 +56,7 @@ def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.paths.append(self.path)
+            server.proxy_users.append(self.headers.get("Proxy-Authorization"))
             path = server.folder / self.path.split("://")[-1].partition("/")[2].lstrip("/")
             status = server.status(self.path)
             if server.endless and server.endless in self.path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -153,6 +154,40 @@ def test_a_proxy_of_the_environment_is_used(
     online.source = "http://updates.invalid"
     assert online.pull().state == "unchanged"
     assert any("updates.invalid" in path for path in server.paths)
+
+
+def test_a_proxy_gets_its_own_name_and_password(
+    online: Device, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url.replace("://", "://plant:pass%40word@"))
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr("edgener_runtime.updates.transports.http._LOOPBACK", ("updates.invalid",))
+    online.source = "http://updates.invalid"
+    server.proxy_users.clear()
+    assert online.pull().state == "unchanged"
+    assert set(server.proxy_users) == {f"Basic {b64encode(b'plant:pass@word').decode()}"}
+
+
+@pytest.mark.parametrize("proxy", ["http://plant:Zq7@[::1", "http://plant:Zq7@host:port", "ftp://plant:Zq7@host"])
+def test_a_proxy_that_is_none_is_named_without_its_password(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(UserInputError, match="HTTPS_PROXY is not a URL of a proxy") as refused:
+        open_transport("https://updates.invalid", QUICK)
+    assert "Zq7" not in str(refused.value) and refused.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://plant:Zq7@updates.invalid/ner", "https://Zq7@updates.invalid", "oci://plant:Zq7@registry.invalid/ner:1",
+        "https://updates.invalid/ner?token=Zq7", "ftp://plant:Zq7@updates.invalid", "http://plant:Zq7@127.0.0.1/ner",
+    ],
+)  # fmt: skip
+def test_a_secret_in_an_address_is_refused_and_not_repeated(source: str) -> None:
+    with pytest.raises(UserInputError, match="which would appear in logs") as refused:
+        open_transport(source, QUICK)
+    assert "Zq7" not in str(refused.value)
 
 
 def test_the_bandwidth_is_kept(publisher: Publisher, server: FaultyServer) -> None:

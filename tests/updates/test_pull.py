@@ -14,15 +14,22 @@ from typing import Any
 
 import pytest
 
+from edgener.publish.publish import publish
 from edgener_runtime.base.partial import locked
+from edgener_runtime.bundle.slim import slim
+from edgener_runtime.bundle.store.store import BundleChecks, Store
+from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError, DeviceError, StorageError, TransferError, UserInputError
 from edgener_runtime.updates import downloads
-from edgener_runtime.updates.release import document, read_release
+from edgener_runtime.updates.destination import StoreDestination
+from edgener_runtime.updates.pull import PullRequest, PullResult, pull
+from edgener_runtime.updates.release import PublishedFile, document, read_release
 from edgener_runtime.updates.transports import folder
 from edgener_runtime.updates.transports.folder import FolderTransport
 
-from .bench import Device, Publisher, plain_client, variants
+from .bench import Device, Publisher, keyring, plain_client, variants
 
+BUNDLE = Path(__file__).resolve().parents[2] / "runtime" / "tests" / "bundle"
 SLACK = 64 * 1024
 
 
@@ -250,6 +257,65 @@ def test_too_little_space_is_said_before_anything_is_fetched(
     with pytest.raises(StorageError, match="MB free"):
         device.pull()
     assert device.files() == before
+
+
+@pytest.mark.parametrize("is_one_disk", [True, False])
+def test_the_space_is_that_of_one_bundle_and_on_two_disks_also_of_what_is_fetched(
+    is_one_disk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """30,000 bytes are missing, and 6 are copied from the bundle before."""
+    needed: list[int] = []
+    monkeypatch.setattr(downloads, "_are_on_one_disk", lambda *folders: is_one_disk)
+    monkeypatch.setattr(downloads, "_require_free", lambda folder, size: needed.append(size))
+    missing = [PublishedFile("a", "0" * 64, 30_000)]
+    state = downloads.Downloads(tmp_path / "state", None)  # type: ignore[arg-type]
+    state.require_space(missing, 30_006, tmp_path / "absent" / "bundle")
+    assert needed == ([30_006] if is_one_disk else [30_000, 30_006])
+
+
+@pytest.fixture
+def store_pull(publisher: Publisher, keys: Path, tmp_path: Path) -> Callable[[Callable[[Path], object]], PullResult]:
+    """`store_pull(selftest)` pulls a real bundle into a store."""
+    manifest = verify_bundle(BUNDLE)
+    publish(BUNDLE, manifest, slim, publisher.folder, "stable", keyring(keys), 100.0, 14, {})
+    request = PullRequest(str(publisher.folder), "fp32", "stable", "device-1")
+
+    def run(selftest: Callable[[Path], object]) -> PullResult:
+        store = Store(tmp_path / "store", BundleChecks(selftest=selftest))
+        return pull(request, StoreDestination(store, "fp32"), tmp_path / "store" / "updates", publisher.root)
+
+    return run
+
+
+def test_a_store_has_what_came_once_on_the_disk(
+    store_pull: Callable[[Callable[[Path], object]], PullResult], tmp_path: Path
+) -> None:
+    seen: list[int] = []
+
+    def selftest(bundle: Path) -> None:
+        """In the middle of it: every file with this content is the same one."""
+        size = (bundle / "variants" / "fp32.onnx").stat().st_size
+        files = [path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.stat().st_size == size]
+        seen.append(len({path.stat().st_ino for path in files}))
+
+    assert store_pull(selftest).state == "updated" and seen == [1]
+    whole = sum(path.stat().st_size for path in (tmp_path / "store" / "active").resolve().rglob("*.onnx"))
+    left = [path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.stat().st_size >= whole]
+    assert len(left) == 1 and left[0].stat().st_nlink == 1
+    assert store_pull(selftest).state == "unchanged"
+
+
+def test_what_a_store_refuses_is_kept_for_the_next_pull(
+    store_pull: Callable[[Callable[[Path], object]], PullResult], tmp_path: Path
+) -> None:
+    def refuse(bundle: Path) -> None:
+        raise DeviceError("too hot")
+
+    with pytest.raises(DeviceError, match="too hot"):
+        store_pull(refuse)
+    assert not (tmp_path / "store" / "active").exists() and not (tmp_path / "store" / "staging").exists()
+    result = store_pull(lambda bundle: None)
+    assert result.state == "updated" and result.received < SLACK < result.size
 
 
 def test_a_file_is_taken_from_an_archive(publisher: Publisher, device: Device, tmp_path: Path) -> None:

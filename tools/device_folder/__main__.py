@@ -12,7 +12,7 @@ import click
 import tomllib
 from packaging.specifiers import SpecifierSet
 
-from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.bundle.verify import verify_files
 from edgener_runtime.errors import EdgenerError, UserInputError
 
 from .folder import make_archive, make_folder
@@ -37,7 +37,7 @@ def main(platform: str, python_version: str, extras: str, bundle: str, constrain
         target = Target(_platform(platform), _python(python_version, project["requires-python"]))
         chosen = _extras(extras, project)
         if bundle:
-            verify_bundle(Path(bundle))
+            verify_files(Path(bundle))
         with tempfile.TemporaryDirectory() as work:
             wheels = collect_wheels(ROOT / "runtime", chosen, target, _constraints(constraints), Path(work))
             folder = make_folder(out, target, wheels, chosen, Path(bundle) if bundle else None)

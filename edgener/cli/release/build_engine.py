@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgener_runtime.bundle.verify import verify_bundle
+from edgener_runtime.bundle.verify import verify_files
 from edgener_runtime.commissioning.cli.engines import (
     ShapeOptions,
     build_all,
@@ -62,7 +62,7 @@ def build_engine(
         raise click.UsageError("--device names the GPU of this machine, --compute-capability another one")
     from edgener_exporters.tensorrt import build_linted_engine
 
-    manifest = verify_bundle(bundle)
+    manifest = verify_files(bundle)
     entries = chosen_variants(manifest, variant)
     profiles = profiles_of(bundle, manifest, shapes)
     print_engines(bundle, build_all(bundle, entries, profiles, request, verbose, build_linted_engine), as_json)

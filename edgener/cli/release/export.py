@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +24,9 @@ from edgener.data.calibration import calibration_text, search_text
 from edgener.data.read import SPLITS, DataSpec
 from edgener.parity.budgets import Budget, with_default
 from edgener_exporters.calibrate.measurement_cache import cache_folder
-from edgener_exporters.variants import DEFAULT, SETS, select_variants
+from edgener_exporters.variants import DEFAULT, SETS, Variant, select_variants
 from edgener_runtime.base.serde import to_dict
+from edgener_runtime.bundle.slim import can_replace
 from edgener_runtime.cli.options import RenamedOption, option_arguments
 from edgener_runtime.errors import ExportError
 
@@ -73,13 +74,16 @@ if TYPE_CHECKING:
 @click.option(
     "--no-texts", is_flag=True, help="Leave out diff/ and other sentences of the data; golden vectors are samples."
 )
+@click.option(
+    "--slim", is_flag=True, help="Write only the fastest variant and what it needs, as edgener-runtime slim does."
+)
 @untested_option
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def export(
     checkpoint: Path, out: Path, variants: str, data: DataSpec, split: str, labels: LabelChoice,
-    budgets: tuple[Budget, ...], exporter: str, calibration: str | None, calibration_method: str,
-    plan: Path | None, timings: Path | None, no_texts: bool, untested: bool, threads: int | None, as_json: bool,
+    budgets: tuple[Budget, ...], exporter: str, calibration: str | None, calibration_method: str, plan: Path | None,
+    timings: Path | None, no_texts: bool, slim: bool, untested: bool, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Export, quantise and verify a checkpoint as a bundle.
 
@@ -101,17 +105,18 @@ def export(
       edgener export out/checkpoint --out out/bundle --variant fp32,int8-dynamic --data builtin:factory
       edgener export out/checkpoint --out out/bundle --variant auto --data conll2003 --max-churn 0.01
       edgener export their/checkpoint --out out/bundle --data texts.txt --max-churn 0.01
+      edgener export out/checkpoint --out out/bundle --variant int8-dynamic --slim --data builtin:factory
     """
     chosen = select_variants(variants)
     if plan and not any(variant.planned for variant in chosen):
         raise click.UsageError(f"--plan is for the variant mixed, --variant names {variants}")
+    _check_slim(chosen if slim else ())
     dataset = read_noted_split(data, split)
     calibrated = any(variant.calibrated for variant in chosen)
     text = calibration_text(data, calibration, dataset) if calibrated else None
     budgets = with_default(budgets, bool(dataset.labels))
-
     from edgener.checkpoint import data_record
-    from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle
+    from edgener.pipeline import ExportSpec, RefusedVariantsError, export_bundle, export_slim
     from edgener.progress import tracked
     from edgener.threads import decide_threads, limit_pytorch
 
@@ -129,11 +134,22 @@ def export(
     )  # fmt: skip
     try:
         with tracked() as track:
-            result = export_bundle(checkpoint, out, _with_plan(spec, plan, checkpoint, data, track), track)
+            spec = _with_plan(spec, plan, checkpoint, data, track)
+            result = (export_slim if slim else export_bundle)(checkpoint, out, spec, track)
     except RefusedVariantsError as refused:
         _render(refused.result, as_json, written=False)
         raise
     _render(result, as_json, written=True)
+
+
+def _check_slim(chosen: Sequence[Variant]) -> None:
+    """Raise UsageError where a variant that may be kept has none beside it for devices without its operators."""
+    for variant in chosen:
+        stock = [other for other in chosen if can_replace(other.requirements, variant.requirements)]
+        if variant.requirements.operators and not stock:
+            raise click.UsageError(
+                f"{variant.name} needs edgener-ops: --slim keeps one without too: --variant {variant.name},fp32"
+            )
 
 
 def _with_plan(spec: ExportSpec, plan: Path | None, checkpoint: Path, data: DataSpec, track: Track) -> ExportSpec:
@@ -194,7 +210,14 @@ def _render(result: ExportResult, as_json: bool, written: bool) -> None:
     if written:
         for line in _left_out(result):
             console.print(line, highlight=False)
-        console.print(f"bundle: {result.bundle}\nreport: {result.bundle}/report.html", highlight=False, soft_wrap=True)
+        for line in _output_lines(Path(result.bundle)):
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _output_lines(bundle: Path) -> Iterator[str]:
+    yield f"bundle: {bundle}"
+    if (page := bundle / "report.html").exists():  # not of a slim one
+        yield f"report: {page}"
 
 
 def _figures(report: ParityReport) -> tuple[str, ...]:

@@ -114,10 +114,10 @@ def publish(
 def _publish(bundle: Path, repository: Path, channel: str, ring: Any, share: float, days: int, *rest: Any) -> None:
     from edgener.publish.publish import publish as publish_bundle
     from edgener_runtime.bundle.slim import slim
-    from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.bundle.verify import verify_files
 
     thresholds, as_json = rest
-    manifest = verify_bundle(bundle)
+    manifest = verify_files(bundle)
     done = publish_bundle(bundle, manifest, slim, repository, channel, ring, share, days, thresholds)
     if as_json:
         write_line(json.dumps(asdict(done)))

@@ -36,7 +36,8 @@ def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None
 
     The options and the SOURCE_DATE_EPOCH are those that BUNDLE records.
 
-    --check compares every file but measured.json and those with speeds in them, and prints what differs. Exit 0: all
+    --check compares every file but measured.json and those with speeds in them, and prints what differs. The score
+    settings that edgener thresholds added are no part of an export; a note says so. Exit 0: all
     are the same. Exit 2: the checkpoint is another one. Exit 5: a file differs, or BUNDLE itself is damaged.
 
     \b
@@ -47,9 +48,9 @@ def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None
     if not check and out is None:
         raise click.UsageError("give --check, --out, or both")
     from edgener.bundle.rebuild import compared_files, differences, recorded_export, require_checkpoint
-    from edgener_runtime.bundle.verify import verify_bundle
+    from edgener_runtime.bundle.verify import verify_files
 
-    manifest = verify_bundle(bundle)
+    manifest = verify_files(bundle)
     recorded = recorded_export(bundle, manifest)
     checkpoint = checkpoint or bundle.absolute().parent / manifest.name
     require_checkpoint(checkpoint, manifest)
@@ -57,6 +58,10 @@ def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None
         again = out or Path(temporary) / "bundle"
         _export(checkpoint, data or recorded.data, again, recorded)
         different = list(differences(bundle, again)) if check else []
+    if manifest.scores:
+        click.echo(
+            f"note: {bundle} has score settings, which edgener thresholds added; they are not compared", err=True
+        )
     for each in different:
         click.echo(escaped(str(each)))
     if different:

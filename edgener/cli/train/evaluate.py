@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgener.cli.labelled import read_noted_split
+from edgener.cli.labelled import print_notes
 from edgener.cli.options import data_options, label_options, threads_option
-from edgener.cli.tables import narrow_table, print_table
-from edgener.data.read import SPLITS, DataSpec, check_labelled
+from edgener.cli.tables import narrow_table, print_table, reliability_table
+from edgener.data.read import SPLITS, DataSpec, check_labelled, read_splits, split_of
 
 if TYPE_CHECKING:
     from edgener.labels import LabelChoice
@@ -37,13 +37,19 @@ def evaluate(
     Prints entity scores and token scores by tag of MODEL. Entities are compared as spans, so the model and the data may
     have different label schemes. An entity counts if the model's scheme allows its labels, as in seqeval's strict mode.
 
+    ECE, the expected calibration error, is how far scores are from the share that is right. It is shown for the scores
+    as they are, and divided by the temperature of a bundle or of the valid split.
+
     \b
     Examples:
       edgener evaluate out/bundle --data builtin:factory --variant int8-dynamic
       edgener evaluate their/checkpoint --data test.conll --model-labels O,B-PER,I-PER
     """
-    dataset = read_noted_split(data, split)
+    splits = read_splits(data)
+    dataset, valid = split_of(splits, data, split), splits.get("valid")
+    print_notes([dataset])
     check_labelled(dataset)
+    valid = valid if valid and valid.labelled else None
 
     from edgener.progress import tracked
     from edgener.report.scores import evaluate as run
@@ -52,7 +58,8 @@ def evaluate(
 
     threads = decide_threads(threads)
     with tracked() as track:
-        evaluation = run(model, dataset, variant, track("evaluate", len(dataset.sentences)), threads, labels)
+        steps = len(dataset.sentences) + (len(valid.sentences) if valid else 0)
+        evaluation = run(model, dataset, variant, track("evaluate", steps), threads, labels, valid)
     files = write_evaluation(evaluation, model, out) if out else []
     if as_json:
         click.echo(to_json(evaluation), nl=False)
@@ -71,6 +78,8 @@ def _print(evaluation: Evaluation, files: list[Path]) -> None:
     averages = (("micro", entities.micro), ("macro", entities.macro))
     print_table(console, _table("entities", [*entities.labels.items(), *averages]))
     print_table(console, _table("tokens", rows(evaluation)))
+    print_table(console, reliability_table(evaluation.reliability))
+    console.print(str(evaluation.reliability), highlight=False, soft_wrap=True)
     data = f"{evaluation.data.source} ({evaluation.data.split})"
     console.print(f"{evaluation.runs}, {data}; {describe(evaluation.labels)}", highlight=False, soft_wrap=True)
     for file in files:

@@ -130,9 +130,8 @@ def candidate_of(line: MatrixLine) -> BenchCandidate | None:
 
 def cost(row: BenchRow) -> float:
     """The scenario's figure such that less is better: milliseconds, or the negative of texts per second."""
-    assert row.figures is not None
-    value = row.figures.metric.value
-    return value if row.figures.unit == "ms" else -value
+    value = row.measured.metric.value
+    return value if row.measured.unit == "ms" else -value
 
 
 def title_of(line: MatrixLine) -> str:
@@ -247,8 +246,7 @@ def _machine(name: str, bundle: str, result: BenchResult) -> MatrixMachine:
 
 def _summary(line: MatrixLine) -> str:
     """The figures that a recommendation names."""
-    row, figures = line.row, line.row.figures
-    assert figures is not None
+    row, figures = line.row, line.row.measured
     parts = [f"p99 {_with_ends(figures.p99_ms)} ms"] if SCENARIOS[row.case.scenario].percentile is not None else []
     parts += [f"{figures.texts_per_second.value:,.0f} texts/s"]
     parts += [] if row.f1 is None else [f"F1 {row.f1:.4f}"]

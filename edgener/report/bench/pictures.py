@@ -31,8 +31,7 @@ class ChartEntry:
     @property
     def figures(self) -> BenchFigures:
         """Its figures; only measured rows are entries."""
-        assert self.row.figures is not None
-        return self.row.figures
+        return self.row.measured
 
     @property
     def full_name(self) -> str:

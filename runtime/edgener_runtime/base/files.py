@@ -135,6 +135,14 @@ def _sync_tree(folder: Path) -> None:
     sync(folder)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, durably."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync(folder.parent)
+
+
 def sync(path: Path) -> None:
     """Write a file or a folder's entries to the disk."""
     if path.is_dir() and os.name == "nt":  # Windows cannot open a folder

@@ -85,8 +85,7 @@ class ChildProcess:
 
     def events(self) -> Iterator[Event]:
         """What it reports, until it ends."""
-        assert self._process.stdout
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             if line.endswith("\n"):  # otherwise it died in the middle of a line
                 yield json.loads(line)
 
@@ -111,7 +110,8 @@ def _start(command: Sequence[str], stderr: IO[bytes], environment: Mapping[str, 
 
 
 def _give(process: subprocess.Popen[str], job: str) -> None:
-    assert process.stdin
+    if process.stdin is None:
+        raise ValueError("its stdin is closed: it was asked to stop")
     with contextlib.suppress(BrokenPipeError):  # it died at once, which its exit code reports
         process.stdin.write(job + "\n")
         process.stdin.flush()

@@ -57,7 +57,8 @@ class WorkerProcess:
             raise WorkerDiedError(self._child.ended())
         if event["event"] == FAILED:
             raise getattr(errors, event["kind"], EdgenerError)(event["message"], event["hint"])
-        assert event["event"] == kind
+        if event["event"] != kind:
+            raise EdgenerError(f"a worker answered {event['event']!r}, expected {kind!r}")
         return event
 
     def kill(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edgener_runtime.decoding.entity import Decoding
 
@@ -21,9 +21,9 @@ class TagSpec:
     variant: str = "auto"
     threads: int | None = 1
     reproducible: bool = False
-    aggregation: str = "simple"
+    aggregation: str | None = None
     strict: bool = False
-    thresholds: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, float] | None = None
     offsets: str = "characters"
     max_characters: int = MAX_CHARACTERS
     require_signature: str | None = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgener_runtime.base.serde import has_field, to_json
+from edgener_runtime.decoding.entity import ScoreSettings
 from edgener_runtime.decoding.schemes import SCHEMES, LabelSet
 from edgener_runtime.errors import BundleError, UserInputError
 
@@ -186,7 +187,8 @@ class Manifest:
     `scheme` is how `labels` mark entities (see decoding.schemes), and `outside` the label of what is none;
     `ignored_labels`, such as [CLS], are outside too. `architecture` is the encoder's `model_type`, and `untested` says
     that no test of the project covers it. `critical` lists the fields, as dotted paths, that a runtime must
-    know to run the bundle right; it ignores all others that it does not know. `sha256` is that of the file it was read
+    know to run the bundle right; it ignores all others that it does not know. `scores` are the settings that `edgener
+    thresholds` adds, and None without. `sha256` is that of the file it was read
     from, "" where there is none.
     """
 
@@ -208,6 +210,7 @@ class Manifest:
     references: tuple[VariantReference, ...] = ()
     measured: str | None = None
     measured_files: tuple[FileEntry, ...] = ()
+    scores: ScoreSettings | None = None
     sha256: str = field(default="", compare=False, metadata={"key": None})
 
     @property

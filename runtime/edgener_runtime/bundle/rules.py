@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from edgener_runtime.base.printable import escaped, unsafe_character
 from edgener_runtime.base.serde import to_dict
+from edgener_runtime.decoding.entity import AGGREGATIONS
 from edgener_runtime.errors import BundleError
 from edgener_runtime.version import version_numbers
 
@@ -32,6 +33,7 @@ _MOST_JSON = 1 << 27  # bytes; large vocabularies have a quarter of it
 _FREE = "provenance"  # records what was read elsewhere, such as the names of files, and is shown only escaped
 _SHA256 = re.compile("[0-9a-f]{64}")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*[0-9A-Za-z.+-]*")  # no more, as it is part of a command to type
+_TEMPERATURES = (0.01, 100.0)
 _VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _HINT = "Copy the bundle again, or export it again."
 
@@ -114,6 +116,7 @@ def _faults(manifest: Manifest) -> Iterator[Fault]:
     yield from _names("labels", manifest.labels)
     yield from _names("variants", [entry.name for entry in manifest.variants])
     yield from _tokenizer_faults(manifest.tokenizer)
+    yield from _score_faults(manifest)
     if manifest.references:
         yield from _names("variants", [each.name for each in manifest.references])
     if manifest.tokenizer.file not in [file.path for file in manifest.files]:
@@ -123,6 +126,21 @@ def _faults(manifest: Manifest) -> Iterator[Fault]:
     yield from _size_faults(graphs, _MOST_GRAPH)
     whole = [file for file in manifest.entries if file.path.endswith(".json") or file.path == manifest.tokenizer.file]
     yield from _size_faults(whole, _MOST_JSON)
+
+
+def _score_faults(manifest: Manifest) -> Iterator[Fault]:
+    if manifest.scores is None:
+        return
+    least, most = _TEMPERATURES
+    if not least <= manifest.scores.temperature <= most:
+        yield "scores.temperature", manifest.scores.temperature, f"{least:g} to {most:g}"
+    if manifest.scores.aggregation not in AGGREGATIONS:
+        yield "scores.aggregation", manifest.scores.aggregation, f"one of {', '.join(AGGREGATIONS)}"
+    for label, score in manifest.scores.thresholds.items():
+        if label not in (types := manifest.label_set.types):
+            yield "scores.thresholds", label, f"one of {', '.join(types)}"
+        if not 0 <= score <= 1:
+            yield f"scores.thresholds.{label}", score, "a score from 0 to 1"
 
 
 def _size_faults(files: Sequence[FileEntry], most: int) -> Iterator[Fault]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from edgener_runtime.base.files import staged_folder
 from edgener_runtime.errors import UserInputError
 
-from .manifest import MANIFEST, FileEntry, Manifest, VariantEntry, read_manifest
+from .manifest import MANIFEST, FileEntry, Manifest, VariantEntry, VariantRequirements, read_manifest
 from .signatures.format import is_signature
-from .verify import read_verified, verify_bundle
+from .verify import read_verified, verify_files
 
 
 def slim(bundle: Path, variant: str, out: Path) -> Manifest:
@@ -26,7 +26,7 @@ def slim(bundle: Path, variant: str, out: Path) -> Manifest:
             _write(staging / entry.path, read_verified(bundle, entry))
         for name in (MANIFEST, *filter(None, (manifest.measured,)), *_signatures(bundle)):
             _write(staging / name, (bundle / name).read_bytes())
-        return verify_bundle(staging)
+        return verify_files(staging)
 
 
 def kept_variants(manifest: Manifest, variant: str) -> tuple[VariantEntry, ...]:
@@ -40,15 +40,14 @@ def kept_variants(manifest: Manifest, variant: str) -> tuple[VariantEntry, ...]:
             "Export it again with this version, then slim it: edgener export",
         )
     entry = manifest.variant(variant)
-    if not entry.requirements.operators:
-        return (entry,)
-    providers = set(entry.requirements.providers)
-    stock = [
-        other
-        for other in manifest.variants
-        if not other.requirements.operators and providers & set(other.requirements.providers)
-    ]
+    stock = [other for other in manifest.variants if can_replace(other.requirements, entry.requirements)]
     return entry, *stock[:1]
+
+
+def can_replace(stock: VariantRequirements, native: VariantRequirements) -> bool:
+    """Whether a variant that needs edgener-ops can be replaced by one that does not: on one of its providers."""
+    shared = set(stock.providers) & set(native.providers)
+    return bool(native.operators and not stock.operators and shared)
 
 
 def needed_entries(manifest: Manifest, variants: tuple[VariantEntry, ...]) -> tuple[FileEntry, ...]:

@@ -18,7 +18,7 @@ from edgener_runtime.errors import BundleError
 
 from .contents import require_graph, require_json
 from .manifest import MANIFEST, FileEntry, Manifest, read_manifest
-from .signatures import check_signatures, required_policy
+from .signatures import Policy, check_signatures, required_policy
 from .signatures.format import is_signature
 from .tokenizer_file import require_tokenizer
 from .wire import Data
@@ -32,12 +32,27 @@ def file_entry(folder: Path, path: Path) -> FileEntry:
 
 
 def verify_bundle(bundle: Path, require_signature: Path | None = None) -> Manifest:
+    """The manifest of a bundle that may be used on this device: it is whole, and signed as the device's policy says.
+
+    `require_signature` are public keys or a policy that it must fulfil too. Raises BundleError where it is not signed
+    so, UserInputError for keys that cannot be read, DeviceError where nothing can verify them, and what `verify_files`
+    raises.
+    """
+    return _verified(bundle, required_policy(require_signature))
+
+
+def verify_files(bundle: Path) -> Manifest:
     """The manifest of a bundle, every file of which is there, unchanged and as the manifest says, with no other files.
 
-    `require_signature` are public keys or a policy, see `Verification`. Raises BundleError naming the first file that
-    is missing, changed, not listed, or does not fit the manifest.
+    For what makes, signs or carries bundles and runs none: a policy is for those who run them, and before it is signed
+    no bundle fulfils one. Raises BundleError naming the first file that is missing, changed, not listed, or does not
+    fit the manifest.
     """
-    with Verification(bundle, require_signature=require_signature) as verification:
+    return _verified(bundle, None)
+
+
+def _verified(bundle: Path, policy: Policy | None) -> Manifest:
+    with Verification(bundle, policy) as verification:
         verification.wait()
     return verification.manifest
 
@@ -58,15 +73,12 @@ class Verification:
     """Hashing of a bundle's files in the background, as a context manager.
 
     All files are compared with the manifest; where a `variant` will be loaded ("auto" is most often the first), the
-    graphs of others are only hashed.
-    The bundle must be signed as the device's policy says, and as `require_signature` says: a file of public keys of
-    which one is enough, or a policy. Raises BundleError at once where it is not, or where a file is missing, of another
-    size, or not listed; UserInputError for keys that cannot be read, and DeviceError where nothing can verify them.
+    graphs of others are only hashed. Raises BundleError at once where the bundle does not fulfil the policy, or where a
+    file is missing, of another size, or not listed.
     """
 
-    def __init__(self, bundle: Path, variant: str | None = None, require_signature: Path | None = None) -> None:
+    def __init__(self, bundle: Path, policy: Policy | None, variant: str | None = None) -> None:
         self._bundle = bundle
-        policy = required_policy(require_signature)
         self.manifest, self.entries = _listed(bundle, check_signatures(bundle, policy) if policy else None)
         self._variant = self.manifest.variants[0].name if variant == "auto" else variant
         self._graphs = {entry.file: entry for entry in reversed(self.manifest.variants)}

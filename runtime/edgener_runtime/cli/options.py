@@ -38,14 +38,16 @@ class ThreadCount(click.IntRange):
 _NOT_RUN = ", ".join(device.name for device in DEVICES.values() if not device.proven)
 _DECODING = (
     click.option(
-        "--aggregation", type=click.Choice(AGGREGATIONS), default="simple", show_default=True,
-        help="How subwords become entities: single, grouped, or by the first, mean or surest subword of each word.",
+        "--aggregation", type=click.Choice(AGGREGATIONS),
+        help="How subwords become entities: single, grouped, or by the first, mean or surest subword of each word "
+        "[default: the bundle's; simple, unless its thresholds hold for another].",
     ),
     click.option("--strict", is_flag=True, help="Use the most likely sequence of labels that the label scheme allows."),
     click.option(
         "--threshold", "thresholds", multiple=True, metavar="LABEL=SCORE",
-        help="Omit entities of this label with a lower score; repeatable.",
+        help="Omit entities of this label with a lower score, in place of the bundle's thresholds; repeatable.",
     ),
+    click.option("--no-thresholds", is_flag=True, help="Omit no entity for its score, also where the bundle would."),
     click.option(
         "--offsets", type=click.Choice(OFFSETS), default="characters", show_default=True,
         help="Unit of the entities' start and end.",
@@ -125,9 +127,17 @@ def decoding_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_decoding(
-        *, aggregation: str, strict: bool, thresholds: tuple[str, ...], offsets: str, **parameters: Any
+        *,
+        aggregation: str | None,
+        strict: bool,
+        thresholds: tuple[str, ...],
+        no_thresholds: bool,
+        offsets: str,
+        **parameters: Any,
     ) -> Any:
-        minimum = dict(_threshold(value) for value in thresholds)
+        if thresholds and no_thresholds:
+            raise click.UsageError("give --threshold or --no-thresholds, not both")
+        minimum = dict(_threshold(value) for value in thresholds) if thresholds or no_thresholds else None
         return command(decoding=Decoding(aggregation, strict, minimum, offsets), **parameters)
 
     return with_options(with_decoding, _DECODING)

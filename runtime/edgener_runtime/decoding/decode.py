@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edgener_runtime.errors import UserInputError
 
-from .entity import PLAIN, Decoding, Entity
+from .entity import AS_TRAINED, PLAIN, Decoding, Entity, ScoreSettings
 from .offsets import in_units
 from .schemes import OUTSIDE, LabelSet
 from .viterbi import AllowedPaths
@@ -44,8 +44,8 @@ class Scored:
 class _Pieces:
     """Subwords or words in one sequence: the numbers of their first and last subwords, and a label for each.
 
-    `scores` (pieces, labels) are probabilities, or logits where only the best label was needed so far. `within` says of
-    each subword whether it continues a word; it is empty where that does not matter.
+    `scores` (pieces, labels) are probabilities at the temperature, or logits where only the best label was needed so
+    far. `within` says of each subword whether it continues a word; it is empty where that does not matter.
     """
 
     firsts: Sequence[int]
@@ -69,10 +69,14 @@ class _Piece(NamedTuple):
 
 
 class Decoder:
-    """Turns the logits of texts into entities, for one set of labels."""
+    """Turns the logits of texts into entities, for one set of labels and the score settings of a bundle.
 
-    def __init__(self, label_set: LabelSet) -> None:
+    The labels are chosen by the logits as they are, so that no entity depends on the temperature but for its score.
+    """
+
+    def __init__(self, label_set: LabelSet, scores: ScoreSettings = AS_TRAINED) -> None:
         self.label_set = label_set
+        self.scores = scores
         tags = label_set.tags
         self._inside = [tag != OUTSIDE for tag in tags]
         self._types = [tag[2:] for tag in tags]
@@ -86,6 +90,7 @@ class Decoder:
 
     def entities(self, texts: Sequence[str], scored: Scored, decoding: Decoding = PLAIN) -> list[list[Entity]]:
         """The entities of each text, in order. Raises UserInputError for a threshold of an unknown label."""
+        decoding = self.scores.completed(decoding)
         minimum = self._minimum_scores(decoding)
         alone = decoding.aggregation == "none"
         names = self.label_set.names if alone else self._types
@@ -106,30 +111,44 @@ class Decoder:
 
     def _minimum_scores(self, decoding: Decoding) -> dict[int, float]:
         """Labels to the minimum score of an entity that begins with them, where there is one."""
-        for name in decoding.thresholds:
+        thresholds = decoding.thresholds or {}
+        for name in thresholds:
             if name not in (known := self.label_set.types):
                 raise UserInputError(f"there is no label {name!r} to give a threshold", f"Labels: {', '.join(known)}")
-        if not decoding.thresholds:
+        if not thresholds:
             return {}
-        return {number: decoding.thresholds.get(name, 0) for number, name in enumerate(self._types)}
+        return {number: thresholds.get(name, 0) for number, name in enumerate(self._types)}
 
     def _pieces(self, scored: Scored, decoding: Decoding) -> _Pieces:
         """Subwords for none and simple, otherwise words with one label each."""
         import numpy as np
 
         scores, are_logits = scored.logits, True
+        calibrated = scores  # where they are logits, the temperature is for the few that are shown
         firsts: Sequence[int] = range(len(scores))
         lasts, within = firsts, self._within(scored, decoding)
         if (begins := self._begins(scored, decoding)) is not None:
             firsts, lasts = begins.tolist(), [*(begins[1:] - 1).tolist(), len(scores) - 1]
             within = [within[first] for first in firsts] if within else within
-            are_logits = decoding.aggregation not in _WORD_SCORES
-            scores = scores[begins] if are_logits else _WORD_SCORES[decoding.aggregation](softmax(scores), begins)
+            if are_logits := decoding.aggregation not in _WORD_SCORES:
+                scores = calibrated = scores[begins]
+            else:
+                scores, calibrated = self._word_scores(scores, begins, _WORD_SCORES[str(decoding.aggregation)])
         if not decoding.strict or not len(scores):
-            return _Pieces(firsts, lasts, scores.argmax(axis=-1).tolist(), scores, are_logits, within)
+            return _Pieces(firsts, lasts, scores.argmax(axis=-1).tolist(), calibrated, are_logits, within)
         probabilities = softmax(scores) if are_logits else scores
         labels = self._paths.best(probabilities, np.searchsorted(firsts, _firsts_of_texts(scored)), within)
-        return _Pieces(firsts, lasts, labels.tolist(), probabilities, False, within)
+        return _Pieces(firsts, lasts, labels.tolist(), calibrated, are_logits, within)
+
+    def _word_scores(
+        self, logits: Floats, begins: Ints, score: Callable[[Floats, Ints, Floats], Floats]
+    ) -> tuple[Floats, Floats]:
+        """Probabilities (words, labels) twice: those that choose the labels, and those at the temperature."""
+        plain = softmax(logits)
+        scores = score(plain, begins, plain)
+        if self.scores.temperature == 1:
+            return scores, scores
+        return scores, score(softmax(logits, self.scores.temperature), begins, plain)
 
     def _begins(self, scored: Scored, decoding: Decoding) -> Ints | None:
         """The numbers of the subwords that begin a word; without words those that begin a piece, None for all.
@@ -158,7 +177,7 @@ class Decoder:
         if not inside:
             return
         scores = pieces.scores[inside]
-        probabilities = (softmax(scores) if pieces.are_logits else scores).tolist()
+        probabilities = (softmax(scores, self.scores.temperature) if pieces.are_logits else scores).tolist()
         ends, text = list(accumulate(scored.counts)), 0
         for number, of_labels in zip(inside, probabilities, strict=True):
             label, first, last = pieces.labels[number], pieces.firsts[number], pieces.lasts[number]
@@ -186,10 +205,11 @@ class Decoder:
         return piece.within and self._types[piece.label] == self._types[before.label]
 
 
-def softmax(logits: Floats) -> Floats:
-    """Probabilities along the last axis, without overflow."""
+def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Probabilities along the last axis of the logits divided by a temperature, without overflow."""
     import numpy as np
 
+    logits = logits if temperature == 1 else logits / temperature
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return probabilities
@@ -218,23 +238,23 @@ def _in_units(entities: list[Entity], text: str, offsets: str) -> list[Entity]:
     return [replace(entity, start=start, end=end) for entity, (start, end) in zip(entities, spans, strict=True)]
 
 
-def _first_scores(scores: Floats, first: Ints) -> Floats:
+def _first_scores(scores: Floats, first: Ints, _: Floats) -> Floats:
     chosen: Floats = scores[first]
     return chosen
 
 
-def _mean_scores(scores: Floats, first: Ints) -> Floats:
+def _mean_scores(scores: Floats, first: Ints, _: Floats) -> Floats:
     import numpy as np
 
     counts = np.diff(np.append(first, len(scores)))
     return (np.add.reduceat(scores, first, axis=0) / counts[:, None]).astype(np.float32)
 
 
-def _surest_scores(scores: Floats, first: Ints) -> Floats:
-    """The scores of each word's surest subword, the earlier of two that are equally sure."""
+def _surest_scores(scores: Floats, first: Ints, plain: Floats) -> Floats:
+    """The scores of each word's surest subword by `plain`, the earlier of two that are equally sure."""
     import numpy as np
 
-    surest = scores.max(axis=-1)
+    surest = plain.max(axis=-1)
     words = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(scores))))
     hits = np.flatnonzero(surest == np.maximum.reduceat(surest, first)[words])
     chosen: Floats = scores[hits[np.unique(words[hits], return_index=True)[1]]]

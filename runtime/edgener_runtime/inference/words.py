@@ -41,6 +41,7 @@ def labels_of(sentences: Sequence[Words], scored: Scored, decoder: Decoder, deco
     """
     import numpy as np
 
+    decoding = decoder.scores.completed(decoding)
     if decoding.aggregation in ("none", "simple"):
         raise UserInputError(
             f"aggregation {decoding.aggregation!r} labels subwords, words were given",

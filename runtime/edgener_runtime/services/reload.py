@@ -25,8 +25,8 @@ class Reload:
     """Loads a classifier, lets it answer a text, and passes it to `use`, which also closes the old one.
 
     Where any of it fails, or the text has no answer within `seconds`, the old classifier stays in use. `report`
-    receives each line for the log, `refused` the bundle's version and the reason where the text has no answer. Inside
-    `alone`, nothing else replaces the classifier.
+    receives each line for the log, `refused` the bundle's version and the reason where the text has no answer, `count`
+    whether a new classifier is in use. Inside `alone`, nothing else replaces the classifier.
     """
 
     load: Callable[[], TokenClassifier]
@@ -35,15 +35,21 @@ class Reload:
     seconds: float
     decoding: Decoding = PLAIN
     refused: Callable[[str, str], object] = lambda version, reason: None
+    count: Callable[[bool], object] = lambda is_loaded: None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Reload. Raises EdgenerError, and whatever else a bundle and its model may raise."""
-        async with self.alone():
-            fresh = await self._warmed()
-            model = fresh.classifier
-            self.report(f"reloaded: {model.manifest.name}, {model.variant.name} on {model.provider}")
-            await self.use(fresh)
+        try:
+            async with self.alone():
+                fresh = await self._warmed()
+                model = fresh.classifier
+                self.report(f"reloaded: {model.manifest.name}, {model.variant.name} on {model.provider}")
+                await self.use(fresh)
+        except Exception:
+            self.count(False)
+            raise
+        self.count(True)
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:

@@ -53,11 +53,11 @@ class BundleTrial:
 
     def succeeded(self, version: str) -> None:
         """Count a request that was answered; the last one confirms the bundle."""
-        if version in self._left:
+        if self.store and version in self._left:
             self._left[version] -= 1
             if self._left[version] <= 0:
                 del self._left[version]
-                asyncio.get_running_loop().run_in_executor(None, self._confirm, version)
+                asyncio.get_running_loop().run_in_executor(None, self._confirm, self.store, version)
 
     def failed(self, version: str, error: Exception, what: str = "a request") -> None:
         """Roll back and reload where a bundle on trial failed at something, unless that was the client's fault."""
@@ -92,10 +92,9 @@ class BundleTrial:
             except EdgenerError as error:
                 self.report(f"the store could not be written: {error.message}")
 
-    def _confirm(self, version: str) -> None:
-        assert self.store
+    def _confirm(self, store: Store, version: str) -> None:
         try:
-            self.store.confirm(version)
+            store.confirm(version)
             self.report(f"version {version} has passed its trial")
         except EdgenerError as error:
             self.report(f"version {version} has passed its trial, which could not be recorded: {error.message}")

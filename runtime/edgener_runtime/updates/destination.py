@@ -28,6 +28,10 @@ Fill = Callable[[Path], object]
 class Destination(Protocol):
     """Takes whole bundles, and has those from before."""
 
+    @property
+    def target(self) -> Path:
+        """Where the bundle will be; nothing may be there yet."""
+
     def check(self) -> None:
         """Raise an error of ours where no bundle can be taken, before anything is fetched."""
 
@@ -50,6 +54,11 @@ class FolderDestination:
 
     out: Path
     verify: Callable[[Path], object]
+
+    @property
+    def target(self) -> Path:
+        """The folder."""
+        return self.out
 
     def check(self) -> None:
         """Raise UserInputError where the folder has something else than a bundle."""
@@ -91,6 +100,11 @@ class StoreDestination:
     store: Store
     variant: str
 
+    @property
+    def target(self) -> Path:
+        """The store."""
+        return self.store.folder.root
+
     def check(self) -> None:
         """Every store takes bundles; a new one is made with the first."""
 
@@ -117,11 +131,11 @@ class StoreDestination:
         return None
 
     def take(self, fill: Fill) -> None:
-        """Install and activate."""
+        """Install and activate; the store gets the folder itself, so that its files are on the disk once."""
         staging = self.store.folder.root / STATE / "bundle"
         with storage_errors(staging), partial(staging, Path.mkdir) as folder:
             fill(folder)
-            self.store.install(folder)
+            self.store.install(folder, move=True)
 
     def _listing(self) -> StoreListing | None:
         """What the store has, or None where there is no store yet."""

@@ -66,15 +66,18 @@ class Downloads:
         """The bytes of these files that are still to be fetched."""
         return sum(entry.size - self._fetched(entry) for entry in entries)
 
-    def require_space(self, entries: Iterable[PublishedFile], beside: int) -> None:
-        """Raise StorageError where the disk cannot hold these files, `beside` more bytes, and some in reserve."""
-        needed = self.remaining(entries) + beside + _RESERVE
-        free = shutil.disk_usage(self._folder).free
-        if free < needed:
-            raise StorageError(
-                f"the disk of {self._folder} has {free / 1e6:,.1f} MB free; the update needs {needed / 1e6:,.1f} MB",
-                "Free some space; what was fetched is kept.",
-            )
+    def require_space(self, entries: Sequence[PublishedFile], size: int, place: Path) -> None:
+        """Raise StorageError where a disk cannot hold these files and the bundle of `size` bytes that they become.
+
+        On one disk the bundle at `place` links them, so that they need their space once.
+        """
+        place = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+        if _are_on_one_disk(self._folder, place):
+            copied = size - sum(entry.size for entry in entries)
+            _require_free(self._folder, self.remaining(entries) + copied)
+        else:
+            _require_free(self._folder, self.remaining(entries))
+            _require_free(place, size)
 
     def keep_only(self, entries: Iterable[PublishedFile]) -> None:
         """Remove what was fetched for an earlier release."""
@@ -125,6 +128,19 @@ class Downloads:
 
 
 _HINT = "The source may be attacked, or broken. The installed bundle stays as it is; try again, or another source."
+
+
+def _are_on_one_disk(*folders: Path) -> bool:
+    return len({folder.stat().st_dev for folder in folders}) == 1
+
+
+def _require_free(folder: Path, size: int) -> None:
+    needed, free = size + _RESERVE, shutil.disk_usage(folder).free
+    if free < needed:
+        raise StorageError(
+            f"the disk of {folder} has {free / 1e6:,.1f} MB free; the update needs {needed / 1e6:,.1f} MB",
+            "Free some space; what was fetched is kept.",
+        )
 
 
 def _partial(entry: PublishedFile) -> str:

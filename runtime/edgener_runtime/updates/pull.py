@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgener_runtime.base.files import (
+    make_folder,
     read_regular,
     storage_errors,
     write_atomic,
@@ -74,7 +75,7 @@ def pull(request: PullRequest, destination: Destination, state: Path, root: Path
     destination.check()
     _require_library()
     with storage_errors(state):
-        state.mkdir(parents=True, exist_ok=True)
+        make_folder(state)  # it may be in a store, which it then makes
     with locked(state) as is_mine, closing(open_transport(request.source, request.bounds)) as transport:
         if is_mine is False:
             raise DeviceError(f"another pull is at work in {state}", "Wait until it has ended.")
@@ -127,7 +128,10 @@ def _update(request: PullRequest, repository: TrustedRepository, destination: De
     missing = [] if found in (UNCHANGED, REFUSED) else _once_each(file for file in files if local.find(file) is None)
     if found == UPDATED:
         downloads = Downloads(state / "files", repository)
-        _fetch(downloads, missing, sum(file.size for file in files))
+        downloads.keep_only(missing)
+        downloads.require_space(missing, sum(file.size for file in files), destination.target)
+        for entry in missing:
+            downloads.fetch(entry)
         destination.take(lambda folder: assemble(folder, files, local, downloads))
         downloads.keep_only(())
     return PullResult(
@@ -145,15 +149,6 @@ def _state(
     if reason := destination.refuses(version):
         return REFUSED, reason
     return (PLANNED if request.dry_run else UPDATED), None
-
-
-def _fetch(downloads: Downloads, missing: Sequence[PublishedFile], size: int) -> None:
-    """Fetch what is missing of a release, where the disk can hold both it and what is copied of the bundle before."""
-    copied = size - sum(entry.size for entry in missing)
-    downloads.keep_only(missing)
-    downloads.require_space(missing, copied)
-    for entry in missing:
-        downloads.fetch(entry)
 
 
 def _channel(repository: TrustedRepository, request: PullRequest) -> Channel:

@@ -16,7 +16,7 @@ import pytest
 
 from edgener_runtime.base import files
 from edgener_runtime.base.exchange import exchange
-from edgener_runtime.base.files import sha256_of, staged_folder, write_atomic
+from edgener_runtime.base.files import make_folder, sha256_of, staged_folder, write_atomic
 from edgener_runtime.errors import StorageError, UserInputError
 
 pytestmark = pytest.mark.compat
@@ -355,3 +355,11 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+def test_each_new_folder_is_synced_in_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync", synced.append)
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert set(synced) == {tmp_path, tmp_path / "a"} and (tmp_path / "a" / "b").is_dir()

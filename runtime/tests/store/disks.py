@@ -191,15 +191,16 @@ def after_power_cut(before: Tree, changes: list[Change], chance: random.Random) 
         if change.path.parent not in synced and chance.random() < share and change.kind != "sync":
             lost += 1
             continue
+        is_below = tree.get(change.path.parent, b"") is None or change.path.parent == PurePosixPath()
         if change.kind in ("write", "link", "folder"):
             made = {"link": change.data.decode(errors="replace"), "folder": None}.get(change.kind, content)
-            if tree.get(change.path.parent, b"") is None or change.path.parent == PurePosixPath():
+            if is_below:
                 tree[change.path] = made
         elif change.kind in ("rename", "remove"):
             source = change.other or change.path
             moved = {path: tree[path] for path in tree if path == source or source in path.parents}
             tree = {path: value for path, value in tree.items() if path not in moved}
-            if change.other and moved:
+            if change.other and moved and is_below:
                 tree |= {change.path / path.relative_to(source): value for path, value in moved.items()}
     return tree, lost
 

@@ -12,12 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgener_runtime import TokenClassifier
+from edgener_runtime.base.files import storage_errors
 from edgener_runtime.bundle.store import journal
 from edgener_runtime.bundle.store.disk import Disk
 from edgener_runtime.bundle.store.store import BundleChecks, Store
@@ -46,10 +48,25 @@ ACTS: dict[str, tuple[tuple[str, ...], Act, tuple[str, ...]]] = {
     # the bundles installed before, what is done, and which may be active afterwards
     "first install": ((), lambda store, edition: store.install(edition("1")), ("", "1")),
     "install": (("1",), lambda store, edition: store.install(edition("2")), ("1", "2")),
+    "install of a folder": (
+        ("1",),
+        lambda store, edition: store.install(fetched(store, edition("2")), move=True),
+        ("1", "2"),
+    ),
     "activate": (("2", "1"), lambda store, edition: store.activate(_version(store, "2")), ("1", "2")),
     "rollback": (("1", "2"), lambda store, edition: store.rollback("bad"), ("2", "1")),
     "gc": (("1", "2", "3", "4"), lambda store, edition: store.gc(1), ("4",)),
 }
+
+
+def fetched(store: Store, bundle: Path) -> Path:
+    """The bundle as an update lays it out on the store's disk; nothing of it is sure to outlive a power cut."""
+    folder, disk = store.folder.root / "fetched", store.folder.disk
+    with storage_errors(folder):
+        disk.make_folder(folder)
+        for path in sorted(bundle.rglob("*")):
+            (disk.make_folder if path.is_dir() else partial(disk.copy, path))(folder / path.relative_to(bundle))
+    return folder
 
 
 def at(root: Path, disk: Disk | None = None) -> Store:

@@ -94,7 +94,8 @@ def tag(
         raise click.UsageError("give --resume or --overwrite, not both")
     spec = TagSpec(
         str(bundle.resolve()), text_column, shape, load.device, load.variant, load.threads, load.reproducible,
-        decoding.aggregation, decoding.strict, dict(decoding.thresholds), decoding.offsets, max_characters,
+        decoding.aggregation, decoding.strict, None if decoding.thresholds is None else dict(decoding.thresholds),
+        decoding.offsets, max_characters,
         str(load.require_signature.resolve()) if load.require_signature else None,
     )  # fmt: skip
     mode = RESUME if resume else OVERWRITE if overwrite else NEW

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgener_runtime.base.files import storage_errors
+from edgener_runtime.base.files import make_folder, storage_errors
 from edgener_runtime.base.partial import locked
 from edgener_runtime.base.serde import SchemaError, from_json, to_json
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest, read_manifest
@@ -57,7 +57,7 @@ class StoreFolder:
     def create(self) -> None:
         """Make the folders that are missing."""
         with storage_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            make_folder(self.root)
             if not (self.root / BUNDLES).is_dir():
                 self.disk.make_folder(self.root / BUNDLES)
                 self.disk.sync(self.root)
@@ -101,6 +101,7 @@ class StoreFolder:
         """Write the journal, durably: all of it or nothing. Raises StorageError."""
         path, fresh = self.root / JOURNAL, self.root / f"{JOURNAL}.new"
         with storage_errors(path):
+            self.disk.remove(fresh)  # what a power cut left may be another user's
             self.disk.write(fresh, to_json(journal).encode("utf-8", "backslashreplace"))
             self.disk.sync(fresh)
             self.disk.rename(fresh, path)
@@ -109,8 +110,8 @@ class StoreFolder:
 
     def switch(self, journal: StoreJournal, switch: Switch) -> StoreJournal:
         """Point the link to another bundle, durably, and record it. Raises StorageError; then the old one is active."""
-        entry = journal.find(switch.version)
-        assert entry
+        if (entry := journal.find(switch.version)) is None:
+            raise BundleError(f"{self.root} has no version {switch.version}", INSTALL)
         self.save(replace(journal, pending=switch))
         fresh = self.root / f"{ACTIVE}.new"
         with storage_errors(self.link):
@@ -144,6 +145,14 @@ class StoreFolder:
                 self.disk.sync(target)
             for folder in reversed(folders):
                 self.disk.sync(folder)
+
+    def take(self, bundle: Path) -> None:
+        """Move the folder of a verified bundle, which is on this disk, to `staging`, durably. Raises StorageError."""
+        self.clear()
+        with storage_errors(self.staging):
+            for path in (*sorted(bundle.rglob("*"), reverse=True), bundle):
+                self.disk.sync(path)
+            self.disk.rename(bundle, self.staging)
 
     def clear(self) -> None:
         """Remove what is staged, and what was built for it. Raises StorageError."""

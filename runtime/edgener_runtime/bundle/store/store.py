@@ -85,10 +85,11 @@ class Store:
         latest = sorted(journal.bundles, key=lambda entry: (-entry.activated, entry.version))
         return StoreListing(active.version if active else None, tuple(latest), journal.events)
 
-    def install(self, bundle: Path, activate: bool = True, again: bool = False) -> StoredBundle:
+    def install(self, bundle: Path, activate: bool = True, again: bool = False, move: bool = False) -> StoredBundle:
         """Copy a bundle into the store, check the copy, and activate it.
 
         One that the store has already is checked again; one that has failed here before is refused, unless `again`.
+        With `move`, the folder itself becomes the store's: it is on the same disk, and nothing else changes its files.
         Raises what a check raises, BundleError, StorageError for too little space, StoreBusyError; the active bundle
         stays so.
         """
@@ -99,7 +100,7 @@ class Store:
             if known and known.state == FAILED and not again:
                 raise _has_failed(known)
             try:
-                entry = (known and self._whole(known)) or self._copied(bundle, source)
+                entry = (known and self._whole(known)) or self._added(bundle, source, move)
             except EdgenerError as error:
                 self._note_refusal(source.version, error)
                 raise
@@ -210,10 +211,10 @@ class Store:
         self._check(self.folder.of(entry), entry.version)
         return entry
 
-    def _copied(self, bundle: Path, source: Manifest) -> StoredBundle:
-        """A new copy of a bundle in the store, which has passed the checks."""
+    def _added(self, bundle: Path, source: Manifest, move: bool) -> StoredBundle:
+        """A bundle, or a copy of it, as one of the store, which has passed the checks."""
         try:
-            self.folder.stage(bundle)
+            (self.folder.take if move else self.folder.stage)(bundle)
             self._check(self.folder.staging, source.version)
             with self.folder.changing() as journal:
                 return _present(self.folder.adopt(journal, source), source.version)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgener_runtime.services.mqtt.broker import Broker, Topics
     from edgener_runtime.services.trial import BundleTrial
 
-PASSWORD = "EDGENER_MQTT_PASSWORD"
+PASSWORD = "EDGENER_MQTT_PASSWORD"  # noqa: S105 - its variable
 
 
 @click.command()

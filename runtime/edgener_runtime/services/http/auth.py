@@ -16,7 +16,7 @@ from edgener_runtime.services.secret_file import check_secret_file
 from .error_responses import RequestError
 from .service import Service
 
-TOKEN_VARIABLE = "EDGENER_TOKEN"
+TOKEN_VARIABLE = "EDGENER_TOKEN"  # noqa: S105 - its name
 PROBES = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
 PUBLIC = PROBES | {"/", "/page.css", "/page.js", "/openapi.json"}
 _HEADERS = {

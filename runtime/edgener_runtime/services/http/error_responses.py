@@ -52,20 +52,23 @@ def to_json(record: Any) -> bytes:
 
 async def request_error(_: Request, error: Exception) -> Response:
     """The response of a RequestError."""
-    assert isinstance(error, RequestError)
+    if not isinstance(error, RequestError):
+        raise error
     return error.response()
 
 
 async def route_error(_: Request, error: Exception) -> Response:
     """The response for an unknown path or method."""
-    assert isinstance(error, HTTPException)
+    if not isinstance(error, HTTPException):
+        raise error
     hint = "See /openapi.json for the paths."
     return RequestError(error.status_code, error.detail.lower(), hint, error.headers).response()
 
 
 async def classifier_error(request: Request, error: Exception) -> Response:
     """The response for an EdgenerError: 422 where the client can fix it, else 500 and a line in the log."""
-    assert isinstance(error, EdgenerError)
+    if not isinstance(error, EdgenerError):
+        raise error
     if isinstance(error, UserInputError):
         return RequestError(422, error.message, error.hint).response()
     model = getattr(request.state, "model", None)

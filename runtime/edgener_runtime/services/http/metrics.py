@@ -22,6 +22,7 @@ _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _LABELS = {"inference": "infer"}  # the labels that dashboards know
 _CHARACTERS = (64, 256, 1024, 4096, 16384)
 _MODEL = ["model"]
+_RELOADS = {True: "loaded", False: "failed"}
 
 
 class Metrics:
@@ -51,6 +52,10 @@ class Metrics:
             "edgener_batch_characters", "Characters of a batch.", _MODEL, buckets=_CHARACTERS, registry=self.registry
         )
         self.failed = Counter("edgener_failed_batches", "Batches that failed.", _MODEL, registry=self.registry)
+        self.reloads = Counter(
+            "edgener_reloads", "Bundles that were to replace the one in use, by model and result: loaded, failed.",
+            ["model", "result"], registry=self.registry,
+        )  # fmt: skip
         self._waiting = Gauge(
             "edgener_queue_texts", "Texts accepted and not yet answered.", _MODEL, registry=self.registry
         )
@@ -63,6 +68,8 @@ class Metrics:
         self._info = Info("edgener_runtime", "The running model and its provider.", _MODEL, registry=self.registry)
         for model in models:  # so that they begin at 0
             self._batch_metrics(model)
+            for result in _RELOADS.values():
+                self.reloads.labels(model.name, result)
 
     def take_batches(self) -> None:
         """Count the batches since the last call."""
@@ -79,6 +86,10 @@ class Metrics:
         self.requests.labels(endpoint, model, status).inc()
         if status >= HTTPStatus.BAD_REQUEST:
             self.errors.labels(endpoint, model, status).inc()
+
+    def count_reload(self, model: str, is_loaded: bool) -> None:
+        """Count a bundle that was to replace the one in use, which stays where it is not loaded."""
+        self.reloads.labels(model, _RELOADS[is_loaded]).inc()
 
     def page(self) -> bytes:
         """All metrics in the format of Prometheus."""

@@ -132,7 +132,7 @@ def _decoding(parameters: dict[str, Any]) -> Decoding:
     thresholds = {
         name.removeprefix(_THRESHOLD): value for name, value in parameters.items() if name.startswith(_THRESHOLD)
     }
-    return decoding_of({**rest, "thresholds": thresholds})
+    return decoding_of(rest | ({"thresholds": thresholds} if thresholds else {}))
 
 
 def _element(answer: Answer) -> Any:

@@ -134,7 +134,7 @@ def _schemas(service: Service) -> Record:
 
 def _options(types: Iterable[str]) -> Record:
     return {
-        "aggregation": {"enum": list(AGGREGATIONS), "default": "simple"},
+        "aggregation": {"enum": list(AGGREGATIONS)},
         "strict": {"type": "boolean", "default": False},
         "thresholds": _object(dict.fromkeys(types, _SCORE), ()),
         "offsets": {"enum": list(OFFSETS), "default": "characters"},

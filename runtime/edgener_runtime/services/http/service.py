@@ -25,8 +25,8 @@ class Service:
         self.models = ModelTable(models)
         self.limits = limits
         self.has_control = has_control  # whether clients may load and unload models
-        self.lifecycles = {model: Lifecycle(model, self.models) for model in models}
         self.metrics = Metrics(self.models)
+        self.lifecycles = {model: Lifecycle(model, self.models, self.metrics.count_reload) for model in models}
         self.bodies = BodyMemory(limits.bodies)
         self.draining = False
 

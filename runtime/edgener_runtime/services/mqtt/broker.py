@@ -46,6 +46,8 @@ class Broker:
             raise UserInputError(f"there is no MQTT {self.protocol!r}", f"Choose one of: {', '.join(PROTOCOLS)}")
         if not self.client_id:
             raise UserInputError("the client id is empty: a session needs a name", "Give --client-id.")
+        if "@" in self.host or "/" in self.host:  # not repeated: it may have a password
+            raise UserInputError("the broker's host is not a name or address alone", "Give --host, --port, --username.")
         if self.password is not None and self.username is None:
             raise UserInputError("there is a password and no user name", "Give --username.")
 

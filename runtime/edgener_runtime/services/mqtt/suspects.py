@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = "RUNTIME_DIRECTORY"  # as systemd names it; RuntimeDirectoryPreserve= keeps it over a restart
+_FILE = "computing"
 _ENOUGH = 2  # ends of the process; one may have another cause, such as kill -9
 
 
@@ -42,16 +43,12 @@ class Suspects:
 
     def _ends(self, key: str) -> int:
         try:
-            count, _, found = (self._file().read_text("ascii") if self.folder else "").partition(" ")
+            count, _, found = ((self.folder / _FILE).read_text("ascii") if self.folder else "").partition(" ")
             return int(count) if found == key else 0
         except (OSError, ValueError):
             return 0
 
     def _write(self, content: str) -> None:
-        with contextlib.suppress(OSError):
-            if self.folder:
-                self._file().write_text(content, "ascii")
-
-    def _file(self) -> Path:
-        assert self.folder
-        return self.folder / "computing"
+        if self.folder:
+            with contextlib.suppress(OSError):
+                (self.folder / _FILE).write_text(content, "ascii")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from edgener_runtime.base.printable import escaped
@@ -87,13 +87,23 @@ class HttpTransport:
 
 def _pool(scheme: str, host: str) -> PoolManager:
     import urllib3
+    from urllib3.util import make_headers
 
     options: dict[str, Any] = {
         "headers": {"User-Agent": f"edgener-runtime/{__version__}", "Accept-Encoding": "identity"},
         "ssl_context": ssl.create_default_context(),
     }
     proxy = None if proxy_bypass(host) else getproxies().get(scheme)
-    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+    if not proxy:
+        return urllib3.PoolManager(**options)
+    try:
+        own = urllib3.util.parse_url(proxy).auth
+        headers = make_headers(proxy_basic_auth=unquote(own)) if own else None
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+    except (urllib3.exceptions.HTTPError, ValueError):  # which would repeat its password
+        raise UserInputError(
+            f"the variable {scheme.upper()}_PROXY is not a URL of a proxy", "Write it as http://HOST:PORT."
+        ) from None
 
 
 def _reason(error: Exception) -> str:

@@ -29,10 +29,22 @@ SCHEMES: dict[str, Callable[[str, TransferBounds], Transport]] = {"https": _http
 """Each scheme of a URL with its transport; what has none is a folder or an archive."""
 
 
+def _check_no_secret(address: str) -> None:
+    """Refuse an address that may hold one, without repeating it: sources are in messages, logs and process lists."""
+    host = address.partition("/")[0]
+    part = "a name or password before its host" if "@" in host else "a query" if "?" in address else ""
+    if part:
+        raise UserInputError(
+            f"the source's address has {part}, which would appear in logs",
+            "Leave it out: updates are trusted by their signatures, and anybody may read them.",
+        )
+
+
 def open_transport(source: str, bounds: TransferBounds) -> Transport:
     """The transport for a URL, a folder or a tar archive. Raises UserInputError for what is none of them."""
-    scheme, separator, _ = source.partition("://")
+    scheme, separator, rest = source.partition("://")
     if separator:
+        _check_no_secret(rest)
         if scheme not in SCHEMES:
             names = ", ".join(f"{name}://" for name in SCHEMES)
             raise UserInputError(

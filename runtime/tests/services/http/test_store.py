@@ -1,12 +1,10 @@
-"""A server on a store's active bundle: switched under load, and rolled back by itself; answers name their bundle."""
+"""A server on a store's active bundle: rolled back by itself; answers name their bundle."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import signal
-import threading
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,52 +56,6 @@ def ask(own: Running) -> tuple[int, str]:
 def reload(own: Running, count: int) -> None:
     own.process.send_signal(signal.SIGHUP)
     wait_for(lambda: sum("reloaded: " in line for line in own.log) >= count, own)
-
-
-@pytest.mark.trust
-def test_activations_and_rollbacks_under_load_fail_no_request(
-    tmp_path: Path, edition: Callable[[str], Path], record_property: Callable[..., None]
-) -> None:
-    clients, activations, rollbacks, ended = 64, 20, 5, threading.Event()
-    answers: Counter[tuple[int, str]] = Counter()
-    broken: list[str] = []
-    store = Store(tmp_path / "store", trial=0)
-    versions = {name: store.install(edition(name)).version for name in ("one", "two", "three")}
-
-    def ask_on() -> None:
-        with httpx.Client(timeout=SECONDS) as client:
-            while not ended.is_set():
-                try:
-                    answer = client.post(f"{own.url}/predict", json={"text": "oil leak"})
-                    answers[answer.status_code, answer.headers.get(HEADER, "")] += 1
-                except httpx.HTTPError as error:
-                    broken.append(repr(error))
-
-    with serving(store.active) as own:
-        threads = [threading.Thread(target=ask_on) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        for number in range(activations):
-            name = ("one", "two", "three")[number % 3]
-            store.activate(versions[name])
-            reload(own, number + 1)
-            assert ask(own) == (200, versions[name])
-        for number in range(rollbacks):
-            store.activate(versions["one"])
-            reload(own, activations + 2 * number + 1)
-            back = store.rollback(f"forced {number}")
-            reload(own, activations + 2 * number + 2)
-            assert ask(own) == (200, back.version)
-        ended.set()
-        for thread in threads:
-            thread.join(SECONDS)
-        assert own.stop()[0] == 0
-    assert broken == [] and {status for status, _ in answers} == {200}
-    assert {version for _, version in answers} == {*versions.values()}
-    record_property("activations under load", activations)
-    record_property("rollbacks under load", rollbacks)
-    record_property("answers under load", sum(answers.values()))
-    record_property("failed requests", len(broken))
 
 
 @pytest.mark.timing

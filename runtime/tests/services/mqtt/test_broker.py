@@ -42,6 +42,13 @@ def test_a_broker_that_cannot_be_used_is_refused(fields: dict[str, str], message
         Broker(**fields)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("host", ["plant7:hunter2@broker.local", "mqtts://plant7:hunter2@broker.local"])
+def test_a_host_with_a_password_is_refused_and_not_repeated(host: str) -> None:
+    with pytest.raises(UserInputError, match="not a name or address alone") as refused:
+        Broker(host)
+    assert "hunter2" not in str(refused.value)
+
+
 def test_a_password_is_not_shown() -> None:
     assert "hunter2" not in repr(Broker(username="plant7", password="hunter2"))
 

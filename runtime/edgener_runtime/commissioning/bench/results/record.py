@@ -167,6 +167,13 @@ class BenchRow:
     energy: str = "not measurable here"
     rounds: tuple[Round, ...] = ()
 
+    @property
+    def measured(self) -> BenchFigures:
+        """Its figures. Raises ValueError for a row that was not measured."""
+        if self.figures is None:
+            raise ValueError(f"{self.case} was not measured: {self.reason}")
+        return self.figures
+
 
 @dataclass(frozen=True)
 class BenchResult:

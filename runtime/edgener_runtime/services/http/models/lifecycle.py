@@ -23,17 +23,25 @@ _REPLACED = "that was the bundle before it was loaded again; its requests are gi
 class Lifecycle:
     """Watches a model, and loads, unloads and replaces its classifier; one of these at a time.
 
-    `end` ends the process where a batch does not return and no other model answers.
+    `count` receives the name of the model and whether it was loaded again. `end` ends the process where a batch does
+    not return and no other model answers.
     """
 
-    def __init__(self, model: ServedModel, models: ModelTable, end: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self,
+        model: ServedModel,
+        models: ModelTable,
+        count: Callable[[str, bool], object],
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
         self.model = model
         self.models = models
         self.end = end
         source = model.source
         self.reload = Reload(
-            source.load, self._use, source.log.info, model.limits.overdue, refused=source.trial.gave_up
-        )
+            source.load, self._use, source.log.info, model.limits.overdue, refused=source.trial.gave_up,
+            count=lambda is_loaded: count(model.name, is_loaded),
+        )  # fmt: skip
         self._watching: dict[AsyncTokenClassifier, asyncio.Task[None]] = {}
         self._selftest: asyncio.Task[None] | None = None
 

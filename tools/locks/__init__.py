@@ -1,0 +1,1 @@
+"""Lock files with hashes, and their audit."""
