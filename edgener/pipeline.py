@@ -22,7 +22,7 @@ from edgener.bundle.build import (
 )
 from edgener.bundle.provenance import library_versions, provenance
 from edgener.bundle.tokenizer import TOKENIZER, tokenizer_settings, write_tokenizer
-from edgener.bundle.unicode_samples import unicode_samples
+from edgener.bundle.unicode_samples import SAMPLES, unicode_samples
 from edgener.data.read import check_labels
 from edgener.data.types import Dataset
 from edgener.parity.budgets import DEFAULT_BUDGET, Budget, check_budgets
@@ -64,10 +64,10 @@ class ExportSpec:
     of cached measurements, `search` the plan of the variant mixed. With `keep_passing`, variants that do not pass are
     left out of the bundle; otherwise one of them refuses it. With `timed`, variants are timed here, or get the speeds
     and options of the bundle `timings`. With `drawn`, the bundle gets report.html with its pictures. Without `texts`,
-    none of its files quotes the evaluation text. Variants are judged with this number of `threads`; None is the
-    runtime's default. `labels` is what the user says of the model's labels. `untested` also exports an architecture
-    without a row in architectures.ARCHITECTURES. `not_built` has the reason for every variant that was requested and
-    cannot be built.
+    none of its files quotes the evaluation text; its golden vectors are samples of ours. Variants are judged with this
+    number of `threads`; None is the runtime's default. `labels` is what the user says of the model's labels. `untested`
+    also exports an architecture without a row in architectures.ARCHITECTURES. `not_built` has the reason for every
+    variant that was requested and cannot be built.
     """
 
     variants: tuple[Variant, ...]
@@ -154,7 +154,7 @@ def export_bundle(path: Path, out: Path, spec: ExportSpec, track: Track = untrac
         manifest = replace(manifest, architecture=architecture.name, untested=not architecture.tested)
         manifest = _timed(spec, staging, manifest, track)
 
-        reference = _run_pytorch(checkpoint, spec.dataset, track)
+        reference = _run_pytorch(checkpoint, spec, track)
         manifest = replace(manifest, scheme=reference.answers.label_set.scheme)
         by_name = {variant.name: variant for variant in spec.variants}
         reports = tuple(
@@ -315,6 +315,7 @@ def _build_variant(
             optimise_for_cpu(out, variant.disabled_optimizers)
 
 
-def _run_pytorch(checkpoint: Checkpoint, dataset: Dataset, track: Track) -> Reference:
+def _run_pytorch(checkpoint: Checkpoint, spec: ExportSpec, track: Track) -> Reference:
     with PyTorchModel.open(checkpoint) as model:
-        return run_reference(model, dataset, track("PyTorch", len(dataset.sentences)))
+        step = track("PyTorch", len(spec.dataset.sentences))
+        return run_reference(model, spec.dataset, step, SAMPLES, quotable=spec.texts)

@@ -45,6 +45,7 @@ TIERS = (
     ("backends",),
     ("inference",),
     ("explain", "pipeline", "aio"),
+    ("golden",),
     ("",),  # the public face: edgener_runtime/__init__.py
     ("cli",),
     ("updates",),
@@ -56,6 +57,7 @@ SHARED = {
     "base": "files and records are written and read alike on both sides",
     "bundle": "the bundle's format",
     "errors": "one tree of errors",
+    "golden": "golden vectors are made as they are checked",
     "pipeline": "parity is measured through the code that ships",
     "text": "tokens, windows and case classes are those of the device",
     "decoding": "so are entities",
@@ -109,7 +111,6 @@ MAY_BE_SHORT = {
     "edgener_runtime.commissioning.engines.cross_build": "uses what TensorRT for RTX alone has",
     "edgener_runtime.commissioning.engines.job": "the message between the build and its worker process",
     "edgener_runtime.commissioning.engines.layers": "the list of an engine's layers, for the sidecar",
-    "edgener_runtime.commissioning.selftest.checks": "the table of checks",
     "edgener_runtime.commissioning.selftest.power": "one check a file",
     "edgener_runtime.decoding.offsets": "a pure conversion with tests of its own",
     "edgener_runtime.machine.probe.reading": "used by most modules of the probe",

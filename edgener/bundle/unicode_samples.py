@@ -102,6 +102,10 @@ _SAMPLES: dict[str, tuple[str, ...]] = {
 _FRAMES = ("{}", "Anna {} Basel.")
 
 
+SAMPLES = tuple(sample for samples in _SAMPLES.values() for sample in samples)
+"""Every sample alone."""
+
+
 def unicode_samples() -> Iterator[str]:
     """Every sample alone and between two words."""
     for samples in _SAMPLES.values():

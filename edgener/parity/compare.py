@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from edgener.parity.measures.logits import LogitFigures, logit_figures
 from edgener.parity.measures.masks import MaskDeviation, MaskedText, Runner, mask_deviations, mask_texts
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import Answers, answer
+from edgener_runtime.bundle.golden_set import GoldenSet
 from edgener_runtime.bundle.manifest import ParityFigures
 from edgener_runtime.decoding.schemes import DEFAULT
 from edgener_runtime.errors import ParityError
@@ -49,36 +50,52 @@ class ParityReport:
     scores: EntityScores | None
     scores_pytorch: EntityScores | None
     changes: tuple[Change, ...] = ()
+    golden: GoldenSet | None = None
     judgements: tuple[Judgement, ...] = ()
     verdict: Verdict = Verdict.INCONCLUSIVE
     schema_version: int = SCHEMA_VERSION
     scheme: str = DEFAULT
 
     def record(self) -> dict[str, Any]:
-        """Everything except the changes, which have their own file."""
-        return dataclasses.asdict(dataclasses.replace(self, changes=()))
+        """Everything except the changes, which have their own file, and the golden vectors, which the manifest has."""
+        record = dataclasses.asdict(dataclasses.replace(self, changes=(), golden=None))
+        del record["golden"]
+        return record
 
 
 @dataclass(frozen=True)
 class Reference:
-    """PyTorch's answers on a data set, the same for every variant."""
+    """PyTorch's answers on a data set, the same for every variant.
+
+    `samples` are texts of ours with its answers, for golden vectors; where the data set is not `quotable`, only they
+    may be stored.
+    """
 
     dataset: Dataset
     answers: Answers
     masks: tuple[MaskedText, ...]
     unknown_id: int | None
+    samples: tuple[str, ...] = ()
+    sampled: tuple[TokenLogits, ...] = ()
+    quotable: bool = True
 
 
 class RunnableVariant(Batched, Runner, Protocol):
     """A variant in the runtime."""
 
 
-def run_reference(model: PyTorchModel, dataset: Dataset, step: Callable[[], None] = lambda: None) -> Reference:
-    """Run the PyTorch model on a data set; `step()` is called after each sentence."""
+def run_reference(
+    model: PyTorchModel,
+    dataset: Dataset,
+    step: Callable[[], None] = lambda: None,
+    samples: Sequence[str] = (),
+    quotable: bool = True,
+) -> Reference:
+    """Run the PyTorch model on a data set and on samples; `step()` is called after each sentence."""
     answers = reference_answers(model, dataset.sentences, step)
     texts = [sentence.text for sentence in dataset.sentences if sentence.offsets][:MASKED_TEXTS]
     masks = mask_texts(model, model.inputs(texts)) if texts else ()
-    return Reference(dataset, answers, masks, model.unknown_id)
+    return Reference(dataset, answers, masks, model.unknown_id, tuple(samples), tuple(model.logits(samples)), quotable)
 
 
 def compare(
@@ -90,13 +107,39 @@ def compare(
 ) -> ParityReport:
     """Compare a variant with PyTorch on the reference's text; `step()` is called twice per sentence.
 
-    The batch effect is measured on `most_alone` sentences, or on all.
+    Raises what `run_variant` raises.
+    """
+    answers = run_variant(reference, variant, candidate, step)
+    return compare_answers(reference, variant, candidate, answers, step, most_alone)
+
+
+def run_variant(
+    reference: Reference, variant: str, candidate: RunnableVariant, step: Callable[[], None] = lambda: None
+) -> Answers:
+    """A variant's answers to the reference's text; `step()` is called after each sentence.
+
     Raises ParityError where the subwords of the two differ, or a logit is not finite.
     """
-    sentences, pytorch = reference.dataset.sentences, reference.answers
+    sentences = reference.dataset.sentences
     answers = answer(candidate, sentences, step)
-    for sentence, expected, found in zip(sentences, pytorch.scored, answers.scored, strict=True):
+    for sentence, expected, found in zip(sentences, reference.answers.scored, answers.scored, strict=True):
         _check_same_text(variant, sentence, expected, found)
+    return answers
+
+
+def compare_answers(
+    reference: Reference,
+    variant: str,
+    candidate: RunnableVariant,
+    answers: Answers,
+    step: Callable[[], None] = lambda: None,
+    most_alone: int | None = None,
+) -> ParityReport:
+    """Compare a variant's answers with PyTorch's; `step()` is called after each sentence.
+
+    The batch effect is measured on `most_alone` sentences, or on all.
+    """
+    sentences, pytorch = reference.dataset.sentences, reference.answers
     batch = count_batch_effect(candidate, sentences, answers.tags, step, most_alone)
     counts = count_sentences(sentences, pytorch, answers, batch)
     return _report(reference, variant, answers, counts, mask_deviations(candidate, reference.masks))

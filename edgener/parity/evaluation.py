@@ -19,8 +19,9 @@ from edgener_runtime.machine.devices import DEVICES
 from edgener_runtime.pipeline import TokenClassifier
 
 from .budgets import Budget
-from .compare import ParityReport, Reference, compare, judged_report
+from .compare import ParityReport, Reference, compare_answers, judged_report, run_variant
 from .gate import judge
+from .golden import golden_set
 from .speed import ROUNDS, measure_speed
 
 DEVICE = "cpu"  # of the export's machine, for judging and timing
@@ -31,7 +32,8 @@ def judge_variant(
     folder: Path, manifest: Manifest, variant: Variant, reference: Reference, budgets: Sequence[Budget], track: Track,
     threads: int | None = None,
 ) -> ParityReport:  # fmt: skip
-    """Compare a variant of an unfinished bundle with PyTorch, and judge its figures by the budgets."""
+    """Compare a variant of an unfinished bundle with PyTorch, judge its figures by the budgets, and choose its golden
+    vectors."""
     tuning = Tuning.of(threads) if threads else Tuning()
     step, entry = track(variant.name, 2 * len(reference.dataset.sentences)), manifest.variant(variant.name)
     with (
@@ -39,7 +41,9 @@ def judge_variant(
         TokenClassifier(folder, manifest, runnable, DEVICE, tuning) as classifier,
     ):
         most_alone = None if _runs_here(entry) else EMULATED_ALONE
-        report = compare(reference, variant.name, classifier, step, most_alone)
+        answers = run_variant(reference, variant.name, classifier, step)
+        report = compare_answers(reference, variant.name, classifier, answers, step, most_alone)
+        report = replace(report, golden=golden_set(reference, answers, classifier))
     return judged_report(report, judge(variant, report.estimates, budgets))
 
 

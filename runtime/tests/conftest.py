@@ -19,9 +19,12 @@ from hypothesis import settings
 from tokenizers import Tokenizer
 
 from edgener_runtime import TokenClassifier
+from edgener_runtime.base.serde import to_dict
+from edgener_runtime.bundle.golden_set import GoldenSet, GoldenVector
 from edgener_runtime.bundle.manifest import Manifest, read_manifest
 from edgener_runtime.bundle.verify import file_entry
 from edgener_runtime.cli.main import main
+from edgener_runtime.golden import golden_answer
 
 HERE = Path(__file__).parent
 MARKERS = (
@@ -117,6 +120,59 @@ def edit(copy: Path) -> Callable[..., Path]:
         return copy
 
     return change
+
+
+GOLDEN_TEXTS = (
+    "", "Please order 5 pcs 5892-44 for HX5885", "plc card rebuilt, new part Sick 1606-71",
+    "11:12 B-9533 Feed pump 6/Impeller: High vibration", "泵",
+)  # fmt: skip
+GOLDEN_BAND, GOLDEN_LIMIT = 0.1, 0.2
+
+
+@pytest.fixture(scope="session")
+def golden_sets(bundle: Path) -> dict[str, dict[str, Any]]:
+    """The golden vectors of each variant of the bundle, as its manifest would have them."""
+    return {entry.name: _golden_set(bundle, entry.name) for entry in read_manifest(bundle).variants}
+
+
+def _golden_set(bundle: Path, variant: str) -> dict[str, Any]:
+    with TokenClassifier.load(bundle, "cpu", variant) as classifier:
+        found = [(text, golden_answer(classifier, text)) for text in GOLDEN_TEXTS]
+    vectors = tuple(
+        GoldenVector(
+            text, f"text {number}", own.subwords, own.entities if own.lead > 2 * GOLDEN_LIMIT else None,
+            tuple(round(logit, 2) for logit in own.logits),
+        )
+        for number, (text, own) in enumerate(found)
+    )  # fmt: skip
+    return to_dict(GoldenSet(GOLDEN_BAND, GOLDEN_LIMIT, "evaluation", vectors))
+
+
+@pytest.fixture
+def golden_bundle(copy: Path, edit: Callable[..., Path], golden_sets: dict[str, dict[str, Any]]) -> Path:
+    """The copy with golden vectors in the manifest of each variant."""
+    for index, entry in enumerate(json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["variants"]):
+        edit("variants", index, golden=golden_sets[entry["name"]])
+    return copy
+
+
+DRIFTING = """
+import os
+from dataclasses import replace
+from edgener_runtime.pipeline import TokenClassifier
+true = TokenClassifier.logits
+def logits(self, texts, padding=0):
+    for scored in true(self, texts, padding):
+        yield replace(scored, logits=scored.logits + os.path.exists({switch!r}))
+TokenClassifier.logits = logits
+"""
+
+
+@pytest.fixture
+def drift(tmp_path: Path) -> tuple[str, Path]:
+    """Code for a process whose logits are all too large while a file exists, and that file."""
+    switch = tmp_path / "drifts"
+    return DRIFTING.format(switch=str(switch)), switch
 
 
 @pytest.fixture(scope="session", params=["the manifest says how many", "the manifest does not say"])

@@ -265,9 +265,12 @@ def test_without_texts_no_file_quotes_the_evaluation_text(
     bundle: Path, silent: Path, small_factory: dict[str, Dataset]
 ) -> None:
     test = small_factory["test"]
-    assert quoted(bundle, test) == {"diff/int8-dynamic.jsonl", "report.html"}  # what would be found
+    golden = {"variants/fp32.json", "variants/int8-dynamic.json"}
+    assert quoted(bundle, test) == {"diff/int8-dynamic.jsonl", "report.html", *golden}  # what would be found
     assert quoted(silent, test) == set()
-    verify_bundle(silent)
+    sources = {name: {entry.golden.source for entry in verify_bundle(folder).variants if entry.golden}
+               for name, folder in (("bundle", bundle), ("silent", silent))}  # fmt: skip
+    assert sources == {"bundle": {"evaluation"}, "silent": {"samples"}}
     page = (silent / "report.html").read_text(encoding="utf-8")
     assert "--no-texts" in page and "discloses" not in page and 'id="changes"' not in page
     assert " --no-texts" in (silent / "reproduce.sh").read_text(encoding="utf-8")

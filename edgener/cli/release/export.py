@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     help="Copy speeds from this bundle [default: measure them now].",
 )
 @click.option(
-    "--no-texts", is_flag=True, help="Leave out diff/ and the sentences of report.html, which quote the data."
+    "--no-texts", is_flag=True, help="Leave out diff/ and other sentences of the data; golden vectors are samples."
 )
 @click.option(
     "--slim", is_flag=True, help="Write only the fastest variant and what it needs, as edgener-runtime slim does."

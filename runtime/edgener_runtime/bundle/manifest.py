@@ -17,6 +17,7 @@ from edgener_runtime.decoding.entity import ScoreSettings
 from edgener_runtime.decoding.schemes import SCHEMES, LabelSet
 from edgener_runtime.errors import BundleError, UserInputError
 
+from .golden_set import GoldenSet
 from .rules import require_consistent, require_reference, require_same, require_showable
 from .schema import LAST_WHOLE, MINIMUM_RUNTIME, SCHEMA_VERSION, require_known, require_readable, update_hint
 from .stored import StoredJson, read_stored
@@ -124,7 +125,10 @@ class Speed:
 
 @dataclass(frozen=True)
 class VariantEntry:
-    """A variant of the model, with the session options that it was measured with; `files` are more of its own."""
+    """A variant of the model, with the session options that it was measured with; `files` are more of its own.
+
+    `golden` are texts with its answers, to compare those of a device with; None in bundles of before there were any.
+    """
 
     name: str
     precision: str
@@ -136,6 +140,7 @@ class VariantEntry:
     disabled_optimizers: tuple[str, ...] = ()
     speed: Speed | None = None
     files: tuple[FileEntry, ...] = ()
+    golden: GoldenSet | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from edgener_runtime.decoding.entity import AGGREGATIONS
 from edgener_runtime.errors import BundleError
 from edgener_runtime.version import version_numbers
 
+from .golden_set import golden_faults
 from .graph import IDS, MASK, TYPES
 
 # the dataclasses of manifest.py, which imports this module
@@ -52,6 +54,8 @@ def _items(value: Any) -> Iterable[Any]:
 def require_showable(path: Path, manifest: Manifest) -> None:
     """Raise BundleError at the first name of a manifest with characters that a terminal or a page would obey."""
     fields = {name: value for name, value in to_dict(manifest).items() if name != _FREE}
+    for vector in (vector for entry in fields["variants"] if entry["golden"] for vector in entry["golden"]["vectors"]):
+        del vector["text"]  # may have any character, and is shown only escaped
     for where, text in _texts("", fields):
         if found := unsafe_character(text):
             raise BundleError(
@@ -87,7 +91,8 @@ def require_consistent(path: Path, manifest: Manifest) -> None:
     own = {each.name: path.parent / each.manifest.path for each in manifest.references}
     for index, entry in enumerate(manifest.variants):
         where = "" if entry.name in own else f".variants[{index}]"
-        _refuse(own.get(entry.name, path), where, _variant_faults(entry))
+        faults = chain(_variant_faults(entry), golden_faults(entry.golden, manifest.label_set))
+        _refuse(own.get(entry.name, path), where, faults)
 
 
 def require_reference(path: Path, where: str, reference: VariantReference) -> None:

@@ -164,6 +164,13 @@ def _with_loading(command: Command, threads_option: Callable[[Command], Command]
     return with_options(with_loading, (*_LOADING, threads_option))
 
 
+selftest_option = click.option(
+    "--selftest-every", type=click.FloatRange(0), metavar="HOURS",
+    help="Check the bundle's golden vectors at the start, at each reload and every HOURS; 0: never in between "
+    "[default: no checks].",
+)  # fmt: skip
+
+
 def option_arguments(options: Iterable[tuple[str, Any]]) -> list[str]:
     """Options with their values as a command line has them; each item of a tuple repeats its option.
 

@@ -59,15 +59,15 @@ class BundleTrial:
                 del self._left[version]
                 asyncio.get_running_loop().run_in_executor(None, self._confirm, self.store, version)
 
-    def failed(self, version: str, error: Exception) -> None:
-        """Roll back and reload where a bundle on trial did not answer a request, unless that was the client's fault."""
+    def failed(self, version: str, error: Exception, what: str = "a request") -> None:
+        """Roll back and reload where a bundle on trial failed at something, unless that was the client's fault."""
         if isinstance(error, UserInputError) or version not in self._left:
             return
         reason = error.message if isinstance(error, EdgenerError) else repr(error)
         loop = asyncio.get_running_loop()
 
         def roll_back() -> None:
-            if self.gave_up(version, f"a request failed: {reason}"):
+            if self.gave_up(version, f"{what} failed: {reason}"):
                 loop.call_soon_threadsafe(self.reload)
 
         loop.run_in_executor(None, roll_back)

@@ -1,4 +1,4 @@
-"""Checks of the answers: repeated, against a reference on this CPU, and against another machine."""
+"""Checks of the answers: repeated, against the export's, a reference on this CPU, and another machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgener_runtime.errors import ParityError, UserInputError
+from edgener_runtime.golden import check_golden
 
 from .answers import SAME, AnswerComparison, answer_all, band_of, compare
 from .context import Outcome, SelftestContext, skip
@@ -28,6 +29,19 @@ def repeat(context: SelftestContext) -> Outcome:
         )
     context.answers = first
     return Outcome(f"{len(first)} texts, {found.subwords} subwords: the same twice, within {found.largest:.2g}")
+
+
+def golden(context: SelftestContext) -> Outcome:
+    """Compare the answers to the golden vectors with those of the export. Raises ParityError where one differs."""
+    known, found = context.variant.golden, check_golden(context.classifier)
+    if known is None or found is None:
+        return skip(f"{context.variant.name} has no golden vectors: the bundle was exported before there were any")
+    untested = f"; none has {', '.join(found.untested)}" if found.untested else ""
+    return Outcome(
+        f"{found.vectors} texts have the answers of the export: logits of half of them within {found.median:.2g} "
+        f"({known.band:g} allowed), of all within {found.largest:.2g} ({known.limit:g} allowed){untested}",
+        {"largest_golden_difference": found.largest},
+    )
 
 
 def labels(context: SelftestContext) -> Outcome:

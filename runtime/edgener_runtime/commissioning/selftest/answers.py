@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgener_runtime.bundle.manifest import Manifest, VariantEntry
 from edgener_runtime.errors import UserInputError
+from edgener_runtime.golden import floor_of
 from edgener_runtime.machine.devices import CPU
 
 from .report import Answer
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 TEXTS = 24  # synthetic ones, of 4 to 40 words
 
-# The permitted distance of a logit from the reference's, by precision: FP32 is summed in another order, FP16 has a
-# mantissa of 10 bits. Not verified on a device yet.
-FLOORS = {"fp32": 0.01, "fp16": 0.05}
-_OTHER_FLOOR = 0.1
 SAME = 1e-3  # the permitted distance between two runs on one machine: GPUs sum in no fixed order
 
 
@@ -95,7 +92,7 @@ def band_of(variant: VariantEntry) -> float:
 
     The larger of two: the distance from PyTorch's in the parity report, and the rounding of its precision.
     """
-    floor = FLOORS.get(variant.precision, _OTHER_FLOOR)
+    floor = floor_of(variant.precision)
     return max(floor, variant.parity.max_logit_difference) if variant.parity else floor
 
 

@@ -27,6 +27,7 @@ CHECKS = (
     Check("device", "the variant loads on the requested device", basics.load, ("bundle",)),
     Check("provider", "the provider is the requested one", basics.provider, ("device",)),
     Check("repeat", "the same texts get the same numbers again", accuracy.repeat, ("device",)),
+    Check("golden", "golden vectors have the answers of the export", accuracy.golden, ("device", "repeat")),
     Check("speed", "latency and throughput", speed.latency, ("device",), timed=True),
     Check("memory", "memory of the process", speed.memory, ("device",), timed=True),
     Check("power", "power of the board while texts run", power.power, ("device",), timed=True),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener_runtime.base.install import install_line
-from edgener_runtime.cli.options import decoding_options, loading_options
+from edgener_runtime.cli.options import decoding_options, loading_options, selftest_option
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.errors import DeviceError, UserInputError
 
@@ -37,7 +37,7 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"  # noqa: S105 - its variable
 )
 @click.option(
     "--status", default="edgener/status", show_default=True,
-    help="Topic of the retained status: online, overdue, offline.",
+    help="Topic of the retained status: online, overdue, selftest-failed, offline.",
 )  # fmt: skip
 @click.option(
     "--response-topics", multiple=True, metavar="FILTER",
@@ -61,13 +61,14 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"  # noqa: S105 - its variable
     "--stop-within", type=click.FloatRange(0), default=30, show_default=True,
     help="Most seconds for messages in progress after SIGTERM.",
 )  # fmt: skip
+@selftest_option
 @decoding_options
 @loading_options
 def mqtt(
     bundle: Path, host: str, port: int | None, requests: str, answers: str, dead_letters: str, status: str,
     response_topics: tuple[str, ...], client_id: str | None, protocol: str, username: str | None,
     password_file: Path | None, tls: bool, ca_file: Path | None, window: int, max_bytes: int, overdue: float,
-    stop_within: float, decoding: Decoding, load: Callable[[Path], TokenClassifier],
+    stop_within: float, selftest_every: float | None, decoding: Decoding, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Answer texts of an MQTT topic on another topic.
 
@@ -85,6 +86,7 @@ def mqtt(
         raise DeviceError("the MQTT client paho-mqtt is not installed", install_line("mqtt"))
     import asyncio
 
+    from edgener_runtime.golden import checked
     from edgener_runtime.services.mqtt.broker import Broker, Topics, default_client_id, tls_context
     from edgener_runtime.services.trial import BundleTrial
     from edgener_runtime.services.watchdog import end_despite_runs
@@ -98,8 +100,9 @@ def mqtt(
         tls_context(ca_file) if tls else None, window,
     )  # fmt: skip
     trial = BundleTrial.of(bundle, _report)
-    loading = partial(trial.load, load, bundle)
-    asyncio.run(_Service(loading, trial, broker, topics, decoding, max_bytes, overdue, stop_within).run())
+    loading = partial(trial.load, load if selftest_every is None else checked(load), bundle)
+    hours = selftest_every or 0
+    asyncio.run(_Service(loading, trial, broker, topics, decoding, max_bytes, overdue, stop_within, hours).run())
     end_despite_runs()
 
 
@@ -115,6 +118,7 @@ class _Service:
     max_bytes: int
     overdue: float
     stop_within: float
+    selftest_hours: float
 
     async def run(self) -> None:
         """Answer until a signal comes."""
@@ -124,6 +128,7 @@ class _Service:
         from edgener_runtime.services.mqtt.answers import Answerer
         from edgener_runtime.services.mqtt.bridge import Bridge
         from edgener_runtime.services.reload import Hangup, Reload
+        from edgener_runtime.services.selftest import RegularSelftest
         from edgener_runtime.services.stop_signals import StopSignals
         from edgener_runtime.services.watchdog import Watchdog
 
@@ -136,6 +141,7 @@ class _Service:
 
         async def use(fresh: AsyncTokenClassifier) -> None:
             old, answerer.classifier = answerer.classifier, fresh
+            bridge.set_selftest_fault(None)  # it has passed
             watching.append(watch(fresh))
             await old.close()
             watching.pop(0).cancel()
@@ -150,11 +156,15 @@ class _Service:
         hangup.install()
         self.trial.reload = hangup.request
         watching = [watch(answerer.classifier)]
+        regular = RegularSelftest(
+            self.selftest_hours, lambda: answerer.classifier, self.trial, _report, bridge.set_selftest_fault
+        )
+        testing = asyncio.create_task(regular.run())
         try:
             await bridge.run(stop)
         finally:
             await answerer.classifier.close()
-            for task in watching:
+            for task in (testing, *watching):
                 task.cancel()
         self.trial.close()
         _report("stopped: messages in progress are answered, the rest waits with the broker")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgener_runtime.base.install import install_line
-from edgener_runtime.cli.options import RenamedOption, loading_options
+from edgener_runtime.cli.options import RenamedOption, loading_options, selftest_option
 from edgener_runtime.errors import DeviceError, UserInputError
 from edgener_runtime.services.http.limits import ConnectionLimits, Limits
 
@@ -107,13 +107,14 @@ class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in 
     "--overdue", type=click.FloatRange(0.1), default=_DEFAULT.overdue, show_default=True,
     help="Seconds for a batch; after twice as many the server ends, exit code 7, unless other models answer.",
 )  # fmt: skip
+@selftest_option
 @loading_options
 def serve(
     bundle: Path | None, models: tuple[tuple[str, Path], ...], model_control: bool,
     host: str, port: int, token_file: Path | None, tls_certificate: Path | None, tls_key: Path | None,
     max_bytes: int, max_text: int, queue: int, timeout: float, drain: float, body_memory: int, body_rate: int,
     max_connections: int, header_timeout: float, idle_timeout: float, overdue: float,
-    load: Callable[[Path], TokenClassifier],
+    selftest_every: float | None, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Answer HTTP requests with the entities of their texts.
 
@@ -144,19 +145,23 @@ def serve(
     with open_listener(host, port, token, tls) as listener:
         limits = Limits(max_bytes, max_text, queue, timeout, body_memory, body_rate, overdue)
         connections = ConnectionLimits(max_connections, header_timeout, idle_timeout)
-        sources = [_source(load, name, folder) for name, folder in bundles]
+        sources = [_source(load, name, folder, selftest_every) for name, folder in bundles]
         run_server(sources, ServerSettings(limits, connections, listener, token, drain, model_control))
 
 
-def _source(load: Callable[[Path], TokenClassifier], name: str | None, folder: Path) -> ModelSource:
-    """What loads a bundle; that of a store is on trial at first."""
+def _source(
+    load: Callable[[Path], TokenClassifier], name: str | None, folder: Path, selftest_hours: float | None
+) -> ModelSource:
+    """What loads a bundle, with a selftest unless that is None; a bundle of a store is on trial at first."""
     import logging
 
+    from edgener_runtime.golden import checked
     from edgener_runtime.services.http.models.source import ModelSource
     from edgener_runtime.services.trial import BundleTrial
 
     trial = BundleTrial.of(folder, logging.getLogger(__name__).info)
-    return ModelSource(partial(trial.load, load, folder), name, trial)
+    loading = load if selftest_hours is None else checked(load)
+    return ModelSource(partial(trial.load, loading, folder), name, trial, selftest_hours or 0)
 
 
 def _bundles(bundle: Path | None, models: tuple[tuple[str, Path], ...]) -> list[tuple[str | None, Path]]:

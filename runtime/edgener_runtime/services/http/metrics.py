@@ -62,6 +62,9 @@ class Metrics:
         self._overdue = Gauge(
             "edgener_overdue", "Whether a batch of the model is overdue.", _MODEL, registry=self.registry
         )
+        self._selftest = Gauge(
+            "edgener_selftest_failed", "Whether the last selftest of the model failed.", _MODEL, registry=self.registry
+        )
         self._info = Info("edgener_runtime", "The running model and its provider.", _MODEL, registry=self.registry)
         for model in models:  # so that they begin at 0
             self._batch_metrics(model)
@@ -91,11 +94,13 @@ class Metrics:
     def page(self) -> bytes:
         """All metrics in the format of Prometheus."""
         self.take_batches()
-        for state in (self._waiting, self._overdue, self._info):  # a model may have another name, or be unloaded
+        # a model may have another name, or be unloaded
+        for state in (self._waiting, self._overdue, self._selftest, self._info):
             state.clear()
         for model in self.models:
             self._waiting.labels(model.name).set(model.pending)
             self._overdue.labels(model.name).set(model.overdue)
+            self._selftest.labels(model.name).set(model.selftest_fault is not None)
             if model.classifier:
                 self._info.labels(model.name).info(_facts(model.classifier.classifier))
         return generate_latest(self.registry)

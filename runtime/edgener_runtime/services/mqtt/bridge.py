@@ -19,6 +19,7 @@ from .pump import Pump
 from .suspects import Suspects
 
 _SUSPICIOUS = 3  # connections in a row that the broker soon ended without a reason, until the session is checked
+_ONLINE, _OVERDUE, _SELFTEST_FAILED, _OFFLINE = b"online", b"overdue", b"selftest-failed", b"offline"  # the status
 _SOON = 2  # times the longest delay between attempts: two bridges that take turns do not last longer
 
 
@@ -55,6 +56,7 @@ class Bridge:
     backoff: Backoff = field(default_factory=Backoff)
     _pump: Pump | None = None
     _overdue: bool = False
+    _selftest_failed: bool = False
     _suspects: Suspects | None = field(default_factory=Suspects.of_environment)
     _hung_up: int = 0  # connections in a row that the broker soon ended without a reason, each at another message
     _blamed: str | None = None  # the key of the message whose answer the last of them did not confirm
@@ -90,6 +92,15 @@ class Bridge:
     def set_overdue(self, overdue: bool) -> None:
         """Publish whether the model's batch is overdue."""
         self._overdue = overdue
+        self._publish_change()
+
+    def set_selftest_fault(self, fault: str | None) -> None:
+        """Publish whether the model's selftest fails, where that has changed."""
+        if self._selftest_failed != bool(fault):
+            self._selftest_failed = bool(fault)
+            self._publish_change()
+
+    def _publish_change(self) -> None:
         if self._pump:
             self._pump.add(self._publish_status(self._pump.connection))
 
@@ -104,7 +115,7 @@ class Bridge:
         Only MQTT 5 has a reason for it, and mosquitto 2.0 does not send it.
         """
         name = f"{self.broker.client_id[:14]}-{secrets.token_hex(4)}"
-        looking = Connection(replace(self.broker, client_id=name, keeps_session=False), self._status("offline"))
+        looking = Connection(replace(self.broker, client_id=name, keeps_session=False), self._status(_OFFLINE))
         try:
             await looking.connect()
             status = await looking.read_retained(self.answerer.topics.status)
@@ -112,7 +123,7 @@ class Bridge:
             status = None
         finally:
             looking.drop()
-        if status in (b"online", b"overdue"):
+        if status in (_ONLINE, _OVERDUE, _SELFTEST_FAILED):
             raise taken_over(self.broker)
         self.report(
             f"the broker ended {self._hung_up} connections in a row without a reason; "
@@ -121,7 +132,7 @@ class Bridge:
 
     async def _serve(self, stop: asyncio.Event) -> None:
         """Answer over one connection. Raises ConnectionLostError where it ends before `stop` is set."""
-        connection = Connection(self.broker, self._status("offline"), self.answerer.max_bytes)
+        connection = Connection(self.broker, self._status(_OFFLINE), self.answerer.max_bytes)
         await connection.connect()
         try:
             await connection.subscribe(self.answerer.topics.requests)
@@ -144,7 +155,7 @@ class Bridge:
                 raise
         finally:
             self._pump = None
-            await connection.close(self._status("offline"))
+            await connection.close(self._status(_OFFLINE))
 
     async def _publish_status(self, connection: Connection) -> None:
         try:
@@ -155,9 +166,9 @@ class Bridge:
                 f"the broker takes nothing on {topic}: {refused}", "Let the bridge's user write there."
             ) from None
 
-    def _status(self, word: str | None = None) -> OutgoingMessage:
-        word = word or ("overdue" if self._overdue else "online")
-        return OutgoingMessage(self.answerer.topics.status, word.encode(), retain=True)
+    def _status(self, word: bytes | None = None) -> OutgoingMessage:
+        found = _OVERDUE if self._overdue else _SELFTEST_FAILED if self._selftest_failed else _ONLINE
+        return OutgoingMessage(self.answerer.topics.status, word or found, retain=True)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

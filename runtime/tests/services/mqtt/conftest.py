@@ -300,16 +300,16 @@ def bridge(classifier: TokenClassifier) -> Iterator[Callable[..., RunningBridge]
 def start(bundle: Path) -> Iterator[Start]:
     """`start(broker, "--window", 3)` is the command, connected where nothing speaks against it.
 
-    `hangs_at="..."` is a model that never returns from texts with these letters.
+    `hangs_at="..."` is a model that never returns from texts with these letters; `code` runs first in its process.
     """
     processes: list[subprocess.Popen[str]] = []
 
     def begin(
-        broker: Any, *options: object, hangs_at: str = "", bundle: Path = bundle, **environment: str
+        broker: Any, *options: object, hangs_at: str = "", bundle: Path = bundle, code: str = "", **environment: str
     ) -> subprocess.Popen[str]:
         where = ("--host", "127.0.0.1", "--port", str(broker.port), "--protocol", broker.protocol)
         name = () if "--client-id" in options else ("--client-id", "bridge")
-        code = (HANGING if hangs_at else "") + RUN
+        code += (HANGING if hangs_at else "") + RUN
         processes.append(subprocess.Popen(
             [sys.executable, "-c", code, "mqtt", str(bundle), *where, *TOPICS, *name, *map(str, options)],
             stderr=subprocess.PIPE, text=True, encoding="utf-8",

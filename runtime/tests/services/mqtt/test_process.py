@@ -319,3 +319,21 @@ def test_names_are_different_on_each_host_and_for_each_bundle_and_stay(
     assert all(len(name) == 23 and name.replace("-", "").isalnum() for name in names)
     assert names[0] == default_client_id(Path("bundle"), host("line7"))
     assert default_client_id(Path("bundle"), tmp_path / "bare") == default_client_id(Path("bundle"), tmp_path / "bare")
+
+
+# --- a model whose answers drift
+
+
+def test_the_status_says_that_the_selftest_fails_until_it_passes(
+    keeping_broker: Any, peer: Callable[..., Any], start: Start, golden_bundle: Path, drift: tuple[str, Path]
+) -> None:
+    code, switch = drift
+    asking = peer(keeping_broker)
+    start(keeping_broker, "--selftest-every", 0.0001, bundle=golden_bundle, code=code)
+    asking.status("online")
+    switch.touch()
+    asking.status("selftest-failed")
+    asking.ask({"text": "oil leak"})
+    assert asking.record("out/entities")["text"] == "oil leak"
+    switch.unlink()
+    asking.status("online")

@@ -10,6 +10,7 @@ from functools import partial
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.services.http.error_responses import RequestError
 from edgener_runtime.services.reload import Reload, reason_of
+from edgener_runtime.services.selftest import RegularSelftest
 from edgener_runtime.services.watchdog import Watchdog
 
 from .served import ServedModel
@@ -42,10 +43,16 @@ class Lifecycle:
             count=lambda is_loaded: count(model.name, is_loaded),
         )  # fmt: skip
         self._watching: dict[AsyncTokenClassifier, asyncio.Task[None]] = {}
+        self._selftest: asyncio.Task[None] | None = None
 
     def watch(self) -> None:
         """Watch the classifier in use, and those that take its place; from the event loop."""
         self._watch(self.model.classifier)
+        model, source = self.model, self.model.source
+        regular = RegularSelftest(
+            source.selftest_hours, lambda: model.classifier, source.trial, source.log.error, model.set_selftest_fault
+        )
+        self._selftest = asyncio.create_task(regular.run())
 
     async def load(self) -> None:
         """Load the bundle again, or anew. Raises RequestError 500 where that fails; a classifier in use stays so."""
@@ -75,6 +82,8 @@ class Lifecycle:
 
     def close(self) -> None:
         """Watch no more."""
+        if self._selftest:
+            self._selftest.cancel()
         for classifier in list(self._watching):
             self._unwatch(classifier)
 

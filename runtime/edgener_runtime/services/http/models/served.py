@@ -41,6 +41,7 @@ class ServedModel:
         self.refusal: str | None = None  # why it has no classifier
         self.is_expected = True  # False once it was unloaded
         self.overdue = False
+        self.selftest_fault: str | None = None  # why its last selftest failed
         self._replaced: list[AsyncTokenClassifier] = []  # with texts that still wait
         self._batches: deque[BatchRecord] = deque()  # of classifiers that are closed
         self._check: asyncio.Future[list[Entity]] | None = None
@@ -80,7 +81,7 @@ class ServedModel:
     @property
     def not_ready(self) -> str | None:
         """Why it should get no requests, if so."""
-        return self.refusal or (_OVERDUE if self.overdue else None)
+        return self.refusal or (_OVERDUE if self.overdue else self.selftest_fault)
 
     @property
     def not_ready_named(self) -> str | None:
@@ -147,7 +148,7 @@ class ServedModel:
 
     def _adopt(self, fresh: AsyncTokenClassifier) -> None:
         self.classifier, self.refusal = fresh, None
-        self.is_expected, self.overdue = True, False
+        self.is_expected, self.overdue, self.selftest_fault = True, False, None
         self.bundle = fresh.classifier.manifest.name
         self.types = fresh.classifier.label_set.types
         self._sha256 = fresh.classifier.variant.file.sha256
@@ -164,6 +165,10 @@ class ServedModel:
     def set_overdue(self, overdue: bool) -> None:
         """Whether the model takes too long over a batch."""
         self.overdue = overdue
+
+    def set_selftest_fault(self, fault: str | None) -> None:
+        """Why the selftest of the model fails, if so."""
+        self.selftest_fault = fault
 
     async def check(self) -> None:
         """Run the model on a tiny text, whatever else waits. Raises what the model raises."""

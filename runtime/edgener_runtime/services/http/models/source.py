@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 class ModelSource:
     """What opens a model's bundle, and the name it is served under; without one, it has that of its bundle.
 
-    `trial` counts the first answers of a bundle that a store has activated.
+    `trial` counts the first answers of a bundle that a store has activated. Every `selftest_hours` its golden vectors
+    are checked, with 0 never.
     """
 
     load: Callable[[], TokenClassifier]
     name: str | None = None
     trial: BundleTrial = field(default_factory=BundleTrial)
+    selftest_hours: float = 0
 
     @contextmanager
     def naming(self) -> Iterator[None]:
