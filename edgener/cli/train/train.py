@@ -19,7 +19,7 @@ from edgener.data.read import DataSpec
 from edgener.train.config import TrainConfig, load_config
 
 
-def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add one option per field of TrainConfig; None means that it was not given, and the YAML file's value counts."""
     types = typing.get_type_hints(TrainConfig)
     for field in reversed(dataclasses.fields(TrainConfig)):
@@ -46,7 +46,7 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--resume", is_flag=True, help="Resume an unfinished run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
-@_setting_options
+@setting_options
 def train(data: DataSpec, out: Path, config_file: Path | None, resume: bool, as_json: bool, **settings: Any) -> None:
     """Fine-tune an encoder for token classification.
 
