@@ -78,7 +78,7 @@ def draw_trials(result: SweepResult, folder: Path) -> Picture:
     text = "Entity F1 on the valid split of each trial with one seed; the line is the best so far."
     picture = Picture("sweep-trials", "Trials", text)
     scored = [trial for trial in result.trials if trial.f1 is not None]
-    best = [max((each.f1 or 0.0 for each in scored[: number + 1])) for number in range(len(scored))]
+    best = [max(each.f1 or 0.0 for each in scored[: number + 1]) for number in range(len(scored))]
     with figure(WIDTH, 3.2, *picture.files(folder)) as drawn:
         axes = drawn.subplots()
         axes.step([trial.number for trial in scored], best, where="post", color=INK, lw=0.8, label="best so far")

@@ -78,15 +78,17 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
 
 
 def valid_scores(
-    splits: Mapping[str, Dataset], config: TrainConfig, work: Path, callbacks: Sequence[Any] = ()
-) -> list[dict[str, float]]:
+    splits: Mapping[str, Dataset], config: TrainConfig, work: Path, callbacks: Sequence[Any] = (),
+    labels: tuple[str, ...] = (),
+) -> list[dict[str, float]]:  # fmt: skip
     """The figures of each epoch that `train` would have with these settings; no checkpoint is written.
 
-    `splits` are train and valid; `work` is a folder for the trainer. Raises UserInputError, DeviceError.
+    `splits` are train and valid; `work` is a folder for the trainer; `labels` are the entity labels where the train
+    split is a part that may not have all. Raises UserInputError, DeviceError.
     """
     silence_libraries()
     limit_pytorch(config.threads)
-    trainer, _ = _set_up(_checked(splits), config, work, keep=False)
+    trainer, _ = _set_up(splits if labels else _checked(splits), config, work, keep=False, known=labels)
     for callback in callbacks:
         trainer.add_callback(callback)
     with training_bar(trainer):
@@ -162,13 +164,13 @@ def _is_json(file: Path) -> bool:
 
 
 def _set_up(
-    data: Mapping[str, Dataset], config: TrainConfig, work: Path, keep: bool = True
+    data: Mapping[str, Dataset], config: TrainConfig, work: Path, keep: bool = True, known: tuple[str, ...] = ()
 ) -> tuple[Any, _ScoredSplit]:
     from transformers import set_seed
 
     set_seed(config.seed)
     source = resolve_model(config.model)
-    labels = iob2_labels(data["train"].labels)
+    labels = iob2_labels(known or data["train"].labels)
     tokenizer = load_tokenizer(source)
     model = load_model(source, labels, config)
     check_token_ids(tokenizer, model, source)

@@ -27,9 +27,15 @@ STUDY, RESULT, BEST = "study.db", "sweep.json", "best.yaml"
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the study and the report."
 )
-@click.option("--trials", type=click.IntRange(2), default=20, show_default=True, help="Settings to try, with the start.")
 @click.option(
-    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds that the best trials are repeated with."
+    "--trials", type=click.IntRange(2), default=20, show_default=True, help="Settings to try, with the start."
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Seeds that the best trials are repeated with.",
 )
 @click.option("--storage", metavar="URL", help="Database that several machines share [default: study.db in --out].")
 @click.option("--study", default="edgener", show_default=True, help="Name of the study in the database.")

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .study import JOB, job_of
@@ -143,7 +144,7 @@ def _beating(trial: Trial) -> Iterator[None]:
 def _machine() -> str:
     """The machine's name and its space of process numbers, of which a container has its own."""
     try:
-        return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
+        return f"{platform.node()} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return platform.node()
 

@@ -89,8 +89,7 @@ def verdict(result: SweepResult) -> str:
     error = statistics.stdev(gains) / math.sqrt(len(gains))
     sure = "more than" if min(gains) > 0 and statistics.fmean(gains) > 2 * error else "not clearly more than"
     return (
-        f"{gain[0].upper()}{gain[1:]} (standard error {error:.4f} over {len(gains)} seeds), "
-        f"{sure} what a seed changes."
+        f"{gain[0].upper()}{gain[1:]} (standard error {error:.4f} over {len(gains)} seeds), {sure} what a seed changes."
     )
 
 

@@ -18,7 +18,7 @@ from edgener_runtime.errors import DeviceError, UserInputError
 
 from .jobs import SharedJobs
 from .result import FEWEST_FOR_IMPORTANCES, Finalist, SweepResult, SweepTrial, choose, settings_text
-from .space import SearchSpace, search_space
+from .space import search_space
 from .study import database_errors, job_of, open_study
 
 if TYPE_CHECKING:

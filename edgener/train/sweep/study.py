@@ -28,10 +28,9 @@ _IDENTITY = "identity"
 def check_optuna() -> None:
     """Raises UserInputError if Optuna, an extra, is not installed."""
     try:
-        import optuna
+        import optuna  # noqa: F401
     except ImportError:
         raise UserInputError("edgener sweep needs Optuna", install_line("sweep", BUILD_SIDE)) from None
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # it would report trials that are repeated as errors
 
 
 def file_url(file: Path) -> str:
@@ -46,6 +45,7 @@ def open_study(url: str, name: str, identity: Mapping[str, Any], pruner: BasePru
     """
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # it would report trials that are repeated as errors
     study = optuna.create_study(
         storage=_open_storage(url), study_name=name, direction="maximize", load_if_exists=True,
         sampler=_job_sampler(), pruner=pruner,
@@ -111,7 +111,9 @@ def database_errors(url: str) -> Iterator[None]:
     except RuntimeError as error:  # the tables are those of another version of Optuna
         if "schema" not in str(error):
             raise
-        raise UserInputError(f"the study {where} cannot be read: {error}", "Install the Optuna that wrote it.") from error
+        raise UserInputError(
+            f"the study {where} cannot be read: {error}", "Install the Optuna that wrote it."
+        ) from error
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise UserInputError(
             f"--storage {where} cannot be opened: {_first_line(error)}",

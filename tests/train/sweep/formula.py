@@ -58,13 +58,12 @@ def main(folder: Path, moments: set[int], seconds: float) -> None:
         nonlocal count
         count += 1
         time.sleep(seconds)
-        found = score(splits, config, trial)
         if count in moments:
             os.kill(os.getpid(), signal.SIGKILL)
-        return found
+        return score(splits, config, trial)
 
     result = sweep(make_spec(folder), killed)
-    print(count, result.chosen)
+    sys.stdout.write(f"{count} {result.chosen}\n")
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def test_a_trial_on_another_machine_is_given_up_when_it_is_silent(
 
 def test_a_study_of_another_data_set_is_refused_and_both_are_named(undisturbed: tuple[Path, SweepResult]) -> None:
     other = {**SPLITS, "train": dataclasses.replace(SPLITS["train"], source="here/other.txt", sentences=())}
-    with pytest.raises(UserInputError, match="another data set: found train train.txt .*, expected train other.txt"):
+    with pytest.raises(UserInputError, match=r"another data set: found train train\.txt .*, expected train other\.txt"):
         sweep(make_spec(undisturbed[0], splits=other), score)
 
 
