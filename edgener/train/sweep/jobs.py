@@ -117,7 +117,7 @@ class SharedJobs:
 
 
 def _is_running(trial: FrozenTrial) -> bool:
-    return trial.state.name == "RUNNING"
+    return bool(trial.state.name == "RUNNING")
 
 
 @contextlib.contextmanager

@@ -147,7 +147,7 @@ def _job_sampler() -> Any:
     """A TPE sampler whose random numbers depend on the study, the job and the setting, not on the process."""
     from optuna.samplers import BaseSampler, TPESampler
 
-    class JobSampler(BaseSampler):
+    class JobSampler(BaseSampler):  # type: ignore[misc]
         """Samples each setting of a job with a generator of its own."""
 
         def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +162,17 @@ def test_a_study_with_another_fixed_setting_is_refused(undisturbed: tuple[Path, 
         sweep(make_spec(undisturbed[0], start=start), score)
 
 
-@pytest.mark.parametrize("content", [b"not a database, but long enough to be read as one" * 40, b"x"])
-def test_a_damaged_study_is_exit_2_and_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [(lambda whole: b"a list of pumps\n" * 40, "file is not a database"),
+     (lambda whole: whole[: len(whole) // 2], "database disk image is malformed")],
+)  # fmt: skip
+def test_a_damaged_study_is_exit_2_and_stays_as_it_is(
+    undisturbed: tuple[Path, SweepResult], tmp_path: Path, damage: Callable[[bytes], bytes], reason: str
+) -> None:
+    content = damage((undisturbed[0] / "study.db").read_bytes())
     (tmp_path / "study.db").write_bytes(content)
-    with pytest.raises(UserInputError, match="is damaged, or not a study: file is not a database"):
+    with pytest.raises(UserInputError, match=f"is damaged, or not a study: {reason}"):
         sweep(make_spec(tmp_path), score)
     assert (tmp_path / "study.db").read_bytes() == content
 
