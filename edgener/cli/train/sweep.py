@@ -48,9 +48,9 @@ def sweep(
     data: DataSpec, out: Path, trials: int, seeds: int, storage: str | None, study: str, config_file: Path | None,
     as_json: bool, **settings: Any,
 ) -> None:  # fmt: skip
-    """Search hyper-parameters for `edgener train`, by entity F1 on the valid split.
+    """Search hyper-parameters for training.
 
-    Learning rate, epochs, batch size, weight decay, warm-up, dropout and schedule are searched; those given as options
+    Settings of `edgener train` are compared by entity F1 on the valid split. Learning rate, epochs, batch size, weight decay, warm-up, dropout and schedule are searched; those given as options
     or in --config are fixed. Trial 0 is the start; a trial ends early where the median of earlier ones was better. The
     best three and the start are repeated over --seeds. The test split is not used. The same command continues an
     interrupted sweep, and joins one that is running: on this machine, or elsewhere with --storage.
