@@ -50,10 +50,11 @@ def sweep(
 ) -> None:  # fmt: skip
     """Search hyper-parameters for training.
 
-    Settings of `edgener train` are compared by entity F1 on the valid split. Learning rate, epochs, batch size, weight decay, warm-up, dropout and schedule are searched; those given as options
-    or in --config are fixed. Trial 0 is the start; a trial ends early where the median of earlier ones was better. The
-    best three and the start are repeated over --seeds. The test split is not used. The same command continues an
-    interrupted sweep, and joins one that is running: on this machine, or elsewhere with --storage.
+    Settings of `edgener train` are compared by entity F1 on the valid split: learning rate, epochs, batch size, weight
+    decay, warm-up, dropout and schedule. Those given as options or in --config are fixed. Trial 0 is the start; a trial
+    ends early where the median of earlier ones was better. The best three and the start are repeated over --seeds. The
+    test split is not used. The same command continues an interrupted sweep, and joins one that is running: on this
+    machine, or elsewhere with --storage.
 
     \b
     Examples:
