@@ -13,6 +13,7 @@ from edgener_runtime.cli.console import CommandGroup
 COMMANDS = {
     "data": "edgener.cli.data.inspect",
     "train": "edgener.cli.train.train",
+    "sweep": "edgener.cli.train.sweep",
     "evaluate": "edgener.cli.train.evaluate",
     "search": "edgener.cli.release.search",
     "export": "edgener.cli.release.export",

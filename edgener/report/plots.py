@@ -1,4 +1,4 @@
-"""Pictures: the confusion matrix of tags, the reliability of scores, and the curve of a training run."""
+"""Pictures: the confusion matrix of tags, the reliability of scores, the curves of training and of learning."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from edgener.confidence.reliability import Curve, Reliability
 from edgener.parity.measures.metrics import Tags
+from edgener.train.learning_curve import LearningCurve
 
-from .canvas import COLOURS, RULE, figure
+from .canvas import COLOURS, INK, RULE, figure, logarithmic
 
 
 def confusion(gold: Tags, predicted: Tags, tags: Sequence[str]) -> list[list[int]]:
@@ -71,3 +72,21 @@ def plot_training(epochs: Sequence[dict[str, float]], file: Path) -> None:
         scores.plot([row["epoch"] for row in rows], [row["valid_f1"] for row in rows], "s--", color="tab:green")
         scores.set_ylabel("validation entity F1 (dashed)")
         axes.legend(loc="center right")
+
+
+def plot_learning_curve(curve: LearningCurve, file: Path) -> None:
+    """F1 by the number of sentences: every run, the fit, and its interval where it is extrapolated."""
+    with figure(6, 4, file) as drawn:
+        axes = drawn.subplots()
+        for point in curve.points:
+            axes.plot([point.sentences] * len(point.f1), point.f1, "o", color=COLOURS[0], ms=4)
+        fitted = [(point.sentences, point.fit) for point in (*curve.points, *curve.ahead) if point.fit]
+        if fitted:
+            at, fits = zip(*fitted, strict=True)
+            axes.plot(at, [fit.value for fit in fits], "--", color=INK, label="power law")
+            low, high = [fit.low for fit in fits], [fit.high for fit in fits]
+            axes.fill_between(at, low, high, color=COLOURS[1], alpha=0.4, lw=0, label="95 % interval")
+            axes.legend(loc="lower right")
+        logarithmic(axes, "x")
+        axes.set(xlabel="labelled sentences", ylabel="entity F1 on valid")
+        axes.grid(axis="y")

@@ -67,6 +67,11 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainConfig:
     return _checked(TrainConfig(**(settings | check_options(TrainConfig, overrides))), "options")
 
 
+def given_settings(path: Path | None, overrides: dict[str, Any]) -> set[str]:
+    """The names of the settings that a YAML file or the options have."""
+    return {*(_read_file(path) if path else ()), *overrides}
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     file = SettingsFile(path, "epochs: 3", "See: edgener train --help")
     root = file.root()

@@ -71,9 +71,12 @@ def without_wrapper(model: Any) -> Any:
 
 def learning_rate(model: Any, config: TrainConfig) -> float:
     """The given rate, or the one for the encoder's width."""
-    if config.learning_rate is not None:
-        return config.learning_rate
-    width = getattr(model.config, "hidden_size", 768)
+    return default_rate(model.config) if config.learning_rate is None else config.learning_rate
+
+
+def default_rate(settings: Any) -> float:
+    """The peak learning rate for the width of an encoder, from its configuration."""
+    width = getattr(settings, "hidden_size", 768)
     return next(rate for limit, rate in LEARNING_RATES if width <= limit)
 
 

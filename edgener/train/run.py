@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,25 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     return result
 
 
+def valid_scores(
+    splits: Mapping[str, Dataset], config: TrainConfig, work: Path, callbacks: Sequence[Any] = (),
+    labels: tuple[str, ...] = (),
+) -> list[dict[str, float]]:  # fmt: skip
+    """The figures of each epoch that `train` would have with these settings; no checkpoint is written.
+
+    `splits` are train and valid; `work` is a folder for the trainer; `labels` are the entity labels where the train
+    split is a part that may not have all. Raises UserInputError, DeviceError.
+    """
+    silence_libraries()
+    limit_pytorch(config.threads)
+    trainer, _ = _set_up(splits if labels else _checked(splits), config, work, keep=False, known=labels)
+    for callback in callbacks:
+        trainer.add_callback(callback)
+    with training_bar(trainer):
+        trainer.train()
+    return epoch_figures(trainer.state.log_history)
+
+
 @dataclasses.dataclass(frozen=True)
 class _ScoredSplit:
     """The split to score, with the encoder and labels of the model."""
@@ -144,12 +163,14 @@ def _is_json(file: Path) -> bool:
     return True
 
 
-def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tuple[Any, _ScoredSplit]:
+def _set_up(
+    data: Mapping[str, Dataset], config: TrainConfig, work: Path, keep: bool = True, known: tuple[str, ...] = ()
+) -> tuple[Any, _ScoredSplit]:
     from transformers import set_seed
 
     set_seed(config.seed)
     source = resolve_model(config.model)
-    labels = iob2_labels(data["train"].labels)
+    labels = iob2_labels(known or data["train"].labels)
     tokenizer = load_tokenizer(source)
     model = load_model(source, labels, config)
     check_token_ids(tokenizer, model, source)
@@ -161,7 +182,7 @@ def _set_up(data: Mapping[str, Dataset], config: TrainConfig, work: Path) -> tup
     train = build_features(encoder, data["train"].sentences, labels, config.label_all_subwords)
     valid = build_features(encoder, data["valid"].sentences, labels).by_length() if "valid" in data else None
     rate = learning_rate(model, config)
-    trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels)
+    trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels, keep)
     judged = next(data[name] for name in ("test", "valid", "train") if name in data)
     return trainer, _ScoredSplit(judged, encoder, labels)
 

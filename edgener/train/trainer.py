@@ -20,9 +20,12 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 def build_trainer(
     model: Any, tokenizer: Any, config: TrainConfig, rate: float, work: Path, train: Features, valid: Features | None,
-    labels: Sequence[str],
+    labels: Sequence[str], keep: bool = True,
 ) -> Any:  # fmt: skip
-    """A Trainer that keeps the epoch with the best validation entity F1, in checkpoints under `work`."""
+    """A Trainer that keeps the epoch with the best validation entity F1, in checkpoints under `work`.
+
+    Without `keep` it writes no checkpoint and ends with the weights of the last epoch.
+    """
     from torch.utils.data import SequentialSampler
     from transformers import DataCollatorForTokenClassification, EarlyStoppingCallback, PrinterCallback, Trainer
 
@@ -33,7 +36,7 @@ def build_trainer(
             return SequentialSampler(eval_dataset)
 
     _choose_attention()
-    arguments = _arguments(config, rate, work, bool(valid))
+    arguments = _arguments(config, rate, work, bool(valid), keep)
     callbacks = [EarlyStoppingCallback(config.patience)] if valid else []
     if config.tensorboard and arguments.process_index == 0:
         callbacks.append(_tensorboard(config.tensorboard))
@@ -85,7 +88,7 @@ def _tensorboard(folder: str) -> Any:
     return TensorBoardCallback(SummaryWriter(folder))
 
 
-def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) -> Any:
+def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool, keep: bool) -> Any:
     from transformers import TrainingArguments
 
     device = pick_device(config)
@@ -113,10 +116,10 @@ def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool) ->
         use_cpu=device == "cpu",
         seed=config.seed,
         eval_strategy="epoch" if validated else "no",
-        save_strategy="epoch",
+        save_strategy="epoch" if keep else "no",
         logging_strategy="epoch",
         save_total_limit=2,
-        load_best_model_at_end=validated,
+        load_best_model_at_end=validated and keep,
         restore_callback_states_from_checkpoint=True,  # the count of early stopping
         metric_for_best_model="f1" if validated else None,
         report_to=[],
