@@ -90,7 +90,7 @@ def measure_runs(
 
 def _part(splits: Mapping[str, Dataset], size: int, seed: int) -> dict[str, Dataset]:
     whole = splits["train"]
-    order = random.Random(seed).sample(range(len(whole.sentences)), len(whole.sentences))
+    order = random.Random(seed).sample(range(len(whole.sentences)), len(whole.sentences))  # noqa: S311 - repeatable
     part = dataclasses.replace(whole, sentences=tuple(whole.sentences[number] for number in order[:size]))
     return {"train": part if size < len(order) else whole, "valid": splits["valid"]}
 
@@ -185,13 +185,12 @@ def _power_law(sizes: Floats, errors: Floats, at: Floats) -> Floats:
 
 def conclusion(curve: LearningCurve) -> list[str]:
     """Whether labelling more is worth it, in sentences."""
-    if not curve.ahead:
+    now = curve.points[-1].fit
+    if not (curve.ahead and now):
         return [
             f"{len(curve.points)} sizes are too few to extrapolate: that needs {FEWEST_SIZES}, "
             f"from about {SMALLEST << FEWEST_SIZES - 1} sentences on."
         ]
-    now = curve.points[-1].fit
-    assert now
     lines = []
     for point in curve.ahead:
         if fit := point.fit:

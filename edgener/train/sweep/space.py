@@ -20,7 +20,7 @@ class Dimension:
 
     name: str
     choices: tuple[Any, ...] = ()
-    multiples: tuple[float, float] | None = None
+    multiples: tuple[float, float] = (1.0, 1.0)
 
 
 SPACE = (
@@ -71,7 +71,6 @@ class SearchSpace:
         return tuple(dict.fromkeys((*dimension.choices, getattr(self.base, dimension.name))))
 
     def _bounds(self, dimension: Dimension) -> tuple[Any, Any]:
-        assert dimension.multiples
         value = getattr(self.base, dimension.name)
         low, high = (value * factor for factor in dimension.multiples)
         return (max(1, round(low)), round(high)) if isinstance(value, int) else (low, high)
