@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 60  # for which a locked file is waited for
 _OPENINGS = 5  # tries, as two processes may create the tables at once
+_MADE_BY_ANOTHER = ("already exists", "UNIQUE constraint", "duplicate key", "Duplicate entry")
 JOB = "job"
 _IDENTITY = "identity"
 
@@ -66,14 +67,14 @@ def job_of(trial: Trial | FrozenTrial) -> str:
 
 def _open_storage(url: str) -> RDBStorage:
     from optuna.storages import RDBStorage
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     patient = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
     for _ in range(_OPENINGS - 1):
         try:
             return RDBStorage(url, engine_kwargs=patient)
-        except OperationalError as error:
-            if "already exists" not in str(error):
+        except (IntegrityError, OperationalError, ProgrammingError) as error:  # of each database's own choice
+            if not any(words in str(error) for words in _MADE_BY_ANOTHER):
                 raise
             time.sleep(1)
     return RDBStorage(url, engine_kwargs=patient)
