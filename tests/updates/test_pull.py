@@ -431,5 +431,5 @@ def test_an_archive_with_impossible_sizes_is_refused(tmp_path: Path, kind: bytes
     header[148:156] = b"%06o\0 " % sum(header)
     before = tarfile.TarInfo("before").tobuf(tarfile.USTAR_FORMAT)
     (tmp_path / "updates.tar").write_bytes(before + header + bytes(1024))
-    with pytest.raises(EdgenerError, match="cannot be read|is missing|does not have"):
+    with pytest.raises(EdgenerError, match=r"cannot be read|does not have"):
         list(ArchiveTransport(tmp_path / "updates.tar").read("metadata", 0))
