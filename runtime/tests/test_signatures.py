@@ -320,6 +320,7 @@ WRONG_POLICIES = {
     '{"signatures": {"a": ["release.pub"]}, "signatures": {"a": ["release.pub"]}}': "stands twice",
     '{"signatures": {"a": ["release.pub"]}, "threshold": 0}': "unknown field 'threshold'",
     '{"signatures": {"a": ["release.pub"]}, "schema_version": 2}': "has schema_version 2, expected 1",
+    '{"signatures": {"a": ["release.pub"]}, "models": []}': "models is empty",
     "": "has no public key",
     "-----BEGIN PUBLIC KEY-----\nabc\n-----END PUBLIC KEY-----\n": "cannot be read",
 }

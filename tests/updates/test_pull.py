@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -19,12 +20,13 @@ from edgener_runtime.base.partial import locked
 from edgener_runtime.bundle.slim import slim
 from edgener_runtime.bundle.store.store import BundleChecks, Store
 from edgener_runtime.bundle.verify import verify_bundle
-from edgener_runtime.errors import BundleError, DeviceError, StorageError, TransferError, UserInputError
+from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, StorageError, TransferError, UserInputError
 from edgener_runtime.updates import downloads
 from edgener_runtime.updates.destination import StoreDestination
 from edgener_runtime.updates.pull import PullRequest, PullResult, pull
 from edgener_runtime.updates.release import PublishedFile, document, read_release
 from edgener_runtime.updates.transports import folder
+from edgener_runtime.updates.transports.archive import ArchiveTransport
 from edgener_runtime.updates.transports.folder import FolderTransport
 
 from .bench import Device, Publisher, keyring, plain_client, variants
@@ -381,3 +383,53 @@ def test_a_folder_of_others_is_not_replaced(publisher: Publisher, device: Device
     with pytest.raises(UserInputError, match="not replaced"):
         device.pull(publisher.root)
     assert (device.bundle / "letter.txt").read_text() == "dear"
+
+
+def test_a_bundle_that_is_removed_while_its_files_are_taken_is_said(
+    publisher: Publisher, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.publish(variants())
+    device.pull(publisher.root)
+    publisher.publish(variants(int8=b"n" * 1000))
+    before, copy = device.files(), downloads.shutil.copyfile
+
+    def copy_of_what_is_gone(source: Path, final: Path) -> None:
+        copy(source.with_name(f"{source.name}.gone"), final)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(downloads.shutil, "copyfile", copy_of_what_is_gone)
+        with pytest.raises(StorageError, match="was removed meanwhile"):
+            device.pull()
+    assert device.files() == before
+    assert device.pull().state == "updated"
+
+
+def test_a_bundle_that_is_removed_while_it_is_searched_has_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "file").write_bytes(b"content")
+    find = Path.is_symlink
+
+    def then_removed(path: Path) -> bool:
+        found = find(path)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "is_symlink", then_removed)
+    assert downloads.LocalFiles([tmp_path / "bundle"]).find(PublishedFile("file", "0" * 64, 7)) is None
+
+
+TAR_SIZES = {"back to itself": b"\xff" * 10 + b"\xfe\x00", "larger than any disk": b"\x80" + b"\xff" * 11}
+
+
+@pytest.mark.parametrize("size", TAR_SIZES.values(), ids=TAR_SIZES)
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE], ids=["file", "header"])
+def test_an_archive_with_impossible_sizes_is_refused(tmp_path: Path, kind: bytes, size: bytes) -> None:
+    header = bytearray(tarfile.TarInfo("metadata").tobuf(tarfile.USTAR_FORMAT))
+    header[124:136], header[156:157], header[148:156] = size, kind, b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    before = tarfile.TarInfo("before").tobuf(tarfile.USTAR_FORMAT)
+    (tmp_path / "updates.tar").write_bytes(before + header + bytes(1024))
+    with pytest.raises(EdgenerError, match=r"cannot be read|does not have"):
+        list(ArchiveTransport(tmp_path / "updates.tar").read("metadata", 0))

@@ -9,6 +9,7 @@ import click
 
 from edgener.cli.tables import narrow_table, print_table
 from edgener_runtime.cli.console import write_line
+from edgener_runtime.cli.options import FiniteRange
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 @click.option("--html", "output", flag_value="html", help="Print it as a page that needs no network.")
 @click.option(
     "--max-p99",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     metavar="MS",
     help="Recommend only rows whose 99th percentile of the latency is below.",
 )
 @click.option(
     "--max-f1-drop",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     metavar="NUMBER",
     help="Recommend only rows that lose at most this much entity F1.",
 )

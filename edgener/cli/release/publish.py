@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgener_runtime.cli.console import write_line
+from edgener_runtime.cli.options import FiniteRange
 
 if TYPE_CHECKING:
     from edgener.publish.repository import RoleState
@@ -31,7 +32,7 @@ _ROLES = ("root", "targets", "snapshot", "timestamp")
 @click.option("--channel", default="stable", show_default=True, help="Channel of releases.")
 @click.option(
     "--share",
-    type=click.FloatRange(0, 100),
+    type=FiniteRange(0, 100),
     default=100,
     show_default=True,
     metavar="PERCENT",

@@ -14,6 +14,7 @@ from edgener.cli.options import data_options, threads_option
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import DataSpec, check_labelled, check_labels, read_splits
 from edgener_runtime.base.serde import to_dict
+from edgener_runtime.cli.options import FiniteRange
 from edgener_runtime.decoding.entity import AGGREGATIONS, AS_TRAINED
 from edgener_runtime.errors import EdgenerError, UserInputError
 
@@ -42,7 +43,7 @@ class UnreachablePrecisionError(EdgenerError):
 @click.argument("bundle", type=click.Path(path_type=Path))
 @data_options
 @click.option(
-    "--precision", type=click.FloatRange(0, 1, min_open=True, max_open=True), required=True,
+    "--precision", type=FiniteRange(0, 1, min_open=True, max_open=True), required=True,
     help="Precision that the entities of each label shall have.",
 )  # fmt: skip
 @click.option(

@@ -20,13 +20,14 @@ from .partial import partial
 _STORAGE_ERRNOS = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
     errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG,
+    errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP,
 }  # fmt: skip
 
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes as lower-case hex, read in chunks of 1 MiB."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_open_at_once) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

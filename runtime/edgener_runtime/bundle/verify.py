@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from edgener_runtime.base.files import sha256_of
+from edgener_runtime.base.files import read_regular, sha256_of
 from edgener_runtime.errors import BundleError
 
 from .contents import require_graph, require_json
@@ -64,7 +64,7 @@ def read_verified(bundle: Path, entry: FileEntry) -> bytes:
     """
     path = bundle / entry.path
     with _reading(path):
-        data = path.read_bytes()
+        data = read_regular(path, entry.size)
     _require_hash(path, entry, sha256(data).hexdigest())
     return data
 
@@ -205,6 +205,8 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}", "Check its permissions and the disk.") from None
+    except ValueError as error:  # another file than the one whose size was compared
+        raise BundleError(f"{path} was changed: {error}", "Copy the bundle again.") from None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,17 @@ class ThreadCount(click.IntRange):
         if count > (cores := usable_cores()):
             self.fail(f"{count} threads for {cores} cores that this process may use", param, ctx)
         return count
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds; click lets NaN through any of them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. Raises UsageError where it is not one, out of bounds, or not finite."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 _NOT_RUN = ", ".join(device.name for device in DEVICES.values() if not device.proven)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ class LocalFiles:
 
     def __init__(self, folders: Iterable[Path]) -> None:
         self._by_size: dict[int, list[Path]] = {}
-        for path in _regular_files(folders):
-            self._by_size.setdefault(path.stat().st_size, []).append(path)
+        for path, size in _regular_files(folders):
+            self._by_size.setdefault(size, []).append(path)
         self._hashes: dict[Path, str] = {}
 
     def find(self, entry: PublishedFile) -> Path | None:
@@ -42,11 +43,13 @@ class LocalFiles:
         return self._hashes[path]
 
 
-def _regular_files(folders: Iterable[Path]) -> Iterator[Path]:
+def _regular_files(folders: Iterable[Path]) -> Iterator[tuple[Path, int]]:
+    """The files with their sizes; a bundle that is removed meanwhile has none."""
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                yield path
+        with suppress(FileNotFoundError):
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and not path.is_symlink():
+                    yield path, path.stat().st_size
 
 
 class Downloads:
@@ -159,7 +162,16 @@ def assemble(staging: Path, entries: Sequence[PublishedFile], local: LocalFiles,
         if have is None:
             _link(downloads.path(entry), final)
         else:
-            shutil.copyfile(have, final)
+            _copy(have, final)
+
+
+def _copy(source: Path, final: Path) -> None:
+    try:
+        shutil.copyfile(source, final)
+    except FileNotFoundError:
+        raise StorageError(
+            f"{source} was removed meanwhile, as edgener-runtime gc does", "Run the command again."
+        ) from None
 
 
 def _link(source: Path, final: Path) -> None:

@@ -96,6 +96,8 @@ class TrustedRepository:
             info = self._updater.get_targetinfo(name)
         if info is None:
             raise BundleError(f"{self._source} does not sign {name}, which its release lists", _AGAIN)
+        if "sha256" not in info.hashes:
+            raise BundleError(f"{self._source} signs {name} without its SHA-256", "Publish the bundle again.")
         return info
 
     def read(self, info: TargetFile, offset: int) -> Iterator[bytes]:

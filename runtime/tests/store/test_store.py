@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle.manifest import Manifest, read_manifest
 from edgener_runtime.bundle.store.store import MOST_STARTS, BundleChecks, Store
 from edgener_runtime.bundle.verify import verify_bundle
-from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, StoreBusyError, UserInputError
+from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, StorageError, StoreBusyError, UserInputError
 
 from .disks import FastDisk, failing
 
@@ -295,6 +296,47 @@ def test_a_journal_that_names_another_folder_is_not_believed(store: Store, editi
     file.write_text(json.dumps(record), encoding="utf-8")
     store.gc(1)
     assert store.folder.root.is_dir() and name_of(store) == "4"
+
+
+COUNTS = [10**4299, 2**53, -1]
+
+
+@pytest.mark.parametrize("count", COUNTS, ids=["endless", "large", "negative"])
+@pytest.mark.parametrize("field", ["number", "activated", "trial", "starts"])
+def test_a_journal_with_counts_that_nothing_reaches_is_not_believed(
+    store: Store, edition: Editions, field: str, count: int
+) -> None:
+    for name in "12":
+        store.install(edition(name))
+    file = store.folder.root / "journal.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    (record if field == "number" else record["bundles"][0])[field] = count
+    file.write_text(json.dumps(record), encoding="utf-8")
+    assert store.rollback("try").name == "1"
+    assert store.listing().events[0].action == "repair"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_a_journal_that_is_a_pipe_is_set_aside(store: Store, edition: Editions) -> None:
+    for name in "12":
+        store.install(edition(name))
+    file = store.folder.root / "journal.json"
+    file.unlink()
+    os.mkfifo(file)
+    assert store.rollback("try").name == "1"
+
+
+def test_a_link_that_a_copy_made_a_folder_is_an_error_and_the_last_good_one_answers(
+    store: Store, edition: Editions
+) -> None:
+    """As cp -rL leaves a store."""
+    for name in "12":
+        store.install(edition(name))
+    store.active.unlink()
+    shutil.copytree(edition("1"), store.active)
+    assert name_of(store) == "2"
+    with pytest.raises(StorageError, match="directory"):
+        store.rollback("try")
 
 
 def test_a_later_field_of_the_journal_is_ignored(store: Store, bundle: Path) -> None:

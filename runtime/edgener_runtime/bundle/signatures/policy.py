@@ -25,7 +25,7 @@ class PolicyFile:
     """
 
     signatures: dict[str, tuple[str, ...]]
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -95,6 +95,8 @@ def _parsed(path: Path, data: bytes) -> PolicyFile:
         )
     if not found.signatures:
         raise UserInputError(f"{path} requires no signature", _HINT)
+    if found.models == ():
+        raise UserInputError(f"{path} allows no model: models is empty", "Leave it out to allow any model.")
     return found
 
 

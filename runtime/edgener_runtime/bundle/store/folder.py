@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgener_runtime.base.files import make_folder, storage_errors
+from edgener_runtime.base.files import make_folder, read_regular, storage_errors
 from edgener_runtime.base.partial import locked
 from edgener_runtime.base.serde import SchemaError, from_json, to_json
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest, read_manifest
@@ -20,6 +20,7 @@ from .journal import FAILED, FOUND, GOOD, StoredBundle, StoreJournal, Switch
 ACTIVE, BUNDLES, JOURNAL, STAGING = "active", "bundles", "journal.json", "staging"
 INSTALL = "Install a bundle: edgener-runtime install BUNDLE --store STORE"
 _PATIENCE = 30.0  # seconds; a change of the journal takes milliseconds, and gc of many bundles some seconds
+_MOST_JOURNAL = 1 << 24  # bytes; 500 events have some 100,000
 _SPARE = 1 << 20  # bytes for the journal and the file system's own tables
 _BESIDE = (".engines", ".tuning.json")  # what is built here for a bundle lies beside it
 
@@ -205,7 +206,8 @@ class StoreFolder:
         """The journal, and why it had to begin anew, if so."""
         path = self.root / JOURNAL
         try:
-            journal = from_json(StoreJournal, path.read_text(encoding="utf-8"), str(path), ignore_unknown=True)
+            text = read_regular(path, _MOST_JOURNAL).decode()
+            journal = from_json(StoreJournal, text, str(path), ignore_unknown=True)
             journal.check()
             return journal, None
         except FileNotFoundError:

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 NEW, TRIAL, GOOD, FAILED, FOUND = STATES = "new", "trial", "good", "failed", "found"
 """Never active; active and not yet confirmed; confirmed; rolled back from; found without a record of how it did."""
 _FOLDER = re.compile(r"[0-9a-f]{16}(-[0-9]+)?")
+_MOST_COUNT = 2**53
 _MOST_EVENTS = 500  # the latest
 
 
@@ -74,6 +75,11 @@ class StoreJournal:
         for entry in self.bundles:
             if not _FOLDER.fullmatch(entry.folder) or entry.state not in STATES:
                 raise ValueError(f"a bundle in the folder {entry.folder!r} in the state {entry.state!r}")
+        counts = [self.number, *(event.number for event in self.events)]
+        counts += [count for entry in self.bundles for count in (entry.activated, entry.trial, entry.starts)]
+        counts += [self.pending.trial] if self.pending else []
+        if not all(0 <= count < _MOST_COUNT for count in counts):
+            raise ValueError("a count that nothing has reached")
 
     def find(self, version: str | None) -> StoredBundle | None:
         """The bundle of a version, if the store has it."""

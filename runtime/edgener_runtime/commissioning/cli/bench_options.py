@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgener_runtime.cli.options import Command, RenamedOption, with_options
+from edgener_runtime.cli.options import Command, FiniteRange, RenamedOption, with_options
 from edgener_runtime.commissioning.bench.drivers.scenarios import SCENARIOS
 from edgener_runtime.commissioning.bench.spec import (
     ALL,
@@ -42,7 +42,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]
         return share
 
 
-_POSITIVE = click.FloatRange(0, min_open=True)
+_POSITIVE = FiniteRange(0, min_open=True)
 _BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
 _INPUT = (
     click.option("--input", "source", metavar="FILE", help="Texts like those in production [default: synthetic ones]."),

@@ -11,7 +11,7 @@ import click
 
 from edgener_runtime.base.printable import escaped
 from edgener_runtime.cli.console import write_line
-from edgener_runtime.cli.options import require_signature_option
+from edgener_runtime.cli.options import FiniteRange, require_signature_option
 from edgener_runtime.errors import UserInputError
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ _MACHINE_ID = Path("/etc/machine-id")
     help="Folder of what was trusted and fetched [default: STORE/updates or OUT.updates].",
 )
 @click.option("--device-id", metavar="TEXT", help="Name of this device in a staged roll-out [default: its machine-id].")
-@click.option(
-    "--bandwidth", type=click.FloatRange(min=0, min_open=True), metavar="KB", help="Most kilobytes per second to use."
-)
+@click.option("--bandwidth", type=FiniteRange(min=0.001), metavar="KB", help="Most kilobytes per second to use.")
 @require_signature_option
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch only signed metadata.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

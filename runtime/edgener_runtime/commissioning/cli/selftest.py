@@ -13,7 +13,7 @@ import click
 
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.cli.console import write_line
-from edgener_runtime.cli.options import ThreadCount
+from edgener_runtime.cli.options import FiniteRange, ThreadCount
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.machine.devices import DEVICES
 from edgener_runtime.text.inputs import FORMATS, read_records
@@ -40,7 +40,7 @@ _COLOURS = {"pass": "green", "fail": "red", "skipped": None}
 )
 @click.option("--against", type=_FILE, help="Report of another machine, to compare the answers with.")
 @click.option(
-    "--seconds", type=click.FloatRange(0.1), default=5, show_default=True, help="How long to measure speed and power."
+    "--seconds", type=FiniteRange(0.1), default=5, show_default=True, help="How long to measure speed and power."
 )
 @click.option("--name", help="Name of this machine in the report [default: the Jetson's model, or the CPU's].")
 @click.option(

@@ -11,6 +11,7 @@ import click
 
 from edgener_runtime.base.serde import to_json
 from edgener_runtime.cli.console import write_line
+from edgener_runtime.cli.options import FiniteRange
 from edgener_runtime.inference.tuning import GOALS, TuningRecord, TuningTrial
 from edgener_runtime.text.inputs import FORMATS, read_records
 
@@ -20,9 +21,7 @@ _TEXTS = 512  # of an input file
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--goal", type=click.Choice(GOALS), default="latency", show_default=True, help="What to optimise.")
-@click.option(
-    "--seconds", type=click.FloatRange(1), default=60, show_default=True, help="Approximate duration, at least 1."
-)
+@click.option("--seconds", type=FiniteRange(1), default=60, show_default=True, help="Approximate duration, at least 1.")
 @click.option("--input", "source", metavar="FILE", help="Texts like those in production [default: synthetic ones].")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the input."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener_runtime.base.install import install_line
-from edgener_runtime.cli.options import decoding_options, loading_options, selftest_option
+from edgener_runtime.cli.options import FiniteRange, decoding_options, loading_options, selftest_option
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.errors import DeviceError, UserInputError
 
@@ -54,11 +54,11 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"  # noqa: S105 - its variable
 )
 @click.option("--max-bytes", type=click.IntRange(1), default=65536, show_default=True, help="Longest accepted message.")
 @click.option(
-    "--overdue", type=click.FloatRange(0.1), default=60, show_default=True,
+    "--overdue", type=FiniteRange(0.1), default=60, show_default=True,
     help="Seconds for a batch; after twice as many the bridge ends, exit code 7.",
 )  # fmt: skip
 @click.option(
-    "--stop-within", type=click.FloatRange(0), default=30, show_default=True,
+    "--stop-within", type=FiniteRange(0), default=30, show_default=True,
     help="Most seconds for messages in progress after SIGTERM.",
 )  # fmt: skip
 @selftest_option

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgener_runtime.base.install import install_line
-from edgener_runtime.cli.options import RenamedOption, loading_options, selftest_option
+from edgener_runtime.cli.options import FiniteRange, RenamedOption, loading_options, selftest_option
 from edgener_runtime.errors import DeviceError, UserInputError
 from edgener_runtime.services.http.limits import ConnectionLimits, Limits
 
@@ -71,14 +71,14 @@ class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in 
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.001),
+    type=FiniteRange(0.001),
     default=_DEFAULT.seconds,
     show_default=True,
     help="Seconds for an answer.",
 )
 @click.option(
     "--drain",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=1,
     show_default=True,
     help="Seconds to continue after SIGTERM, not ready.",
@@ -96,15 +96,15 @@ class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in 
     help="Most open connections.",
 )  # fmt: skip
 @click.option(
-    "--header-timeout", type=click.FloatRange(0.1), default=_CONNECTIONS.header, show_default=True,
+    "--header-timeout", type=FiniteRange(0.1), default=_CONNECTIONS.header, show_default=True,
     help="Seconds for the header of a request.",
 )  # fmt: skip
 @click.option(
-    "--idle-timeout", type=click.FloatRange(0.1), default=_CONNECTIONS.idle, show_default=True,
+    "--idle-timeout", type=FiniteRange(0.1), default=_CONNECTIONS.idle, show_default=True,
     help="Seconds between two requests of a connection.",
 )  # fmt: skip
 @click.option(
-    "--overdue", type=click.FloatRange(0.1), default=_DEFAULT.overdue, show_default=True,
+    "--overdue", type=FiniteRange(0.1), default=_DEFAULT.overdue, show_default=True,
     help="Seconds for a batch; after twice as many the server ends, exit code 7, unless other models answer.",
 )  # fmt: skip
 @selftest_option
