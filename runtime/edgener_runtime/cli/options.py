@@ -177,7 +177,7 @@ def _with_loading(command: Command, threads_option: Callable[[Command], Command]
 
 
 selftest_option = click.option(
-    "--selftest-every", type=click.FloatRange(0), metavar="HOURS",
+    "--selftest-every", type=FiniteRange(0), metavar="HOURS",
     help="Check the bundle's golden vectors at the start, at each reload and every HOURS; 0: never in between "
     "[default: no checks].",
 )  # fmt: skip
