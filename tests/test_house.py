@@ -44,6 +44,7 @@ TIERS = (
     ("bundle", "machine", "text", "decoding"),
     ("backends",),
     ("inference",),
+    ("monitoring",),
     ("explain", "pipeline", "aio"),
     ("",),  # the public face: edgener_runtime/__init__.py
     ("cli",),
@@ -67,6 +68,7 @@ SHARED = {
     "backends.tensorrt.profiles": "engines that are built ahead",
     "backends.tensorrt.sidecar": "engines that are built ahead",
     "services.secret_file": "a private key is a file as secret as a token",
+    "monitoring.counts": "a bundle's reference is counted as the device counts its texts",
     "machine.cpu": "figures name the instruction set",
     "machine.devices": "the table of devices",
     "machine.operators": "a variant is judged only where its operators are installed",

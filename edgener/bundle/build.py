@@ -77,8 +77,11 @@ def draft_manifest(
 
 def prove(manifest: Manifest, reports: Sequence[ParityReport], provider: str, versions: dict[str, str]) -> Manifest:
     """The manifest with the parity of each variant, and the provider and versions of the measurement."""
-    proof, figures = Proof(provider, isa(), versions), {report.variant: report.figures for report in reports}
-    proven = tuple(replace(entry, parity=figures[entry.name], proven=(proof,)) for entry in manifest.variants)
+    proof, found = Proof(provider, isa(), versions), {report.variant: report for report in reports}
+    proven = tuple(
+        replace(entry, parity=found[entry.name].figures, proven=(proof,), drift=found[entry.name].counts)
+        for entry in manifest.variants
+    )
     return replace(manifest, variants=proven)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgener_runtime.backends.base import Tuning
+from edgener_runtime.monitoring.drift import DriftReport
+from edgener_runtime.monitoring.label_queue import QueueState
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,8 @@ class Explanation:
     """What a loaded classifier runs: variant, precision, provider, tuning, this CPU's ISA, and the reasons.
 
     `provider` is the one that the session reports, `library` the one that runs it, with its version. `proven_isas` are
-    those on which the variant's parity was measured; INT8 answers depend on the ISA.
+    those on which the variant's parity was measured; INT8 answers depend on the ISA. `drift` and `label_queue` are
+    there where the classifier monitors its texts.
     """
 
     bundle: str
@@ -24,6 +27,8 @@ class Explanation:
     proven_isas: tuple[str, ...]
     library: str
     reasons: tuple[str, ...]
+    drift: DriftReport | None = None
+    label_queue: QueueState | None = None
 
     @property
     def onnxruntime(self) -> str:
@@ -39,5 +44,6 @@ class Explanation:
             "threads": str(self.tuning),
             "isa": f"{self.isa}; parity was measured on {', '.join(self.proven_isas) or 'none'}",
         }
+        facts |= {name: str(value) for name, value in (("drift", self.drift), ("queue", self.label_queue)) if value}
         lines = [f"{name:<10}{value}" for name, value in facts.items()]
         return "\n".join([*lines, *(f"{'why' if i == 0 else '':<10}{why}" for i, why in enumerate(self.reasons))])

@@ -13,6 +13,7 @@ import click
 
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.errors import EdgenerError, TextError, UserInputError
+from edgener_runtime.text.chunks import ProbeText
 from edgener_runtime.text.inputs import FORMATS, STDIN, read_records
 
 from .console import write_line
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from edgener_runtime.pipeline import Answer, TokenClassifier
 
 ON_ERROR = ("stop", "skip")
-_PROBE = "probe"  # any text will do
+_PROBE = ProbeText("probe")  # any text will do
 _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered one by one
 
 

@@ -1,0 +1,128 @@
+"""What is counted of a text, without the text: certainty, length, labels of subwords, and subwords that are unknown.
+
+The certainty of a text is the margin of its least certain subword: the probability of its best label minus that of the
+second best (margin sampling, Scheffer et al. 2001). It needs no entity, so it is low also where one was missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from edgener_runtime.bundle.manifest import ReferenceCounts
+from edgener_runtime.decoding.decode import Scored, softmax
+from edgener_runtime.decoding.schemes import OUTSIDE, LabelSet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float32]
+
+MEASURE = 1  # the version of what is counted: references of another are not compared
+CERTAINTIES = (0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+"""Upper ends of the bins of certainties; the last bin ends at 1."""
+LENGTHS = (4, 8, 12, 16, 24, 32, 48, 64, 128, 256)
+"""Upper ends of the bins of lengths in subwords; the last bin has no end."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The counters of one set of labels in one row: bins of certainties and lengths, types, known and unknown subwords.
+
+    `types` are those of entities, after that of no entity.
+    """
+
+    types: tuple[str, ...]
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """The columns of each thing that is counted."""
+        sizes = {
+            "certainty": len(CERTAINTIES) + 1, "length": len(LENGTHS) + 1, "labels": len(self.types), "unknown": 2,
+        }  # fmt: skip
+        ends = list(accumulate(sizes.values()))
+        return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
+    @property
+    def count(self) -> int:
+        """The number of columns."""
+        return int(self.parts["unknown"].stop)
+
+    def row_of(self, reference: ReferenceCounts) -> Ints | None:
+        """A reference as one row; None where it was counted otherwise."""
+        import numpy as np
+
+        fits = len(reference.certainty) == len(CERTAINTIES) + 1 and len(reference.length) == len(LENGTHS) + 1
+        if reference.measure != MEASURE or not fits or reference.labels.keys() != set(self.types):
+            return None
+        labels = [reference.labels[name] for name in self.types]
+        known = sum(labels) - reference.unknown
+        return np.array([*reference.certainty, *reference.length, *labels, known, reference.unknown], dtype=np.int64)
+
+    def reference_of(self, row: Ints) -> ReferenceCounts:
+        """The sum of rows as a reference."""
+        part = {name: row[columns].tolist() for name, columns in self.parts.items()}
+        labels = dict(zip(self.types, part["labels"], strict=True))
+        certainty, length = tuple(part["certainty"]), tuple(part["length"])
+        return ReferenceCounts(MEASURE, sum(certainty), certainty, length, labels, part["unknown"][1])
+
+
+class TextCounter:
+    """Counts texts for one set of labels and a tokenizer, whose subword `unknown` stands for what it does not know."""
+
+    def __init__(self, label_set: LabelSet, unknown: int | None) -> None:
+        self.columns = Columns((OUTSIDE, *label_set.types))
+        numbers = {name: number for number, name in enumerate(self.columns.types)}
+        self._types = [numbers[tag[2:] or OUTSIDE] for tag in label_set.tags]
+        self._unknown = unknown
+
+    def rows(self, ids: Sequence[Sequence[int]], scored: Scored, certainty: Floats) -> Ints:
+        """A row of counters for each text: (texts, columns)."""
+        import numpy as np
+
+        counts, texts = np.array(scored.counts), np.arange(len(scored.counts))
+        parts = self.columns.parts
+        rows = np.zeros((len(texts), self.columns.count), dtype=np.int64)
+        rows[texts, np.searchsorted(CERTAINTIES, certainty)] = 1
+        rows[texts, parts["length"].start + np.searchsorted(LENGTHS, counts)] = 1
+        types = np.array(self._types)[scored.logits.argmax(axis=-1)] if len(scored.logits) else np.zeros(0, np.int64)
+        size = len(self.columns.types)
+        of_text = np.repeat(texts * size, counts) + types
+        rows[:, parts["labels"]] = np.bincount(of_text, minlength=len(texts) * size).reshape(-1, size)
+        unknown = [own.count(self._unknown) for own in ids] if self._unknown is not None else 0
+        rows[:, -1] = unknown
+        rows[:, -2] = counts - rows[:, -1]
+        return rows
+
+
+def count_reference(
+    label_set: LabelSet, unknown: int | None, texts: Iterable[tuple[Sequence[int], Floats]]
+) -> ReferenceCounts:
+    """The counters of texts, each with the ids (n,) and logits (n, labels) of its subwords."""
+    import numpy as np
+
+    counter = TextCounter(label_set, unknown)
+    total = np.zeros(counter.columns.count, dtype=np.int64)
+    for ids, logits in texts:
+        scored = Scored(logits, (), list, [len(ids)])
+        total += counter.rows([ids], scored, certainties(scored))[0]
+    return counter.columns.reference_of(total)
+
+
+def certainties(scored: Scored) -> Floats:
+    """The certainty of each text, 0 to 1: the smallest margin of its subwords; 1 for a text without any."""
+    import numpy as np
+
+    counts = np.array(scored.counts)
+    found = np.ones(len(counts), dtype=np.float32)
+    if scored.logits.shape[-1] < 2 or not len(scored.logits):
+        return found
+    best = np.partition(softmax(scored.logits), -2, axis=-1)
+    with_subwords = counts > 0
+    firsts = (counts.cumsum() - counts)[with_subwords]
+    found[with_subwords] = np.minimum.reduceat(best[:, -1] - best[:, -2], firsts)
+    return found
