@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener_runtime.base.install import install_line
+from edgener_runtime.cli.monitoring import Monitoring, monitoring_options
 from edgener_runtime.cli.options import decoding_options, loading_options
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.errors import DeviceError, UserInputError
@@ -61,13 +62,14 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"
     "--stop-within", type=click.FloatRange(0), default=30, show_default=True,
     help="Most seconds for messages in progress after SIGTERM.",
 )  # fmt: skip
+@monitoring_options
 @decoding_options
 @loading_options
 def mqtt(
     bundle: Path, host: str, port: int | None, requests: str, answers: str, dead_letters: str, status: str,
     response_topics: tuple[str, ...], client_id: str | None, protocol: str, username: str | None,
     password_file: Path | None, tls: bool, ca_file: Path | None, window: int, max_bytes: int, overdue: float,
-    stop_within: float, decoding: Decoding, load: Callable[[Path], TokenClassifier],
+    stop_within: float, monitoring: Monitoring, decoding: Decoding, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Answer texts of an MQTT topic on another topic.
 
@@ -98,7 +100,7 @@ def mqtt(
         tls_context(ca_file) if tls else None, window,
     )  # fmt: skip
     trial = BundleTrial.of(bundle, _report)
-    loading = partial(trial.load, load, bundle)
+    loading = partial(trial.load, monitoring.loading(load), bundle)
     asyncio.run(_Service(loading, trial, broker, topics, decoding, max_bytes, overdue, stop_within).run())
     end_despite_runs()
 

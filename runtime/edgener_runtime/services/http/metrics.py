@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgener_runtime import __version__
 
+from .models.monitoring_metrics import MonitoringMetrics
+
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
@@ -58,6 +60,7 @@ class Metrics:
             "edgener_overdue", "Whether a batch of the model is overdue.", _MODEL, registry=self.registry
         )
         self._info = Info("edgener_runtime", "The running model and its provider.", _MODEL, registry=self.registry)
+        self.registry.register(MonitoringMetrics(models))
         for model in models:  # so that they begin at 0
             self._batch_metrics(model)
 
