@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from .queue_file import MOST_BYTES, MOST_TEXT, OtherProcessError, QueueFile, Unc
 
 SIZE = 1000  # texts
 SECONDS = 5.0  # between two writes: what a kill may lose
+_ATTEMPTS, _WAIT = 20, 0.05  # seconds: another process writes for a few milliseconds
 _log = logging.getLogger(__name__)
 
 
@@ -89,13 +91,20 @@ class LabelQueue:
             with self._lock:
                 new = dict(self._new)
             try:
-                written = self._file.merge(new.values())
-            except OtherProcessError:
-                return  # it is written the next time
+                written = self._merge(new)
             except (StorageError, OSError) as error:
                 self._failed(error.message if isinstance(error, StorageError) else str(error))
                 return
             self._succeeded(new, written)
+
+    def _merge(self, new: dict[str, UncertainText]) -> Sequence[UncertainText]:
+        """Write the file once no other process does. Raises StorageError where one holds it for long, and OSError."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._file.merge(new.values())
+            except OtherProcessError:
+                time.sleep(_WAIT)
+        raise StorageError("another process has held the lock of the file for too long", "End one of the two.")
 
     def _flush_on_time(self) -> None:
         with self._lock:
