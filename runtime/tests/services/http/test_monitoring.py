@@ -53,9 +53,9 @@ def test_texts_of_clients_are_counted_and_queued_and_probes_are_not(monitored: A
     monitored.post("/predict", json={"texts": texts})
     found = samples(monitored.get("/metrics").text)
     assert found["edgener_drift_texts_total", MODEL] == 8
-    assert found["edgener_drift_certainty_bucket", MODEL, "+Inf"] == 8
+    assert found["edgener_drift_certainty_bucket", "+Inf", MODEL] == 8
     assert found["edgener_drift_length_count", MODEL] == 8
-    subwords = {key[2]: value for key, value in found.items() if key[0] == "edgener_drift_subwords_total"}
+    subwords = {key[1]: value for key, value in found.items() if key[0] == "edgener_drift_subwords_total"}
     assert "O" in subwords and sum(subwords.values()) == found["edgener_drift_length_sum", MODEL]
     assert not any(key[0] == "edgener_drift_psi" for key in found)  # the bundle has no reference
     assert found["edgener_label_queue_texts", MODEL] == 5
