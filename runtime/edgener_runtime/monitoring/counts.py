@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 MEASURE = 1  # the version of what is counted: references of another are not compared
-CERTAINTIES = (0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+CERTAINTIES = (0.25, 0.5, 0.75, 0.9, 0.97)
 """Upper ends of the bins of certainties; the last bin ends at 1."""
 LENGTHS = (4, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 """Upper ends of the bins of lengths in subwords; the last bin has no end."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-WINDOW = 500  # texts
-FEWEST = 100  # texts: with fewer, chance alone moves the index by a tenth
+WINDOW = 1000  # texts: neighbours in a stream are alike, so that the index of fewer moves without a drift
+FEWEST = 500  # texts: with fewer there is no index
 THRESHOLD = 0.25
 """From here on the index says drift; docs/how-to/monitor.md has the measurement that it rests on."""
 _HALF = 0.5  # of a text or subword, added to each bin, so that an empty one gives no infinite index

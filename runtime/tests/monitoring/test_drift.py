@@ -106,7 +106,7 @@ def test_without_a_fitting_reference_texts_are_counted_and_the_reason_is_given(g
 
 def test_few_texts_and_none_have_no_index() -> None:
     reference = count_reference(LABELS, UNKNOWN, [([0], np.array([sure(0)], dtype=np.float32))] * 200)
-    counted = monitor(reference, window=500)
+    counted = monitor(reference, window=1000)
     assert counted.report().reason == f"it needs {FEWEST} texts"
     add(counted, *[[sure(0)]] * (FEWEST - 1))
     assert counted.report().drifted is None
