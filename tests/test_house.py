@@ -118,7 +118,6 @@ MAY_BE_SHORT = {
     "edgener_runtime.services.http.limits": "read by the command without the server's libraries",
     "edgener_runtime.services.secret_file": "shared by the server and the bridge",
     "edgener_runtime.services.systemd": "shared by the server and the bridge",
-    "edgener_runtime.text.chunks": "the one check of texts, for the classifier and its asyncio side",
     "edgener_runtime.text.cut": "shared with the build side",
     "edgener_runtime.text.windows": "a pure algorithm with property tests",
     "edgener_runtime.version": "the one place of the version, below everything that compares with it",
