@@ -14,13 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 from edgener_runtime.base.files import storage_errors, sync
 from edgener_runtime.base.partial import partial
-from edgener_runtime.decoding.entity import Entity
-from edgener_runtime.text.tokenize import without_surrogates
 
 if TYPE_CHECKING:
+    from edgener_runtime.decoding.entity import Entity
     from edgener_runtime.pipeline import TokenClassifier
 
-MakeTask = Callable[[str, Sequence[Entity], str], dict[str, Any]]
+MakeTask = Callable[[str, "Sequence[Entity]", str], dict[str, Any]]
 """From a text, its entities and the model's name to a task."""
 
 
@@ -88,6 +87,8 @@ def write_tasks(
     `step()` is called after each text. An earlier file stays where a text or the disk fails. Raises what the classifier
     raises, and StorageError.
     """
+    from edgener_runtime.text.tokenize import without_surrogates
+
     manifest = classifier.manifest
     model, count = f"{manifest.name} {manifest.version}", 0
 
