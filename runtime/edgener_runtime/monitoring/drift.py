@@ -75,16 +75,14 @@ class DriftMonitor:
 
     def add(self, rows: Ints) -> None:
         """Count texts by their rows of counters."""
-        import numpy as np
-
         window = len(self._recent)
         with self._lock:
             self._total += rows.sum(axis=0)
-            latest = rows[-window:]
-            places = (self._seen + len(rows) - len(latest) + np.arange(len(latest))) % window
-            self._sum += latest.sum(axis=0) - self._recent[places].sum(axis=0)
-            self._recent[places] = latest
-            self._seen += len(rows)
+            for row in rows[-window:]:
+                place = self._seen % window
+                self._sum += row - self._recent[place]
+                self._recent[place] = row
+                self._seen += 1
 
     def report(self) -> DriftReport:
         """The counters and the index now."""

@@ -31,7 +31,7 @@ class Observer:
         own = [isinstance(text, ProbeText) for text in texts]
         if self.drift:
             rows = self.drift.counter.rows([subwords.ids for subwords in encoded], scored, certainty)
-            self.drift.add(rows[[not probe for probe in own]])
+            self.drift.add(rows[[not probe for probe in own]] if any(own) else rows)
         if self.queue:
             values = certainty.tolist()
             for number, subwords in enumerate(encoded):
