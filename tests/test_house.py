@@ -44,6 +44,7 @@ TIERS = (
     ("bundle", "machine", "text", "decoding"),
     ("backends",),
     ("inference",),
+    ("monitoring",),
     ("explain", "pipeline", "aio"),
     ("golden",),
     ("",),  # the public face: edgener_runtime/__init__.py
@@ -69,6 +70,7 @@ SHARED = {
     "backends.tensorrt.profiles": "engines that are built ahead",
     "backends.tensorrt.sidecar": "engines that are built ahead",
     "services.secret_file": "a private key is a file as secret as a token",
+    "monitoring.counts": "a bundle's reference is counted as the device counts its texts",
     "machine.cpu": "figures name the instruction set",
     "machine.devices": "the table of devices",
     "machine.operators": "a variant is judged only where its operators are installed",
@@ -117,7 +119,6 @@ MAY_BE_SHORT = {
     "edgener_runtime.services.http.limits": "read by the command without the server's libraries",
     "edgener_runtime.services.secret_file": "shared by the server and the bridge",
     "edgener_runtime.services.systemd": "shared by the server and the bridge",
-    "edgener_runtime.text.chunks": "the one check of texts, for the classifier and its asyncio side",
     "edgener_runtime.text.cut": "shared with the build side",
     "edgener_runtime.text.windows": "a pure algorithm with property tests",
     "edgener_runtime.version": "the one place of the version, below everything that compares with it",

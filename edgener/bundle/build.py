@@ -76,11 +76,12 @@ def draft_manifest(
 
 
 def prove(manifest: Manifest, reports: Sequence[ParityReport], provider: str, versions: dict[str, str]) -> Manifest:
-    """The manifest with the parity and the golden vectors of each variant, and the provider and versions of both."""
+    """The manifest with what was measured of each variant, and the provider and versions of the measurement."""
     proof, found = Proof(provider, isa(), versions), {report.variant: report for report in reports}
     proven = tuple(
-        replace(entry, parity=found[entry.name].figures, golden=found[entry.name].golden, proven=(proof,))
+        replace(entry, parity=report.figures, golden=report.golden, drift=report.counts, proven=(proof,))
         for entry in manifest.variants
+        for report in (found[entry.name],)
     )
     return replace(manifest, variants=proven)
 
@@ -123,8 +124,9 @@ def _write_variant(entry: VariantEntry, folder: Path) -> VariantReference:
     file = folder / "variants" / f"{entry.name}.json"
     record = to_dict(replace(entry, disabled_optimizers=VARIANTS.get(entry.name, entry).disabled_optimizers))
     del record["speed"]
-    if entry.golden is None:  # as a bundle of before has it
-        del record["golden"]
+    for later in ("golden", "drift"):  # absent where there are none, as in a bundle of before
+        if record[later] is None:
+            del record[later]
     _write_canonical(file, record)
     return VariantReference(entry.name, file_entry(folder, file))
 

@@ -17,10 +17,11 @@ from edgener.parity.measures.masks import MaskDeviation, MaskedText, Runner, mas
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import Answers, answer
 from edgener_runtime.bundle.golden_set import GoldenSet
-from edgener_runtime.bundle.manifest import ParityFigures
+from edgener_runtime.bundle.manifest import ParityFigures, ReferenceCounts
 from edgener_runtime.decoding.schemes import DEFAULT
 from edgener_runtime.errors import ParityError
 from edgener_runtime.machine.cpu import isa
+from edgener_runtime.monitoring.counts import count_reference
 from edgener_runtime.pipeline import TokenLogits
 
 from .bootstrap import Estimate
@@ -37,7 +38,8 @@ class ParityReport:
     """The comparison of one variant with PyTorch.
 
     `figures` are those of the manifest, `estimates` have their intervals and more figures; scores are None without gold
-    entities. The gate adds judgements and verdict. `scheme` is that of the labels.
+    entities. The gate adds judgements and verdict. `scheme` is that of the labels. `counts` are for the bundle: devices
+    compare their texts with them.
     """
 
     variant: str
@@ -55,11 +57,12 @@ class ParityReport:
     verdict: Verdict = Verdict.INCONCLUSIVE
     schema_version: int = SCHEMA_VERSION
     scheme: str = DEFAULT
+    counts: ReferenceCounts | None = None
 
     def record(self) -> dict[str, Any]:
-        """Everything except the changes, which have their own file, and the golden vectors, which the manifest has."""
+        """Everything but the changes, which have their own file, and the golden vectors and counts of the manifest."""
         record = dataclasses.asdict(dataclasses.replace(self, changes=(), golden=None))
-        del record["golden"]
+        del record["golden"], record["counts"]
         return record
 
 
@@ -187,6 +190,11 @@ def _report(
         scores_pytorch=scores_pytorch,
         changes=found,
         scheme=pytorch.label_set.scheme,
+        counts=count_reference(
+            answers.label_set,
+            reference.unknown_id,
+            ((scored.input_ids.tolist(), scored.logits) for scored in answers.scored),
+        ),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgener_runtime.backends.base import Tuning
+from edgener_runtime.monitoring.drift import DriftReport
+from edgener_runtime.monitoring.label_queue import QueueState
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,8 @@ class Explanation:
 
     `provider` is the one that the session reports, `library` the one that runs it, with its version. `proven_isas` are
     those on which the variant's parity was measured; INT8 answers depend on the ISA. `temperature` and `thresholds` are
-    the bundle's score settings, `aggregation` is its default.
+    the bundle's score settings, `aggregation` is its default. `drift` and `label_queue` are there where the classifier
+    monitors its texts.
     """
 
     bundle: str
@@ -29,6 +32,8 @@ class Explanation:
     temperature: float = 1.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     aggregation: str = "simple"
+    drift: DriftReport | None = None
+    label_queue: QueueState | None = None
 
     @property
     def onnxruntime(self) -> str:
@@ -49,5 +54,6 @@ class Explanation:
             facts["scores"] = (
                 f"at temperature {self.temperature:g}; aggregation {self.aggregation}; thresholds: {minimum or 'none'}"
             )
+        facts |= {name: str(value) for name, value in (("drift", self.drift), ("queue", self.label_queue)) if value}
         lines = [f"{name:<10}{value}" for name, value in facts.items()]
         return "\n".join([*lines, *(f"{'why' if i == 0 else '':<10}{why}" for i, why in enumerate(self.reasons))])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .bundle.golden_set import GoldenEntity, GoldenSet, GoldenVector
 from .decoding.entity import Decoding
 from .errors import ParityError
+from .text.chunks import ProbeText
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +66,9 @@ def floor_of(precision: str) -> float:
 
 def golden_answer(classifier: TokenClassifier, text: str) -> GoldenAnswer:
     """The answer of a loaded variant to a text that runs alone. Raises what a run raises."""
-    [scored] = classifier.logits([text])
-    entities = tuple(GoldenEntity(each.label, each.start, each.end) for each in classifier.predict(text, _DECODING))
+    own = ProbeText(text)
+    [scored] = classifier.logits([own])
+    entities = tuple(GoldenEntity(each.label, each.start, each.end) for each in classifier.predict(own, _DECODING))
     highest = tuple(scored.logits.max(axis=0).tolist()) if len(scored.logits) else ()
     return GoldenAnswer(_digest(scored), entities, highest, smallest_lead(scored.logits))
 

@@ -25,6 +25,9 @@ from edgener_runtime.inference.tuning import tuning_for
 from edgener_runtime.inference.words import Words, join, labels_of
 from edgener_runtime.machine.cpu import isa
 from edgener_runtime.machine.devices import DEVICES, NOT_RUN
+from edgener_runtime.monitoring.drift import WINDOW, DriftMonitor
+from edgener_runtime.monitoring.label_queue import LabelQueue
+from edgener_runtime.monitoring.observer import Observer
 from edgener_runtime.text.chunks import chunks
 from edgener_runtime.text.tokenize import TextTokenizer
 
@@ -81,6 +84,7 @@ class TokenClassifier:
         self._tokenizer = TextTokenizer(bundle / settings.file, settings, tokenizer)
         self._scores = manifest.scores or AS_TRAINED
         self._decoder = Decoder(self.label_set, self._scores)
+        self._observer: Observer | None = None
         model = Model(bundle, variant, settings.inputs, settings.max_length, graph)
         self.engine = Engine(model, len(manifest.labels), device, tuning)
         self.provider = self.engine.session.provider
@@ -147,7 +151,24 @@ class TokenClassifier:
             temperature=self._scores.temperature,
             thresholds=self._scores.thresholds,
             aggregation=self._scores.aggregation,
+            drift=self._observer.drift.report() if self._observer and self._observer.drift else None,
+            label_queue=self._observer.queue.state if self._observer and self._observer.queue else None,
         )
+
+    def monitor(self, drift: bool = True, queue: LabelQueue | None = None, window: int = WINDOW) -> None:
+        """From now on count the answered texts for `drift`, and offer the least certain ones to a queue.
+
+        The drift compares the latest `window` texts with the bundle's reference; no text is kept for it. `explain` has
+        both.
+        """
+        unknown, reference = self._tokenizer.unknown, self.variant.drift
+        counters = DriftMonitor(self.label_set, unknown, reference, window) if drift else None
+        self._observer = Observer(self._decoder, self.manifest.version, counters, queue)
+
+    @property
+    def observer(self) -> Observer | None:
+        """What records the answered texts, where `monitor` was called."""
+        return self._observer
 
     def __enter__(self) -> TokenClassifier:
         return self
@@ -158,6 +179,8 @@ class TokenClassifier:
     def close(self) -> None:
         """Free the model's memory and threads; the classifier cannot be used afterwards."""
         self.engine.close()
+        if self._observer and self._observer.queue:
+            self._observer.queue.flush()
 
     def predict(self, text: str, decoding: Decoding = PLAIN) -> list[Entity]:
         """The entities of one text, in order."""
@@ -238,7 +261,10 @@ class TokenClassifier:
                 return [error]
             halves = texts[: len(texts) // 2], texts[len(texts) // 2 :]
             return [found for half in halves for found in self._answers(half, self._try_start(half), decoding, True)]
-        return [*self._decoder.entities(texts, scored, decoding)]
+        found = self._decoder.entities(texts, scored, decoding)
+        if self._observer and not isinstance(pending, EdgenerError):
+            self._observer.observe(texts, pending.encoded, scored)
+        return [*found]
 
     def _try_start(self, texts: list[str]) -> PendingBatch | EdgenerError:
         """Start texts; an error that stops them is raised in their place in the order, or isolated there."""
@@ -270,7 +296,11 @@ class TokenClassifier:
         labels: list[list[str]] = []
         for chunk in chunks((text.text for text in texts), LOOK_AHEAD // 2):
             sentences = texts[len(labels) : len(labels) + len(chunk)]
-            labels += labels_of(sentences, self._start(chunk).result(), self._decoder, decoding)
+            pending = self._start(chunk)
+            scored = pending.result()
+            labels += labels_of(sentences, scored, self._decoder, decoding)
+            if self._observer:
+                self._observer.observe(chunk, pending.encoded, scored)
         return labels
 
     def logits(self, texts: Iterable[str], padding: int = 0) -> Iterator[TokenLogits]:

@@ -14,6 +14,7 @@ from edgener_runtime.base.serde import to_json
 from edgener_runtime.cli.console import write_line
 
 from .formats import formats
+from .pre_annotate import pre_annotate
 
 if TYPE_CHECKING:
     from edgener.data.inspect import Inspection, SplitReport
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Inspect labelled text before training on it."""
+    """Inspect labelled text, and prepare text for labelling."""
 
 
 data.add_command(formats)
+data.add_command(pre_annotate)
 
 
 @data.command()

@@ -110,7 +110,8 @@ def spans_of_text(source: Any, items: Sequence[Any], counts: Counter[str]) -> tu
     if isinstance(source, list) and source:
         text, items = _joined_paragraphs(source, objects)
     elif isinstance(source, str):
-        text, items = _shown(source, objects) if _is_html(source, objects) else (source, list(items))
+        is_html = len(objects) == len(items) and _is_html(source, objects)  # [start, end, label] counts the text's own
+        text, items = _shown(source, objects) if is_html else (source, list(items))
     else:
         raise BrokenRecordError("a text, or a list of non-empty tokens")
     regions = [_region(item) for item in items]

@@ -124,10 +124,28 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class ReferenceCounts:
+    """What a variant's answers on the evaluation text were like, in counts without text, to compare a device's with.
+
+    `certainty` and `length` are numbers of texts by bins, and `labels` of subwords by the type of their best label, O
+    for no entity; `unknown` of them are not in the vocabulary. `measure` is the version of what is counted
+    (see monitoring.counts).
+    """
+
+    measure: int
+    texts: int
+    certainty: tuple[int, ...]
+    length: tuple[int, ...]
+    labels: dict[str, int]
+    unknown: int
+
+
+@dataclass(frozen=True)
 class VariantEntry:
     """A variant of the model, with the session options that it was measured with; `files` are more of its own.
 
-    `golden` are texts with its answers, to compare those of a device with; None in bundles of before there were any.
+    `golden` are texts with its answers, to compare those of a device with, and `drift` counts texts, to compare those of
+    a device with; None in bundles that have none.
     """
 
     name: str
@@ -141,6 +159,7 @@ class VariantEntry:
     speed: Speed | None = None
     files: tuple[FileEntry, ...] = ()
     golden: GoldenSet | None = None
+    drift: ReferenceCounts | None = None
 
 
 @dataclass(frozen=True)

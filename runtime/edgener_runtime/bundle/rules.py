@@ -24,6 +24,7 @@ TokenizerSettings: TypeAlias = Any
 VariantEntry: TypeAlias = Any
 VariantReference: TypeAlias = Any
 FileEntry: TypeAlias = Any
+ReferenceCounts: TypeAlias = Any
 
 INPUTS = (IDS, MASK, TYPES)
 _MOST_LEVELS = 64  # of brackets
@@ -200,3 +201,17 @@ def _variant_faults(entry: VariantEntry) -> Iterator[Fault]:
         yield "needs.operators", entry.requirements.operators, "a version, or 0 for none"
     if not 1 <= entry.opset <= _MOST_NUMBER:
         yield "opset", entry.opset, "an opset"
+    if entry.drift:
+        yield from _count_faults(entry.drift)
+
+
+def _count_faults(counts: ReferenceCounts) -> Iterator[Fault]:
+    found = {
+        "texts": (counts.texts,), "certainty": counts.certainty, "length": counts.length,
+        "labels": tuple(counts.labels.values()), "unknown": (counts.unknown,),
+    }  # fmt: skip
+    for name, numbers in found.items():
+        if not all(0 <= number <= _MOST_NUMBER for number in numbers):
+            yield f"drift.{name}", list(numbers), f"counts of 0 to {_MOST_NUMBER}"
+    if counts.unknown > sum(counts.labels.values()):
+        yield "drift.unknown", counts.unknown, f"at most the {sum(counts.labels.values())} subwords"

@@ -13,16 +13,18 @@ import click
 
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.errors import EdgenerError, TextError, UserInputError
+from edgener_runtime.text.chunks import ProbeText
 from edgener_runtime.text.inputs import FORMATS, STDIN, read_records
 
 from .console import write_line
+from .monitoring import Monitoring, monitoring_options
 from .options import decoding_options, loading_options
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import Answer, TokenClassifier
 
 ON_ERROR = ("stop", "skip")
-_PROBE = "probe"  # any text will do
+_PROBE = ProbeText("probe")  # any text will do
 _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered one by one
 
 
@@ -39,11 +41,12 @@ _RECORDS_AT_ONCE = 64  # of a file; those of stdin are answered one by one
     "--on-error", type=click.Choice(ON_ERROR), default="stop", show_default=True,
     help="Stop at a line that cannot be read, or skip it.",
 )  # fmt: skip
+@monitoring_options
 @decoding_options
 @loading_options
 def predict(
     bundle: Path, texts: tuple[str, ...], source: str | None, form: str, on_error: str,
-    decoding: Decoding, load: Callable[[Path], TokenClassifier],
+    monitoring: Monitoring, decoding: Decoding, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Find the entities of TEXTS, of a file or of stdin.
 
@@ -74,13 +77,15 @@ def predict(
         else read_records(source or STDIN, form, losses.skip if on_error == "skip" else None)
     )
     at_once = 1 if not texts and source in (None, STDIN) else _RECORDS_AT_ONCE
-    with load(bundle) as classifier:
+    with monitoring.loading(load)(bundle) as classifier:
         while chunk := list(islice(records, at_once)):
             found = classifier.predict_batch([record["text"] for record in chunk], decoding, return_errors=True)
             _require_answers(classifier, decoding, found)
             for record, answer in zip(chunk, found, strict=True):
                 losses.count(answer)
                 write_line(json.dumps(_with_answer(record, answer), ensure_ascii=False))
+        if classifier.observer and classifier.observer.drift:
+            click.echo(classifier.observer.drift.report(), err=True)
     losses.report()
 
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.decoding.entity import PLAIN, Decoding
 from edgener_runtime.errors import EdgenerError
+from edgener_runtime.text.chunks import ProbeText
 
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
-_PROBE = "probe"  # any text will do
+_PROBE = ProbeText("probe")  # any text will do
 _PATIENCE = 4  # times the seconds for a batch: one that hangs is given up after twice as many
 
 

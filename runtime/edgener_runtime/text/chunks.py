@@ -9,6 +9,12 @@ from edgener_runtime.errors import UserInputError
 _CHARACTERS_AHEAD = 250_000  # at most so many characters at once, or one text
 
 
+class ProbeText(str):
+    """A text of the program itself, to see that the model answers: monitoring does not count it."""
+
+    __slots__ = ()
+
+
 def checked(texts: Iterable[str]) -> Iterator[str]:
     """The texts. Raises UserInputError where one is not a string, or where a string is given in place of a list."""
     if isinstance(texts, (str, bytes)):

@@ -56,7 +56,7 @@ class TextTokenizer:
         self.settings = settings
         self._tokenizer = _load(file, data)
         self._word_aware = bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
-        self._unknown = _unknown_id(self._tokenizer)
+        self.unknown = _unknown_id(self._tokenizer)
         self._embeddings = sys.maxsize if settings.embeddings is None else settings.embeddings
         self.prefix, self.suffix = _special_tokens(self._tokenizer)
         self._require_embeddings(file)
@@ -139,11 +139,11 @@ class TextTokenizer:
         """Whether each subword continues a word, by the rule of transformers' token-classification pipeline."""
         if self._word_aware:
             return [
-                len(token) != end - start and index != self._unknown
+                len(token) != end - start and index != self.unknown
                 for index, token, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True)
             ]
         return [
-            start > 0 and " " not in text[start - 1 : start + 1] and index != self._unknown
+            start > 0 and " " not in text[start - 1 : start + 1] and index != self.unknown
             for index, (start, _) in zip(encoding.ids, encoding.offsets, strict=True)
         ]
 

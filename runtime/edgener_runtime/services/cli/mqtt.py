@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgener_runtime.base.install import install_line
+from edgener_runtime.cli.monitoring import Monitoring, monitoring_options
 from edgener_runtime.cli.options import FiniteRange, decoding_options, loading_options, selftest_option
 from edgener_runtime.decoding.entity import Decoding
 from edgener_runtime.errors import DeviceError, UserInputError
@@ -62,13 +63,15 @@ PASSWORD = "EDGENER_MQTT_PASSWORD"  # noqa: S105 - its variable
     help="Most seconds for messages in progress after SIGTERM.",
 )  # fmt: skip
 @selftest_option
+@monitoring_options
 @decoding_options
 @loading_options
 def mqtt(
     bundle: Path, host: str, port: int | None, requests: str, answers: str, dead_letters: str, status: str,
     response_topics: tuple[str, ...], client_id: str | None, protocol: str, username: str | None,
     password_file: Path | None, tls: bool, ca_file: Path | None, window: int, max_bytes: int, overdue: float,
-    stop_within: float, selftest_every: float | None, decoding: Decoding, load: Callable[[Path], TokenClassifier],
+    stop_within: float, selftest_every: float | None, monitoring: Monitoring, decoding: Decoding,
+    load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Answer texts of an MQTT topic on another topic.
 
@@ -100,7 +103,8 @@ def mqtt(
         tls_context(ca_file) if tls else None, window,
     )  # fmt: skip
     trial = BundleTrial.of(bundle, _report)
-    loading = partial(trial.load, load if selftest_every is None else checked(load), bundle)
+    checking = load if selftest_every is None else checked(load)
+    loading = partial(trial.load, monitoring.loading(checking), bundle)
     hours = selftest_every or 0
     asyncio.run(_Service(loading, trial, broker, topics, decoding, max_bytes, overdue, stop_within, hours).run())
     end_despite_runs()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgener_runtime.base.install import install_line
+from edgener_runtime.cli.monitoring import Monitoring, monitoring_options
 from edgener_runtime.cli.options import FiniteRange, RenamedOption, loading_options, selftest_option
 from edgener_runtime.errors import DeviceError, UserInputError
 from edgener_runtime.services.http.limits import ConnectionLimits, Limits
@@ -108,13 +109,14 @@ class NamedBundle(click.ParamType):  # type: ignore[type-arg]  # not generic in 
     help="Seconds for a batch; after twice as many the server ends, exit code 7, unless other models answer.",
 )  # fmt: skip
 @selftest_option
+@monitoring_options
 @loading_options
 def serve(
     bundle: Path | None, models: tuple[tuple[str, Path], ...], model_control: bool,
     host: str, port: int, token_file: Path | None, tls_certificate: Path | None, tls_key: Path | None,
     max_bytes: int, max_text: int, queue: int, timeout: float, drain: float, body_memory: int, body_rate: int,
     max_connections: int, header_timeout: float, idle_timeout: float, overdue: float,
-    selftest_every: float | None, load: Callable[[Path], TokenClassifier],
+    selftest_every: float | None, monitoring: Monitoring, load: Callable[[Path], TokenClassifier],
 ) -> None:  # fmt: skip
     """Answer HTTP requests with the entities of their texts.
 
@@ -145,7 +147,7 @@ def serve(
     with open_listener(host, port, token, tls) as listener:
         limits = Limits(max_bytes, max_text, queue, timeout, body_memory, body_rate, overdue)
         connections = ConnectionLimits(max_connections, header_timeout, idle_timeout)
-        sources = [_source(load, name, folder, selftest_every) for name, folder in bundles]
+        sources = [_source(monitoring.loading(load, name), name, folder, selftest_every) for name, folder in bundles]
         run_server(sources, ServerSettings(limits, connections, listener, token, drain, model_control))
 
 

@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgener_runtime import __version__
 
+from .models.monitoring_metrics import MonitoringMetrics
+
 if TYPE_CHECKING:
     from edgener_runtime.pipeline import TokenClassifier
 
@@ -66,6 +68,7 @@ class Metrics:
             "edgener_selftest_failed", "Whether the last selftest of the model failed.", _MODEL, registry=self.registry
         )
         self._info = Info("edgener_runtime", "The running model and its provider.", _MODEL, registry=self.registry)
+        self.registry.register(MonitoringMetrics(models))
         for model in models:  # so that they begin at 0
             self._batch_metrics(model)
             for result in _RELOADS.values():

@@ -8,13 +8,14 @@ from edgener_runtime.aio import AsyncTokenClassifier
 from edgener_runtime.decoding.entity import PLAIN, Decoding
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.services.trial import BundleTrial
+from edgener_runtime.text.chunks import ProbeText
 
 from .broker import Topics
 from .messages import IncomingMessage, OutgoingMessage, PoisonMessageError, answer, dead_letter, read_request
 
 GIVE_UP = 5  # lost connections on the same message before the bridge stops answering it
 _SHOWN = 100  # characters or bytes of what a sender can make long
-_PROBE = "probe"  # any text will do
+_PROBE = ProbeText("probe")  # any text will do
 
 
 class PublishRefusedError(Exception):

@@ -15,6 +15,7 @@ from .answers import Answerer, PublishRefusedError
 from .broker import Broker
 from .connection import Connection, ConnectionLostError, taken_over
 from .messages import OutgoingMessage
+from .monitoring_status import publish_regularly
 from .pump import Pump
 from .suspects import Suspects
 
@@ -144,6 +145,7 @@ class Bridge:
             )
             self.report(f"connected to {self.broker} as {self.broker.client_id}: {session}")
             self._pump = pump = Pump(connection, self.answerer, self._suspects)
+            pump.add(publish_regularly(connection, self.answerer, self.report))
             self._suspects = None  # what is repeated on the next connection was in progress in this process
             try:
                 await pump.run(stop)

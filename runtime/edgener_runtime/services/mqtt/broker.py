@@ -73,7 +73,7 @@ class Topics:
         for topics in (self.requests, *self.responses):
             if not _is_filter(topics):
                 raise UserInputError(f"{topics!r} is not a topic to subscribe to")
-        for name in ("answers", "dead_letters", "status"):
+        for name in ("answers", "dead_letters", "status", "monitoring"):
             topic = getattr(self, name)
             if not is_topic(topic):
                 raise UserInputError(f"{topic!r} is not a topic to publish {name.replace('_', ' ')} on")
@@ -82,6 +82,11 @@ class Topics:
                     f"{name.replace('_', ' ')} on {topic} would come back as requests: {self.requests} matches it",
                     "Choose topics that do not overlap.",
                 )
+
+    @property
+    def monitoring(self) -> str:
+        """Where the bridge publishes drift and the state of its label queue, if it has them."""
+        return f"{self.status}/monitoring"
 
     def are_requests(self, topic: str) -> bool:
         """Whether the bridge would receive messages published on a topic."""
@@ -94,7 +99,7 @@ class Topics:
             return "it is not a topic to publish on"
         if response_topic.startswith("$"):
             return "topics with $ are the broker's own"
-        if response_topic in (self.dead_letters, self.status) or self.are_requests(response_topic):
+        if response_topic in (self.dead_letters, self.status, self.monitoring) or self.are_requests(response_topic):
             return "the bridge uses it itself"
         if self.responses and not any(topic_matches_sub(allowed, response_topic) for allowed in self.responses):
             return f"only {', '.join(self.responses)} are allowed"

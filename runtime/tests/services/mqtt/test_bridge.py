@@ -26,6 +26,7 @@ class Unsound:
     def __init__(self, classifier: TokenClassifier, trigger: str) -> None:
         self.classifier = classifier
         self.manifest = classifier.manifest
+        self.observer = None
         self.trigger = trigger
 
     def predict_batch(self, texts: Iterable[str], decoding: Decoding, return_errors: bool) -> Sequence[Answer]:

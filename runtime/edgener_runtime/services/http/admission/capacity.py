@@ -13,6 +13,7 @@ from functools import partial
 from edgener_runtime.aio import AsyncTokenClassifier, is_long
 from edgener_runtime.errors import EdgenerError
 from edgener_runtime.services.http.error_responses import RequestError
+from edgener_runtime.text.chunks import ProbeText
 
 _SENTENCE, _SUBWORDS = "Pump P-101 leaks at the seal. ", 8  # about
 _MOST = 2048  # subwords of a run: on a slow device they take seconds
@@ -59,7 +60,7 @@ class Capacity:
 
     async def _measure(self, classifier: AsyncTokenClassifier, seconds: float) -> int:
         windows = 2 * classifier.classifier.manifest.tokenizer.max_length  # subwords, so that each core has one
-        text = _SENTENCE * (min(windows, _MOST) // _SUBWORDS + 1)
+        text = ProbeText(_SENTENCE * (min(windows, _MOST) // _SUBWORDS + 1))
         subwords = await self._subwords(classifier, [text])
         clock = asyncio.get_running_loop().time
         begin, runs = clock(), 0

@@ -15,11 +15,12 @@ from edgener_runtime.errors import EdgenerError, TextError
 from edgener_runtime.pipeline import Answer
 from edgener_runtime.services.http.error_responses import RequestError
 from edgener_runtime.services.http.limits import ConnectionLimits, Limits
+from edgener_runtime.text.chunks import ProbeText
 
 from .accepted import AcceptedRequests
 from .source import ModelSource
 
-_CHECK = "Pump P-101 leaks"  # any text will do
+_CHECK = ProbeText("Pump P-101 leaks")  # any text will do
 _CHECK_AGE = 1.0  # seconds for which the answer of a check holds: anyone may ask for one
 _OVERDUE = "a batch of the model is overdue"
 
