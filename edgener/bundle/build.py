@@ -123,6 +123,8 @@ def _write_variant(entry: VariantEntry, folder: Path) -> VariantReference:
     file = folder / "variants" / f"{entry.name}.json"
     record = to_dict(replace(entry, disabled_optimizers=VARIANTS.get(entry.name, entry).disabled_optimizers))
     del record["speed"]
+    if entry.drift is None:
+        del record["drift"]
     _write_canonical(file, record)
     return VariantReference(entry.name, file_entry(folder, file))
 

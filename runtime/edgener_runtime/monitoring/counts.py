@@ -128,9 +128,11 @@ def certainties(scored: Scored) -> Floats:
     if scored.logits.shape[-1] < 2 or not len(scored.logits):
         return found
     best = np.partition(softmax(scored.logits), -2, axis=-1)
+    margins: Floats = best[:, -1] - best[:, -2]
     if len(counts) == 1:
-        return (best[:, -1] - best[:, -2]).min(keepdims=True)
+        found[0] = margins.min()
+        return found
     with_subwords = counts > 0
     firsts = (counts.cumsum() - counts)[with_subwords]
-    found[with_subwords] = np.minimum.reduceat(best[:, -1] - best[:, -2], firsts)
+    found[with_subwords] = np.minimum.reduceat(margins, firsts)
     return found
