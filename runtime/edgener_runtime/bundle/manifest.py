@@ -144,8 +144,8 @@ class ReferenceCounts:
 class VariantEntry:
     """A variant of the model, with the session options that it was measured with; `files` are more of its own.
 
-    `golden` are texts with its answers, to compare those of a device with, and `drift` counts texts, to compare those of
-    a device with; None in bundles that have none.
+    `golden` are texts with its answers, and `drift` counts of texts: what those of a device are compared with; None in
+    bundles that have none.
     """
 
     name: str
