@@ -75,6 +75,7 @@ SHARED = {
     "machine.devices": "the table of devices",
     "machine.operators": "a variant is judged only where its operators are installed",
     "machine.probe": "edgener doctor",
+    "cli.commands": "both commands load theirs when they are called",
     "cli.console": "both commands look and end alike",
     "cli.options": "both commands name options alike",
     "cli.results": "results of long work are kept alike",

@@ -112,9 +112,10 @@ def _by_distance(texts: Iterable[AnsweredText]) -> list[AnsweredText]:
 def _answered(
     texts: Sequence[str], pytorch: Iterable[TokenLogits], variant: Iterable[TokenLogits]
 ) -> Iterator[AnsweredText]:
-    """The texts that a manifest can hold, with both answers."""
+    """The texts that a manifest can hold, with both answers; other subwords are the gate's to judge."""
     for text, expected, found in zip(texts, pytorch, variant, strict=True):
-        if len(text) <= MOST_CHARACTERS and text == without_surrogates(text):
+        has_same_subwords = expected.logits.shape == found.logits.shape
+        if has_same_subwords and len(text) <= MOST_CHARACTERS and text == without_surrogates(text):
             yield AnsweredText(text, expected.logits, found.logits)
 
 

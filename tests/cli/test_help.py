@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
@@ -9,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgener.cli.main import main
+from edgener_runtime.cli.commands import LazyCommands
 from edgener_runtime.cli.main import main as runtime
 
 
@@ -37,6 +40,25 @@ def test_every_summary_fits_its_line(name: str) -> None:
 def test_a_cut_summary_is_found() -> None:
     group = click.Group("planted", commands=[click.Command("long", help="Say much " * 20)])
     assert len(cut_summaries(group)) == 1
+
+
+@pytest.mark.parametrize("group", [main, runtime], ids=lambda group: group.name)
+def test_the_summaries_of_a_table_are_those_of_the_helps(group: click.Group) -> None:
+    assert isinstance(group.commands, LazyCommands)
+    assert group.commands.summaries == {name: each.get_short_help_str(99) for name, each in group.commands.items()}
+
+
+@pytest.mark.parametrize("group", ["edgener", "edgener_runtime"])
+def test_a_help_loads_no_command(group: str) -> None:
+    code = (
+        "import sys, click.testing\n"
+        f"from {group}.cli.main import COMMANDS, main\n"
+        "done = click.testing.CliRunner().invoke(main, ['--help'])\n"
+        "assert done.exit_code == 0 and all(name in done.stdout for name in COMMANDS)\n"
+        "print([module for module in COMMANDS.modules.values() if module in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
