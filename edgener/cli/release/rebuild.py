@@ -37,8 +37,8 @@ def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None
     The options and the SOURCE_DATE_EPOCH are those that BUNDLE records.
 
     --check compares every file but measured.json and those with speeds in them, and prints what differs. The score
-    settings that edgener thresholds added are no part of an export; a note says so. Exit 0: all
-    are the same. Exit 2: the checkpoint is another one. Exit 5: a file differs, or BUNDLE itself is damaged.
+    settings that edgener thresholds added are no part of an export; a note says so. Exit 0: all are the same. Exit 2:
+    the checkpoint is another one. Exit 5: a file differs, or BUNDLE itself is damaged.
 
     \b
     Examples:
