@@ -79,6 +79,6 @@ on_arm64 -c "from edgener_runtime.cli.main import main; main()" selftest /work/t
 mv "$root/tmp/selftest.json" "$cache/arm64.json"
 # these tests of very long texts and of many threads take minutes each here; a build beside this one walks the root,
 # and cannot walk folders a thousand deep
-on_arm64 -m pytest -c /work/pytest.ini --rootdir /work/tests -p no:cacheprovider --import-mode=importlib \
+on_arm64 -m pytest -c /work/pytest.ini --rootdir /work -p no:cacheprovider --import-mode=importlib \
     -p emulated --timeout 3600 -q -ra -m "compat and not slow" \
     -k "not never_cut and not long_texts_are_not and not many_threads and not a_thousand_deep" /work/tests

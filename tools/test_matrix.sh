@@ -54,5 +54,5 @@ while read -r version onnxruntime kind; do
     [[ -x $venv/bin/python ]] || "$python" -m venv --without-pip "$venv"
     fill "$venv" "$onnxruntime" "$kind"
     echo "runtime on Python $version, $kind: $(.venv/bin/python -m pip --python "$venv/bin/python" list 2>/dev/null | grep -E '^(onnxruntime|numpy|tokenizers|edgener|huggingface)' | tr -s ' \n' ' ,')"
-    (cd "$cache/source/tests" && "$venv/bin/python" -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib --timeout 3600 -q -ra -m "compat and not slow" .)
+    (cd "$cache/source" && "$venv/bin/python" -m pytest -c /dev/null --rootdir . -p no:cacheprovider --import-mode=importlib --timeout 3600 -q -ra -m "compat and not slow" tests)
 done <<<"$matrix"
