@@ -22,7 +22,6 @@ from edgener_runtime.decoding.entity import AGGREGATIONS, Entity, ScoreSettings
 from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import BundleError
 
-
 TEXT = "Feed pump P-101: oil leak, 泵 replaced the bearing in hall 3"
 SCORES = {"temperature": 2.5, "thresholds": {"ACTION": 0.5, "FAULT": 0.9}, "aggregation": "first"}
 EXPLICIT = {"COMPONENT": 0.6}

@@ -38,7 +38,8 @@ def requirements(root: Path) -> list[str]:
         tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")) for folder in (root, root / "runtime")
     )
     needed = [line for table in (build, device) for line in table["project"]["dependencies"]]
-    tools = [line for line in build["dependency-groups"]["dev"] if isinstance(line, str) and line.startswith(TEST_TOOLS)]
+    lines = [line for line in build["dependency-groups"]["dev"] if isinstance(line, str)]  # a table includes a group
+    tools = [line for line in lines if line.startswith(TEST_TOOLS)]
     return [*(line for line in needed if not line.startswith("edgener")), *tools, "nvidia-ml-py"]
 
 
