@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from edgener.cli.main import main
 from edgener_runtime.cli.commands import LazyCommands
 from edgener_runtime.cli.main import main as runtime
+from edgener_runtime.cli.options import FiniteRange
 
 
 def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
@@ -67,6 +68,22 @@ def test_every_help_begins_with_a_sentence_and_every_option_has_one(name: str) -
     assert command.help and command.help.split("\n")[0].strip()[-1] in ".:"
     options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
     assert [option.name for option in options if not option.help or option.help.startswith("Of ")] == []
+
+
+def unbounded(command: click.Command) -> list[str | None]:
+    """The numbers of a command that may be NaN, which no bound of click refuses."""
+    ranges = (each for each in command.params if isinstance(each.type, click.FloatRange))
+    return [each.name for each in ranges if not isinstance(each.type, FiniteRange)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_number_within_bounds_may_be_nan(name: str) -> None:
+    assert unbounded(COMMANDS[name]) == []
+
+
+def test_a_number_that_may_be_nan_is_found() -> None:
+    planted = click.Command("planted", params=[click.Option(["--share"], type=click.FloatRange(0, 1))])
+    assert unbounded(planted) == ["share"]
 
 
 def test_old_spellings_still_work() -> None:

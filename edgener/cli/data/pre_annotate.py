@@ -10,7 +10,7 @@ import click
 
 from edgener.data.tasks import TASK_FORMATS, write_tasks
 from edgener.progress import tracked
-from edgener_runtime.cli.options import loading_options
+from edgener_runtime.cli.options import FiniteRange, loading_options
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.inputs import FORMATS, read_records
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--tool", type=click.Choice(list(TASK_FORMATS)), required=True, help="Tool that reads the tasks.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File of the tasks.")
 @click.option(
-    "--min-score", type=click.FloatRange(0, 1), default=0, show_default=True, help="Omit entities with a lower score."
+    "--min-score", type=FiniteRange(0, 1), default=0, show_default=True, help="Omit entities with a lower score."
 )
 @loading_options
 def pre_annotate(
