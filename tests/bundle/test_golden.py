@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from benchmarks.golden_bounds import unsigned
 from onnx import numpy_helper
 
 from edgener.bundle.build import write_manifest
@@ -75,19 +76,6 @@ def full_range(fp32: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return out
 
 
-def exact(saturating: Path, out: Path) -> Path:
-    """The same with unsigned weights, the products of which are exact on every CPU."""
-    model = onnx.load(saturating)
-    places = {"MatMulInteger": (1, 3), "QAttention": (1, 7)}  # of the weight and of its zero point
-    signed = {node.input[at] for node in model.graph.node for at in places.get(node.op_type, ())}
-    for weight in model.graph.initializer:
-        if weight.name in signed:
-            shifted = numpy_helper.to_array(weight).astype(np.int32) + 128
-            weight.CopyFrom(numpy_helper.from_array(shifted.astype(np.uint8), weight.name))
-    onnx.save(model, out)
-    return out
-
-
 @pytest.mark.skipif(not NO_VNNI, reason="this CPU has VNNI or is not x86-64: its products do not saturate")
 def test_sums_that_saturate_are_found(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = read_manifest(exported)
@@ -101,7 +89,7 @@ def test_sums_that_saturate_are_found(exported: Path, tmp_path: Path, monkeypatc
         there = replace(entry, file=file_entry(tmp_path, graph), golden=replace(entry.golden, vectors=vectors))
         return TokenClassifier(tmp_path, manifest, there, "cpu", Tuning())
 
-    with opened(exact(saturating, tmp_path / "exact.onnx"), entry.golden.vectors) as sound:
+    with opened(unsigned(saturating, tmp_path / "exact.onnx"), entry.golden.vectors) as sound:
         answers = [(vector, golden_answer(sound, vector.text)) for vector in entry.golden.vectors]
     expected = tuple(replace(vector, logits=found.logits, entities=None) for vector, found in answers)
     with opened(tmp_path / "exact.onnx", expected) as sound:

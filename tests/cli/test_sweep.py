@@ -49,12 +49,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(sentences: Path) -> Run:
     """`run(*options)` is the sweep command on a sentence per split."""
-    data = tmp_path_factory.mktemp("data")
-    for split in ("train", "valid", "test"):
-        (data / f"{split}.txt").write_text("Pump B-PART\nleaks O\n")
-    return lambda *options: CliRunner().invoke(main, ["sweep", "--data", *map(str, (data, *options))])
+    return lambda *options: CliRunner().invoke(main, ["sweep", "--data", *map(str, (sentences, *options))])
 
 
 def test_given_settings_are_fixed_and_the_test_split_stays_out(run: Run, asked: list[Any], tmp_path: Path) -> None:

@@ -39,12 +39,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(sentences: Path) -> Run:
     """`run(*options)` is the train command on a sentence a split."""
-    data = tmp_path_factory.mktemp("data")
-    for split in ("train", "valid", "test"):
-        (data / f"{split}.txt").write_text("Pump B-PART\nleaks O\n")
-    return lambda *options: CliRunner().invoke(main, ["train", "--data", *map(str, (data, *options))])
+    return lambda *options: CliRunner().invoke(main, ["train", "--data", *map(str, (sentences, *options))])
 
 
 def test_without_options_the_defaults_are_asked_for(run: Run, asked: list[Any]) -> None:
