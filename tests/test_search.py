@@ -76,10 +76,12 @@ def test_every_product_was_measured_in_every_form(found: SearchResult) -> None:
         assert all(0 < noise < 1 for noise in by_form.values())
 
 
-def test_trials_lead_from_fp32_to_no_fp32_with_figures_and_speed(found: SearchResult) -> None:
+def test_trials_lead_from_fp32_to_the_fastest_kernels_with_figures_and_speed(found: SearchResult) -> None:
+    """Which kernel is the fastest is measured: on a busy machine that may be FP32 for a small product."""
     first, last = found.trials[len(BASELINES)], found.trials[-1]
     assert [trial.name for trial in found.trials[: len(BASELINES)]] == list(BASELINES)
-    assert first.kernels == {FP32: 12} and FP32 not in last.kernels
+    fastest = Counter(min(seconds, key=seconds.__getitem__) for seconds in found.seconds.values())
+    assert first.kernels == {FP32: 12} and last.kernels == fastest
     assert last.size < first.size
     for trial in found.trials:
         assert trial.churn and trial.speed and trial.speed.latency_ms.low <= trial.speed.latency_ms.median
