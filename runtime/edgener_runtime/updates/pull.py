@@ -119,16 +119,21 @@ def _bootstrap_root(state: Path, root: Path | None) -> bytes:
 
 def _update(request: PullRequest, repository: TrustedRepository, destination: Destination, state: Path) -> PullResult:
     chosen = _channel(repository, request).release_for(request.device)
+    downloads = Downloads(state / "files", repository)
+    if not request.dry_run:  # before the space is measured
+        destination.clear()
     if chosen is None:
+        if not request.dry_run:
+            downloads.keep_only(())
         return PullResult(WAITING, request.channel, request.variant)
     files = _release(repository, request.source, chosen.version).files_for(request.variant)
     repository.keep_documents([channel_target(request.channel), release_target(chosen.version)])
     local = LocalFiles(destination.folders())
     found, reason = _state(request, destination, chosen.version, files)
     missing = [] if found in (UNCHANGED, REFUSED) else _once_each(file for file in files if local.find(file) is None)
-    if found == UPDATED:
-        downloads = Downloads(state / "files", repository)
+    if not request.dry_run:  # whatever is there for another release, or for this one, which was installed
         downloads.keep_only(missing)
+    if found == UPDATED:
         downloads.require_space(missing, sum(file.size for file in files), destination.target)
         for entry in missing:
             downloads.fetch(entry)

@@ -53,6 +53,8 @@ class TrustedRepository:
         with storage_errors(state):
             self._metadata.mkdir(parents=True, exist_ok=True)
             self._documents.mkdir(exist_ok=True)
+        for path in self._metadata.glob("tmp*"):  # python-tuf's, where a process was killed; the state is locked
+            remove(path)
         with self._errors("the root"):
             self._updater = Updater(
                 str(self._metadata), METADATA, str(self._documents), TARGETS, _TransportFetcher(transport),
@@ -70,6 +72,8 @@ class TrustedRepository:
             self._updater.refresh()
             for path in sorted(self._metadata.rglob("*.json")):  # what was seen protects against a rollback
                 sync(path)
+            for folder in {path.parent for path in self._metadata.rglob("*.json")}:
+                sync(folder)
         self._require_clock()
 
     def document(self, name: str) -> bytes | None:

@@ -161,6 +161,12 @@ class StoreFolder:
             for end in ("", *_BESIDE):
                 self.disk.remove(self.staging.with_name(f"{STAGING}{end}"))
 
+    def clear_changes(self) -> None:
+        """Remove a journal and a link that were written and not put in their place. Raises StorageError."""
+        with storage_errors(self.root):
+            for name in (JOURNAL, ACTIVE):
+                self.disk.remove(self.root / f"{name}.new")
+
     def adopt(self, journal: StoreJournal, manifest: Manifest) -> StoreJournal:
         """Make what is staged a bundle of the store, durably."""
         name, number = manifest.version, 1

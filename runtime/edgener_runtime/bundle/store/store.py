@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.bundle.verify import verify_bundle
-from edgener_runtime.errors import BundleError, EdgenerError, StorageError, UserInputError
+from edgener_runtime.errors import BundleError, EdgenerError, StorageError, StoreBusyError, UserInputError
 
 from .disk import Disk
 from .folder import ACTIVE, BUNDLES, JOURNAL, StoreFolder
@@ -156,6 +156,7 @@ class Store:
         The active one, the last `keep` that a rollback may return to, and those never activated stay.
         """
         self.folder.require()
+        self.clear()
         with self.folder.changing() as journal:
             active = self.folder.active(journal)
             kept = journal.candidates(active.version if active else None)[: max(1, keep)]
@@ -172,6 +173,13 @@ class Store:
             if gone or unlisted:
                 self.folder.remove([*(entry.folder for entry in gone), *unlisted])
             return tuple(entry.version for entry in gone)
+
+    def clear(self) -> None:
+        """Remove what killed processes left of an installation or a change; nothing while another process installs."""
+        if (self.folder.root / BUNDLES).is_dir():
+            with contextlib.suppress(StoreBusyError), self.folder.installing(), self.folder.changing():
+                self.folder.clear()
+                self.folder.clear_changes()
 
     def load(self, loader: Callable[[Path], Loaded], is_start: bool = False) -> Loaded:
         """What `loader` makes of the active bundle; one that cannot be loaded is rolled back, with the reason.
