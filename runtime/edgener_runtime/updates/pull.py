@@ -97,24 +97,24 @@ def _trusted(source: str, metered: MeteredTransport, state: Path, root: Path | N
     """The repository with its metadata brought up to date."""
     from .repository import TrustedRepository
 
-    repository = TrustedRepository(source, metered, state, _bootstrap_root(state, root))
+    kept = state / "trusted-root.json"
+    bootstrap = _bootstrap_root(kept, root)
+    repository = TrustedRepository(source, metered, state, bootstrap)
     repository.refresh()
+    if root:  # only now: a wrong one must not replace the one that this device trusts
+        write_atomic(kept, bootstrap)
     return repository
 
 
-def _bootstrap_root(state: Path, root: Path | None) -> bytes:
-    """The root that this device trusts from the start: the one given, which is kept, or the one kept before."""
-    kept = state / "trusted-root.json"
+def _bootstrap_root(kept: Path, root: Path | None) -> bytes:
+    """The root that this device trusts from the start: the one given, or the one kept before."""
     try:
-        data = read_regular(root or kept, _MOST_ROOT)
+        return read_regular(root or kept, _MOST_ROOT)
     except FileNotFoundError:
         what = f"{root} does not exist" if root else "this device has no trusted root yet"
         raise UserInputError(what, "Name it: --root ROOT, a copy of the publisher's metadata/1.root.json") from None
     except (OSError, ValueError) as error:
         raise UserInputError(f"cannot read {root or kept}: {error}", "Check its permissions.") from None
-    if root:
-        write_atomic(kept, data)
-    return data
 
 
 def _update(request: PullRequest, repository: TrustedRepository, destination: Destination, state: Path) -> PullResult:

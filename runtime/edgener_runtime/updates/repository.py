@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tuf.api import exceptions
-from tuf.api.metadata import Metadata, TargetFile, Timestamp
+from tuf.api.metadata import Metadata, Root, TargetFile, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
 from edgener_runtime.base.files import storage_errors, sync
@@ -60,6 +60,11 @@ class TrustedRepository:
                 str(self._metadata), METADATA, str(self._documents), TARGETS, _TransportFetcher(transport),
                 bootstrap=bootstrap,
             )  # fmt: skip
+            if not Metadata[Root].from_bytes(bootstrap).signed.consistent_snapshot:
+                raise BundleError(
+                    f"the root of {source} has no consistent snapshots, which every repository of edgener has",
+                    "Name a copy of the publisher's metadata/1.root.json: --root ROOT",
+                )
 
     @property
     def bounds(self) -> TransferBounds:
