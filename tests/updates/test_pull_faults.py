@@ -95,7 +95,7 @@ class Updated:
             bundles = {entry.folder for entry in self.store.listing().bundles}
             found = {path.name for path in (self.home / "store" / "bundles").iterdir()} - bundles
             found |= {path.name for path in self.store.folder.root.iterdir()}
-            found -= {"active", "bundles", "journal.json", "updates"}
+            found -= {"active", "bundles", "journal.json", "journal.copy.json", "updates"}
         else:
             found = {path.name for path in self.home.iterdir()} - {"bundle", "state"}
         documents = [path for path in self.state.rglob("*") if path.is_file() and path.parent.name == "documents"]

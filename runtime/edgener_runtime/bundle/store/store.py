@@ -47,11 +47,16 @@ class BundleChecks:
 
 @dataclass(frozen=True)
 class StoreListing:
-    """The bundles of a store, the latest activated first, the version of the active one, and what happened."""
+    """The bundles of a store, the latest activated first, the version of the active one, and what happened.
+
+    `removed` are the versions whose record outlives their files; `damage` says what is wrong with the journal.
+    """
 
     active: str | None
     bundles: tuple[StoredBundle, ...]
     events: tuple[StoreEvent, ...]
+    removed: tuple[str, ...] = ()
+    damage: str | None = None
 
 
 class Store:
@@ -83,7 +88,9 @@ class Store:
         journal = self.folder.read()
         active = self.folder.active(journal)
         latest = sorted(journal.bundles, key=lambda entry: (-entry.activated, entry.version))
-        return StoreListing(active.version if active else None, tuple(latest), journal.events)
+        removed = tuple(entry.version for entry in latest if not self.folder.has(entry))
+        version = active.version if active else None
+        return StoreListing(version, tuple(latest), journal.events, removed, self.folder.damage())
 
     def install(self, bundle: Path, activate: bool = True, again: bool = False, move: bool = False) -> StoredBundle:
         """Copy a bundle into the store, check the copy, and activate it.

@@ -90,8 +90,11 @@ def list_bundles(root: Path, as_json: bool) -> None:
     if as_json:
         write_line(escaped(to_json(found).rstrip("\n")))
         return
+    if found.damage:
+        click.echo(f"warning: {root}: {escaped(found.damage)}", err=True)
+    marks = {**dict.fromkeys(found.removed, "files removed"), found.active: "active"}
     for entry in found.bundles:
-        _print(entry, False, "active" if entry.version == found.active else "")
+        _print(entry, False, marks.get(entry.version, ""))
 
 
 @click.command()
