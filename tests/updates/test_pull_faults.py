@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from edgener.bundle.keys import open_signer
+from edgener.bundle.sign import sign_bundle
 from edgener.publish.publish import publish
 from edgener_runtime.base.files import sha256_of
 from edgener_runtime.bundle.manifest import Manifest, read_manifest
 from edgener_runtime.bundle.slim import slim
 from edgener_runtime.bundle.store.store import BundleChecks, Store
+from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError
 from edgener_runtime.updates import repository
 from edgener_runtime.updates.destination import Destination, FolderDestination, StoreDestination
@@ -206,3 +209,34 @@ def test_what_was_fetched_for_a_release_that_is_withdrawn_is_removed(start: Upda
     assert device.pull(dry_run=True).state == UNCHANGED and device.unaccounted()
     assert device.pull().state == UNCHANGED
     assert device.unaccounted() == []
+
+
+def test_a_release_with_a_signature_of_another_version_is_refused(tmp_path: Path, keys: Path) -> None:
+    """Where the device requires one: TUF's keys alone are not enough."""
+    publisher = Publisher(tmp_path / "repository", keys)
+
+    def verify(folder: Path) -> Manifest:
+        return verify_bundle(folder, keys / "targets-0.pub")
+
+    def released(name: str) -> Path:
+        edition = Path(shutil.copytree(BUNDLE, tmp_path / name))
+        record = json.loads((edition / "manifest.json").read_text(encoding="utf-8"))
+        (edition / "manifest.json").write_text(json.dumps(record | {"name": name}), encoding="utf-8")
+        with open_signer(str(keys / "targets-0.key"), lambda: "") as signer:
+            sign_bundle(edition, signer)
+        return edition
+
+    def pulled(edition: Path) -> str:
+        publish(edition, read_manifest(edition), slim, publisher.folder, "stable", keyring(keys), 100.0, 14, {})
+        request = PullRequest(str(publisher.folder), "fp32", "stable", "device-1", QUICK)
+        pull(request, StoreDestination(store, "fp32"), tmp_path / "store" / "updates", publisher.root)
+        return store.load(verify).name
+
+    store = Store(tmp_path / "store", BundleChecks(verify), trial=0)
+    assert pulled(released("1")) == "1"
+    second = released("2")
+    shutil.copy(tmp_path / "1" / "manifest.json.sig", second)
+    with pytest.raises(BundleError, match=r"is not of this manifest\.json"):
+        pulled(second)
+    assert store.load(verify).name == "1"
+    assert pulled(released("3")) == "3"

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -427,3 +428,18 @@ def test_a_damaged_copy_in_the_store_is_replaced_though_it_is_active(store: Stor
     assert name_of(store) == "tiny-factory"
     store.gc()
     assert [path.name for path in (store.folder.root / "bundles").iterdir()] == [again.folder]
+
+
+def test_list_says_whose_files_gc_removed_and_what_is_damaged(store: Store, edition: Editions, run: Any) -> None:
+    for name in "12":
+        store.install(edition(name))
+    store.rollback("slow")
+    store.gc()
+    words = ("list", "--store", store.folder.root)
+    lines = {line.split("\t")[1]: line.split("\t")[2:] for line in run(*words).out.splitlines()}
+    assert lines == {"1": ["good", "active"], "2": ["failed", "files removed", "slow"]}
+    assert len(json.loads(run(*words, "--json").out)["removed"]) == 1
+    lose(store.folder.root / "journal.json")
+    done = run(*words)
+    assert done.code == 0 and "journal.json cannot be read" in done.err and "journal.copy.json is used" in done.err
+    assert len(done.out.splitlines()) == 2
