@@ -95,7 +95,7 @@ class _WithoutFolder(io.TextIOBase):
         self._line = ""
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override] # nothing sets it
         """The encoding of stderr, which decides how a table is drawn."""
         return sys.stderr.encoding
 

@@ -92,7 +92,8 @@ def list_bundles(root: Path, as_json: bool) -> None:
         return
     if found.damage:
         click.echo(f"warning: {root}: {escaped(found.damage)}", err=True)
-    marks = {**dict.fromkeys(found.removed, "files removed"), found.active: "active"}
+    marks: dict[str | None, str] = dict.fromkeys(found.removed, "files removed")
+    marks[found.active] = "active"
     for entry in found.bundles:
         _print(entry, False, marks.get(entry.version, ""))
 
