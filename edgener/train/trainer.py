@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import math
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -53,6 +55,15 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def end_early(trainer: Any, checkpoint: str | None) -> None:
+    """Have a run that had ended at `checkpoint` train no further epoch: transformers forgets that it stopped early."""
+    if checkpoint is None:
+        return
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
+    if state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
+        trainer.args.num_train_epochs = math.ceil(state["epoch"])
 
 
 def _choose_attention() -> None:
