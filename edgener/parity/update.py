@@ -38,8 +38,8 @@ def judge_update(
 ) -> UpdateReport:
     """Judge the answers of two models to a test set that is annotated with `labels`.
 
-    Entities of other labels that a model finds are left out. A budget for a label that the test set lacks is not
-    judged.
+    Entities of other labels that a model finds are left out. A budget for a label that the test set does not
+    have is not judged.
     """
     figures = _measured(dataset, before, after, labels)
     known = (None, EACH, *figures.labels)

@@ -124,7 +124,7 @@ def _follow_labels(model: Any, before: Sequence[str], labels: Sequence[str], sou
 
 
 def _row_of(label: str, before: Sequence[str]) -> int | None:
-    """The number that a label had, or that of another role of its type: other label schemes lack some."""
+    """The number that a label had, or that of another role of its type: other label schemes do not have all."""
     role, dash, kind = label.partition("-")
     alike = {"B": ("B", "S", "I"), "I": ("I", "E")}.get(role, ()) if dash else ()
     names = (label, *(f"{other}-{kind}" for other in alike))

@@ -92,7 +92,7 @@ def update(
     if out.resolve() == path.resolve():
         raise UserInputError(f"{out} is the checkpoint to update, and it would be replaced", "Name another --out.")
     checkpoint = open_checkpoint(path, spec.labels)
-    run = _Run(checkpoint, spec, settings_of(checkpoint, config_file))
+    run = _Update(checkpoint, spec, settings_of(checkpoint, config_file))
     trained = train(run.data, run.config, out, resume, Continued(checkpoint.label_set.tags, run.labels, run.accept))
     return run.result(out, trained)
 
@@ -144,7 +144,7 @@ def _apart(split: Dataset, tests: Sequence[Dataset]) -> Dataset:
     return dataclasses.replace(rest, repairs=split.repairs + Counter({IN_TEST_SET: fewer}))
 
 
-class _Run:
+class _Update:
     """One update: what it trains on and knows, and the gate at its end."""
 
     def __init__(self, checkpoint: Checkpoint, spec: UpdateSpec, config: TrainConfig) -> None:
@@ -211,7 +211,7 @@ def _check_splits(role: str, splits: Splits) -> None:
 
 
 def _new_labels(spec: UpdateSpec, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The labels of the new data that the checkpoint lacks. Raises UserInputError where they are not allowed."""
+    """The new data's labels that the checkpoint does not know. Raises UserInputError where they are not allowed."""
     for split in spec.replay.values():
         check_labels(known, split)
     strange = tuple(label for label in spec.new["train"].labels if label not in known)

@@ -29,7 +29,7 @@ LOOSE, STRICT = (Budget(UPDATE_BUDGET.figure, limit) for limit in (1.0, 1e-9))
 
 @pytest.fixture(scope="module")
 def signs(few: Few) -> Few:
-    """Splits whose entities of NAME are of a label that the checkpoint lacks, in other texts."""
+    """Splits whose entities of NAME are of a label that the checkpoint does not know, in other texts."""
     return {name: replace(split, source="/else/signs.jsonl", sentences=tuple(map(relabelled, split.sentences)))
             for name, split in few.items()}  # fmt: skip
 

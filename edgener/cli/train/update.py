@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     help=f"Largest loss of entity F1 on a test set [default: {UPDATE_BUDGET.limit}]. "
     "Repeatable by LABEL, or each=NUMBER.",
 )
-@click.option("--allow-new-labels", is_flag=True, help="Add the labels of the new data that the checkpoint lacks.")
+@click.option(
+    "--allow-new-labels", is_flag=True, help="Add the labels of the new data that the checkpoint does not know."
+)
 @label_options
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path),
