@@ -62,6 +62,21 @@ def read_splits(spec: DataSpec) -> dict[str, Dataset]:
     return _cut(splits[WHOLE], spec.cut)
 
 
+def read_both(spec: DataSpec, other: str) -> tuple[dict[str, Dataset], dict[str, Dataset]]:
+    """The splits of two sources with the same options: a single file is cut, a label mapped where it occurs.
+
+    Raises UserInputError as `read_splits` does, and where there is nothing to cut or to map in either.
+    """
+    read = [read_splits(replace(spec, source=source, cut=None, map_labels=())) for source in (spec.source, other)]
+    if spec.cut and not any(WHOLE in splits for splits in read):
+        raise UserInputError(f"{spec.source} and {other} are split already", "Leave out --cut.")
+    every = {f"{number} {name}": split for number, splits in enumerate(read) for name, split in splits.items()}
+    mapped = map_labels(every, spec.map_labels)
+    found = [{name: mapped[f"{number} {name}"] for name in splits} for number, splits in enumerate(read)]
+    first, second = (_cut(each[WHOLE], spec.cut) if spec.cut and WHOLE in each else each for each in found)
+    return first, second
+
+
 def _read_source(spec: DataSpec) -> dict[str, Dataset]:
     if spec.source.startswith(BUILTIN):
         return _read_builtin(spec.source)

@@ -6,13 +6,13 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import edgener
-from edgener.checkpoint import RECORD, TrainingRecord, data_record
+from edgener.checkpoint import RECORD, TrainingRecord, UpdateRecord, data_record
 from edgener.data.read import check_labelled, check_labels
 from edgener.data.types import Dataset, iob2_labels
 from edgener.encoding import TextEncoder, check_token_ids, load_tokenizer
@@ -32,7 +32,7 @@ from .config import TrainConfig
 from .features import build_features
 from .model import learning_rate, load_model, merge_adapters, without_wrapper
 from .progress import epoch_figures, training_bar
-from .trainer import build_trainer, pick_device
+from .trainer import build_trainer, end_early, pick_device
 
 METRICS = "metrics.json"
 _SETTINGS = "edgener-settings.json"
@@ -50,29 +50,48 @@ class TrainResult:
     epochs: list[dict[str, float]]
 
 
-def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume: bool = False) -> TrainResult:
+@dataclasses.dataclass(frozen=True)
+class Continued:
+    """The checkpoint that a run continues: `tags`, role and type of each of its labels.
+
+    `labels` are the types of entities to know. `accept` gets the trained model before anything is written, and returns
+    what the record says of it; what it raises leaves the run unfinished.
+    """
+
+    tags: tuple[str, ...]
+    labels: tuple[str, ...]
+    accept: Callable[[PyTorchModel], UpdateRecord]
+
+
+def train(
+    splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume: bool = False,
+    continued: Continued | None = None,
+) -> TrainResult:  # fmt: skip
     """Fine-tune an encoder on the train split and write the best epoch's checkpoint to `out`.
 
     The best epoch has the highest entity F1 on the valid split; scores are those of test, else of valid.
-    An unfinished run stays in a folder beside `out` and continues with `resume`. Raises UserInputError, DeviceError.
+    An unfinished run stays in a folder beside `out` and continues with `resume`. Raises UserInputError, DeviceError,
+    and what `continued.accept` raises.
     """
     pick_device(config)
     check_replaceable(out.absolute(), RECORD)
-    data = _checked(splits)
+    data = _checked(splits, continued.labels if continued else ())
     work = out.absolute().with_name(f"{out.name}.unfinished")
     config = _with_threads(config, work, resume)
     settings = _settings(config, data, work)
     last = _last_checkpoint(work, settings, resume)
     silence_libraries()
-    trainer, judged = _set_up(data, config, work)
+    trainer, judged = _set_up(data, config, work, continued=continued)
     write_atomic(work / _SETTINGS, settings)
     before = _score(trainer, judged)
     with training_bar(trainer):
+        end_early(trainer, last)
         trainer.train(resume_from_checkpoint=last)
     after = _score(trainer, judged)
+    update = continued.accept(_trained(trainer, judged)) if continued else None
     result = TrainResult(str(out), judged.dataset.split, before, after, epoch_figures(trainer.state.log_history))
     if trainer.is_world_process_zero():
-        _write(trainer, judged.encoder, config, data, result, out)
+        _write(trainer, judged.encoder, config, data, result, out, update)
         shutil.rmtree(work, ignore_errors=True)
     return result
 
@@ -105,7 +124,7 @@ class _ScoredSplit:
     labels: tuple[str, ...]
 
 
-def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
+def _checked(splits: Mapping[str, Dataset], known: tuple[str, ...] = ()) -> dict[str, Dataset]:
     if "train" not in splits:
         raise UserInputError(
             f"the data has no train split, only {', '.join(splits)}",
@@ -118,7 +137,7 @@ def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
                 f"{dataset.source} ({dataset.split}) has no entities",
                 "Check --tag-column and --scheme, or leave it out.",
             )
-        check_labels(splits["train"].labels, dataset)
+        check_labels(known or splits["train"].labels, dataset)
     return dict(splits)
 
 
@@ -164,15 +183,16 @@ def _is_json(file: Path) -> bool:
 
 
 def _set_up(
-    data: Mapping[str, Dataset], config: TrainConfig, work: Path, keep: bool = True, known: tuple[str, ...] = ()
-) -> tuple[Any, _ScoredSplit]:
+    data: Mapping[str, Dataset], config: TrainConfig, work: Path, keep: bool = True, known: tuple[str, ...] = (),
+    continued: Continued | None = None,
+) -> tuple[Any, _ScoredSplit]:  # fmt: skip
     from transformers import set_seed
 
     set_seed(config.seed)
     source = resolve_model(config.model)
-    labels = iob2_labels(known or data["train"].labels)
+    labels = iob2_labels((continued.labels if continued else known) or data["train"].labels)
     tokenizer = load_tokenizer(source)
-    model = load_model(source, labels, config)
+    model = load_model(source, labels, config, continued.tags if continued else ())
     check_token_ids(tokenizer, model, source)
     longest = longest_input(model)
     token_types = config.case_channel or getattr(model.config, "type_vocab_size", 0) > 1
@@ -189,10 +209,14 @@ def _set_up(
 
 def _score(trainer: Any, judged: _ScoredSplit) -> EntityScores:
     """Entity scores of the current model, computed as `edgener evaluate` does."""
-    whole = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # in FP32, without autocast
-    model = PyTorchModel(without_wrapper(whole), judged.encoder, LabelSet(judged.labels))
     gold = [sentence.tags() for sentence in judged.dataset.sentences]
-    return entity_scores(gold, tag(model, judged.dataset.sentences))
+    return entity_scores(gold, tag(_trained(trainer, judged), judged.dataset.sentences))
+
+
+def _trained(trainer: Any, judged: _ScoredSplit) -> PyTorchModel:
+    """The current model in FP32, without autocast."""
+    whole = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    return PyTorchModel(without_wrapper(whole), judged.encoder, LabelSet(judged.labels))
 
 
 def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
@@ -201,8 +225,9 @@ def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
 
 
 def _write(
-    trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], result: TrainResult, out: Path
-) -> None:
+    trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], result: TrainResult,
+    out: Path, update: UpdateRecord | None,
+) -> None:  # fmt: skip
     record = TrainingRecord(
         edgener_version=edgener.__version__,
         base_model=Path(config.model).name if Path(config.model).is_dir() else config.model,
@@ -212,6 +237,7 @@ def _write(
         hyper_parameters=_hyper_parameters(config) | {"learning_rate": trainer.args.learning_rate},
         versions={name: version(name) for name in _LIBRARIES},
         scores={"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1},
+        update=update,
     )
     with staged_folder(out, marker=RECORD) as staging:
         merge_adapters(trainer.model).save_pretrained(staging)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
+import math
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,10 @@ def build_trainer(
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return SequentialSampler(eval_dataset)
 
+        def _save(self, *arguments: Any, **options: Any) -> None:
+            with _own_names(self.model):
+                super()._save(*arguments, **options)
+
     _choose_attention()
     arguments = _arguments(config, rate, work, bool(valid), keep)
     callbacks = [EarlyStoppingCallback(config.patience)] if valid else []
@@ -53,6 +60,30 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+@contextmanager
+def _own_names(model: Any) -> Iterator[None]:
+    """Save weights under the model's own names, such as LayerNorm.weight, and not those of an old encoder's files.
+
+    transformers 5 saves under the names in the files (LayerNorm.gamma). The Trainer does not find those when it loads
+    the best epoch, or that of an unfinished run, and leaves the weights as they are.
+    """
+    before = getattr(model, "_weight_conversions", None)
+    model._weight_conversions = []
+    try:
+        yield
+    finally:
+        model._weight_conversions = before
+
+
+def end_early(trainer: Any, checkpoint: str | None) -> None:
+    """Have a run that had ended at `checkpoint` train no further epoch: transformers forgets that it stopped early."""
+    if checkpoint is None:
+        return
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
+    if state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
+        trainer.args.num_train_epochs = math.ceil(state["epoch"])
 
 
 def _choose_attention() -> None:
