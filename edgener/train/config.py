@@ -14,6 +14,7 @@ from edgener_runtime.errors import UserInputError
 Range = tuple[str, Callable[[Any], bool]]
 _ABOVE_0: Range = ("more than 0", lambda value: 0 < value < math.inf)
 _FROM_0: Range = ("0 or more", lambda value: 0 <= value < math.inf)
+_TO_1: Range = ("0 to 1", lambda value: 0 <= value <= 1)
 _SHARE: Range = ("0 to below 1", lambda value: 0 <= value < 1)
 _SEED: Range = ("0 to below 2**32", lambda value: 0 <= value < 2**32)
 
@@ -48,6 +49,9 @@ class TrainConfig:
         0, "Train LoRA adapters of this rank, merged at the end; 0 trains all weights.", within=_FROM_0
     )
     case_channel: bool = _setting(False, "Put each word's case class into token_type_ids (for uncased encoders).")
+    documents: float = _setting(
+        0.0, "Share of the sentences that are trained in windows of their document.", within=_TO_1
+    )
     label_all_subwords: bool = _setting(False, "Label every subword of a word, not just the first.")
     precision: str = _setting("auto", "Arithmetic of the forward pass.", ("auto", "fp32", "bf16", "fp16"))
     device: str = _setting("auto", "Where to train.", ("auto", "cpu", "cuda"))

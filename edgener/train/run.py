@@ -13,8 +13,9 @@ from typing import Any
 
 import edgener
 from edgener.checkpoint import RECORD, TrainingRecord, data_record
+from edgener.data.documents import WINDOW, document_windows, with_windows
 from edgener.data.read import check_labelled, check_labels
-from edgener.data.types import Dataset, iob2_labels
+from edgener.data.types import Dataset, Sentence, iob2_labels
 from edgener.encoding import TextEncoder, check_token_ids, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
@@ -179,12 +180,26 @@ def _set_up(
     encoder = TextEncoder(tokenizer, longest, longest // 4, config.case_channel, token_types)
     encoder.tokenizer.model_max_length = longest
 
-    train = build_features(encoder, data["train"].sentences, labels, config.label_all_subwords)
+    train = build_features(encoder, _texts(encoder, data["train"], config), labels, config.label_all_subwords)
     valid = build_features(encoder, data["valid"].sentences, labels).by_length() if "valid" in data else None
     rate = learning_rate(model, config)
     trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels, keep)
     judged = next(data[name] for name in ("test", "valid", "train") if name in data)
     return trainer, _ScoredSplit(judged, encoder, labels)
+
+
+def _texts(encoder: TextEncoder, dataset: Dataset, config: TrainConfig) -> Sequence[Sentence]:
+    """The sentences to train on, a share of them in windows of their document if so set."""
+    if not config.documents:
+        return dataset.sentences
+    subwords = [len(text.ids) for text in encoder.encode([sentence.text for sentence in dataset.sentences])]
+    windows = document_windows(dataset.sentences, subwords, min(WINDOW - 2, encoder.size))
+    if len(windows) == len(dataset.sentences):
+        raise UserInputError(
+            f"{dataset.source} ({dataset.split}) marks no document of two sentences that fit a window, for --documents",
+            "Documents are marked by -DOCSTART- lines, a column document, or BRAT's files. Or leave --documents out.",
+        )
+    return with_windows(windows, config.documents, config.seed)
 
 
 def _score(trainer: Any, judged: _ScoredSplit) -> EntityScores:
