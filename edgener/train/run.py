@@ -29,6 +29,7 @@ from edgener_runtime.base.serde import to_json
 from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
+from .averaging import Averaging, average_epochs
 from .config import TrainConfig
 from .features import build_features
 from .model import learning_rate, load_model, merge_adapters, without_wrapper
@@ -42,13 +43,17 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "nump
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """The result of a run: entity scores on the scored split before and after, and the figures of each epoch."""
+    """The result of a run: entity scores on the scored split before and after, and the figures of each epoch.
+
+    `averaging` says which weights were taken, where epochs were averaged.
+    """
 
     checkpoint: str
     split: str
     before: EntityScores
     after: EntityScores
     epochs: list[dict[str, float]]
+    averaging: Averaging | None = None
 
 
 def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume: bool = False) -> TrainResult:
@@ -60,6 +65,11 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     pick_device(config)
     check_replaceable(out.absolute(), RECORD)
     data = _checked(splits)
+    if config.average_epochs and "valid" not in data:
+        raise UserInputError(
+            f"--average-epochs compares weights on the valid split; the data has only {', '.join(data)}",
+            "Name data with a valid split, cut one file (--cut 80/10/10), or leave --average-epochs out.",
+        )
     work = out.absolute().with_name(f"{out.name}.unfinished")
     config = _with_threads(config, work, resume)
     settings = _settings(config, data, work)
@@ -70,8 +80,10 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     before = _score(trainer, judged)
     with training_bar(trainer):
         trainer.train(resume_from_checkpoint=last)
+    averaging = average_epochs(trainer, config.average_epochs) if config.average_epochs else None
     after = _score(trainer, judged)
-    result = TrainResult(str(out), judged.dataset.split, before, after, epoch_figures(trainer.state.log_history))
+    figures = epoch_figures(trainer.state.log_history)
+    result = TrainResult(str(out), judged.dataset.split, before, after, figures, averaging)
     if trainer.is_world_process_zero():
         _write(trainer, judged.encoder, config, data, result, out)
         shutil.rmtree(work, ignore_errors=True)
@@ -215,6 +227,11 @@ def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("model", "tensorboard")}
 
 
+def _scores(result: TrainResult) -> dict[str, Any]:
+    averaging = {"averaging": dataclasses.asdict(result.averaging)} if result.averaging else {}
+    return {"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1} | averaging
+
+
 def _write(
     trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], result: TrainResult, out: Path
 ) -> None:
@@ -226,7 +243,7 @@ def _write(
         data={name: data_record(split) for name, split in data.items()},
         hyper_parameters=_hyper_parameters(config) | {"learning_rate": trainer.args.learning_rate},
         versions={name: version(name) for name in _LIBRARIES},
-        scores={"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1},
+        scores=_scores(result),
     )
     with staged_folder(out, marker=RECORD) as staging:
         merge_adapters(trainer.model).save_pretrained(staging)

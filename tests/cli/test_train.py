@@ -71,7 +71,8 @@ def test_options_override_the_file(run: Run, asked: list[Any], tmp_path: Path) -
      ("--freeze-layers", "freeze_layers", 2), ("--lora-rank", "lora_rank", 8), ("--precision", "precision", "bf16"),
      ("--device", "device", "cpu"), ("--seed", "seed", 3), ("--tensorboard", "tensorboard", "logs"),
      ("--case-channel", "case_channel", True), ("--label-all-subwords", "label_all_subwords", True),
-     ("--documents", "documents", 0.5)],
+     ("--documents", "documents", 0.5), ("--layer-decay", "layer_decay", 0.9),
+     ("--average-epochs", "average_epochs", 3)],
 )  # fmt: skip
 def test_every_setting_is_an_option(run: Run, asked: list[Any], option: str, name: str, value: object) -> None:
     done = run("--out", "x", option, *([] if value is True else [value]))

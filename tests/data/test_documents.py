@@ -115,9 +115,7 @@ COLUMNS = "Stray O\n\n-DOCSTART- O\n\nMira B-PER\n\nBasel B-LOC\n\n-DOCSTART- O\
         ("a.txt", "Mira B-PER\n\nok O\n", [("Mira", 0), ("ok", 0)]),
     ],
 )
-def test_documents_of_tables_and_columns(
-    tmp_path: Path, name: str, text: str, expected: list[tuple[str, int]]
-) -> None:
+def test_documents_of_tables_and_columns(tmp_path: Path, name: str, text: str, expected: list[tuple[str, int]]) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     sentences = read_split(DataSpec(str(tmp_path / name)), "test").sentences
     assert [(sentence.text, sentence.document) for sentence in sentences] == expected

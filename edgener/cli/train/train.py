@@ -21,6 +21,7 @@ from edgener_runtime.errors import UserInputError
 
 if TYPE_CHECKING:
     from edgener.data.types import Dataset
+    from edgener.train.averaging import Averaging
     from edgener.train.learning_curve import LearningCurve, Runs
 
 CURVE = "learning-curve.json"
@@ -146,6 +147,13 @@ def _print_curve(curve: LearningCurve, out: Path) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
+def _averaging_text(averaging: Averaging) -> str:
+    epochs = ", ".join(map(str, averaging.epochs))
+    both = (f"the mean of epochs {epochs}", averaging.mean_f1), ("the best epoch", averaging.best_f1)
+    (taken, f1), (other, lower) = both if averaging.taken else both[::-1]
+    return f"weights: {taken}, F1 on valid {f1:.4f}; {other} has {lower:.4f}"
+
+
 def _print(result: Any) -> None:
     from rich.console import Console
 
@@ -159,4 +167,6 @@ def _print(result: Any) -> None:
         )  # fmt: skip
     console = Console(markup=False, emoji=False)
     print_table(console, table)
+    if result.averaging:
+        console.print(_averaging_text(result.averaging), highlight=False, soft_wrap=True)
     console.print(f"checkpoint: {result.checkpoint}", highlight=False, soft_wrap=True)
