@@ -14,7 +14,7 @@ from edgener.data.read import DataSpec, read_splits
 from edgener.train.config import given_settings, load_config
 from edgener_runtime.errors import UserInputError
 
-from .train import setting_options
+from .train import fit_to_size, setting_options
 
 if TYPE_CHECKING:
     from edgener.train.sweep.result import SweepResult
@@ -71,6 +71,7 @@ def sweep(
     check_optuna()
     splits = {name: split for name, split in read_splits(data).items() if name != "test"}
     print_notes(splits.values())
+    config = fit_to_size(config, fixed, splits)
 
     from edgener_runtime.base.files import check_writable
 
