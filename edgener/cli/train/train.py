@@ -98,13 +98,13 @@ def train(
 
 def fit_to_size(config: TrainConfig, given: set[str], splits: Mapping[str, Dataset]) -> TrainConfig:
     """The settings for the number of training sentences; those that differ from the defaults are printed."""
-    from edgener.train.few_examples import for_few_examples
+    from edgener.train.few_examples import changed_settings, for_few_examples
 
     sentences = len(splits["train"].sentences) if "train" in splits else 0
     found = for_few_examples(config, given, sentences) if sentences else config
-    changed = [f"{name} {value}" for name, value in vars(found).items() if value != getattr(config, name)]
+    changed = ", ".join(f"{name} {value}" for name, value in changed_settings(config, found).items())
     if changed and os.environ.get("RANK", "0") == "0":
-        click.echo(f"note: settings for {sentences} training sentences: {', '.join(changed)}", err=True)
+        click.echo(f"note: settings for {sentences} training sentences: {changed}", err=True)
     return found
 
 
