@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ def build_trainer(
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return SequentialSampler(eval_dataset)
 
+        def _save(self, *arguments: Any, **options: Any) -> None:
+            with _own_names(self.model):
+                super()._save(*arguments, **options)
+
     _choose_attention()
     arguments = _arguments(config, rate, work, bool(valid), keep)
     callbacks = [EarlyStoppingCallback(config.patience)] if valid else []
@@ -62,6 +67,21 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+@contextmanager
+def _own_names(model: Any) -> Iterator[None]:
+    """Save weights under the model's own names, such as LayerNorm.weight, and not those of an old encoder's files.
+
+    transformers 5 saves under the names in the files (LayerNorm.gamma). The Trainer does not find those when it loads
+    the best epoch, or that of an unfinished run, and leaves the weights as they are.
+    """
+    before = getattr(model, "_weight_conversions", None)
+    model._weight_conversions = []
+    try:
+        yield
+    finally:
+        model._weight_conversions = before
 
 
 def _choose_attention() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AlbertConfig, AlbertForTokenClassification
 
 from edgener.data.types import Dataset
@@ -184,3 +186,20 @@ def test_a_killed_run_with_all_of_them_gives_the_weights_of_one_that_was_not(
     assert resumed.averaging == whole.averaging and whole.averaging and whole.averaging.epochs == (2, 3, 4)
     expected, found = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert {name for name in expected if not expected[name].equal(found[name])} == set()
+
+
+def test_the_mean_is_whole_where_an_encoder_s_files_have_old_names(
+    few: Few, quick: Quick, tiny: Path, weights: Callable[[Path], dict[str, Any]], tmp_path: Path
+) -> None:
+    old = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): tensor
+        for name, tensor in weights(tiny).items()
+    }
+    shutil.copytree(tiny, tmp_path / "old")
+    save_file(old, tmp_path / "old" / "model.safetensors", {"format": "pt"})
+    both = [
+        train(few, quick(model=str(model), epochs=3, average_epochs=2), tmp_path / name)
+        for name, model in (("one", tiny), ("two", tmp_path / "old"))
+    ]
+    assert both[0].averaging == both[1].averaging and both[0].averaging
+    assert both[0].after == both[1].after and both[0].epochs == both[1].epochs
