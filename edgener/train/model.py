@@ -174,7 +174,7 @@ def _add_case_channel(model: Any) -> None:
 def _freeze(model: Any, config: TrainConfig) -> None:
     """Fix the weights of the named parts; the new rows of the case channel are always trained, like the head."""
     base = model.base_model
-    layers = _layers(model)
+    layers = encoder_layers(model)
     if config.freeze_layers > len(layers):
         raise UserInputError(f"--freeze-layers {config.freeze_layers}: the encoder has {len(layers)} layers")
     named = {"nothing": [], "embeddings": [getattr(base, "embeddings", None)], "encoder": [base]}[config.freeze]
@@ -186,7 +186,8 @@ def _freeze(model: Any, config: TrainConfig) -> None:
         base.embeddings.token_type_embeddings.requires_grad_(True)
 
 
-def _layers(model: Any) -> Any:
+def encoder_layers(model: Any) -> Any:
+    """The layers of an encoder from the lowest; none where its type keeps them elsewhere."""
     base = model.base_model
     return getattr(getattr(base, "encoder", getattr(base, "transformer", None)), "layer", ())
 
@@ -194,7 +195,7 @@ def _layers(model: Any) -> Any:
 def _add_adapters(model: Any, config: TrainConfig) -> Any:
     from peft import LoraConfig, TaskType, get_peft_model
 
-    count = len(_layers(model))
+    count = len(encoder_layers(model))
     if 0 < config.freeze_layers == count:
         raise UserInputError(f"--freeze-layers {count} leaves --lora-rank nothing to adapt", "Leave one of them out.")
     adapters = LoraConfig(

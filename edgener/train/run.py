@@ -13,8 +13,9 @@ from typing import Any
 
 import edgener
 from edgener.checkpoint import RECORD, TrainingRecord, UpdateRecord, data_record
+from edgener.data.documents import WINDOW, document_windows, with_windows
 from edgener.data.read import check_labelled, check_labels
-from edgener.data.types import Dataset, iob2_labels
+from edgener.data.types import Dataset, Sentence, iob2_labels
 from edgener.encoding import TextEncoder, check_token_ids, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
@@ -28,6 +29,7 @@ from edgener_runtime.base.serde import to_json
 from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
+from .averaging import Averaging, average_epochs
 from .config import TrainConfig
 from .features import build_features
 from .model import learning_rate, load_model, merge_adapters, without_wrapper
@@ -41,13 +43,17 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "nump
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """The result of a run: entity scores on the scored split before and after, and the figures of each epoch."""
+    """The result of a run: entity scores on the scored split before and after, and the figures of each epoch.
+
+    `averaging` says which weights were taken, where epochs were averaged.
+    """
 
     checkpoint: str
     split: str
     before: EntityScores
     after: EntityScores
     epochs: list[dict[str, float]]
+    averaging: Averaging | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +82,11 @@ def train(
     pick_device(config)
     check_replaceable(out.absolute(), RECORD)
     data = _checked(splits, continued.labels if continued else ())
+    if config.average_epochs and "valid" not in data:
+        raise UserInputError(
+            f"--average-epochs compares weights on the valid split; the data has only {', '.join(data)}",
+            "Name data with a valid split, cut one file (--cut 80/10/10), or leave --average-epochs out.",
+        )
     work = out.absolute().with_name(f"{out.name}.unfinished")
     config = _with_threads(config, work, resume)
     settings = _settings(config, data, work)
@@ -87,9 +98,11 @@ def train(
     with training_bar(trainer):
         end_early(trainer, last)
         trainer.train(resume_from_checkpoint=last)
+    averaging = average_epochs(trainer, config.average_epochs) if config.average_epochs else None
     after = _score(trainer, judged)
     update = continued.accept(_trained(trainer, judged)) if continued else None
-    result = TrainResult(str(out), judged.dataset.split, before, after, epoch_figures(trainer.state.log_history))
+    figures = epoch_figures(trainer.state.log_history)
+    result = TrainResult(str(out), judged.dataset.split, before, after, figures, averaging)
     if trainer.is_world_process_zero():
         _write(trainer, judged.encoder, config, data, result, out, update)
         shutil.rmtree(work, ignore_errors=True)
@@ -199,12 +212,26 @@ def _set_up(
     encoder = TextEncoder(tokenizer, longest, longest // 4, config.case_channel, token_types)
     encoder.tokenizer.model_max_length = longest
 
-    train = build_features(encoder, data["train"].sentences, labels, config.label_all_subwords)
+    train = build_features(encoder, _texts(encoder, data["train"], config), labels, config.label_all_subwords)
     valid = build_features(encoder, data["valid"].sentences, labels).by_length() if "valid" in data else None
     rate = learning_rate(model, config)
     trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels, keep)
     judged = next(data[name] for name in ("test", "valid", "train") if name in data)
     return trainer, _ScoredSplit(judged, encoder, labels)
+
+
+def _texts(encoder: TextEncoder, dataset: Dataset, config: TrainConfig) -> Sequence[Sentence]:
+    """The sentences to train on, a share of them in windows of their document if so set."""
+    if not config.documents:
+        return dataset.sentences
+    subwords = [len(text.ids) for text in encoder.encode([sentence.text for sentence in dataset.sentences])]
+    windows = document_windows(dataset.sentences, subwords, min(WINDOW - 2, encoder.size))
+    if len(windows) == len(dataset.sentences):
+        raise UserInputError(
+            f"{dataset.source} ({dataset.split}) marks no document of two sentences that fit a window, for --documents",
+            "Documents are marked by -DOCSTART- lines, a column document, or BRAT's files. Or leave --documents out.",
+        )
+    return with_windows(windows, config.documents, config.seed)
 
 
 def _score(trainer: Any, judged: _ScoredSplit) -> EntityScores:
@@ -224,6 +251,11 @@ def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("model", "tensorboard")}
 
 
+def _scores(result: TrainResult) -> dict[str, Any]:
+    averaging = {"averaging": dataclasses.asdict(result.averaging)} if result.averaging else {}
+    return {"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1} | averaging
+
+
 def _write(
     trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], result: TrainResult,
     out: Path, update: UpdateRecord | None,
@@ -236,7 +268,7 @@ def _write(
         data={name: data_record(split) for name, split in data.items()},
         hyper_parameters=_hyper_parameters(config) | {"learning_rate": trainer.args.learning_rate},
         versions={name: version(name) for name in _LIBRARIES},
-        scores={"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1},
+        scores=_scores(result),
         update=update,
     )
     with staged_folder(out, marker=RECORD) as staging:

@@ -17,6 +17,7 @@ from edgener_runtime.errors import DeviceError, UserInputError
 
 from .config import TrainConfig
 from .features import IGNORED, Features
+from .layer_rates import rate_factors, set_rates
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
@@ -32,8 +33,16 @@ def build_trainer(
     from torch.utils.data import SequentialSampler
     from transformers import DataCollatorForTokenClassification, EarlyStoppingCallback, PrinterCallback, Trainer
 
+    factors = rate_factors(model, config)
+
     class OrderedTrainer(Trainer):  # type: ignore[misc]
         """Validates in the order of the data, which the metrics need to join the windows of a sentence."""
+
+        def create_optimizer(self, *arguments: Any) -> Any:
+            optimizer = super().create_optimizer(*arguments)
+            if factors:
+                set_rates(optimizer, rate, factors)
+            return optimizer
 
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return SequentialSampler(eval_dataset)
@@ -149,7 +158,7 @@ def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool, ke
         eval_strategy="epoch" if validated else "no",
         save_strategy="epoch" if keep else "no",
         logging_strategy="epoch",
-        save_total_limit=2,
+        save_total_limit=max(2, config.average_epochs + 1),  # the best beside the last ones
         load_best_model_at_end=validated and keep,
         restore_callback_states_from_checkpoint=True,  # the count of early stopping
         metric_for_best_model="f1" if validated else None,

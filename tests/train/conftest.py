@@ -12,6 +12,7 @@ import pytest
 
 from edgener.data.read import DataSpec, read_splits
 from edgener.data.types import Dataset
+from edgener.train import trainer as trainer_module
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult, train
 
@@ -92,3 +93,26 @@ def weights() -> Callable[[Path], dict[str, Any]]:
     from safetensors.torch import load_file
 
     return lambda folder: dict(load_file(folder / "model.safetensors"))
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]]:
+    """`planted(scores)` makes validation return these F1 scores by epoch; the returned list gets the true ones."""
+
+    def script(scores: list[float]) -> list[float]:
+        true: list[float] = []
+        honest = trainer_module._entity_metrics
+
+        def scripted(*arguments: Any) -> Callable[[Any], dict[str, float]]:
+            compute, remaining = honest(*arguments), iter(scores)
+
+            def score(evaluated: Any) -> dict[str, float]:
+                true.append(compute(evaluated)["f1"])
+                return {"f1": next(remaining)}
+
+            return score
+
+        monkeypatch.setattr(trainer_module, "_entity_metrics", scripted)
+        return true
+
+    return script
