@@ -14,6 +14,7 @@ from edgener.data.types import Span
 
 _START, _END = ("start", "start_offset"), ("end", "end_offset")
 _LABEL = ("label", "labels", "type", "entity_label", "hypertextlabels", "paragraphlabels")
+_MARKED = ("text", "word", "value", "mention", "surface", "quote")  # what the text of an entity is called
 OTHERS = ("tokens", "words", "relations", "predictions")  # keys whose lists may look like entities
 _LABEL_LISTS = ("labels", "hypertextlabels", "paragraphlabels")
 
@@ -163,7 +164,7 @@ def _region(item: Any) -> Region:
         marked = None
     elif isinstance(item, dict):
         start, end, label = (first_of(item, names) for names in (_START, _END, _LABEL))
-        marked = item.get("text")
+        marked = first_of(item, _MARKED)
     else:
         raise BrokenRecordError('entities as {"start", "end", "label"} or [start, end, "label"]')
     labels = label if isinstance(label, list) else [label]
