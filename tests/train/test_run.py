@@ -152,7 +152,7 @@ def test_the_epoch_with_the_best_validation_f1_is_kept(
     true = planted([0.1, 0.2, 0.9, 0.3])
     data = {"train": few["train"], "valid": few["valid"]}
     result = train(data, quick(epochs=4), tmp_path / "out")
-    assert len(set(true)) == 4  # the epochs differ
+    assert true.count(true[2]) == 1  # no other epoch has its score
     assert result.after.micro.f1 == true[2]
     assert evaluate(tmp_path / "out", few["valid"]).entities.micro.f1 == true[2]
 

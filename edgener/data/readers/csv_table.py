@@ -66,6 +66,8 @@ def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     per_sentence = layout.sentence is None and _has_lists(body, layout)
     if not per_sentence and layout.sentence is None and all(any(row.cells) for row in body):
         raise _no_sentences(file.path, header, layout)
+    if not per_sentence:
+        _check_order(body, layout, file.path)
     found = _listed(body, layout, bad) if per_sentence else _grouped(body, layout, bad)
     sentences, scheme = read_tagged([*found], options, bad)
     return Reading(sentences, "csv", scheme)
@@ -150,6 +152,23 @@ def _no_sentences(path: Path, header: Sequence[str], layout: TableLayout) -> Use
         f"{token!r} as tags in {tag!r}: {', '.join(header)[:200]}",
         "With a token per row, number the sentences in a column named sentence, or put an empty row between them.",
     )
+
+
+def _check_order(rows: Sequence[TableRow], layout: TableLayout, path: Path) -> None:
+    """Raise UserInputError where the rows of a sentence do not stand together, which would cut it."""
+    before, seen = None, set[tuple[int, str]]()
+    for row, document in zip(rows, _documents(rows, layout), strict=True):
+        mark = _mark(row, layout)
+        if mark is None or (document, mark) == before:
+            continue
+        before = (document, mark)
+        if before in seen:
+            raise UserInputError(
+                f"{path}:{row.line}: the sentence {mark!r} begins again, behind rows of others",
+                "Put the rows of each sentence together. Where sentences are numbered anew in each document, name the "
+                "documents in a column named document.",
+            )
+        seen.add(before)
 
 
 def _grouped(rows: Sequence[TableRow], layout: TableLayout, bad: BadLines) -> Iterator[TaggedTokens]:

@@ -14,6 +14,7 @@ from edgener.data.types import Span
 
 _START, _END = ("start", "start_offset"), ("end", "end_offset")
 _LABEL = ("label", "labels", "type", "entity_label", "hypertextlabels", "paragraphlabels")
+_ALSO_MARKED = ("word", "value", "mention", "surface", "quote")  # the marked text, or a normalised form of it
 OTHERS = ("tokens", "words", "relations", "predictions")  # keys whose lists may look like entities
 _LABEL_LISTS = ("labels", "hypertextlabels", "paragraphlabels")
 
@@ -114,7 +115,7 @@ def spans_of_text(source: Any, items: Sequence[Any], counts: Counter[str]) -> tu
         text, items = _shown(source, objects) if is_html else (source, list(items))
     else:
         raise BrokenRecordError("a text, or a list of non-empty tokens")
-    regions = [_region(item) for item in items]
+    regions = [_region(item, text) for item in items]
     ranges = _located(text, [region.marked for region in regions])
     moved = sum(
         found != (region.marked.start, region.marked.end) for found, region in zip(ranges, regions, strict=True)
@@ -157,13 +158,15 @@ def _checked(item: MarkedText, length: int) -> tuple[int, int]:
     raise BrokenRecordError(f"an entity with 0 <= start < end <= {length}, not {start!r} to {end!r}")
 
 
-def _region(item: Any) -> Region:
+def _region(item: Any, source: str = "") -> Region:
+    """The labels, offsets and marked text of an item; under names other than "text" it must occur in the source."""
     if isinstance(item, list) and len(item) == 3:
         start, end, label = item
         marked = None
     elif isinstance(item, dict):
         start, end, label = (first_of(item, names) for names in (_START, _END, _LABEL))
-        marked = item.get("text")
+        others = (item.get(name) for name in _ALSO_MARKED)
+        marked = item.get("text") or next((text for text in others if isinstance(text, str) and text in source), None)
     else:
         raise BrokenRecordError('entities as {"start", "end", "label"} or [start, end, "label"]')
     labels = label if isinstance(label, list) else [label]

@@ -52,9 +52,19 @@ def test_columns_may_be_named(tmp_path: Path) -> None:
     assert [marked(sentence) for sentence in dataset.sentences] == [[("PER", "Mira")], []]
 
 
+def test_sentences_may_be_numbered_anew_in_each_document(tmp_path: Path) -> None:
+    dataset = whole(tmp_path, "document,sentence,token,tag\na,1,Mira,B-PER\nb,1,Basel,B-LOC\nb,2,ok,O\n")
+    found = [(sentence.text, sentence.document) for sentence in dataset.sentences]
+    assert found == [("Mira", 1), ("Basel", 2), ("ok", 2)]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "sentence,token,tag\n1,Mira,B-PER\n2,Basel,B-LOC\n1,Weber,I-PER\n",
+            "a.csv:4: the sentence '1' begins again, behind rows of others",
+        ),
         ("id,text\n1,Mira left\n", "names no columns for the sentence, the token and its tag: id, text"),
         (
             "token,tag\nMira,B-PER\nleft,O\n",

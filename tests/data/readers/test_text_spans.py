@@ -131,3 +131,15 @@ def test_an_impossible_entity_is_named_beside_one_with_a_marked_text(start: int,
     spans = [{**MIRA, "text": "Mira"}, {"start": start, "end": end, "label": "PER"}]
     with pytest.raises(UserInputError, match=f"0 <= start < end <= 10, not {start} to {end}"):
         read(lines({"text": "Mira left.", "spans": spans}))
+
+
+@pytest.mark.parametrize("name", ["word", "value", "mention"])
+def test_a_marked_text_of_another_name_decides_where_it_occurs(name: str) -> None:
+    shifted = {"start": 3, "end": 5, "label": "PER"}  # in UTF-16 units
+    (sentence,), bad = read(json.dumps({"text": "\U0001f600 Bo met Al", "spans": [shifted | {name: "Bo"}]}))
+    assert marked(sentence) == [("PER", "Bo")]
+    assert bad.counts["entities whose offsets were corrected by their text"] == 1
+    (sentence,), bad = read(
+        json.dumps({"text": "NYC is big", "spans": [{"start": 0, "end": 3, "label": "LOC", name: "New York"}]})
+    )
+    assert marked(sentence) == [("LOC", "NYC")] and not +bad.counts

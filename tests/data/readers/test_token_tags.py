@@ -98,3 +98,17 @@ def test_numbers_that_became_text_are_numbers() -> None:
 def test_a_number_among_names_is_a_broken_record() -> None:
     with pytest.raises(UserInputError, match="found '0', expected tags by name"):
         read({"tokens": TOKENS, "ner_tags": ["B-PER", "I-PER", 0, "B-LOC"]})
+
+
+@pytest.mark.parametrize("key", ["ner_tags", "tags", "labels"])
+def test_a_text_may_have_a_tag_per_word(key: str) -> None:
+    text = " ".join(TOKENS)
+    assert entities(read({"text": text, key: TAGS}, name="json")) == [("PER", "Mira Weber"), ("LOC", "Basel")]
+    by_number = read({"text": text, key: [1, 2, 0, 3]}, name="json", label_names=NAMES)
+    assert entities(by_number) == [("PER", "Mira Weber"), ("LOC", "Basel")]
+    with pytest.raises(UserInputError, match="a tag for each of 4 tokens, not 3 tags"):
+        read({"text": text, key: TAGS[1:]}, name="json")
+
+
+def test_topics_of_a_text_are_not_tags_of_its_words() -> None:
+    assert not read({"text": "Mira left", "tags": ["news", "travel"]}, name="json").labelled
