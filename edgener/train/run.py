@@ -36,6 +36,7 @@ from .trainer import build_trainer, pick_device
 
 METRICS = "metrics.json"
 _SETTINGS = "edgener-settings.json"
+_PATHS = ("model", "teacher", "unlabelled", "tensorboard")
 _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "numpy", "seqeval")
 
 
@@ -197,7 +198,7 @@ def _score(trainer: Any, judged: _ScoredSplit) -> EntityScores:
 
 def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
     """The settings that affect the weights, without those that are paths of this machine."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("model", "tensorboard")}
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PATHS}
 
 
 def _write(

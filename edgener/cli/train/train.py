@@ -16,6 +16,7 @@ from edgener.cli.labelled import read_noted_splits
 from edgener.cli.options import data_options
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import DataSpec
+from edgener.settings import is_list
 from edgener.train.config import TrainConfig, load_config
 from edgener_runtime.errors import UserInputError
 
@@ -32,12 +33,14 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for field in reversed(dataclasses.fields(TrainConfig)):
         name = field.name.replace("_", "-")
         kind = next(item for item in (typing.get_args(types[field.name]) or (types[field.name],)))
-        default = "" if field.default is None else f" [default: {field.default}]"
+        default = "" if field.default in (None, ()) else f" [default: {field.default}]"
         choices = field.metadata["choices"]
         command = click.option(
             f"--{name}/--no-{name}" if kind is bool else f"--{name}",
             type=click.Choice(choices) if choices else None if kind is bool else kind,
             default=None,
+            multiple=is_list(field),
+            callback=lambda *given: None if given[2] == () else given[2],
             help=field.metadata["help"] + (default if kind is not bool else ""),
         )(command)
     return command
