@@ -46,8 +46,19 @@ def data_record(dataset: Dataset) -> DataRecord:
 
 
 @dataclass(frozen=True)
+class TeacherRecord:
+    """A checkpoint that another one was distilled from: its folder's name, and the SHA-256 of each file of weights."""
+
+    name: str
+    weights: dict[str, str]
+
+
+@dataclass(frozen=True)
 class TrainingRecord:
-    """How a checkpoint was trained; `data` by role (train, valid, test), `scores` as the training command wrote."""
+    """How a checkpoint was trained; `scores` as the training command wrote them.
+
+    `data` is by role: train, valid, test, and unlabelled for the further texts of a distillation from `teachers`.
+    """
 
     edgener_version: str
     base_model: str
@@ -57,6 +68,7 @@ class TrainingRecord:
     hyper_parameters: dict[str, Any]
     versions: dict[str, str]
     scores: dict[str, Any] = field(default_factory=dict)
+    teachers: tuple[TeacherRecord, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
 

@@ -29,10 +29,13 @@ from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
 from .config import TrainConfig
+from .distil import prepare_distillation
 from .features import build_features
 from .model import learning_rate, load_model, merge_adapters, without_wrapper
 from .progress import epoch_figures, training_bar
+from .teacher import Teacher, open_teachers
 from .trainer import build_trainer, pick_device
+from .unlabelled import UNLABELLED, with_unlabelled
 
 METRICS = "metrics.json"
 _SETTINGS = "edgener-settings.json"
@@ -59,13 +62,14 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     """
     pick_device(config)
     check_replaceable(out.absolute(), RECORD)
-    data = _checked(splits)
+    data = with_unlabelled(_checked(splits), config.unlabelled)
+    teachers = open_teachers(config.teacher, data["train"].labels, data["train"])
     work = out.absolute().with_name(f"{out.name}.unfinished")
     config = _with_threads(config, work, resume)
-    settings = _settings(config, data, work)
+    settings = _settings(config, data, work, teachers)
     last = _last_checkpoint(work, settings, resume)
     silence_libraries()
-    trainer, judged = _set_up(data, config, work)
+    trainer, judged = _set_up(data, config, work, teachers)
     write_atomic(work / _SETTINGS, settings)
     before = _score(trainer, judged)
     with training_bar(trainer):
@@ -73,7 +77,7 @@ def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume:
     after = _score(trainer, judged)
     result = TrainResult(str(out), judged.dataset.split, before, after, epoch_figures(trainer.state.log_history))
     if trainer.is_world_process_zero():
-        _write(trainer, judged.encoder, config, data, result, out)
+        _write(trainer, judged.encoder, config, data, teachers, result, out)
         shutil.rmtree(work, ignore_errors=True)
     return result
 
@@ -89,7 +93,9 @@ def valid_scores(
     """
     silence_libraries()
     limit_pytorch(config.threads)
-    trainer, _ = _set_up(splits if labels else _checked(splits), config, work, keep=False, known=labels)
+    data = with_unlabelled(splits if labels else _checked(splits), config.unlabelled)
+    teachers = open_teachers(config.teacher, labels or data["train"].labels, data["train"])
+    trainer, _ = _set_up(data, config, work, teachers, keep=False, known=labels)
     for callback in callbacks:
         trainer.add_callback(callback)
     with training_bar(trainer):
@@ -123,10 +129,11 @@ def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
     return dict(splits)
 
 
-def _settings(config: TrainConfig, data: Mapping[str, Dataset], work: Path) -> str:
+def _settings(config: TrainConfig, data: Mapping[str, Dataset], work: Path, teachers: Sequence[Teacher]) -> str:
     """The settings that a resumed run must share; transformers' files in `work` contain its path."""
     hashes = {name: split.sha256 for name, split in data.items()}
-    return json.dumps([dataclasses.asdict(config), hashes, os.environ.get("WORLD_SIZE", "1"), str(work)])
+    weights = [each.record.weights for each in teachers]
+    return json.dumps([dataclasses.asdict(config), hashes, os.environ.get("WORLD_SIZE", "1"), str(work), weights])
 
 
 def _with_threads(config: TrainConfig, work: Path, resume: bool) -> TrainConfig:
@@ -165,8 +172,9 @@ def _is_json(file: Path) -> bool:
 
 
 def _set_up(
-    data: Mapping[str, Dataset], config: TrainConfig, work: Path, keep: bool = True, known: tuple[str, ...] = ()
-) -> tuple[Any, _ScoredSplit]:
+    data: Mapping[str, Dataset], config: TrainConfig, work: Path, teachers: Sequence[Teacher], keep: bool = True,
+    known: tuple[str, ...] = (),
+) -> tuple[Any, _ScoredSplit]:  # fmt: skip
     from transformers import set_seed
 
     set_seed(config.seed)
@@ -180,10 +188,20 @@ def _set_up(
     encoder = TextEncoder(tokenizer, longest, longest // 4, config.case_channel, token_types)
     encoder.tokenizer.model_max_length = longest
 
-    train = build_features(encoder, data["train"].sentences, labels, config.label_all_subwords)
+    sentences = data["train"].sentences
+    distillation = None
+    if teachers:
+        further = data[UNLABELLED].sentences if UNLABELLED in data else ()
+        layers = model.config.num_hidden_layers
+        distillation = prepare_distillation(
+            teachers, config, encoder, sentences, further, labels, layers, pick_device(config), work
+        )
+    train = (
+        distillation.features if distillation else build_features(encoder, sentences, labels, config.label_all_subwords)
+    )
     valid = build_features(encoder, data["valid"].sentences, labels).by_length() if "valid" in data else None
     rate = learning_rate(model, config)
-    trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels, keep)
+    trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels, keep, distillation)
     judged = next(data[name] for name in ("test", "valid", "train") if name in data)
     return trainer, _ScoredSplit(judged, encoder, labels)
 
@@ -202,8 +220,9 @@ def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
 
 
 def _write(
-    trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], result: TrainResult, out: Path
-) -> None:
+    trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], teachers: Sequence[Teacher],
+    result: TrainResult, out: Path,
+) -> None:  # fmt: skip
     record = TrainingRecord(
         edgener_version=edgener.__version__,
         base_model=Path(config.model).name if Path(config.model).is_dir() else config.model,
@@ -213,6 +232,7 @@ def _write(
         hyper_parameters=_hyper_parameters(config) | {"learning_rate": trainer.args.learning_rate},
         versions={name: version(name) for name in _LIBRARIES},
         scores={"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1},
+        teachers=tuple(each.record for each in teachers),
     )
     with staged_folder(out, marker=RECORD) as staging:
         merge_adapters(trainer.model).save_pretrained(staging)
