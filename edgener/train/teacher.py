@@ -54,6 +54,13 @@ def open_teachers(paths: Sequence[str], types: Sequence[str], train: Dataset) ->
 def _open(path: Path, types: set[str], train: Dataset) -> Teacher:
     checkpoint = open_checkpoint(path)
     found = checkpoint.label_set
+    missing, more = sorted(types - {*found.types}), sorted({*found.types} - types)
+    if missing or more:
+        parts = [f"{word} {', '.join(names)}" for word, names in (("without", missing), ("also", more)) if names]
+        raise UserInputError(
+            f"the teacher {path} has other types of entities than {train.source} ({train.split}): {'; '.join(parts)}",
+            "Train the teacher on this data, or rename labels of the data: --map-labels OLD=NEW",
+        )
     if checkpoint.undecided:
         sentences = train.sentences[:_ENOUGH_TO_DECIDE]
         found = decided(found, tag(PyTorchModel.open(checkpoint, attention=None), sentences))
@@ -61,13 +68,6 @@ def _open(path: Path, types: set[str], train: Dataset) -> Teacher:
         raise UserInputError(
             f"the teacher {path} has labels in the scheme {found.scheme}; what edgener trains has {DEFAULT}",
             "Name a teacher with labels in IOB2: B-PER begins an entity, I-PER continues it.",
-        )
-    missing, more = sorted(types - {*found.types}), sorted({*found.types} - types)
-    if missing or more:
-        parts = [f"{word} {', '.join(names)}" for word, names in (("without", missing), ("also", more)) if names]
-        raise UserInputError(
-            f"the teacher {path} has other types of entities than {train.source} ({train.split}): {'; '.join(parts)}",
-            "Train the teacher on this data, or rename labels of the data: --map-labels OLD=NEW",
         )
     return Teacher(checkpoint, _record(checkpoint.path))
 
