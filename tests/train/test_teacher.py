@@ -31,7 +31,7 @@ pytestmark = pytest.mark.compat
 
 Few = dict[str, Dataset]
 COUNT = 10
-LABELS = "O B-NAME I-NAME B-NUMBER I-NUMBER".split()
+LABELS = ["O", "B-NAME", "I-NAME", "B-NUMBER", "I-NUMBER"]
 
 
 @pytest.fixture(scope="module")
