@@ -54,10 +54,23 @@ class TeacherRecord:
 
 
 @dataclass(frozen=True)
+class UpdateRecord:
+    """How a checkpoint was updated: the SHA-256 of each file of weights of the one before, the labels that are new, the
+    share of the replayed data, every part of the data by name, and the report of the gate by test set."""
+
+    parent: dict[str, str]
+    new_labels: tuple[str, ...]
+    replay_share: float
+    data: dict[str, DataRecord]
+    gate: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class TrainingRecord:
     """How a checkpoint was trained; `scores` as the training command wrote them.
 
     `data` is by role: train, valid, test, and unlabelled for the further texts of a distillation from `teachers`.
+    `update` is there where it continues another checkpoint.
     """
 
     edgener_version: str
@@ -70,6 +83,7 @@ class TrainingRecord:
     scores: dict[str, Any] = field(default_factory=dict)
     teachers: tuple[TeacherRecord, ...] = ()
     schema_version: int = SCHEMA_VERSION
+    update: UpdateRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -128,9 +142,14 @@ def read_label_set(path: Path, choice: LabelChoice | None = None) -> tuple[Label
     """
     config, choice = read_config(path), choice or LabelChoice()
     names = names_of(config, path / "config.json", choice)
-    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+    if not weight_files(path):
         raise UserInputError(f"{path} has no weights (*.safetensors or *.bin)", "Copy the whole checkpoint folder.")
     return label_set_of(names, path / "config.json", choice)
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The files of weights of a checkpoint folder, by name."""
+    return sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
 
 
 def _checked_sizes(path: Path) -> tuple[int, int]:

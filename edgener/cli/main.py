@@ -12,6 +12,7 @@ COMMANDS = LazyCommands(
     ("data", "data.inspect", "Inspect labelled text, and prepare text for labelling."),
     ("train", "train.train", "Fine-tune an encoder for token classification."),
     ("sweep", "train.sweep", "Search hyper-parameters for training."),
+    ("update", "train.update", "Continue a checkpoint with new data, without losing what it knows."),
     ("evaluate", "train.evaluate", "Score a checkpoint or a bundle on labelled text."),
     ("search", "release.search", "Find the fastest mix of precisions within the budgets."),
     ("export", "release.export", "Export, quantise and verify a checkpoint as a bundle."),

@@ -118,6 +118,20 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_options(with_spec, _DATA_OPTIONS)
 
 
+def update_data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --new, --replay and the options of their readers; the command receives `new: DataSpec` and `replay: str`."""
+
+    @wraps(command)
+    def with_spec(**options: Any) -> Any:
+        return command(new=_data_spec(options), **options)
+
+    sources = (
+        click.option("--new", "source", required=True, metavar="SOURCE", help=f"The new data. {_SOURCE}"),
+        click.option("--replay", required=True, metavar="SOURCE", help="The old data, read with the same options."),
+    )
+    return with_options(with_spec, (*sources, *_DATA_OPTIONS[1:]))
+
+
 def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for the labels of a checkpoint; the command receives them as `labels: LabelChoice`."""
 

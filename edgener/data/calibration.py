@@ -24,7 +24,7 @@ def calibration_text(spec: DataSpec, source: str | None, judged: Dataset) -> Dat
         named = read_split(replace(spec, source=source, cut=None, map_labels=()), "train")
         check_disjoint(named, judged)
         return named
-    train = _unseen(read_split(spec, "train"), judged)
+    train = unseen(read_split(spec, "train"), judged)
     return replace(train, sentences=tuple(representative(train.sentences, SHARE)))
 
 
@@ -33,7 +33,7 @@ def search_text(spec: DataSpec, judged: Dataset) -> Dataset:
 
     Raises UserInputError where there is none, or it is the judged one.
     """
-    valid = _unseen(read_split(spec, VALID), judged)
+    valid = unseen(read_split(spec, VALID), judged)
     if not valid.sentences:
         raise UserInputError(
             f"{spec.source} has no text to search on besides the judged text",
@@ -42,7 +42,7 @@ def search_text(spec: DataSpec, judged: Dataset) -> Dataset:
     return valid
 
 
-def _unseen(dataset: Dataset, judged: Dataset) -> Dataset:
+def unseen(dataset: Dataset, judged: Dataset) -> Dataset:
     """The data set without the sentences of `judged`."""
     seen = {sentence.text for sentence in judged.sentences}
     return replace(dataset, sentences=tuple(sentence for sentence in dataset.sentences if sentence.text not in seen))

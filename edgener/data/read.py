@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -60,6 +60,21 @@ def read_splits(spec: DataSpec) -> dict[str, Dataset]:
     if WHOLE not in splits:
         raise UserInputError(f"{spec.source} is cut into {', '.join(splits)} already", "Leave out --cut.")
     return _cut(splits[WHOLE], spec.cut)
+
+
+def read_both(spec: DataSpec, other: str) -> tuple[dict[str, Dataset], dict[str, Dataset]]:
+    """The splits of two sources with the same options: a single file is cut, a label mapped where it occurs.
+
+    Raises UserInputError as `read_splits` does, and where there is nothing to cut or to map in either.
+    """
+    read = [read_splits(replace(spec, source=source, cut=None, map_labels=())) for source in (spec.source, other)]
+    if spec.cut and not any(WHOLE in splits for splits in read):
+        raise UserInputError(f"{spec.source} and {other} are split already", "Leave out --cut.")
+    every = {f"{number} {name}": split for number, splits in enumerate(read) for name, split in splits.items()}
+    mapped = map_labels(every, spec.map_labels)
+    found = [{name: mapped[f"{number} {name}"] for name in splits} for number, splits in enumerate(read)]
+    first, second = (_cut(each[WHOLE], spec.cut) if spec.cut and WHOLE in each else each for each in found)
+    return first, second
 
 
 def _read_source(spec: DataSpec) -> dict[str, Dataset]:
@@ -134,9 +149,21 @@ def _read_parts(paths: Sequence[Path], split: str, spec: DataSpec) -> Dataset:
     first, *others = [_read_file(path, split, spec) for path in paths]
     if not others:
         return first
-    sentences = tuple(sentence for part in (first, *others) for sentence in part.sentences)
+    sentences = tuple(_numbered_on([part.sentences for part in (first, *others)]))
     counts = sum((part.repairs for part in (first, *others)), Counter[str]())
     return replace(first, sentences=sentences, repairs=counts)
+
+
+def _numbered_on(parts: Iterable[Sequence[Sentence]]) -> Iterator[Sentence]:
+    """The sentences of all parts; the documents of a part are counted on from those before."""
+    count = 0
+    for part in parts:
+        before = count
+        for sentence in part:
+            if sentence.document:
+                sentence = replace(sentence, document=before + sentence.document)
+            count = max(count, sentence.document)
+            yield sentence
 
 
 def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:

@@ -18,6 +18,7 @@ WHITE_SPACE = "entities of white space dropped"
 INVISIBLE = "entities of invisible characters dropped"
 DISCONTINUOUS = "discontinuous entities dropped"
 WITHOUT_LABEL = "regions without a label dropped"
+IN_TEST_SET = "sentences that a test set has too"
 
 COMMENTS = "comment lines"
 NO_BEGINNING = "entities that began without B-"
@@ -43,7 +44,16 @@ def entities_answered(answer: str | None) -> str:
 
 
 LEFT_OUT_RECORDS = frozenset(
-    (BROKEN, UNLABELLED, CANCELLED, UNANNOTATED, PREDICTED, NO_ANNOTATION_FILE, *map(records_answered, ANSWERS))
+    (
+        BROKEN,
+        UNLABELLED,
+        CANCELLED,
+        UNANNOTATED,
+        PREDICTED,
+        NO_ANNOTATION_FILE,
+        IN_TEST_SET,
+        *map(records_answered, ANSWERS),
+    )
 )
 LEFT_OUT_ENTITIES = frozenset(
     (FURTHER_ANNOTATIONS, NESTED, OVERLAPPING, WHITE_SPACE, INVISIBLE, DISCONTINUOUS, WITHOUT_LABEL)

@@ -23,7 +23,7 @@ class Sentence:
     """A text, its tokens as character ranges of it, and flat spans in order that do not overlap.
 
     `offsets[i]` is the (start, end) of token i in `text`; `line` is the first line in its file, counted from 1;
-    `document` counts the documents of files that mark them.
+    `document` counts the documents of files that mark them, from 1; 0 is none.
     """
 
     text: str

@@ -53,7 +53,12 @@ def judge(variant: Variant, figures: VariantFigures, budgets: Sequence[Budget]) 
     """
     masks = [Budget("masks", found.limit, mask) for mask, found in figures.masks.items()]
     own = (NO_LABEL,) if variant.exact else budgets
-    return tuple(judgement for budget in (*own, *masks) for judgement in _judgements(budget, figures))
+    return judge_figures(figures, (*own, *masks))
+
+
+def judge_figures(figures: VariantFigures, budgets: Sequence[Budget]) -> tuple[Judgement, ...]:
+    """Judge figures by each of the budgets."""
+    return tuple(judgement for budget in budgets for judgement in _judgements(budget, figures))
 
 
 def overall(judgements: Sequence[Judgement]) -> Verdict:

@@ -12,12 +12,13 @@ from typing import Any
 
 from edgener.checkpoint import DataRecord, data_record, open_checkpoint
 from edgener.confidence.reliability import Reliability, fitted, reliability
+from edgener.data.documents import document_windows, has_documents, join_sentences
 from edgener.data.read import check_labels
 from edgener.data.tags import tags_of
 from edgener.data.types import Dataset
 from edgener.labels import LabelChoice, name_of
 from edgener.parity.measures.metrics import EntityScores, TagReport, entity_scores, tag_report
-from edgener.parity.measures.tagging import answer
+from edgener.parity.measures.tagging import Answers, answer, tag
 from edgener.parity.reference import PyTorchModel, reference_answers
 from edgener.threads import limit_pytorch
 from edgener_exporters.checkpoint.adapter import ADAPTER
@@ -34,10 +35,19 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
+class DocumentScores:
+    """Entity scores on documents, read in windows of consecutive sentences of at most 256 subwords."""
+
+    windows: int
+    entities: EntityScores
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The model, its labels, the data and the scores; `confusion` has a row per gold tag in the order of `tokens`.
 
-    `reliability` says how far the scores of tokens and entities are from the share that is right.
+    `reliability` says how far the scores of tokens and entities are from the share that is right. `documents` are the
+    scores on documents, where the data marks them.
     """
 
     model: str
@@ -48,6 +58,7 @@ class Evaluation:
     tokens: TagReport
     confusion: list[list[int]]
     reliability: Reliability
+    documents: DocumentScores | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -73,6 +84,7 @@ def evaluate(
         else:
             found = answer(model, dataset.sentences, step)
         temperature, origin = _temperature(model, valid, found.label_set, step)
+        documents = _documents(model, dataset, found, step) if has_documents(dataset.sentences) else None
     labels = found.label_set
     entities = entity_scores([sentence.tags() for sentence in dataset.sentences], found.tags, labels.scheme)
     gold = [tags_of(sentence.spans, len(sentence.offsets), labels.scheme) for sentence in dataset.sentences]
@@ -80,7 +92,22 @@ def evaluate(
     counts = confusion(gold, found.tags, list(tokens.tags))
     tokens = replace(tokens, tags={name_of(labels, tag): score for tag, score in tokens.tags.items()})
     scored = reliability(dataset.sentences, found, temperature, origin)
-    return Evaluation(path.name, runs, labels, data_record(dataset), entities, tokens, counts, scored)
+    return Evaluation(path.name, runs, labels, data_record(dataset), entities, tokens, counts, scored, documents)
+
+
+def _documents(
+    model: PyTorchModel | TokenClassifier, dataset: Dataset, found: Answers, step: Callable[[], None]
+) -> DocumentScores:
+    """The scores on the windows of documents; `found` are the answers on their sentences. Each sentence is a step."""
+    windows = document_windows(dataset.sentences, [len(scored.input_ids) for scored in found.scored])
+    texts, sizes = [join_sentences(window) for window in windows], iter(map(len, windows))
+
+    def step_all() -> None:
+        for _ in range(next(sizes)):
+            step()
+
+    gold = [text.tags() for text in texts]
+    return DocumentScores(len(texts), entity_scores(gold, tag(model, texts, step_all), found.label_set.scheme))
 
 
 def _temperature(

@@ -14,6 +14,9 @@ from edgener_runtime.errors import UserInputError
 Range = tuple[str, Callable[[Any], bool]]
 _ABOVE_0: Range = ("more than 0", lambda value: 0 < value < math.inf)
 _FROM_0: Range = ("0 or more", lambda value: 0 <= value < math.inf)
+_FACTOR: Range = ("more than 0, at most 1", lambda value: 0 < value <= 1)
+_COUNT: Range = ("0, or 2 or more", lambda value: value == 0 or value >= 2)
+_TO_1: Range = ("0 to 1", lambda value: 0 <= value <= 1)
 _SHARE: Range = ("0 to below 1", lambda value: 0 <= value < 1)
 _UP_TO_1: Range = ("0 to 1", lambda value: 0 <= value <= 1)
 _SEED: Range = ("0 to below 2**32", lambda value: 0 <= value < 2**32)
@@ -33,6 +36,7 @@ class TrainConfig:
     learning_rate: float | None = _setting(
         None, "Peak learning rate [default: by the encoder's width].", within=_ABOVE_0
     )
+    layer_decay: float = _setting(1.0, "Factor of the learning rate from each layer to the one below.", within=_FACTOR)
     batch_size: int = _setting(32, "Sentences per step and device.", within=_ABOVE_0)
     accumulation: int = _setting(1, "Steps whose gradients are added before an update.", within=_ABOVE_0)
     weight_decay: float = _setting(0.01, "AdamW's weight decay.", within=_FROM_0)
@@ -43,12 +47,18 @@ class TrainConfig:
     )
     max_grad_norm: float = _setting(1.0, "Gradients are clipped to this norm.", within=_ABOVE_0)
     patience: int = _setting(3, "Stop after this many epochs without a better validation entity F1.", within=_ABOVE_0)
+    average_epochs: int = _setting(
+        0, "Take the mean of the last N epochs' weights if its validation F1 is not lower.", within=_COUNT
+    )
     freeze: str = _setting("nothing", "Part whose weights stay fixed.", ("nothing", "embeddings", "encoder"))
     freeze_layers: int = _setting(0, "Also fix the weights of the first N layers.", within=_FROM_0)
     lora_rank: int = _setting(
         0, "Train LoRA adapters of this rank, merged at the end; 0 trains all weights.", within=_FROM_0
     )
     case_channel: bool = _setting(False, "Put each word's case class into token_type_ids (for uncased encoders).")
+    documents: float = _setting(
+        0.0, "Share of the sentences that are trained in windows of their document.", within=_TO_1
+    )
     label_all_subwords: bool = _setting(False, "Label every subword of a word, not just the first.")
     teacher: tuple[str, ...] = _setting((), "Checkpoint whose predictions are learned too; repeatable for an ensemble.")
     unlabelled: str | None = _setting(

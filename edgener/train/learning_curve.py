@@ -76,6 +76,11 @@ def measure_runs(
             f"the data has no valid split, only {', '.join(splits)}: a learning curve is scored on valid",
             "Name a folder with train and valid files, or split one file: --cut 80/10/10",
         )
+    if config.documents:
+        raise UserInputError(
+            "--learning-curve trains on sentences drawn at random, so there are no windows for --documents",
+            "Leave one of the two out.",
+        )
     done = _Notes(notes, [dataclasses.asdict(config), splits["train"].sha256, splits["valid"].sha256], resume)
     sentences = splits["train"].sentences
     sizes, runs = sizes_of(len(sentences)), {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgener.checkpoint import RECORD, TrainingRecord
 from edgener_exporters.checkpoint.adapter import base_folder
 from edgener_exporters.checkpoint.weights import dropped_weights, reshaped_weights
 from edgener_exporters.libraries import reason_of
+from edgener_runtime.base.serde import load_json
 from edgener_runtime.errors import UserInputError
 from edgener_runtime.text.casing import CASE_CLASSES
 
@@ -19,9 +21,10 @@ LEARNING_RATES = ((128, 1e-3), (384, 2e-4), (768, 5e-5), (1 << 30, 2e-5))
 _CASE_NOISE = 0.005
 
 
-def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
+def load_model(source: str, labels: Sequence[str], config: TrainConfig, own_tags: Sequence[str] = ()) -> Any:
     """A token-classification model in FP32 with frozen parts, case channel and adapters as in the settings.
 
+    `own_tags` are role and type of each label of a checkpoint that is continued, where its names are not those already.
     Raises UserInputError where `source` cannot be loaded or does not support a setting.
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
@@ -51,9 +54,9 @@ def load_model(source: str, labels: Sequence[str], config: TrainConfig) -> Any:
             "Name a model folder, package:NAME/FOLDER or a hub id.",
         ) from error
     _refuse_parts(model, loading, source)
-    if not loading["missing_keys"]:
-        _follow_labels(model, before, labels)
-    if config.case_channel:
+    if not {*loading["missing_keys"]} - {*reshaped_weights(loading)}:
+        _follow_labels(model, own_tags or [before[number] for number in sorted(before)], labels, source)
+    if config.case_channel and not _has_case_channel(source):
         _add_case_channel(model)
     _freeze(model, config)
     return _add_adapters(model, config) if config.lora_rank else model
@@ -99,24 +102,41 @@ def _refuse_parts(model: Any, loading: dict[str, Any], source: str) -> None:
         )
 
 
-def _follow_labels(model: Any, before: Mapping[int, str], labels: Sequence[str]) -> None:
+def _follow_labels(model: Any, before: Sequence[str], labels: Sequence[str], source: str) -> None:
     """Give each label the row of the head that it had in the model's own order, `before`; a new label starts anew.
 
     Left alone, each row would start as that of whichever label had its place before.
     """
     import torch
 
-    places = {name: place for place, name in before.items()}
-    if len(before) != len(labels) or not places.keys() & set(labels):
+    rows = [_row_of(label, before) for label in labels]
+    if all(row is None for row in rows):
         return
     head = model.classifier
+    trained = head if len(before) == len(labels) else _own_head(source)
     with torch.no_grad():
-        old = {name: parameter.clone() for name, parameter in head.named_parameters()}
+        old = {name: parameter.clone() for name, parameter in trained.named_parameters()}
         model._init_weights(head)
-        for place, label in enumerate(labels):
+        for place, row in enumerate(rows):
             for name, parameter in head.named_parameters():
-                if label in places:
-                    parameter[place] = old[name][places[label]]
+                if row is not None:
+                    parameter[place] = old[name][row]
+
+
+def _row_of(label: str, before: Sequence[str]) -> int | None:
+    """The number that a label had, or that of another role of its type: other label schemes do not have all."""
+    role, dash, kind = label.partition("-")
+    alike = {"B": ("B", "S", "I"), "I": ("I", "E")}.get(role, ()) if dash else ()
+    names = (label, *(f"{other}-{kind}" for other in alike))
+    return next((before.index(name) for name in names if name in before), None)
+
+
+def _own_head(source: str) -> Any:
+    """The head of a checkpoint for its own number of labels."""
+    from transformers import AutoModelForTokenClassification
+
+    model = AutoModelForTokenClassification.from_pretrained(source, dtype="float32", trust_remote_code=False)
+    return model.classifier
 
 
 def _set_dropout(settings: Any, dropout: float | None) -> None:
@@ -125,6 +145,12 @@ def _set_dropout(settings: Any, dropout: float | None) -> None:
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "dropout"):
         if hasattr(settings, name):
             setattr(settings, name, dropout)
+
+
+def _has_case_channel(source: str) -> bool:
+    """Whether a checkpoint was trained with the case channel, whose rows then stay as they are."""
+    record = Path(source) / RECORD
+    return record.is_file() and load_json(TrainingRecord, record).case_channel
 
 
 def _add_case_channel(model: Any) -> None:
@@ -148,7 +174,7 @@ def _add_case_channel(model: Any) -> None:
 def _freeze(model: Any, config: TrainConfig) -> None:
     """Fix the weights of the named parts; the new rows of the case channel are always trained, like the head."""
     base = model.base_model
-    layers = _layers(model)
+    layers = encoder_layers(model)
     if config.freeze_layers > len(layers):
         raise UserInputError(f"--freeze-layers {config.freeze_layers}: the encoder has {len(layers)} layers")
     named = {"nothing": [], "embeddings": [getattr(base, "embeddings", None)], "encoder": [base]}[config.freeze]
@@ -160,7 +186,8 @@ def _freeze(model: Any, config: TrainConfig) -> None:
         base.embeddings.token_type_embeddings.requires_grad_(True)
 
 
-def _layers(model: Any) -> Any:
+def encoder_layers(model: Any) -> Any:
+    """The layers of an encoder from the lowest; none where its type keeps them elsewhere."""
     base = model.base_model
     return getattr(getattr(base, "encoder", getattr(base, "transformer", None)), "layer", ())
 
@@ -168,7 +195,7 @@ def _layers(model: Any) -> Any:
 def _add_adapters(model: Any, config: TrainConfig) -> Any:
     from peft import LoraConfig, TaskType, get_peft_model
 
-    count = len(_layers(model))
+    count = len(encoder_layers(model))
     if 0 < config.freeze_layers == count:
         raise UserInputError(f"--freeze-layers {count} leaves --lora-rank nothing to adapt", "Leave one of them out.")
     adapters = LoraConfig(

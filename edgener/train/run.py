@@ -6,15 +6,16 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import edgener
-from edgener.checkpoint import RECORD, TrainingRecord, data_record
+from edgener.checkpoint import RECORD, TrainingRecord, UpdateRecord, data_record
+from edgener.data.documents import WINDOW, document_windows, with_windows
 from edgener.data.read import check_labelled, check_labels
-from edgener.data.types import Dataset, iob2_labels
+from edgener.data.types import Dataset, Sentence, iob2_labels
 from edgener.encoding import TextEncoder, check_token_ids, load_tokenizer
 from edgener.parity.measures.metrics import EntityScores, entity_scores
 from edgener.parity.measures.tagging import tag
@@ -28,13 +29,14 @@ from edgener_runtime.base.serde import to_json
 from edgener_runtime.decoding.schemes import LabelSet
 from edgener_runtime.errors import UserInputError
 
+from .averaging import Averaging, average_epochs
 from .config import TrainConfig
 from .distil import prepare_distillation
 from .features import build_features
 from .model import learning_rate, load_model, merge_adapters, without_wrapper
 from .progress import epoch_figures, training_bar
 from .teacher import Teacher, open_teachers
-from .trainer import build_trainer, pick_device
+from .trainer import build_trainer, end_early, pick_device
 from .unlabelled import UNLABELLED, with_unlabelled
 
 METRICS = "metrics.json"
@@ -45,39 +47,69 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "nump
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """The result of a run: entity scores on the scored split before and after, and the figures of each epoch."""
+    """The result of a run: entity scores on the scored split before and after, and the figures of each epoch.
+
+    `averaging` says which weights were taken, where epochs were averaged.
+    """
 
     checkpoint: str
     split: str
     before: EntityScores
     after: EntityScores
     epochs: list[dict[str, float]]
+    averaging: Averaging | None = None
 
 
-def train(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume: bool = False) -> TrainResult:
+@dataclasses.dataclass(frozen=True)
+class Continued:
+    """The checkpoint that a run continues: `tags`, role and type of each of its labels.
+
+    `labels` are the types of entities to know. `accept` gets the trained model before anything is written, and returns
+    what the record says of it; what it raises leaves the run unfinished.
+    """
+
+    tags: tuple[str, ...]
+    labels: tuple[str, ...]
+    accept: Callable[[PyTorchModel], UpdateRecord]
+
+
+def train(
+    splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume: bool = False,
+    continued: Continued | None = None,
+) -> TrainResult:  # fmt: skip
     """Fine-tune an encoder on the train split and write the best epoch's checkpoint to `out`.
 
     The best epoch has the highest entity F1 on the valid split; scores are those of test, else of valid.
-    An unfinished run stays in a folder beside `out` and continues with `resume`. Raises UserInputError, DeviceError.
+    An unfinished run stays in a folder beside `out` and continues with `resume`. Raises UserInputError, DeviceError,
+    and what `continued.accept` raises.
     """
     pick_device(config)
     check_replaceable(out.absolute(), RECORD)
-    data = with_unlabelled(_checked(splits), config.unlabelled)
-    teachers = open_teachers(config.teacher, data["train"].labels, data["train"])
+    data = with_unlabelled(_checked(splits, continued.labels if continued else ()), config.unlabelled)
+    if config.average_epochs and "valid" not in data:
+        raise UserInputError(
+            f"--average-epochs compares weights on the valid split; the data has only {', '.join(splits)}",
+            "Name data with a valid split, cut one file (--cut 80/10/10), or leave --average-epochs out.",
+        )
+    teachers = open_teachers(config.teacher, continued.labels if continued else data["train"].labels, data["train"])
     work = out.absolute().with_name(f"{out.name}.unfinished")
     config = _with_threads(config, work, resume)
     settings = _settings(config, data, work, teachers)
     last = _last_checkpoint(work, settings, resume)
     silence_libraries()
-    trainer, judged = _set_up(data, config, work, teachers)
+    trainer, judged = _set_up(data, config, work, teachers, continued=continued)
     write_atomic(work / _SETTINGS, settings)
     before = _score(trainer, judged)
     with training_bar(trainer):
+        end_early(trainer, last)
         trainer.train(resume_from_checkpoint=last)
+    averaging = average_epochs(trainer, config.average_epochs) if config.average_epochs else None
     after = _score(trainer, judged)
-    result = TrainResult(str(out), judged.dataset.split, before, after, epoch_figures(trainer.state.log_history))
+    update = continued.accept(_trained(trainer, judged)) if continued else None
+    figures = epoch_figures(trainer.state.log_history)
+    result = TrainResult(str(out), judged.dataset.split, before, after, figures, averaging)
     if trainer.is_world_process_zero():
-        _write(trainer, judged.encoder, config, data, teachers, result, out)
+        _write(trainer, judged.encoder, config, data, result, out, update, teachers)
         shutil.rmtree(work, ignore_errors=True)
     return result
 
@@ -112,7 +144,7 @@ class _ScoredSplit:
     labels: tuple[str, ...]
 
 
-def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
+def _checked(splits: Mapping[str, Dataset], known: tuple[str, ...] = ()) -> dict[str, Dataset]:
     if "train" not in splits:
         raise UserInputError(
             f"the data has no train split, only {', '.join(splits)}",
@@ -125,7 +157,7 @@ def _checked(splits: Mapping[str, Dataset]) -> dict[str, Dataset]:
                 f"{dataset.source} ({dataset.split}) has no entities",
                 "Check --tag-column and --scheme, or leave it out.",
             )
-        check_labels(splits["train"].labels, dataset)
+        check_labels(known or splits["train"].labels, dataset)
     return dict(splits)
 
 
@@ -172,23 +204,23 @@ def _is_json(file: Path) -> bool:
 
 
 def _set_up(
-    data: Mapping[str, Dataset], config: TrainConfig, work: Path, teachers: Sequence[Teacher], keep: bool = True,
-    known: tuple[str, ...] = (),
+    data: Mapping[str, Dataset], config: TrainConfig, work: Path, teachers: Sequence[Teacher] = (), keep: bool = True,
+    known: tuple[str, ...] = (), continued: Continued | None = None,
 ) -> tuple[Any, _ScoredSplit]:  # fmt: skip
     from transformers import set_seed
 
     set_seed(config.seed)
     source = resolve_model(config.model)
-    labels = iob2_labels(known or data["train"].labels)
+    labels = iob2_labels((continued.labels if continued else known) or data["train"].labels)
     tokenizer = load_tokenizer(source)
-    model = load_model(source, labels, config)
+    model = load_model(source, labels, config, continued.tags if continued else ())
     check_token_ids(tokenizer, model, source)
     longest = longest_input(model)
     token_types = config.case_channel or getattr(model.config, "type_vocab_size", 0) > 1
     encoder = TextEncoder(tokenizer, longest, longest // 4, config.case_channel, token_types)
     encoder.tokenizer.model_max_length = longest
 
-    sentences = data["train"].sentences
+    sentences = _texts(encoder, data["train"], config)
     distillation = None
     if teachers:
         further = data[UNLABELLED].sentences if UNLABELLED in data else ()
@@ -206,12 +238,30 @@ def _set_up(
     return trainer, _ScoredSplit(judged, encoder, labels)
 
 
+def _texts(encoder: TextEncoder, dataset: Dataset, config: TrainConfig) -> Sequence[Sentence]:
+    """The sentences to train on, a share of them in windows of their document if so set."""
+    if not config.documents:
+        return dataset.sentences
+    subwords = [len(text.ids) for text in encoder.encode([sentence.text for sentence in dataset.sentences])]
+    windows = document_windows(dataset.sentences, subwords, min(WINDOW - 2, encoder.size))
+    if len(windows) == len(dataset.sentences):
+        raise UserInputError(
+            f"{dataset.source} ({dataset.split}) marks no document of two sentences that fit a window, for --documents",
+            "Documents are marked by -DOCSTART- lines, a column document, or BRAT's files. Or leave --documents out.",
+        )
+    return with_windows(windows, config.documents, config.seed)
+
+
 def _score(trainer: Any, judged: _ScoredSplit) -> EntityScores:
     """Entity scores of the current model, computed as `edgener evaluate` does."""
-    whole = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # in FP32, without autocast
-    model = PyTorchModel(without_wrapper(whole), judged.encoder, LabelSet(judged.labels))
     gold = [sentence.tags() for sentence in judged.dataset.sentences]
-    return entity_scores(gold, tag(model, judged.dataset.sentences))
+    return entity_scores(gold, tag(_trained(trainer, judged), judged.dataset.sentences))
+
+
+def _trained(trainer: Any, judged: _ScoredSplit) -> PyTorchModel:
+    """The current model in FP32, without autocast."""
+    whole = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    return PyTorchModel(without_wrapper(whole), judged.encoder, LabelSet(judged.labels))
 
 
 def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
@@ -219,9 +269,14 @@ def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PATHS}
 
 
+def _scores(result: TrainResult) -> dict[str, Any]:
+    averaging = {"averaging": dataclasses.asdict(result.averaging)} if result.averaging else {}
+    return {"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1} | averaging
+
+
 def _write(
-    trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], teachers: Sequence[Teacher],
-    result: TrainResult, out: Path,
+    trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], result: TrainResult,
+    out: Path, update: UpdateRecord | None, teachers: Sequence[Teacher],
 ) -> None:  # fmt: skip
     record = TrainingRecord(
         edgener_version=edgener.__version__,
@@ -231,7 +286,8 @@ def _write(
         data={name: data_record(split) for name, split in data.items()},
         hyper_parameters=_hyper_parameters(config) | {"learning_rate": trainer.args.learning_rate},
         versions={name: version(name) for name in _LIBRARIES},
-        scores={"split": result.split, "before": result.before.micro.f1, "after": result.after.micro.f1},
+        scores=_scores(result),
+        update=update,
         teachers=tuple(each.record for each in teachers),
     )
     with staged_folder(out, marker=RECORD) as staging:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
+import math
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from edgener_runtime.errors import DeviceError, UserInputError
 from .config import TrainConfig
 from .distil import Distillation
 from .features import IGNORED, Features
+from .layer_rates import rate_factors, set_rates
 
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
@@ -32,8 +36,16 @@ def build_trainer(
     from torch.utils.data import SequentialSampler
     from transformers import DataCollatorForTokenClassification, EarlyStoppingCallback, PrinterCallback, Trainer
 
+    factors = rate_factors(model, config)
+
     class OrderedTrainer(Trainer):  # type: ignore[misc]
         """Validates in the order of the data, which the metrics need to join the windows of a sentence."""
+
+        def create_optimizer(self, *arguments: Any) -> Any:
+            optimizer = super().create_optimizer(*arguments)
+            if factors:
+                set_rates(optimizer, rate, factors)
+            return optimizer
 
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return SequentialSampler(eval_dataset)
@@ -42,6 +54,10 @@ def build_trainer(
             if distillation and "soft" in inputs:
                 return distillation.loss(model, inputs)
             return super().compute_loss(model, inputs, *others, **options)
+
+        def _save(self, *arguments: Any, **options: Any) -> None:
+            with _own_names(self.model):
+                super()._save(*arguments, **options)
 
     _choose_attention()
     arguments = _arguments(config, rate, work, bool(valid), keep)
@@ -66,6 +82,30 @@ def build_trainer(
         trainer.model_accepts_loss_kwargs = False  # the loss is a mean over the words of a step
         distillation.fit_projections(trainer.model, pad)
     return trainer
+
+
+@contextmanager
+def _own_names(model: Any) -> Iterator[None]:
+    """Save weights under the model's own names, such as LayerNorm.weight, and not those of an old encoder's files.
+
+    transformers 5 saves under the names in the files (LayerNorm.gamma). The Trainer does not find those when it loads
+    the best epoch, or that of an unfinished run, and leaves the weights as they are.
+    """
+    before = getattr(model, "_weight_conversions", None)
+    model._weight_conversions = []
+    try:
+        yield
+    finally:
+        model._weight_conversions = before
+
+
+def end_early(trainer: Any, checkpoint: str | None) -> None:
+    """Have a run that had ended at `checkpoint` train no further epoch: transformers forgets that it stopped early."""
+    if checkpoint is None:
+        return
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
+    if state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
+        trainer.args.num_train_epochs = math.ceil(state["epoch"])
 
 
 def _choose_attention() -> None:
@@ -131,7 +171,7 @@ def _arguments(config: TrainConfig, rate: float, work: Path, validated: bool, ke
         eval_strategy="epoch" if validated else "no",
         save_strategy="epoch" if keep else "no",
         logging_strategy="epoch",
-        save_total_limit=2,
+        save_total_limit=max(2, config.average_epochs + 1),  # the best beside the last ones
         load_best_model_at_end=validated and keep,
         restore_callback_states_from_checkpoint=True,  # the count of early stopping
         metric_for_best_model="f1" if validated else None,

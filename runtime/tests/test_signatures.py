@@ -17,6 +17,7 @@ from edgener_runtime import TokenClassifier
 from edgener_runtime.bundle.manifest import MANIFEST, MEASURED, read_manifest
 from edgener_runtime.bundle.signatures import Policy, check_signatures, policy
 from edgener_runtime.bundle.signatures.format import canonical, is_signature, statement
+from edgener_runtime.bundle.store.store import Store
 from edgener_runtime.bundle.verify import verify_bundle
 from edgener_runtime.errors import BundleError, DeviceError, UserInputError
 
@@ -89,7 +90,28 @@ def of_another_model(bundle: Path, release: Owner, _: Owner) -> None:
     """The signature of a model that the same owner signed, beside this one."""
     other = Path(shutil.copytree(bundle, bundle.with_name("other")))
     another_manifest(other)
-    shutil.copy(release.sign(other), bundle)
+    shutil.move(release.sign(other), bundle / "manifest.json.sig")
+    shutil.rmtree(other)
+
+
+def of_another_version(bundle: Path, release: Owner, _: Owner) -> None:
+    """The signature of the version before, by the same owner."""
+    other = Path(shutil.copytree(bundle, bundle.with_name("before")))
+    record = json.loads((other / MANIFEST).read_text(encoding="utf-8"))
+    (other / MANIFEST).write_text(json.dumps(record | {"outside": "O"}, indent=1), encoding="utf-8")
+    shutil.move(release.sign(other), bundle / "manifest.json.sig")
+    shutil.rmtree(other)
+
+
+def of_another_file(bundle: Path, release: Owner, _: Owner) -> None:
+    """The signature of another file of the same bundle, in place of the root's."""
+    file = bundle / "tokenizer.json"
+    release.sign(bundle, payload=canonical(statement(file.relative_to(bundle).as_posix(), file.read_bytes())))
+
+
+def of_the_speeds(bundle: Path, release: Owner, _: Owner) -> None:
+    """What the owner signed as the speeds, in place of the root."""
+    release.sign(bundle, payload=canonical(statement(MEASURED, (bundle / MANIFEST).read_bytes())))
 
 
 def hash_of_384_bits(bundle: Path, release: Owner, _: Owner) -> None:
@@ -173,6 +195,9 @@ CHANGES: dict[Change, str] = {
     lambda bundle, *_: (bundle / "manifest.json.sig").unlink(): "is not signed: it has no manifest.json.sig",
     another_manifest: "is not of this manifest.json, which was changed since",
     of_another_model: "is not of this manifest.json",
+    of_another_version: "is not of this manifest.json",
+    of_another_file: "is not of this manifest.json",
+    of_the_speeds: "is not of this manifest.json",
     lambda bundle, _, factory: factory.sign(bundle): "is not signed by an accepted key: found manifest.json.sig by",
     lambda bundle, *_: (bundle / MANIFEST).unlink(): "is not a bundle",
     hash_of_384_bits: "was not made with the key",
@@ -364,6 +389,30 @@ def test_without_the_library_nothing_is_accepted(
     assert run("verify", signed).code == 0, "where nothing is required, nothing is missing"
     with pytest.raises(DeviceError):
         verify_bundle(signed, release.file)
+
+
+SWAPPED = (of_another_model, of_another_version, of_another_file, of_the_speeds)
+
+
+@pytest.mark.parametrize("change", SWAPPED, ids=lambda change: change.__name__)
+def test_a_store_takes_and_activates_no_bundle_with_a_signature_of_something_else(
+    change: Change, signed: Path, release: Owner, factory: Owner, run: Run, tmp_path: Path
+) -> None:
+    """A signature that the right key made, of another bundle, version or file."""
+    words = ("--store", tmp_path / "store", "--variant", "fp32", "--trial", "0", "--require-signature", release.file)
+    store, first = Store(tmp_path / "store"), Path(shutil.copytree(signed, tmp_path / "first"))
+    record = json.loads((signed / MANIFEST).read_text(encoding="utf-8"))
+    (signed / MANIFEST).write_text(json.dumps(record | {"name": "second"}), encoding="utf-8")
+    release.sign(signed)
+    assert run("install", first, *words).code == run("install", signed, *words, "--no-activate").code == 0
+    waiting = read_manifest(signed).version
+    change(tmp_path / "store" / "bundles" / waiting, release, factory)
+    done = run("activate", waiting, *words)
+    assert (done.code, "is not of this manifest.json" in done.err) == (5, True), done.err
+    swapped = Path(shutil.copytree(tmp_path / "store" / "bundles" / waiting, tmp_path / "swapped"))
+    done = run("install", swapped, *words)
+    assert (done.code, "is not of this manifest.json" in done.err) == (5, True), done.err
+    assert store.listing().active == read_manifest(first).version
 
 
 def test_the_speeds_are_signed_too(signed: Path, release: Owner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,25 @@ def test_errors_say_what_is_wrong_and_exit_with_their_code(
     assert done.stdout == ""
 
 
+def test_documents_are_scored_in_windows_where_the_data_marks_them(
+    trained: Path, exported: Path, tmp_path: Path
+) -> None:
+    words = "Bearing B-COMPONENT\nof O\npump O\nworn O\n"
+    marked, unmarked = tmp_path / "marked.txt", tmp_path / "unmarked.txt"
+    unmarked.write_text("\n".join([words] * 6))
+    marked.write_text(f"-DOCSTART- O\n\n{unmarked.read_text()}\n-DOCSTART- O\n\n{words}\n{words}")
+    for model in (trained, exported):
+        done = run(model, "--data", marked)
+        assert done.exit_code == 0, done.output
+        assert "sentences" in done.stdout and "2 windows of at most 256 subwords" in " ".join(done.stdout.split())
+        found = json.loads(run(model, "--data", marked, "--json").stdout)
+        assert found["data"]["sentences"] == 8 and found["documents"]["windows"] == 2
+        assert found["documents"]["entities"]["micro"]["support"] == found["entities"]["micro"]["support"] == 8
+    done = run(trained, "--data", unmarked)
+    assert done.exit_code == 0 and "windows" not in done.stdout
+    assert json.loads(run(trained, "--data", unmarked, "--json").stdout)["documents"] is None
+
+
 def test_strange_labels_are_exit_2(trained: Path, tmp_path: Path) -> None:
     file = tmp_path / "planets.txt"
     file.write_text("Mars B-PLANET\n")

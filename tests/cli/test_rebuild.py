@@ -96,6 +96,7 @@ def test_another_export_in_another_folder_is_the_same_with_the_time_of_the_first
     assert done.exit_code == 0, done.output
     assert "files, all the same when exported again" in done.stdout and len(done.stdout.splitlines()) == 1
     assert set(bundle.parent.iterdir()) == before
+    assert "against PyTorch" in done.stderr and "edgener-rebuild-" not in done.stderr
 
 
 def test_without_a_time_it_has_none_and_options_are_kept(

@@ -66,6 +66,18 @@ def test_given_settings_are_fixed_and_the_test_split_stays_out(run: Run, asked: 
     assert spec.storage == f"sqlite:///{tmp_path}/out/study.db"
 
 
+def test_few_sentences_have_a_start_of_their_own(asked: list[Any], tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        (tmp_path / f"{split}.txt").write_text("Pump B-PART\nleaks O\n\n" * 50)
+    options = ("--data", tmp_path, "--out", tmp_path / "out", "--threads", 1, "--batch-size", 8)
+    done = CliRunner().invoke(main, ["sweep", *map(str, options)])
+    assert done.exit_code == 0, done.output
+    (spec,) = asked
+    assert (spec.start.batch_size, spec.start.epochs) == (8, 48)
+    assert set(spec.fixed) == {"threads", "batch_size", "patience"}
+    assert "note: settings for 50 training sentences: epochs 48, patience 48" in done.stderr
+
+
 def test_the_result_is_printed_and_written(run: Run, asked: list[Any], tmp_path: Path) -> None:
     done = run("--out", tmp_path / "out", "--threads", 1)
     assert "trial 0 of 4" in done.stderr and "trial 0 of 4" not in done.stdout

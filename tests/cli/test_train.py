@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from edgener.cli.main import main
 from edgener.parity.measures.metrics import EntityScores, Score
+from edgener.train.averaging import Averaging
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult
 
@@ -70,7 +71,9 @@ def test_options_override_the_file(run: Run, asked: list[Any], tmp_path: Path) -
      ("--max-grad-norm", "max_grad_norm", 2.0), ("--patience", "patience", 7), ("--freeze", "freeze", "embeddings"),
      ("--freeze-layers", "freeze_layers", 2), ("--lora-rank", "lora_rank", 8), ("--precision", "precision", "bf16"),
      ("--device", "device", "cpu"), ("--seed", "seed", 3), ("--tensorboard", "tensorboard", "logs"),
-     ("--case-channel", "case_channel", True), ("--label-all-subwords", "label_all_subwords", True)],
+     ("--case-channel", "case_channel", True), ("--label-all-subwords", "label_all_subwords", True),
+     ("--documents", "documents", 0.5), ("--layer-decay", "layer_decay", 0.9),
+     ("--average-epochs", "average_epochs", 3)],
 )  # fmt: skip
 def test_every_setting_is_an_option(run: Run, asked: list[Any], option: str, name: str, value: object) -> None:
     done = run("--out", "x", option, *([] if value is True else [value]))
@@ -91,6 +94,36 @@ def test_every_setting_has_an_option_and_its_help() -> None:
     for field in dataclasses.fields(TrainConfig):
         assert f"--{field.name.replace('_', '-')}" in done.output
         assert field.metadata["help"].split()[0] in done.output
+
+
+def test_settings_for_few_sentences_are_chosen_and_shown_and_the_user_s_stay(asked: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("Pump B-PART\nleaks O\n\n" * 50)
+    (tmp_path / "valid.txt").write_text("Pump B-PART\nleaks O\n")
+    for options, chosen in (
+        ([], {"epochs", "batch_size", "patience"}),
+        (["--epochs", "7"], {"batch_size", "patience"}),
+    ):
+        done = CliRunner().invoke(main, ["train", "--data", str(tmp_path), "--out", "x", *options])
+        assert done.exit_code == 0, done.output
+        config = asked[-3]
+        named = ", ".join(
+            f"{name} {getattr(config, name)}" for name in ("epochs", "batch_size", "patience") if name in chosen
+        )
+        assert done.stderr == f"note: settings for 50 training sentences: {named}\n"
+        assert "note" not in done.stdout
+    assert config.epochs == config.patience == 7
+
+
+def test_weights_that_were_averaged_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for taken, line in (
+        (True, "weights: the mean of epochs 2, 3, F1 on valid 0.6000; the best epoch has 0.5000"),
+        (False, "weights: the best epoch, F1 on valid 0.5000; the mean of epochs 2, 3 has 0.6000"),
+    ):
+        averaging = Averaging((2, 3), 0.6, 0.5, taken)
+        result = TrainResult("x", "test", BEFORE, AFTER, [], averaging)
+        monkeypatch.setattr("edgener.train.run.train", lambda *_, result=result: result)
+        assert line in run("--out", "x", "--average-epochs", 2).stdout
+        assert json.loads(run("--out", "x", "--json").stdout)["averaging"]["taken"] is taken
 
 
 def test_the_scores_before_and_after_are_printed(run: Run, asked: list[Any]) -> None:
@@ -134,6 +167,9 @@ def test_of_several_processes_only_the_first_speaks(
         (["--seed", "-1"], "seed: found -1, expected a whole number, 0 to below 2**32"),
         (["--learning-rate", "nan"], "learning_rate: found nan, expected a number, more than 0"),
         (["--epochs", "three"], "'three' is not a valid integer"),
+        (["--documents", "1.5"], "documents: found 1.5, expected a number, 0 to 1"),
+        (["--layer-decay", "0"], "layer_decay: found 0.0, expected a number, more than 0, at most 1"),
+        (["--average-epochs", "1"], "average_epochs: found 1, expected a whole number, 0, or 2 or more"),
         (["--schedule", "linera"], "'linera' is not one of"),
         (["--epoch", "3"], "No such option"),
         (["--config", "nowhere.yaml"], "cannot read nowhere.yaml"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgener.data.read import DataSpec, check_labels, read_split, read_splits
+from edgener.data.read import DataSpec, check_labels, read_both, read_split, read_splits
 from edgener.data.types import Dataset
 from edgener_runtime.errors import UserInputError
 
@@ -228,3 +228,17 @@ def test_a_sentence_of_641_tokens_and_an_empty_one_are_read(tmp_path: Path) -> N
     long, empty = whole(write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, records)))).sentences
     assert long.tokens == tokens and long.spans[0].end == 641
     assert empty.tokens == [] and empty.tags() == []
+
+
+def test_two_sources_are_cut_and_mapped_where_that_applies(tmp_path: Path) -> None:
+    file = write(tmp_path / "new.jsonl", JSONL * 5)
+    old = write(tmp_path / "old" / "train.conll", CONLL).parent
+    first, second = read_both(DataSpec(str(file), cut=(60, 20, 20), map_labels=(("EQ", "MACHINE"),)), str(old))
+    assert {name: len(split.sentences) for name, split in first.items()} == {"train": 6, "valid": 2, "test": 2}
+    assert second["train"].labels == ("F/Leak", "MACHINE") and list(second) == ["train"]
+    only_old = DataSpec(str(file), map_labels=(("F/Leak", "LEAK"),))
+    assert read_both(only_old, "builtin:factory")[0]["all"].labels == ("EQ", "LEAK")
+    with pytest.raises(UserInputError, match="are split already"):
+        read_both(DataSpec("builtin:factory", cut=(80, 10, 10)), str(old))
+    with pytest.raises(UserInputError, match="no entity of the data has the label 'NONE'"):
+        read_both(DataSpec(str(file), map_labels=(("NONE", "X"),)), str(old))

@@ -12,6 +12,7 @@ import pytest
 
 from edgener.data.read import DataSpec, read_splits
 from edgener.data.types import Dataset
+from edgener.train import trainer as trainer_module
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult, train
 
@@ -120,3 +121,26 @@ def make_teacher(make_model: Callable[[str], Path], tmp_path_factory: pytest.Tem
         return folder
 
     return make
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]]:
+    """`planted(scores)` makes validation return these F1 scores by epoch; the returned list gets the true ones."""
+
+    def script(scores: list[float]) -> list[float]:
+        true: list[float] = []
+        honest = trainer_module._entity_metrics
+
+        def scripted(*arguments: Any) -> Callable[[Any], dict[str, float]]:
+            compute, remaining = honest(*arguments), iter(scores)
+
+            def score(evaluated: Any) -> dict[str, float]:
+                true.append(compute(evaluated)["f1"])
+                return {"f1": next(remaining)}
+
+            return score
+
+        monkeypatch.setattr(trainer_module, "_entity_metrics", scripted)
+        return true
+
+    return script

@@ -195,3 +195,43 @@ def test_an_encoder_without_some_weights_is_not_filled_with_random_ones(tiny: Pa
     with pytest.raises(UserInputError, match="has 2 of the encoder's weights missing") as caught:
         load_model(str(copy), LABELS, TrainConfig())
     assert "bert.encoder.layer.1.output.dense.weight" in caught.value.message
+
+
+def test_labels_keep_their_rows_where_others_are_added(tiny: Path, tmp_path: Path) -> None:
+    import torch
+
+    before = load_model(str(tiny), LABELS, TrainConfig())
+    before.save_pretrained(tmp_path)
+    more = ("O", "B-MOON", "I-MOON", *LABELS[1:])
+    after = load_model(str(tmp_path), more, TrainConfig())
+    ids = torch.tensor([[5, 6, 7]])
+    old, new = (model.eval()(input_ids=ids).logits for model in (before, after))
+    assert new.shape[-1] == len(more)
+    torch.testing.assert_close(new[..., [more.index(label) for label in LABELS]], old)
+
+
+@pytest.mark.parametrize(
+    ("own_tags", "rows"),
+    [
+        (("O", "S-STAR", "B-STAR", "I-STAR", "E-STAR"), {"B-STAR": 2, "I-STAR": 3}),  # BIOES
+        (("O", "O", "I-STAR", "I-MOON"), {"B-STAR": 2, "I-STAR": 2, "O": 0}),  # IO, with an ignored label
+        (("I-STAR", "E-PLANET", "S-PLANET", "O"), {"B-PLANET": 2, "I-PLANET": 1, "O": 3}),
+    ],
+)
+def test_labels_of_another_scheme_start_from_the_rows_of_their_role_or_type(
+    tiny: Path, tmp_path: Path, own_tags: tuple[str, ...], rows: dict[str, int]
+) -> None:
+    names = tuple(f"name {number}" for number in range(len(own_tags)))
+    before = load_model(str(tiny), names, TrainConfig())
+    before.save_pretrained(tmp_path)
+    after = load_model(str(tmp_path), LABELS, TrainConfig(), own_tags)
+    for label, row in rows.items():
+        assert after.classifier.weight[LABELS.index(label)].equal(before.classifier.weight[row])
+
+
+def test_a_case_channel_that_was_trained_stays(finished: tuple[Path, Any]) -> None:
+    from safetensors.torch import load_file
+
+    model = load_model(str(finished[0]), ("O", "B-NAME", "I-NAME"), TrainConfig(case_channel=True))
+    name = "bert.embeddings.token_type_embeddings.weight"
+    assert model.state_dict()[name].equal(load_file(finished[0] / "model.safetensors")[name])

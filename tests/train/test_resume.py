@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,3 +188,46 @@ def test_the_patience_counts_on_over_an_interruption(
     first = False
     result = train(few, config, tmp_path / "out", resume=True)
     assert [row["epoch"] for row in result.epochs] == [1, 2, 3]
+
+
+def test_a_run_that_had_stopped_early_trains_no_further(
+    few: Few, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.9, 0.8])
+    monkeypatch.setattr(trainer_module, "_entity_metrics", lambda *_: lambda _: {"f1": next(scores)})
+    config, out = quick(epochs=5, patience=1), tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("edgener.train.run._write", interrupt)
+        train(few, config, out)
+    result = train(few, config, out, resume=True)
+    assert [row["epoch"] for row in result.epochs] == [1, 2]
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_best_epoch_is_whole_where_the_encoder_s_files_have_old_names(
+    few: Few, quick: Quick, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    weights: Callable[[Path], dict[str, Any]],
+) -> None:  # fmt: skip
+    """transformers saves such names again, and its Trainer does not find them when it loads the best epoch."""
+    from safetensors.torch import save_file
+
+    old = shutil.copytree(tiny, tmp_path / "old")
+    for new, before in (("weight", "gamma"), ("bias", "beta")):
+        renamed = {name.replace(f"LayerNorm.{new}", f"LayerNorm.{before}"): own for name, own in weights(old).items()}
+        save_file(renamed, old / "model.safetensors", {"format": "pt"})
+    found = []
+    for source in (tiny, old):
+        scores = iter([0.9, 0.8])
+        monkeypatch.setattr(trainer_module, "_entity_metrics", lambda *_, s=scores: lambda _: {"f1": next(s)})
+        train(few, quick(epochs=2, model=str(source)), tmp_path / f"out-{source.name}")
+        found.append(open_model(tmp_path / f"out-{source.name}"))
+    assert all(own.equal(found[1][name]) for name, own in found[0].items())
+
+
+def open_model(folder: Path) -> dict[str, Any]:
+    from transformers import AutoModelForTokenClassification
+
+    return dict(AutoModelForTokenClassification.from_pretrained(folder).state_dict())

@@ -16,7 +16,6 @@ from edgener.checkpoint import open_checkpoint
 from edgener.data.types import Dataset, Span
 from edgener.parity.reference import PyTorchModel
 from edgener.report.scores import evaluate
-from edgener.train import trainer as trainer_module
 from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult, train
 from edgener_runtime.errors import UserInputError
@@ -145,29 +144,6 @@ def test_a_new_head_begins_from_the_seed(few: Few, quick: Quick, weights: Weight
 
 
 # --- which epoch is kept
-
-
-@pytest.fixture
-def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]]:
-    """`planted(scores)` makes validation return these F1 scores by epoch; the returned list gets the true ones."""
-
-    def script(scores: list[float]) -> list[float]:
-        true: list[float] = []
-        honest = trainer_module._entity_metrics
-
-        def scripted(*arguments: Any) -> Callable[[Any], dict[str, float]]:
-            compute, remaining = honest(*arguments), iter(scores)
-
-            def score(evaluated: Any) -> dict[str, float]:
-                true.append(compute(evaluated)["f1"])
-                return {"f1": next(remaining)}
-
-            return score
-
-        monkeypatch.setattr(trainer_module, "_entity_metrics", scripted)
-        return true
-
-    return script
 
 
 def test_the_epoch_with_the_best_validation_f1_is_kept(

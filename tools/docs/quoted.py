@@ -133,12 +133,18 @@ def selftests() -> str:
     return ours("edgener", "report", "--markdown", *files)
 
 
-# A page, the marks before and behind a part of it, and what makes that part.
+def model_card() -> str:
+    """The committed model card, its headings one level lower."""
+    card = (RESULTS / "bundle" / "conll2003-model-card.txt").read_text(encoding="utf-8")
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in card.splitlines())
+
+
 def update_costs() -> str:
     """What updates cost a million devices, from what one was measured to need."""
     return python("benchmarks/update_costs.py", "--table", str(RESULTS / "updates" / "conll2003.json"))
 
 
+# A page, the marks before and behind a part of it, and what makes that part.
 QUOTED: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
     ("docs/how-to/runtime.md", "<!-- devices -->", "<!-- /devices -->", devices_table),
     ("docs/how-to/selftest.md", "<!-- checks -->", "<!-- /checks -->", checks),
@@ -147,6 +153,7 @@ QUOTED: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
     ("docs/how-to/compare.md", "<!-- rounds needed: begin -->", "<!-- rounds needed: end -->", rounds),
     ("docs/how-to/bulk.md", "<!-- sizing -->", "<!-- /sizing -->", bulk_sizing),
     ("docs/how-to/updates.md", "<!-- costs -->", "<!-- /costs -->", update_costs),
+    ("docs/reference/model-card.md", "<!-- card -->", "<!-- /card -->", model_card),
     ("docs/explanation/cost.md", "<!-- curves -->", "<!-- /curves -->", lambda: table("cost", "epyc-zen4.json")),
     ("docs/explanation/statistics.md", "<!-- coverage -->", "<!-- /coverage -->", coverage),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None
     require_checkpoint(checkpoint, manifest)
     with TemporaryDirectory(prefix="edgener-rebuild-") as temporary:
         again = out or Path(temporary) / "bundle"
-        _export(checkpoint, data or recorded.data, again, recorded)
+        _export(checkpoint, data or recorded.data, again, recorded, out is None)
         different = list(differences(bundle, again)) if check else []
     if manifest.scores:
         click.echo(
@@ -75,14 +76,36 @@ def rebuild(bundle: Path, check: bool, checkpoint: Path | None, data: str | None
         click.echo(f"bundle: {out}")
 
 
-def _export(checkpoint: Path, data: str, out: Path, recorded: RecordedExport) -> None:
+def _export(checkpoint: Path, data: str, out: Path, recorded: RecordedExport, is_temporary: bool) -> None:
     """Run `edgener export` as it was run, with its tables on stderr."""
     from .export import export
 
     # the last option of a name counts: none that a bundle records names another place
     words = [str(checkpoint), *recorded.arguments, "--data", data, "--out", str(out)]
-    with redirect_stdout(sys.stderr), _source_date_epoch(recorded.epoch):
+    shown = _WithoutFolder(out) if is_temporary else sys.stderr
+    with redirect_stdout(shown), _source_date_epoch(recorded.epoch):
         export.main(words, "edgener export", standalone_mode=False)
+
+
+class _WithoutFolder(io.TextIOBase):
+    """Writes lines to stderr, but for those that name a folder which is gone when they are read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._line = ""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # nothing sets it
+        """The encoding of stderr, which decides how a table is drawn."""
+        return sys.stderr.encoding
+
+    def write(self, text: str) -> int:
+        """Keep what is not a whole line yet."""
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            if self._folder not in line:
+                sys.stderr.write(f"{line}\n")
+        return len(text)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import click
 from edgener.cli.labelled import print_notes
 from edgener.cli.options import data_options, label_options, threads_option
 from edgener.cli.tables import narrow_table, print_table, reliability_table
+from edgener.data.documents import WINDOW, has_documents
 from edgener.data.read import SPLITS, DataSpec, check_labelled, read_splits, split_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def evaluate(
     Prints entity scores and token scores by tag of MODEL. Entities are compared as spans, so the model and the data may
     have different label schemes. An entity counts if the model's scheme allows its labels, as in seqeval's strict mode.
 
+    Where the data marks documents, they are also scored in windows of at most 256 subwords, as paragraphs are tagged.
+
     ECE, the expected calibration error, is how far scores are from the share that is right. It is shown for the scores
     as they are, and divided by the temperature of a bundle or of the valid split.
 
@@ -58,7 +61,8 @@ def evaluate(
 
     threads = decide_threads(threads)
     with tracked() as track:
-        steps = len(dataset.sentences) + (len(valid.sentences) if valid else 0)
+        times = 2 if has_documents(dataset.sentences) else 1
+        steps = times * len(dataset.sentences) + (len(valid.sentences) if valid else 0)
         evaluation = run(model, dataset, variant, track("evaluate", steps), threads, labels, valid)
     files = write_evaluation(evaluation, model, out) if out else []
     if as_json:
@@ -77,6 +81,10 @@ def _print(evaluation: Evaluation, files: list[Path]) -> None:
     entities = evaluation.entities
     averages = (("micro", entities.micro), ("macro", entities.macro))
     print_table(console, _table("entities", [*entities.labels.items(), *averages]))
+    if documents := evaluation.documents:
+        where = f"{documents.windows:,} windows of at most {WINDOW} subwords"
+        found = (("sentences", entities.micro), (where, documents.entities.micro))
+        print_table(console, _table("entities of", found))
     print_table(console, _table("tokens", rows(evaluation)))
     print_table(console, reliability_table(evaluation.reliability))
     console.print(str(evaluation.reliability), highlight=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from edgener.data.read import DataSpec, read_splits
 from edgener.train.config import given_settings, load_config
 from edgener_runtime.errors import UserInputError
 
-from .train import setting_options
+from .train import fit_to_size, setting_options
 
 if TYPE_CHECKING:
     from edgener.train.sweep.result import SweepResult
@@ -71,6 +71,9 @@ def sweep(
     check_optuna()
     splits = {name: split for name, split in read_splits(data).items() if name != "test"}
     print_notes(splits.values())
+    start = fit_to_size(config, fixed, splits)
+    if start.patience != config.patience:
+        fixed.add("patience")  # no trial has another, so best.yaml must have it
 
     from edgener_runtime.base.files import check_writable
 
@@ -83,7 +86,7 @@ def sweep(
     limit_pytorch(decide_threads(config.threads))
     from edgener.train.sweep.score import score_on_valid
 
-    spec = SweepSpec(splits, config, fixed, storage or file_url(out / STUDY), study, trials, seeds)
+    spec = SweepSpec(splits, start, fixed, storage or file_url(out / STUDY), study, trials, seeds)
     result = run(spec, score_on_valid, lambda line: click.echo(line, err=True))
     _write(result, out)
     if as_json:

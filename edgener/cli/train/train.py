@@ -17,11 +17,12 @@ from edgener.cli.options import data_options
 from edgener.cli.tables import narrow_table, print_table
 from edgener.data.read import DataSpec
 from edgener.settings import is_list
-from edgener.train.config import TrainConfig, load_config
+from edgener.train.config import TrainConfig, given_settings, load_config
 from edgener_runtime.errors import UserInputError
 
 if TYPE_CHECKING:
     from edgener.data.types import Dataset
+    from edgener.train.averaging import Averaging
     from edgener.train.learning_curve import LearningCurve, Runs
 
 CURVE = "learning-curve.json"
@@ -78,8 +79,10 @@ def train(
       edgener train --data builtin:factory --model package:cognition/model --learning-curve --out out/checkpoint
       edgener train --data builtin:factory --model package:cognition/model --teacher out/checkpoint --out out/student
     """
-    config = load_config(config_file, {name: value for name, value in settings.items() if value is not None})
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    config = load_config(config_file, chosen)
     splits = read_noted_splits(data)
+    config = fit_to_size(config, given_settings(config_file, chosen), splits)
 
     from edgener.threads import decide_threads, limit_pytorch
 
@@ -98,6 +101,18 @@ def train(
     _print(result)
     if found:
         _print_curve(found, out)
+
+
+def fit_to_size(config: TrainConfig, given: set[str], splits: Mapping[str, Dataset]) -> TrainConfig:
+    """The settings for the number of training sentences; those that differ from the defaults are printed."""
+    from edgener.train.few_examples import changed_settings, for_few_examples
+
+    sentences = len(splits["train"].sentences) if "train" in splits else 0
+    found = for_few_examples(config, given, sentences) if sentences else config
+    changed = ", ".join(f"{name} {value}" for name, value in changed_settings(config, found).items())
+    if changed and os.environ.get("RANK", "0") == "0":
+        click.echo(f"note: settings for {sentences} training sentences: {changed}", err=True)
+    return found
 
 
 def _curve_runs(splits: Mapping[str, Dataset], config: TrainConfig, out: Path, resume: bool) -> Runs:
@@ -153,6 +168,13 @@ def _print_curve(curve: LearningCurve, out: Path) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
+def _averaging_text(averaging: Averaging) -> str:
+    epochs = ", ".join(map(str, averaging.epochs))
+    both = (f"the mean of epochs {epochs}", averaging.mean_f1), ("the best epoch", averaging.best_f1)
+    (taken, f1), (other, lower) = both if averaging.taken else both[::-1]
+    return f"weights: {taken}, F1 on valid {f1:.4f}; {other} has {lower:.4f}"
+
+
 def _print(result: Any) -> None:
     from rich.console import Console
 
@@ -166,4 +188,6 @@ def _print(result: Any) -> None:
         )  # fmt: skip
     console = Console(markup=False, emoji=False)
     print_table(console, table)
+    if result.averaging:
+        console.print(_averaging_text(result.averaging), highlight=False, soft_wrap=True)
     console.print(f"checkpoint: {result.checkpoint}", highlight=False, soft_wrap=True)

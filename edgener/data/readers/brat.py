@@ -53,7 +53,7 @@ def read(file: DataFile, bad: BadLines, options: Mapping[str, Any]) -> Reading:
     for annotated in sorted(file.path.glob("*.ann")):
         if annotated.stem not in texts:
             raise UserInputError(f"{annotated} has no {annotated.stem}.txt beside it", "Copy the whole folder.")
-    for number, path in enumerate(texts.values()):
+    for number, path in enumerate(texts.values(), start=1):
         text, annotations = read_raw(path), path.with_suffix(".ann")
         if not annotations.is_file():
             bad.counts[reasons.NO_ANNOTATION_FILE] += sum(bool(line.strip()) for line in text.split("\n"))

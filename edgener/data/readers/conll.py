@@ -71,11 +71,11 @@ def read_conll(
     blocks = list(_blocks(text))
     rows = [row for block in blocks for row in block]
     layout = _layout(rows, bad, token_column, tag_column)
-    tagged = [tagged for block in blocks for tagged in _sentences(block, layout, bad)]
     starts = [row.line for row in rows if row.columns[0] == DOCUMENT_START]
+    tagged = [tagged for block in blocks for tagged in _sentences(block, layout, bad)]
+    tagged = [replace(sentence, document=bisect(starts, sentence.line)) for sentence in tagged]
     sentences, scheme = sentences_of_tags(tagged, scheme, bad)
-    found = [replace(sentence, document=bisect(starts, sentence.line)) for sentence in sentences]
-    return Reading(found, "conll", scheme, labelled=layout.tag is not None)
+    return Reading(sentences, "conll", scheme, labelled=layout.tag is not None)
 
 
 def _blocks(text: str) -> Iterator[list[ConllRow]]:

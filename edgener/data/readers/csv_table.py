@@ -22,16 +22,19 @@ _SENTENCE = (
     "sentence #", "sentence#", "sentence", "sentence_id", "sentence id", "sentence_idx", "sentence_no", "sentence no",
     "sent_id", "sent", "sentid", "sentenceid",
 )  # fmt: skip
+_DOCUMENT = ("document", "document_id", "doc_id")
 _WHOLE = ("sentence", "text", "sentences", "tokens", "words")
 
 
 @dataclass(frozen=True)
 class TableLayout:
-    """The columns of the token and its tag, counted from 0, and of the sentence where a row is one token."""
+    """The columns of the token and its tag, counted from 0, of the sentence where a row is one token, and of the
+    document."""
 
     token: int
     tag: int
     sentence: int | None
+    document: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ def _layout(header: Sequence[str], options: Mapping[str, Any]) -> TableLayout | 
         token, sentence = _column(None, names, _WHOLE), None
     if token is None or tag is None or token == tag:
         return None
-    return TableLayout(token, tag, None if sentence in (token, tag) else sentence)
+    document = _column(None, names, _DOCUMENT)
+    return TableLayout(token, tag, None if sentence in (token, tag) else sentence, document)
 
 
 def _column(number: int | None, names: Sequence[str], known: Sequence[str]) -> int | None:
@@ -150,13 +154,13 @@ def _no_sentences(path: Path, header: Sequence[str], layout: TableLayout) -> Use
 
 def _grouped(rows: Sequence[TableRow], layout: TableLayout, bad: BadLines) -> Iterator[TaggedTokens]:
     """Sentences of one token per row; an empty cell of the sentence's column repeats the one above."""
-    before, line, tokens, tags = None, 0, list[str](), list[str]()
-    for row in rows:
+    before, own, line, tokens, tags = None, 0, 0, list[str](), list[str]()
+    for row, document in zip(rows, _documents(rows, layout), strict=True):
         mark = _mark(row, layout)
-        if mark is not None and mark != before:
+        if mark not in (None, before) or document != own:
             if tokens:
-                yield TaggedTokens(line, tokens, tags)
-            before, line, tokens, tags = mark, 0, [], []
+                yield TaggedTokens(line, tokens, tags, own)
+            before, own, line, tokens, tags = mark, document, 0, [], []
         token, tag = (_cell(row, column) for column in (layout.token, layout.tag))
         if token and tag and not _is_joined(token):
             line = line or row.line
@@ -165,7 +169,17 @@ def _grouped(rows: Sequence[TableRow], layout: TableLayout, bad: BadLines) -> It
         elif layout.sentence is not None or any(row.cells):
             bad.report(row.line, ",".join(row.cells), "a token and a tag")
     if tokens:
-        yield TaggedTokens(line, tokens, tags)
+        yield TaggedTokens(line, tokens, tags, own)
+
+
+def _documents(rows: Sequence[TableRow], layout: TableLayout) -> Iterator[int]:
+    """The number of each row's document by the order of their names; an empty cell repeats the one above."""
+    numbers: dict[str, int] = {}
+    current = 0
+    for row in rows:
+        if layout.document is not None and (name := _cell(row, layout.document)):
+            current = numbers.setdefault(name, len(numbers) + 1)
+        yield current
 
 
 def _is_joined(token: str) -> bool:
@@ -191,10 +205,10 @@ def _has_lists(rows: Sequence[TableRow], layout: TableLayout) -> bool:
 
 
 def _listed(rows: Sequence[TableRow], layout: TableLayout, bad: BadLines) -> Iterator[TaggedTokens]:
-    for row in rows:
+    for row, document in zip(rows, _documents(rows, layout), strict=True):
         tokens, tags = (_items(_cell(row, column)) for column in (layout.token, layout.tag))
         if tokens and len(tokens) == len(tags):
-            yield TaggedTokens(row.line, tokens, tags)
+            yield TaggedTokens(row.line, tokens, tags, document)
         elif any(row.cells):
             bad.report(row.line, ",".join(row.cells), f"a tag for each of {len(tokens)} tokens, not {len(tags)} tags")
 

@@ -27,11 +27,12 @@ EXPECTED = "tags such as B-LABEL or O"
 
 @dataclass(frozen=True)
 class TaggedTokens:
-    """A sentence as a tag per token, and its first line."""
+    """A sentence as a tag per token, its first line, and its document counted from 1 (0: none is marked)."""
 
     line: int
     tokens: Sequence[str]
     tags: Sequence[str]
+    document: int = 0
 
 
 def is_plain(tags: Iterable[str]) -> bool:
@@ -117,7 +118,8 @@ def sentences_of_tags(tagged: Sequence[TaggedTokens], scheme: str, bad: BadLines
         spans, fixed = spans_of(sentence.tags, scheme)
         if fixed:
             bad.counts[reasons.NO_BEGINNING] += fixed
-        sentences.append(sentence_of_tokens(sentence.tokens, spans, sentence.line, bad.counts, unspaced))
+        found = sentence_of_tokens(sentence.tokens, spans, sentence.line, bad.counts, unspaced)
+        sentences.append(replace(found, document=sentence.document))
     return sentences, scheme
 
 

@@ -29,7 +29,7 @@ def join_tokens(tokens: Sequence[str], others: bool = False) -> tuple[str, tuple
     offsets: list[tuple[int, int]] = []
     position = 0
     for index, token in enumerate(tokens):
-        if index and not _touch(tokens[index - 1], token, unspaced):
+        if index and not touch(tokens[index - 1], token, unspaced):
             pieces.append(" ")
             position += 1
         pieces.append(token)
@@ -38,7 +38,7 @@ def join_tokens(tokens: Sequence[str], others: bool = False) -> tuple[str, tuple
     return "".join(pieces), tuple(offsets)
 
 
-def _touch(before: str, token: str, unspaced: bool) -> bool:
+def touch(before: str, token: str, unspaced: bool) -> bool:
     """Whether two tokens stand without a space between them."""
     left, right = before[-1], token[0]
     if left.isascii() and right.isascii() and not unspaced:

@@ -23,7 +23,7 @@ def partial(final: Path, make: Callable[[Path], object]) -> Iterator[Path]:
 
     What killed processes left of earlier ones is removed first, and a warning is logged.
     """
-    _remove_abandoned(final)
+    remove_abandoned(final)
     path = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
     try:
         make(path)
@@ -41,7 +41,8 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _remove_abandoned(final: Path) -> None:
+def remove_abandoned(final: Path) -> None:
+    """Remove the unfinished files and folders of `final` that killed processes left, with a warning for each."""
     with suppress(OSError):  # a folder that cannot be listed is reported when it is written to
         for path in final.parent.glob(f".{_literal(final.name)}.{_EIGHT_HEX}.partial"):
             with locked(path) as is_mine:

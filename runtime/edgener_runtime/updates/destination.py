@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgener_runtime.base.files import check_replaceable, sha256_of, staged_folder, storage_errors
-from edgener_runtime.base.partial import partial
+from edgener_runtime.base.partial import partial, remove_abandoned
 from edgener_runtime.bundle.manifest import MANIFEST, read_manifest
 from edgener_runtime.bundle.store.folder import BUNDLES
 from edgener_runtime.bundle.store.journal import FAILED
@@ -34,6 +34,9 @@ class Destination(Protocol):
 
     def check(self) -> None:
         """Raise an error of ours where no bundle can be taken, before anything is fetched."""
+
+    def clear(self) -> None:
+        """Remove what updates that were killed have left."""
 
     def folders(self) -> Sequence[Path]:
         """Bundles whose files need not be fetched again."""
@@ -63,6 +66,10 @@ class FolderDestination:
     def check(self) -> None:
         """Raise UserInputError where the folder has something else than a bundle."""
         check_replaceable(self.out, MANIFEST)
+
+    def clear(self) -> None:
+        """Remove unfinished folders beside this one."""
+        remove_abandoned(self.out.resolve())
 
     def folders(self) -> Sequence[Path]:
         """The bundle that is there."""
@@ -108,6 +115,11 @@ class StoreDestination:
     def check(self) -> None:
         """Every store takes bundles; a new one is made with the first."""
 
+    def clear(self) -> None:
+        """Remove bundles that were not wholly laid out or installed."""
+        remove_abandoned(self._staging)
+        self.store.clear()
+
     def folders(self) -> Sequence[Path]:
         """Every bundle of the store."""
         return sorted(path for path in (self.store.folder.root / BUNDLES).glob("*") if path.is_dir())
@@ -132,10 +144,13 @@ class StoreDestination:
 
     def take(self, fill: Fill) -> None:
         """Install and activate; the store gets the folder itself, so that its files are on the disk once."""
-        staging = self.store.folder.root / STATE / "bundle"
-        with storage_errors(staging), partial(staging, Path.mkdir) as folder:
+        with storage_errors(self._staging), partial(self._staging, Path.mkdir) as folder:
             fill(folder)
             self.store.install(folder, move=True)
+
+    @property
+    def _staging(self) -> Path:
+        return self.store.folder.root / STATE / "bundle"
 
     def _listing(self) -> StoreListing | None:
         """What the store has, or None where there is no store yet."""

@@ -97,38 +97,43 @@ def _trusted(source: str, metered: MeteredTransport, state: Path, root: Path | N
     """The repository with its metadata brought up to date."""
     from .repository import TrustedRepository
 
-    repository = TrustedRepository(source, metered, state, _bootstrap_root(state, root))
+    kept = state / "trusted-root.json"
+    bootstrap = _bootstrap_root(kept, root)
+    repository = TrustedRepository(source, metered, state, bootstrap)
     repository.refresh()
+    if root:  # only now: a wrong one must not replace the one that this device trusts
+        write_atomic(kept, bootstrap)
     return repository
 
 
-def _bootstrap_root(state: Path, root: Path | None) -> bytes:
-    """The root that this device trusts from the start: the one given, which is kept, or the one kept before."""
-    kept = state / "trusted-root.json"
+def _bootstrap_root(kept: Path, root: Path | None) -> bytes:
+    """The root that this device trusts from the start: the one given, or the one kept before."""
     try:
-        data = read_regular(root or kept, _MOST_ROOT)
+        return read_regular(root or kept, _MOST_ROOT)
     except FileNotFoundError:
         what = f"{root} does not exist" if root else "this device has no trusted root yet"
         raise UserInputError(what, "Name it: --root ROOT, a copy of the publisher's metadata/1.root.json") from None
     except (OSError, ValueError) as error:
         raise UserInputError(f"cannot read {root or kept}: {error}", "Check its permissions.") from None
-    if root:
-        write_atomic(kept, data)
-    return data
 
 
 def _update(request: PullRequest, repository: TrustedRepository, destination: Destination, state: Path) -> PullResult:
     chosen = _channel(repository, request).release_for(request.device)
+    downloads = Downloads(state / "files", repository)
+    if not request.dry_run:  # before the space is measured
+        destination.clear()
     if chosen is None:
+        if not request.dry_run:
+            downloads.keep_only(())
         return PullResult(WAITING, request.channel, request.variant)
     files = _release(repository, request.source, chosen.version).files_for(request.variant)
     repository.keep_documents([channel_target(request.channel), release_target(chosen.version)])
     local = LocalFiles(destination.folders())
     found, reason = _state(request, destination, chosen.version, files)
     missing = [] if found in (UNCHANGED, REFUSED) else _once_each(file for file in files if local.find(file) is None)
-    if found == UPDATED:
-        downloads = Downloads(state / "files", repository)
+    if not request.dry_run:  # whatever is there for another release, or for this one, which was installed
         downloads.keep_only(missing)
+    if found == UPDATED:
         downloads.require_space(missing, sum(file.size for file in files), destination.target)
         for entry in missing:
             downloads.fetch(entry)

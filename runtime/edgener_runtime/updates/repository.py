@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tuf.api import exceptions
-from tuf.api.metadata import Metadata, TargetFile, Timestamp
+from tuf.api.metadata import Metadata, Root, TargetFile, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
 from edgener_runtime.base.files import storage_errors, sync
@@ -53,11 +53,18 @@ class TrustedRepository:
         with storage_errors(state):
             self._metadata.mkdir(parents=True, exist_ok=True)
             self._documents.mkdir(exist_ok=True)
+        for path in self._metadata.glob("tmp*"):  # python-tuf's, where a process was killed; the state is locked
+            remove(path)
         with self._errors("the root"):
             self._updater = Updater(
                 str(self._metadata), METADATA, str(self._documents), TARGETS, _TransportFetcher(transport),
                 bootstrap=bootstrap,
             )  # fmt: skip
+            if not Metadata[Root].from_bytes(bootstrap).signed.consistent_snapshot:
+                raise BundleError(
+                    f"the root of {source} has no consistent snapshots, which every repository of edgener has",
+                    "Name a copy of the publisher's metadata/1.root.json: --root ROOT",
+                )
 
     @property
     def bounds(self) -> TransferBounds:
@@ -70,6 +77,8 @@ class TrustedRepository:
             self._updater.refresh()
             for path in sorted(self._metadata.rglob("*.json")):  # what was seen protects against a rollback
                 sync(path)
+            for folder in {path.parent for path in self._metadata.rglob("*.json")}:
+                sync(folder)
         self._require_clock()
 
     def document(self, name: str) -> bytes | None:

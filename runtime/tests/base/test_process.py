@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edgener_runtime.base.process import python_command, run_process
+from edgener_runtime.base.process import ChildProcess, python_command, run_process
 from edgener_runtime.errors import DeviceError
 
 pytestmark = pytest.mark.compat
@@ -105,3 +105,12 @@ def test_a_module_is_run_from_where_it_is_installed_and_not_from_here(
     monkeypatch.chdir(tmp_path)
     done = run_process(python_command("edgener_runtime.cli.console"), "{}", lambda event: None)
     assert "cannot import name 'main'" in done.stderr
+
+
+def test_a_child_that_was_asked_to_stop_takes_no_job() -> None:
+    with ChildProcess(python("sys.stdin.read()"), 5.0) as child:
+        child._process.stdin.close()  # type: ignore[union-attr] # as its end does
+        child._process.stdin = None
+        with pytest.raises(ValueError, match="asked to stop"):
+            child.give("{}")
+        child.kill()

@@ -15,10 +15,11 @@ import pytest
 
 from edgener_runtime.bulk import journal
 from edgener_runtime.bulk.journal import JOURNAL
+from edgener_runtime.bulk.pool import WorkerProcess
 from edgener_runtime.bulk.run import NEW, OVERWRITE, RESUME
 from edgener_runtime.bulk.sources import OutputPaths
-from edgener_runtime.bulk.spec import ROWS_AT_ONCE
-from edgener_runtime.errors import BundleError, DeviceError, StorageError, UserInputError
+from edgener_runtime.bulk.spec import ROWS_AT_ONCE, TagSpec
+from edgener_runtime.errors import BundleError, DeviceError, EdgenerError, StorageError, UserInputError
 
 from .conftest import RunJob, write_lines
 
@@ -314,3 +315,14 @@ def test_a_full_disk_is_reported(tag_job: RunJob, source: Path, monkeypatch: pyt
     monkeypatch.setattr(journal.Journal, "_write", full)
     with pytest.raises(StorageError, match="No space left on device"):
         tag_job(source)
+
+
+def test_a_worker_that_answers_something_else_is_an_error(spec: TagSpec) -> None:
+    """As one of another version would."""
+    answers = 'import sys; sys.stdin.readline(); print(\'{"event": "hello"}\', flush=True); sys.stdin.read()'
+    worker = WorkerProcess(spec, [sys.executable, "-c", answers])
+    try:
+        with pytest.raises(EdgenerError, match="a worker answered 'hello', expected 'ready'"):
+            worker.load(lambda engine: None)
+    finally:
+        worker.close()

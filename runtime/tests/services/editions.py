@@ -54,9 +54,18 @@ def changed_since(bundle: Path, release: Any, stranger: Any) -> None:
     (bundle / MANIFEST).write_text(json.dumps(record | {"outside": "O"}, indent=1), encoding="utf-8")
 
 
+def swapped(bundle: Path, release: Any, stranger: Any) -> None:
+    """The owner's signature of the version before is put beside it."""
+    manifest = (bundle / MANIFEST).read_bytes()
+    (bundle / MANIFEST).write_bytes(manifest.replace(b"{", b"{ ", 1))
+    release.sign(bundle)
+    (bundle / MANIFEST).write_bytes(manifest)
+
+
 REFUSED: dict[str, tuple[Callable[[Path, Any, Any], None], str]] = {
     "unsigned": (nobody, "is not signed: it has no manifest.json.sig"),
     "strangers": (another, "is not signed by an accepted key"),
+    "swapped": (swapped, "is not of this manifest.json, which was changed since"),
     "changed": (changed_since, "is not of this manifest.json, which was changed since"),
 }
 """By the name of the edition: who signs it, and why it is refused."""

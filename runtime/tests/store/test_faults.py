@@ -157,8 +157,12 @@ def test_a_disk_that_fails_from_a_step_on(
     wrong, folders = 0, copies(start)
     for step in range(count):
         root = next(folders)
-        with pytest.raises(StorageError):
+        try:
             act(at(root, failing(step, number)), edition)
+        except StorageError:
+            pass
+        else:  # all was done but for the copy of the journal
+            wrong += loaded(at(root)) != expected[-1]
         wrong += loaded(at(root, failing(0, number))) not in expected  # while the disk still fails
         wrong += loaded(at(root)) not in expected
     goes_on(root, edition)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgener_runtime.base.files import make_folder, read_regular, storage_errors
 from edgener_runtime.base.partial import locked
+from edgener_runtime.base.printable import escaped
 from edgener_runtime.base.serde import SchemaError, from_json, to_json
 from edgener_runtime.bundle.manifest import MANIFEST, Manifest, read_manifest
 from edgener_runtime.errors import BundleError, StorageError, StoreBusyError
@@ -17,7 +19,10 @@ from edgener_runtime.errors import BundleError, StorageError, StoreBusyError
 from .disk import Disk
 from .journal import FAILED, FOUND, GOOD, StoredBundle, StoreJournal, Switch
 
+_log = logging.getLogger(__name__)
 ACTIVE, BUNDLES, JOURNAL, STAGING = "active", "bundles", "journal.json", "staging"
+JOURNAL_COPY = "journal.copy.json"
+"""Read where a damaged disk has lost the journal, which alone says which bundles failed here."""
 INSTALL = "Install a bundle: edgener-runtime install BUNDLE --store STORE"
 _PATIENCE = 30.0  # seconds; a change of the journal takes milliseconds, and gc of many bundles some seconds
 _MOST_JOURNAL = 1 << 24  # bytes; 500 events have some 100,000
@@ -98,16 +103,26 @@ class StoreFolder:
         journal, _ = self._read()
         return self._with_found(journal.resolved(self._version_of(journal)))
 
+    def damage(self) -> str | None:
+        """What is wrong with the journal and not repaired yet, if anything; changes nothing."""
+        return self._read()[1]
+
     def save(self, journal: StoreJournal) -> StoreJournal:
         """Write the journal, durably: all of it or nothing. Raises StorageError."""
-        path, fresh = self.root / JOURNAL, self.root / f"{JOURNAL}.new"
-        with storage_errors(path):
-            self.disk.remove(fresh)  # what a power cut left may be another user's
-            self.disk.write(fresh, to_json(journal).encode("utf-8", "backslashreplace"))
-            self.disk.sync(fresh)
-            self.disk.rename(fresh, path)
-            self.disk.sync(self.root)
+        data = to_json(journal).encode("utf-8", "backslashreplace")
+        with storage_errors(self.root / JOURNAL):
+            self._write(JOURNAL, data)
+        with suppress(OSError):  # the journal is what counts
+            self._write(JOURNAL_COPY, data)
         return journal
+
+    def _write(self, name: str, data: bytes) -> None:
+        fresh = self.root / f"{name}.new"
+        self.disk.remove(fresh)  # what a power cut left may be another user's
+        self.disk.write(fresh, data)
+        self.disk.sync(fresh)
+        self.disk.rename(fresh, self.root / name)
+        self.disk.sync(self.root)
 
     def switch(self, journal: StoreJournal, switch: Switch) -> StoreJournal:
         """Point the link to another bundle, durably, and record it. Raises StorageError; then the old one is active."""
@@ -161,6 +176,12 @@ class StoreFolder:
             for end in ("", *_BESIDE):
                 self.disk.remove(self.staging.with_name(f"{STAGING}{end}"))
 
+    def clear_changes(self) -> None:
+        """Remove a journal and a link that were written and not put in their place. Raises StorageError."""
+        with storage_errors(self.root):
+            for name in (JOURNAL, JOURNAL_COPY, ACTIVE):
+                self.disk.remove(self.root / f"{name}.new")
+
     def adopt(self, journal: StoreJournal, manifest: Manifest) -> StoreJournal:
         """Make what is staged a bundle of the store, durably."""
         name, number = manifest.version, 1
@@ -203,24 +224,29 @@ class StoreFolder:
         return entry.version if entry else None
 
     def _read(self) -> tuple[StoreJournal, str | None]:
-        """The journal, and why it had to begin anew, if so."""
-        path = self.root / JOURNAL
-        try:
-            text = read_regular(path, _MOST_JOURNAL).decode()
-            journal = from_json(StoreJournal, text, str(path), ignore_unknown=True)
-            journal.check()
-            return journal, None
-        except FileNotFoundError:
-            return StoreJournal(), None
-        except (OSError, SchemaError, ValueError, RecursionError) as error:
-            return StoreJournal(), f"{JOURNAL} cannot be read: {error}"
+        """The journal, or its copy, and why the journal cannot be used, if so."""
+        damaged: list[str] = []
+        for name in (JOURNAL, JOURNAL_COPY):
+            path = self.root / name
+            try:
+                text = read_regular(path, _MOST_JOURNAL).decode()
+                journal = from_json(StoreJournal, text, str(path), ignore_unknown=True)
+                journal.check()
+                return journal, "; ".join([*damaged, f"{name} is used"]) if damaged else None
+            except FileNotFoundError:
+                continue
+            except (OSError, SchemaError, ValueError, RecursionError) as error:
+                damaged.append(f"{name} cannot be read: {escaped(str(error))[:300]}")
+        lost = "; ".join([*damaged, "which bundles failed here is not known any more"])
+        return StoreJournal(), lost if damaged else None
 
     def _repaired(self) -> StoreJournal:
         """The journal, made to agree with the disk; saved where that changed it."""
         found, lost = self._read()
         journal = self._with_found(found.resolved(self._version_of(found)))
         if lost:
-            with storage_errors(self.root):
+            _log.warning("%s: %s", self.root, lost)
+            with storage_errors(self.root), suppress(FileNotFoundError):  # where the damaged one is the copy
                 self.disk.rename(self.root / JOURNAL, self.root / f"{JOURNAL}.damaged")
             journal = journal.noting("repair", self._version_of(journal) or "none", lost)
         return journal if journal == found else self.save(journal)

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from edgener_runtime.bundle.manifest import Manifest
 from edgener_runtime.bundle.verify import verify_bundle
-from edgener_runtime.errors import BundleError, EdgenerError, StorageError, UserInputError
+from edgener_runtime.errors import BundleError, EdgenerError, StorageError, StoreBusyError, UserInputError
 
 from .disk import Disk
 from .folder import ACTIVE, BUNDLES, JOURNAL, StoreFolder
@@ -47,11 +47,16 @@ class BundleChecks:
 
 @dataclass(frozen=True)
 class StoreListing:
-    """The bundles of a store, the latest activated first, the version of the active one, and what happened."""
+    """The bundles of a store, the latest activated first, the version of the active one, and what happened.
+
+    `removed` are the versions whose record outlives their files; `damage` says what is wrong with the journal.
+    """
 
     active: str | None
     bundles: tuple[StoredBundle, ...]
     events: tuple[StoreEvent, ...]
+    removed: tuple[str, ...] = ()
+    damage: str | None = None
 
 
 class Store:
@@ -83,7 +88,9 @@ class Store:
         journal = self.folder.read()
         active = self.folder.active(journal)
         latest = sorted(journal.bundles, key=lambda entry: (-entry.activated, entry.version))
-        return StoreListing(active.version if active else None, tuple(latest), journal.events)
+        removed = tuple(entry.version for entry in latest if not self.folder.has(entry))
+        version = active.version if active else None
+        return StoreListing(version, tuple(latest), journal.events, removed, self.folder.damage())
 
     def install(self, bundle: Path, activate: bool = True, again: bool = False, move: bool = False) -> StoredBundle:
         """Copy a bundle into the store, check the copy, and activate it.
@@ -156,6 +163,7 @@ class Store:
         The active one, the last `keep` that a rollback may return to, and those never activated stay.
         """
         self.folder.require()
+        self.clear()
         with self.folder.changing() as journal:
             active = self.folder.active(journal)
             kept = journal.candidates(active.version if active else None)[: max(1, keep)]
@@ -172,6 +180,13 @@ class Store:
             if gone or unlisted:
                 self.folder.remove([*(entry.folder for entry in gone), *unlisted])
             return tuple(entry.version for entry in gone)
+
+    def clear(self) -> None:
+        """Remove what killed processes left of an installation or a change; nothing while another process installs."""
+        if (self.folder.root / BUNDLES).is_dir():
+            with contextlib.suppress(StoreBusyError), self.folder.installing(), self.folder.changing():
+                self.folder.clear()
+                self.folder.clear_changes()
 
     def load(self, loader: Callable[[Path], Loaded], is_start: bool = False) -> Loaded:
         """What `loader` makes of the active bundle; one that cannot be loaded is rolled back, with the reason.

@@ -90,8 +90,12 @@ def list_bundles(root: Path, as_json: bool) -> None:
     if as_json:
         write_line(escaped(to_json(found).rstrip("\n")))
         return
+    if found.damage:
+        click.echo(f"warning: {root}: {escaped(found.damage)}", err=True)
+    marks: dict[str | None, str] = dict.fromkeys(found.removed, "files removed")
+    marks[found.active] = "active"
     for entry in found.bundles:
-        _print(entry, False, "active" if entry.version == found.active else "")
+        _print(entry, False, marks.get(entry.version, ""))
 
 
 @click.command()

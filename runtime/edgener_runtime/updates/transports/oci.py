@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import io
 import json
 import re
-from collections.abc import Iterator
-from functools import partial
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from edgener_runtime.base.install import install_line
 from edgener_runtime.base.printable import escaped
 from edgener_runtime.errors import BundleError, DeviceError, TransferError, UserInputError
 
-from .base import CHUNK, MissingFileError, TransferBounds
+from .base import CHUNK, MissingFileError, SlowTransferError, TransferBounds
 
 if TYPE_CHECKING:
     from oras.provider import Registry
-    from requests import Response
+    from requests import Response, Session
 
 _TITLE = "org.opencontainers.image.title"
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _MOST_MANIFEST = 1 << 22  # bytes, as registries have it
+_REDIRECTS = 3
 _LOOPBACK = ("localhost", "127.0.0.1")
 _AGAIN = "Run the command again: it continues where this one stopped."
 
@@ -35,7 +38,8 @@ class OciTransport:
         parts = urlsplit(url)
         if not parts.hostname or not parts.path.strip("/"):
             raise UserInputError(f"{escaped(url)} is not an artifact", "Name it: oci://HOST/NAME:TAG")
-        self._registry = _registry(parts.hostname in _LOOPBACK, bounds.timeout)
+        self._bounds = bounds
+        self._registry = _registry(parts.hostname in _LOOPBACK, bounds)
         self._container = self._registry.get_container(f"{parts.netloc}{parts.path}")
         self._layers: dict[str, str] | None = None
 
@@ -53,11 +57,8 @@ class OciTransport:
 
     def _titles(self) -> dict[str, str]:
         """The digest of each file, from the artifact's manifest."""
-        data = b""
-        for chunk in self._get(self._container.manifest_url(), 0):
-            data += chunk
-            if len(data) > _MOST_MANIFEST:
-                raise BundleError(f"the manifest of {self._container} does not end", _AGAIN)
+        what = f"the manifest of {self._container}"
+        data = _whole(self._get(self._container.manifest_url(), 0), what, self._bounds.grace)
         try:
             layers = json.loads(data)["layers"]
             found = {PurePosixPath(each["annotations"][_TITLE]).as_posix(): each["digest"] for each in layers}
@@ -81,7 +82,9 @@ class OciTransport:
         headers = {"Accept": "application/vnd.oci.image.manifest.v1+json, */*", "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        return self._registry.do_request(url, "GET", headers=headers, stream=True)
+        once = inspect.unwrap(type(self._registry).do_request)  # tried again by the caller, within its bounds
+        response: Response = once(self._registry, url, "GET", headers=headers, stream=True)
+        return response
 
     def _body(self, response: Response, url: str, offset: int) -> Iterator[bytes]:
         if response.status_code == 404:
@@ -100,12 +103,41 @@ class OciTransport:
         self._registry.session.close()
 
 
-def _registry(insecure: bool, timeout: float) -> Registry:
+def _registry(insecure: bool, bounds: TransferBounds) -> Registry:
     """The client of a registry; without encryption only on this machine."""
     try:
         import oras.provider
     except ImportError as error:
         raise DeviceError(f"the library for registries cannot be loaded: {error}", install_line("oci")) from None
     registry = oras.provider.Registry(insecure=insecure, auth_backend="token")
-    registry.session.request = partial(registry.session.request, timeout=timeout)
+    registry.session.max_redirects = _REDIRECTS
+    _bound_requests(registry.session, bounds)
     return registry
+
+
+def _bound_requests(session: Session, bounds: TransferBounds) -> None:
+    """Bound each request of a session, also those of the library for tokens, which reads whatever they answer."""
+    request = session.request
+
+    def bounded(method: str, url: str, **options: Any) -> Response:
+        response = request(method, url, **{**options, "timeout": bounds.timeout, "stream": True})
+        if not options.get("stream"):
+            with response:
+                chunks = iter(lambda: response.raw.read1(CHUNK, decode_content=True), b"")
+                data = _whole(chunks, escaped(url), bounds.grace)
+            response.raw = io.BytesIO(data)
+        return response
+
+    session.request = bounded
+
+
+def _whole(chunks: Iterable[bytes], what: str, seconds: float) -> bytes:
+    """All of a small answer. Raises BundleError where it does not end, SlowTransferError where it takes too long."""
+    data, end = b"", time.monotonic() + seconds
+    for chunk in chunks:
+        data += chunk
+        if len(data) > _MOST_MANIFEST:
+            raise BundleError(f"{what} does not end", _AGAIN)
+        if time.monotonic() > end:
+            raise SlowTransferError(f"{what} has not arrived after {seconds:g} s", _AGAIN)
+    return data

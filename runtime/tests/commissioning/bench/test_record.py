@@ -83,3 +83,9 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match="cannot read"):
         read_result(tmp_path / "none.json")
+
+
+def test_a_row_without_figures_says_why_it_has_none() -> None:
+    assert ROW.measured == FIGURES
+    with pytest.raises(ValueError, match="was not measured: too little memory"):
+        _ = replace(ROW, figures=None, reason="too little memory").measured
