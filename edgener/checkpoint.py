@@ -46,6 +46,14 @@ def data_record(dataset: Dataset) -> DataRecord:
 
 
 @dataclass(frozen=True)
+class TeacherRecord:
+    """A checkpoint that another one was distilled from: its folder's name, and the SHA-256 of each file of weights."""
+
+    name: str
+    weights: dict[str, str]
+
+
+@dataclass(frozen=True)
 class UpdateRecord:
     """How a checkpoint was updated: the SHA-256 of each file of weights of the one before, the labels that are new, the
     share of the replayed data, every part of the data by name, and the report of the gate by test set."""
@@ -59,8 +67,9 @@ class UpdateRecord:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a checkpoint was trained; `data` by role (train, valid, test), `scores` as the training command wrote.
+    """How a checkpoint was trained; `scores` as the training command wrote them.
 
+    `data` is by role: train, valid, test, and unlabelled for the further texts of a distillation from `teachers`.
     `update` is there where it continues another checkpoint.
     """
 
@@ -72,6 +81,7 @@ class TrainingRecord:
     hyper_parameters: dict[str, Any]
     versions: dict[str, str]
     scores: dict[str, Any] = field(default_factory=dict)
+    teachers: tuple[TeacherRecord, ...] = ()
     schema_version: int = SCHEMA_VERSION
     update: UpdateRecord | None = None
 

@@ -6,7 +6,7 @@ A dataclass declares the settings: types, and in the metadata of each field what
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import date
 from difflib import get_close_matches
@@ -40,7 +40,13 @@ def expected_of(cls: type, name: str) -> str:
     rule = found.metadata
     if rule["choices"]:
         return f"one of {', '.join(rule['choices'])}"
-    return rule["expected"] or ", ".join(filter(None, (_EXPECTED[kind], rule["limits"])))
+    expected = rule["expected"] or ", ".join(filter(None, (_EXPECTED[kind], rule["limits"])))
+    return f"{expected}, or a list of such" if is_list(found) else expected
+
+
+def is_list(found: Field[Any]) -> bool:
+    """Whether a setting holds several values, a tuple; one alone is read as a tuple of one."""
+    return isinstance(found.default, tuple)
 
 
 def read_value(cls: type, name: str, value: Any) -> Any:
@@ -49,6 +55,12 @@ def read_value(cls: type, name: str, value: Any) -> Any:
     rule = found.metadata
     if value is None and rule["may_be_null"]:
         return None
+    if is_list(found):
+        return tuple(_fitting(kind, rule, item) for item in (value if isinstance(value, list | tuple) else [value]))
+    return _fitting(kind, rule, value)
+
+
+def _fitting(kind: type, rule: Mapping[str, Any], value: Any) -> Any:
     value = _typed(kind, value)
     if (rule["choices"] and value not in rule["choices"]) or (rule["fits"] and not rule["fits"](value)):
         raise ValueError(value)
@@ -99,7 +111,7 @@ class SettingsFile:
         values: dict[str, Any] = {}
         for name, value in self.entries(node, _fields(cls) if names is None else names):
             try:
-                values[name] = read_value(cls, name, _scalar(value))
+                values[name] = read_value(cls, name, _plain(value))
             except (ValueError, OverflowError):
                 raise self.fault(value, f"{name}: found {_shown(value)}", expected_of(cls, name)) from None
         return values
@@ -157,7 +169,14 @@ def _typed(kind: type, value: Any) -> Any:
 
 
 class _NoScalar:
-    """Stands for a list, a mapping, and whatever SafeLoader cannot make of a scalar."""
+    """Stands for a mapping, and whatever SafeLoader cannot make of a scalar."""
+
+
+def _plain(node: Node) -> Any:
+    """A scalar or a list of scalars as Python has it."""
+    from yaml import SequenceNode
+
+    return [_scalar(item) for item in node.value] if isinstance(node, SequenceNode) else _scalar(node)
 
 
 def _scalar(node: Node) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from edgener.checkpoint import Checkpoint
 from edgener.data.types import Sentence
@@ -43,7 +43,7 @@ class PyTorchModel:
         self._windows_at_once = _WINDOWS_AT_ONCE["cpu"]
 
     @classmethod
-    def open(cls, checkpoint: Checkpoint, attention: str | None = "eager") -> PyTorchModel:
+    def open(cls, checkpoint: Checkpoint, attention: str | None = "eager") -> Self:
         """A checkpoint in FP32 on the CPU with an attention implementation of transformers.
 
         Raises UserInputError where its weights cannot be loaded.
@@ -81,6 +81,11 @@ class PyTorchModel:
             yield from self._run_chunk(self._encoder.encode(chunk))
 
     @property
+    def width(self) -> int:
+        """The number of values per subword that `run` gives."""
+        return len(self.label_set.names)
+
+    @property
     def unknown_id(self) -> int | None:
         """The id of the unknown subword."""
         unknown: int | None = self._encoder.tokenizer.unk_token_id
@@ -93,12 +98,15 @@ class PyTorchModel:
 
     def run(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """The model's logits (rows, subwords, labels) for its own inputs, each (rows, subwords)."""
+        logits: NDArray[np.float32] = self._forward(inputs).logits.float().cpu().numpy()
+        return logits
+
+    def _forward(self, inputs: dict[str, NDArray[np.int64]], **options: Any) -> Any:
         import torch
 
         with torch.no_grad():
             tensors = {name: torch.from_numpy(array).to(self._model.device) for name, array in inputs.items()}
-            logits: NDArray[np.float32] = self._model(**tensors).logits.float().cpu().numpy()
-            return logits
+            return self._model(**tensors, **options)
 
     def _run_chunk(self, encoded: list[EncodedText]) -> list[TokenLogits]:
         import numpy as np
@@ -107,7 +115,7 @@ class PyTorchModel:
             TokenLogits(
                 np.array(text.ids, dtype=np.int64),
                 np.array(text.offsets, dtype=np.int64).reshape(-1, 2),
-                np.empty((len(text.ids), len(self.label_set.names)), dtype=np.float32),
+                np.empty((len(text.ids), self.width), dtype=np.float32),
             )
             for text in encoded
         ]

@@ -18,6 +18,7 @@ _FACTOR: Range = ("more than 0, at most 1", lambda value: 0 < value <= 1)
 _COUNT: Range = ("0, or 2 or more", lambda value: value == 0 or value >= 2)
 _TO_1: Range = ("0 to 1", lambda value: 0 <= value <= 1)
 _SHARE: Range = ("0 to below 1", lambda value: 0 <= value < 1)
+_UP_TO_1: Range = ("0 to 1", lambda value: 0 <= value <= 1)
 _SEED: Range = ("0 to below 2**32", lambda value: 0 <= value < 2**32)
 
 
@@ -59,6 +60,15 @@ class TrainConfig:
         0.0, "Share of the sentences that are trained in windows of their document.", within=_TO_1
     )
     label_all_subwords: bool = _setting(False, "Label every subword of a word, not just the first.")
+    teacher: tuple[str, ...] = _setting((), "Checkpoint whose predictions are learned too; repeatable for an ensemble.")
+    unlabelled: str | None = _setting(
+        None, "File of further texts that the teacher labels: one per line, or JSON Lines with text."
+    )
+    temperature: float = _setting(2.0, "Temperature of the teacher's soft labels.", within=_ABOVE_0)
+    soft_share: float = _setting(
+        0.5, "Weight of the soft labels; the labels of the data have the rest.", within=_UP_TO_1
+    )
+    hidden_share: float = _setting(0.0, "Weight of the distance from the teacher's hidden states.", within=_FROM_0)
     precision: str = _setting("auto", "Arithmetic of the forward pass.", ("auto", "fp32", "bf16", "fp16"))
     device: str = _setting("auto", "Where to train.", ("auto", "cpu", "cuda"))
     threads: int | None = _setting(
@@ -94,5 +104,13 @@ def _checked(config: TrainConfig, where: str) -> TrainConfig:
     if config.lora_rank and config.freeze == "encoder":
         raise UserInputError(
             f"{where}: lora_rank adapts the encoder, which freeze: encoder keeps", "Leave one of the two out."
+        )
+    if (config.unlabelled or config.hidden_share) and not config.teacher:
+        name = "unlabelled" if config.unlabelled else "hidden_share"
+        raise UserInputError(f"{where}: {name} needs a teacher", "Name its checkpoint: --teacher out/checkpoint")
+    if config.hidden_share and len(config.teacher) > 1:
+        raise UserInputError(
+            f"{where}: hidden_share takes the hidden states of one teacher; {len(config.teacher)} are given",
+            "Name one teacher, or leave hidden_share out.",
         )
     return config

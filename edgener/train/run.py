@@ -31,13 +31,17 @@ from edgener_runtime.errors import UserInputError
 
 from .averaging import Averaging, average_epochs
 from .config import TrainConfig
+from .distil import prepare_distillation
 from .features import build_features
 from .model import learning_rate, load_model, merge_adapters, without_wrapper
 from .progress import epoch_figures, training_bar
+from .teacher import Teacher, open_teachers
 from .trainer import build_trainer, end_early, pick_device
+from .unlabelled import UNLABELLED, with_unlabelled
 
 METRICS = "metrics.json"
 _SETTINGS = "edgener-settings.json"
+_PATHS = ("model", "teacher", "unlabelled", "tensorboard")
 _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "numpy", "seqeval")
 
 
@@ -81,18 +85,19 @@ def train(
     """
     pick_device(config)
     check_replaceable(out.absolute(), RECORD)
-    data = _checked(splits, continued.labels if continued else ())
+    data = with_unlabelled(_checked(splits, continued.labels if continued else ()), config.unlabelled)
     if config.average_epochs and "valid" not in data:
         raise UserInputError(
-            f"--average-epochs compares weights on the valid split; the data has only {', '.join(data)}",
+            f"--average-epochs compares weights on the valid split; the data has only {', '.join(splits)}",
             "Name data with a valid split, cut one file (--cut 80/10/10), or leave --average-epochs out.",
         )
+    teachers = open_teachers(config.teacher, continued.labels if continued else data["train"].labels, data["train"])
     work = out.absolute().with_name(f"{out.name}.unfinished")
     config = _with_threads(config, work, resume)
-    settings = _settings(config, data, work)
+    settings = _settings(config, data, work, teachers)
     last = _last_checkpoint(work, settings, resume)
     silence_libraries()
-    trainer, judged = _set_up(data, config, work, continued=continued)
+    trainer, judged = _set_up(data, config, work, teachers, continued=continued)
     write_atomic(work / _SETTINGS, settings)
     before = _score(trainer, judged)
     with training_bar(trainer):
@@ -104,7 +109,7 @@ def train(
     figures = epoch_figures(trainer.state.log_history)
     result = TrainResult(str(out), judged.dataset.split, before, after, figures, averaging)
     if trainer.is_world_process_zero():
-        _write(trainer, judged.encoder, config, data, result, out, update)
+        _write(trainer, judged.encoder, config, data, result, out, update, teachers)
         shutil.rmtree(work, ignore_errors=True)
     return result
 
@@ -120,7 +125,9 @@ def valid_scores(
     """
     silence_libraries()
     limit_pytorch(config.threads)
-    trainer, _ = _set_up(splits if labels else _checked(splits), config, work, keep=False, known=labels)
+    data = with_unlabelled(splits if labels else _checked(splits), config.unlabelled)
+    teachers = open_teachers(config.teacher, labels or data["train"].labels, data["train"])
+    trainer, _ = _set_up(data, config, work, teachers, keep=False, known=labels)
     for callback in callbacks:
         trainer.add_callback(callback)
     with training_bar(trainer):
@@ -154,10 +161,11 @@ def _checked(splits: Mapping[str, Dataset], known: tuple[str, ...] = ()) -> dict
     return dict(splits)
 
 
-def _settings(config: TrainConfig, data: Mapping[str, Dataset], work: Path) -> str:
+def _settings(config: TrainConfig, data: Mapping[str, Dataset], work: Path, teachers: Sequence[Teacher]) -> str:
     """The settings that a resumed run must share; transformers' files in `work` contain its path."""
     hashes = {name: split.sha256 for name, split in data.items()}
-    return json.dumps([dataclasses.asdict(config), hashes, os.environ.get("WORLD_SIZE", "1"), str(work)])
+    weights = [each.record.weights for each in teachers]
+    return json.dumps([dataclasses.asdict(config), hashes, os.environ.get("WORLD_SIZE", "1"), str(work), weights])
 
 
 def _with_threads(config: TrainConfig, work: Path, resume: bool) -> TrainConfig:
@@ -196,8 +204,8 @@ def _is_json(file: Path) -> bool:
 
 
 def _set_up(
-    data: Mapping[str, Dataset], config: TrainConfig, work: Path, keep: bool = True, known: tuple[str, ...] = (),
-    continued: Continued | None = None,
+    data: Mapping[str, Dataset], config: TrainConfig, work: Path, teachers: Sequence[Teacher] = (), keep: bool = True,
+    known: tuple[str, ...] = (), continued: Continued | None = None,
 ) -> tuple[Any, _ScoredSplit]:  # fmt: skip
     from transformers import set_seed
 
@@ -212,10 +220,20 @@ def _set_up(
     encoder = TextEncoder(tokenizer, longest, longest // 4, config.case_channel, token_types)
     encoder.tokenizer.model_max_length = longest
 
-    train = build_features(encoder, _texts(encoder, data["train"], config), labels, config.label_all_subwords)
+    sentences = _texts(encoder, data["train"], config)
+    distillation = None
+    if teachers:
+        further = data[UNLABELLED].sentences if UNLABELLED in data else ()
+        layers = model.config.num_hidden_layers
+        distillation = prepare_distillation(
+            teachers, config, encoder, sentences, further, labels, layers, pick_device(config), work
+        )
+    train = (
+        distillation.features if distillation else build_features(encoder, sentences, labels, config.label_all_subwords)
+    )
     valid = build_features(encoder, data["valid"].sentences, labels).by_length() if "valid" in data else None
     rate = learning_rate(model, config)
-    trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels, keep)
+    trainer = build_trainer(model, encoder.tokenizer, config, rate, work, train, valid, labels, keep, distillation)
     judged = next(data[name] for name in ("test", "valid", "train") if name in data)
     return trainer, _ScoredSplit(judged, encoder, labels)
 
@@ -248,7 +266,7 @@ def _trained(trainer: Any, judged: _ScoredSplit) -> PyTorchModel:
 
 def _hyper_parameters(config: TrainConfig) -> dict[str, Any]:
     """The settings that affect the weights, without those that are paths of this machine."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("model", "tensorboard")}
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PATHS}
 
 
 def _scores(result: TrainResult) -> dict[str, Any]:
@@ -258,7 +276,7 @@ def _scores(result: TrainResult) -> dict[str, Any]:
 
 def _write(
     trainer: Any, encoder: TextEncoder, config: TrainConfig, data: Mapping[str, Dataset], result: TrainResult,
-    out: Path, update: UpdateRecord | None,
+    out: Path, update: UpdateRecord | None, teachers: Sequence[Teacher],
 ) -> None:  # fmt: skip
     record = TrainingRecord(
         edgener_version=edgener.__version__,
@@ -270,6 +288,7 @@ def _write(
         versions={name: version(name) for name in _LIBRARIES},
         scores=_scores(result),
         update=update,
+        teachers=tuple(each.record for each in teachers),
     )
     with staged_folder(out, marker=RECORD) as staging:
         merge_adapters(trainer.model).save_pretrained(staging)

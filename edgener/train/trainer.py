@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from edgener_runtime.base.install import BUILD_SIDE, install_line
 from edgener_runtime.errors import DeviceError, UserInputError
 
 from .config import TrainConfig
+from .distil import Distillation
 from .features import IGNORED, Features
 from .layer_rates import rate_factors, set_rates
 
@@ -24,11 +26,12 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 def build_trainer(
     model: Any, tokenizer: Any, config: TrainConfig, rate: float, work: Path, train: Features, valid: Features | None,
-    labels: Sequence[str], keep: bool = True,
+    labels: Sequence[str], keep: bool = True, distillation: Distillation | None = None,
 ) -> Any:  # fmt: skip
     """A Trainer that keeps the epoch with the best validation entity F1, in checkpoints under `work`.
 
-    Without `keep` it writes no checkpoint and ends with the weights of the last epoch.
+    Without `keep` it writes no checkpoint and ends with the weights of the last epoch. With a `distillation`, whose
+    rows `train` are, the loss in training is that one; the loss of validation is against labels as ever.
     """
     from torch.utils.data import SequentialSampler
     from transformers import DataCollatorForTokenClassification, EarlyStoppingCallback, PrinterCallback, Trainer
@@ -47,13 +50,20 @@ def build_trainer(
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return SequentialSampler(eval_dataset)
 
+        def compute_loss(self, model: Any, inputs: Any, *others: Any, **options: Any) -> Any:
+            if distillation and "soft" in inputs:
+                return distillation.loss(model, inputs)
+            return super().compute_loss(model, inputs, *others, **options)
+
         def _save(self, *arguments: Any, **options: Any) -> None:
             with _own_names(self.model):
                 super()._save(*arguments, **options)
 
     _choose_attention()
     arguments = _arguments(config, rate, work, bool(valid), keep)
+    arguments.remove_unused_columns = distillation is None  # the numbers of words are used, though not by the model
     callbacks = [EarlyStoppingCallback(config.patience)] if valid else []
+    pad = DataCollatorForTokenClassification(tokenizer)
     if config.tensorboard and arguments.process_index == 0:
         callbacks.append(_tensorboard(config.tensorboard))
     trainer = OrderedTrainer(
@@ -61,13 +71,16 @@ def build_trainer(
         args=arguments,
         train_dataset=train.rows,
         eval_dataset=valid.rows if valid else None,
-        data_collator=DataCollatorForTokenClassification(tokenizer),
+        data_collator=partial(distillation.collate, pad=pad) if distillation else pad,
         compute_metrics=_entity_metrics(valid, labels) if valid else None,
         preprocess_logits_for_metrics=lambda logits, _: logits.argmax(-1),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
+    if distillation:
+        trainer.model_accepts_loss_kwargs = False  # the loss is a mean over the words of a step
+        distillation.fit_projections(trainer.model, pad)
     return trainer
 
 

@@ -81,6 +81,14 @@ def test_every_setting_is_an_option(run: Run, asked: list[Any], option: str, nam
     assert asked[1] == dataclasses.replace(TrainConfig(), **{name: value})  # type: ignore[arg-type]
 
 
+def test_the_settings_of_distillation_are_options(run: Run, asked: list[Any]) -> None:
+    given = ["--teacher", "out/a", "--unlabelled", "texts.txt", "--temperature", 3, "--soft-share", 0.7]
+    assert run("--out", "x", *given, "--hidden-share", 0.1).exit_code == 0
+    assert run("--out", "x", "--teacher", "out/a", "--teacher", "out/b").exit_code == 0
+    one = TrainConfig(teacher=("out/a",), unlabelled="texts.txt", temperature=3.0, soft_share=0.7, hidden_share=0.1)
+    assert (asked[1], asked[5]) == (one, TrainConfig(teacher=("out/a", "out/b")))
+
+
 def test_every_setting_has_an_option_and_its_help() -> None:
     done = CliRunner().invoke(main, ["train", "--help"], terminal_width=200)
     for field in dataclasses.fields(TrainConfig):
@@ -167,6 +175,9 @@ def test_of_several_processes_only_the_first_speaks(
         (["--config", "nowhere.yaml"], "cannot read nowhere.yaml"),
         (["--model", "package:nothing/model"], "the package 'nothing' is not installed"),
         (["--model", "./nowhere"], "there is no folder ./nowhere"),
+        (["--teacher", "nowhere"], "nowhere is not a checkpoint: it has no config.json"),
+        (["--teacher", "nowhere", "--unlabelled", "nowhere.txt"], "there is no file nowhere.txt"),
+        (["--unlabelled", "texts.txt"], "unlabelled needs a teacher"),
     ],
 )
 def test_bad_input_is_exit_2_and_a_message(run: Run, tmp_path: Path, options: list[str], message: str) -> None:

@@ -95,6 +95,34 @@ def weights() -> Callable[[Path], dict[str, Any]]:
     return lambda folder: dict(load_file(folder / "model.safetensors"))
 
 
+@pytest.fixture(scope="session")
+def make_teacher(make_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`make_teacher("roberta", "O B-NAME ...")`: a model of `make_model` with a random head for these labels."""
+    from transformers import AutoModelForTokenClassification, AutoTokenizer, set_seed
+
+    made: dict[str, Path] = {}
+
+    def make(kind: str, labels: str, seed: int = 1) -> Path:
+        if kind not in made:
+            made[kind] = make_model(kind)
+        source = made[kind]
+        names = dict(enumerate(labels.split()))
+        set_seed(seed)
+        model = AutoModelForTokenClassification.from_pretrained(
+            source, num_labels=len(names), id2label=names, label2id={name: number for number, name in names.items()},
+            ignore_mismatched_sizes=True,
+        )  # fmt: skip
+        model.classifier.weight.data.normal_(std=0.5)
+        for number, name in names.items():
+            model.classifier.bias.data[number] = -9.0 if name.startswith("I-") else 0.0  # no sign of IOB1
+        folder = tmp_path_factory.mktemp("teacher") / "checkpoint"
+        model.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(source).save_pretrained(folder)
+        return folder
+
+    return make
+
+
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], list[float]]:
     """`planted(scores)` makes validation return these F1 scores by epoch; the returned list gets the true ones."""

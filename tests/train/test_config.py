@@ -125,6 +125,47 @@ def test_an_option_out_of_range_is_not_blamed_on_the_file(file: Path) -> None:
     assert str(file) not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("out/a", ("out/a",)),
+        ("[out/a, out/b]", ("out/a", "out/b")),
+        ("\n- out/a\n- out/b", ("out/a", "out/b")),
+        ("[]", ()),
+    ],
+)
+def test_a_setting_may_be_a_list(file: Path, text: str, expected: tuple[str, ...]) -> None:
+    file.write_text(f"teacher: {text}\n")
+    assert load_config(file, {}).teacher == expected
+
+
+@pytest.mark.parametrize("text", ["teacher: [3]", "teacher: [[out/a]]", "teacher: {a: b}", "teacher:"])
+def test_a_list_of_something_else_is_refused(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UserInputError, match=r"run\.yaml:1: teacher: found .*, expected a text, or a list of such"):
+        load_config(file, {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"unlabelled": "texts.txt"}, "unlabelled needs a teacher"),
+        ({"hidden_share": 0.5}, "hidden_share needs a teacher"),
+        (
+            {"hidden_share": 0.5, "teacher": ("a", "b")},
+            "hidden_share takes the hidden states of one teacher; 2 are given",
+        ),
+        ({"soft_share": 1.1}, "soft_share: found 1.1, expected a number, 0 to 1"),
+        ({"temperature": 0.0}, "temperature: found 0.0, expected a number, more than 0"),
+        ({"hidden_share": float("nan")}, "hidden_share: found nan, expected a number, 0 or more"),
+    ],
+)
+def test_settings_of_distillation_that_do_not_fit_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserInputError) as caught:
+        load_config(None, settings)
+    assert message in caught.value.message and caught.value.hint
+
+
 def test_adapters_and_a_frozen_encoder_contradict_each_other() -> None:
     with pytest.raises(UserInputError, match="lora_rank adapts the encoder"):
         load_config(None, {"lora_rank": 4, "freeze": "encoder"})

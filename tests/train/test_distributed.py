@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,17 @@ def settings(tiny: Path) -> list[object]:
 
 
 def test_two_processes_write_one_checkpoint_and_print_the_scores_once(
-    few_folder: Path, settings: list[object], tmp_path: Path
+    few_folder: Path, settings: list[object], make_teacher: Callable[..., Path], tmp_path: Path
 ) -> None:
-    out = tmp_path / "checkpoint"
-    done = torchrun("train", "--data", few_folder, "--out", out, "--json", *settings)
+    """One of them runs the teacher, for both."""
+    out, texts = tmp_path / "checkpoint", tmp_path / "texts.txt"
+    texts.write_text("Pump 7 in Oslo leaks oil.\nFix 3 valves in Bergen\n")
+    teacher = make_teacher("roberta", "O B-NAME I-NAME B-NUMBER I-NUMBER")
+    more = ["--teacher", teacher, "--unlabelled", texts, "--soft-share", 0.1, "--hidden-share", 0.01]
+    done = torchrun("train", "--data", few_folder, "--out", out, "--json", *settings, *more)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)  # one document, so one process printed
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint", "texts.txt"}
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["after"] == printed["after"]
     assert [row["epoch"] for row in metrics["epochs"]] == [1, 2, 3, 4, 5, 6]

@@ -54,7 +54,7 @@ def test_the_record_is_complete(finished: tuple[Path, TrainResult], few: Few, qu
     assert record.case_channel and not record.label_all_subwords
     assert {name: data.sha256 for name, data in record.data.items()} == {n: split.sha256 for n, split in few.items()}
     assert record.data["train"].sentences == 64 and record.data["train"].source == "train.jsonl"
-    kept = {field.name for field in fields(TrainConfig)} - {"model", "tensorboard"}
+    kept = {field.name for field in fields(TrainConfig)} - {"model", "teacher", "unlabelled", "tensorboard"}
     assert record.hyper_parameters == {name: getattr(quick(epochs=4, threads=1), name) for name in kept}
     assert {"torch", "transformers", "tokenizers", "peft", "accelerate"} <= set(record.versions)
     assert record.scores == {"split": "test", "before": result.before.micro.f1, "after": result.after.micro.f1}
