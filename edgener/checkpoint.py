@@ -61,7 +61,8 @@ class UpdateRecord:
 class TrainingRecord:
     """How a checkpoint was trained; `data` by role (train, valid, test), `scores` as the training command wrote.
 
-    `update` is there where it continues another checkpoint.
+    `update` is there where it continues another checkpoint, `compression` where it was pruned from one: from which, and
+    what was left.
     """
 
     edgener_version: str
@@ -74,6 +75,7 @@ class TrainingRecord:
     scores: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
     update: UpdateRecord | None = None
+    compression: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
