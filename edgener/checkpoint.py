@@ -70,7 +70,8 @@ class TrainingRecord:
     """How a checkpoint was trained; `scores` as the training command wrote them.
 
     `data` is by role: train, valid, test, and unlabelled for the further texts of a distillation from `teachers`.
-    `update` is there where it continues another checkpoint.
+    `update` is there where it continues another checkpoint, `compression` where it was pruned from one: from which, and
+    what was left.
     """
 
     edgener_version: str
@@ -84,6 +85,7 @@ class TrainingRecord:
     teachers: tuple[TeacherRecord, ...] = ()
     schema_version: int = SCHEMA_VERSION
     update: UpdateRecord | None = None
+    compression: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -290,7 +290,7 @@ def _build_variants(
     calibration = Calibration(texts, tokenizer, spec.calibration_method, spec.cache, track)
     for variant in spec.variants:
         try:
-            _build_variant(variant, fp32, model_file(folder, variant), calibration, spec.search)
+            build_variant(variant, fp32, model_file(folder, variant), calibration, spec.search)
         except (ExportError, UserInputError) as error:
             if variant.exact or not spec.keep_passing:
                 raise
@@ -302,7 +302,7 @@ def _build_variants(
     return spec, notes
 
 
-def _build_variant(
+def build_variant(
     variant: Variant, fp32: Path, out: Path, calibration: Calibration, search: SearchResult | None
 ) -> None:
     """Build one variant from the FP32 graph. Raises ExportError or UserInputError with the reason where it cannot."""

@@ -92,6 +92,8 @@ MAY_BE_SHORT = {
     "edgener.bench.texts": "the one step from labelled data to a benchmark's texts",
     "edgener.cli.doctor": "one command a file",
     "edgener.cli.release.calibration": "the options that export and search share",
+    "edgener.compress.chart": "the one chart of a compression",
+    "edgener.compress.recovery": "the settings of a candidate's training, apart from the flow",
     "edgener.data.align": "the one alignment of words and subwords, for training and parity",
     "edgener.data.readers.spacy": "one reader a file",
     "edgener.bundle.sign": "the one step that writes signatures",

@@ -13,6 +13,7 @@ COMMANDS = LazyCommands(
     ("train", "train.train", "Fine-tune an encoder for token classification."),
     ("sweep", "train.sweep", "Search hyper-parameters for training."),
     ("update", "train.update", "Continue a checkpoint with new data, without losing what it knows."),
+    ("compress", "train.compress", "Compress a checkpoint to a target of time or size."),
     ("evaluate", "train.evaluate", "Score a checkpoint or a bundle on labelled text."),
     ("search", "release.search", "Find the fastest mix of precisions within the budgets."),
     ("export", "release.export", "Export, quantise and verify a checkpoint as a bundle."),
