@@ -148,8 +148,9 @@ def test_the_mean_of_the_last_epochs_is_taken_where_it_is_not_lower(
     data = {"train": few["train"], "valid": few["valid"]}
     result = train(data, quick(epochs=4, average_epochs=3, patience=4), tmp_path / "out")
     assert result.averaging == Averaging((2, 3, 4), mean_f1, 0.9, taken)
-    assert len(set(true)) == 5 and result.after.micro.f1 == true[4 if taken else 0]
+    assert result.after.micro.f1 == true[4 if taken else 0]
     found = weights(tmp_path / "out")
+    assert not any(torch.equal(found["classifier.weight"], each["classifier.weight"]) for each in kept)
     mean = {name: torch.stack([each[name].double() for each in kept]).mean(0) for name in found}
     assert all(torch.allclose(found[name].double(), mean[name], atol=1e-7) for name in found) == taken
     record = json.loads((tmp_path / "out" / "edgener.json").read_text())
