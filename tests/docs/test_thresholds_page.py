@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ SECTION = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
 PRECISIONS = ("0.8", "0.9", "0.95")
 
 
-def read(name: str) -> Any:
-    return json.loads((RESULTS / f"factory-{name}.json").read_text(encoding="utf-8"))
+def read(name: str, data: str = "factory") -> Any:
+    return json.loads((RESULTS / f"{data}-{name}.json").read_text(encoding="utf-8"))
 
 
 def share(found: dict[str, int], of: str) -> str:
@@ -51,22 +52,33 @@ def test_the_numbers_of_examples_are_those_of_the_bound() -> None:
 
 
 def test_the_section_of_the_benchmarks_has_the_committed_figures() -> None:
-    for row in rows():
+    lines = [*temperature_rows(), conll2003_errors(), *threshold_rows("factory", PRECISIONS)]
+    for row in (*lines, *threshold_rows("conll2003", ("0.9", "0.95", "0.98"))):
         assert row in SECTION, row
 
 
-def rows() -> list[str]:
-    """The lines of the two tables."""
+def conll2003_errors() -> str:
+    found = read("evaluation", "conll2003")["reliability"]
+    errors = [found[kind][side]["error"] for kind in ("tokens", "entities") for side in ("before", "after")]
+    return f"| {found['temperature']:.4f} | {' | '.join(f'{error:.4f}' for error in errors)} |"
+
+
+def temperature_rows() -> list[str]:
     lines = []
     for row in read("temperatures")["variants"]:
         cells = [row["variant"], f"{row['temperature']:.4f}"]
         for kind in ("tokens", "entities"):
             cells += [f"{row['errors'][kind][name]:.4f}" for name in ("as_trained", "own", "shared")]
         lines.append(f"| {' | '.join(cells)} |")
-    for label in read("thresholds-0.9")["labels"]:
+    return lines
+
+
+def threshold_rows(data: str, precisions: Sequence[str]) -> list[str]:
+    lines = []
+    for label in read("thresholds-0.9", data)["labels"]:
         cells = [label]
-        for precision in PRECISIONS:
-            row = read(f"thresholds-{precision}")["labels"][label]
+        for precision in precisions:
+            row = read(f"thresholds-{precision}", data)["labels"][label]
             before, after = row["before"]["test"], row["after"]["test"]
             lost = (before["correct"] - after["correct"]) / before["gold"]
             none = row["choice"]["threshold"] is None
