@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgener.checkpoint import Checkpoint, TeacherRecord, open_checkpoint
+from edgener.checkpoint import Checkpoint, TeacherRecord, open_checkpoint, weight_files
 from edgener.data.align import first_subwords
 from edgener.data.types import Dataset, Sentence
 from edgener.labels import decided
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     Halves = NDArray[np.float16]
 
-_WEIGHTS = ("*.safetensors", "*.bin")
 _ENOUGH_TO_DECIDE = 256  # sentences
 _SENTENCES_AT_ONCE = 64
 _PAUSE = 0.5  # seconds, while another process computes
@@ -74,7 +73,7 @@ def _open(path: Path, types: set[str], train: Dataset) -> Teacher:
 
 def _record(path: Path) -> TeacherRecord:
     folders = [folder for folder in (path, base_folder(path)) if folder]
-    files = sorted(file for folder in folders for pattern in _WEIGHTS for file in folder.glob(pattern))
+    files = [file for folder in folders for file in weight_files(folder)]
     return TeacherRecord(path.resolve().name, {file.name: sha256_of(file) for file in files})
 
 
