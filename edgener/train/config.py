@@ -18,7 +18,6 @@ _FACTOR: Range = ("more than 0, at most 1", lambda value: 0 < value <= 1)
 _COUNT: Range = ("0, or 2 or more", lambda value: value == 0 or value >= 2)
 _TO_1: Range = ("0 to 1", lambda value: 0 <= value <= 1)
 _SHARE: Range = ("0 to below 1", lambda value: 0 <= value < 1)
-_UP_TO_1: Range = ("0 to 1", lambda value: 0 <= value <= 1)
 _SEED: Range = ("0 to below 2**32", lambda value: 0 <= value < 2**32)
 
 
@@ -65,9 +64,7 @@ class TrainConfig:
         None, "File of further texts that the teacher labels: one per line, or JSON Lines with text."
     )
     temperature: float = _setting(2.0, "Temperature of the teacher's soft labels.", within=_ABOVE_0)
-    soft_share: float = _setting(
-        0.5, "Weight of the soft labels; the labels of the data have the rest.", within=_UP_TO_1
-    )
+    soft_share: float = _setting(0.5, "Weight of the soft labels; the labels of the data have the rest.", within=_TO_1)
     hidden_share: float = _setting(0.0, "Weight of the distance from the teacher's hidden states.", within=_FROM_0)
     precision: str = _setting("auto", "Arithmetic of the forward pass.", ("auto", "fp32", "bf16", "fp16"))
     device: str = _setting("auto", "Where to train.", ("auto", "cpu", "cuda"))

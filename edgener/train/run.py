@@ -247,7 +247,8 @@ def _texts(encoder: TextEncoder, dataset: Dataset, config: TrainConfig) -> Seque
     if len(windows) == len(dataset.sentences):
         raise UserInputError(
             f"{dataset.source} ({dataset.split}) marks no document of two sentences that fit a window, for --documents",
-            "Documents are marked by -DOCSTART- lines, a column document, or BRAT's files. Or leave --documents out.",
+            "Documents are marked by -DOCSTART- lines, a column document, or BRAT's files. To train without windows: "
+            "documents: 0 in the file of --config, or leave --documents out.",
         )
     return with_windows(windows, config.documents, config.seed)
 

