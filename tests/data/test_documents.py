@@ -100,7 +100,7 @@ def test_the_ends_of_the_share_are_no_window_and_every_window_and_a_seed_draws_o
 
 # --- which formats mark documents
 
-CSV = "document,sentence,token,tag\na,1,Mira,B-PER\na,1,left,O\na,2,Basel,B-LOC\nb,1,ok,O\n,,no,O\na,1,so,O\n"
+CSV = "document,sentence,token,tag\na,1,Mira,B-PER\na,1,left,O\na,2,Basel,B-LOC\nb,1,ok,O\n,,no,O\na,3,so,O\n"
 COLUMNS = "Stray O\n\n-DOCSTART- O\n\nMira B-PER\n\nBasel B-LOC\n\n-DOCSTART- O\n\nok O\n"
 
 
