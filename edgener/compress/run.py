@@ -215,8 +215,8 @@ class _Compression:
             return dataclasses.replace(whole, vocabulary=kept)
         self._note(
             f"the vocabulary stays: cut to {figures.after:,} subwords, {figures.changed:.2%} of the subwords of valid "
-            f"would change, the budget is {self.spec.max_unknown:.2%} (--max-unknown); more text to keep the subwords of: "
-            "--corpus"
+            f"would change, the budget is {self.spec.max_unknown:.2%} (--max-unknown); more text to keep the subwords "
+            "of: --corpus"
         )
         return whole
 
