@@ -154,6 +154,12 @@ def weight_files(path: Path) -> list[Path]:
     return sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
 
 
+def check_not_replaced(path: Path, out: Path) -> None:
+    """Raises UserInputError where writing the folder `out` would replace the checkpoint at `path`."""
+    if out.resolve() in (path.resolve(), *path.resolve().parents):
+        raise UserInputError(f"--out {out} would replace the checkpoint {path}", "Name another --out.")
+
+
 def _checked_sizes(path: Path) -> tuple[int, int]:
     """The longest input and the number of embeddings, after loading the tokenizer and the model."""
     tokenizer, model = load_tokenizer(str(path)), load_reference(path)

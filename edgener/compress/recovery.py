@@ -7,27 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from edgener.checkpoint import Checkpoint
-from edgener.train.config import TrainConfig, given_settings, load_config
+from edgener.train.config import TrainConfig, given_settings, load_config, recorded_settings, refuse_settings
 
-# Settings of the machine, of the encoder that training started from, or of another teacher
-_NOT_TAKEN = {
-    "model", "threads", "device", "precision", "tensorboard", "freeze", "freeze_layers", "lora_rank", "case_channel",
-    "teacher", "unlabelled", "temperature", "soft_share", "hidden_share",
-}  # fmt: skip
+_OF_THE_MODEL = ("model", "case_channel")
+# Settings of the machine, or of the encoder that training started from
+_NOT_TAKEN = {"threads", "device", "precision", "tensorboard", "freeze", "freeze_layers", "lora_rank", *_OF_THE_MODEL}
 _OF_THE_MACHINE = ("threads", "device", "tensorboard")
 
 
 def recovery_settings(checkpoint: Checkpoint, file: Path | None, given: dict[str, Any]) -> TrainConfig:
     """The settings of the checkpoint's own training, below those of a YAML file and of options.
 
-    Raises UserInputError where a setting does not fit.
+    Raises UserInputError where a setting does not fit, or belongs to the checkpoint.
     """
-    config, asked = load_config(file, given), given_settings(file, given)
-    known = checkpoint.record.hyper_parameters if checkpoint.record else {}
-    names = {field.name for field in dataclasses.fields(TrainConfig)} - _NOT_TAKEN - asked
-    own = {name: value for name, value in known.items() if name in names and value is not None}
-    teachers = config.teacher or (str(checkpoint.path),)
-    return dataclasses.replace(config, **own, teacher=teachers, case_channel=checkpoint.case_channel)
+    asked = given_settings(file, given)
+    refuse_settings(_OF_THE_MODEL, asked, file, "a compression")
+    own = recorded_settings(checkpoint, _NOT_TAKEN | asked) | {"case_channel": checkpoint.case_channel}
+    teacher = {} if "teacher" in asked else {"teacher": (str(checkpoint.path),)}
+    return load_config(file, own | teacher | given)
 
 
 def identity_of(config: TrainConfig) -> dict[str, Any]:

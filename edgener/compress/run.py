@@ -12,7 +12,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgener.bundle.provenance import file_hashes
-from edgener.checkpoint import RECORD, Checkpoint, TrainingRecord, data_record, open_checkpoint, read_config
+from edgener.checkpoint import (
+    RECORD,
+    Checkpoint,
+    TrainingRecord,
+    check_not_replaced,
+    data_record,
+    open_checkpoint,
+    read_config,
+)
 from edgener.data.calibration import representative
 from edgener.data.read import check_labelled, check_labels
 from edgener.data.types import Dataset
@@ -75,16 +83,17 @@ def compress(
     """Compress a checkpoint to a target, and write the candidate that meets it, or comes nearest, to `out`.
 
     An unfinished compression stays in a folder beside `out`, and the same call continues it. Raises UserInputError
-    (architecture, checkpoint, data, another unfinished compression), ExportError where the variant cannot be built.
+    (architecture, checkpoint, data, another compression into `out`), ExportError where the variant cannot be built.
     """
     checkpoint = _checked(path, out, spec)
     work = WorkFolder(out.absolute().with_name(f"{out.name}.unfinished"), _identity(path, spec))
-    result, chosen = _Compression(checkpoint, spec, work, train, log, track).run()
-    with staged_folder(out, RESULT) as staging:
-        shutil.copytree(chosen, staging, dirs_exist_ok=True)
-        _complete_record(staging, checkpoint, result)
-        (staging / RESULT).write_text(to_json(result), encoding="utf-8")
-    work.remove()
+    with work.held():
+        result, chosen = _Compression(checkpoint, spec, work, train, log, track).run()
+        with staged_folder(out, RESULT) as staging:
+            shutil.copytree(chosen, staging, dirs_exist_ok=True)
+            _complete_record(staging, checkpoint, result)
+            (staging / RESULT).write_text(to_json(result), encoding="utf-8")
+        work.remove()
     return result
 
 
@@ -95,8 +104,9 @@ def _checked(path: Path, out: Path, spec: CompressionSpec) -> Checkpoint:
     architecture = find_architecture(config)
     if reason := architecture.refused.get(spec.variant.name):
         raise UserInputError(f"{spec.variant.name} cannot be built from {architecture.title}: {reason}")
-    if out.resolve() == path.resolve():
-        raise UserInputError(f"{out} is the checkpoint itself, which is the teacher", "Name another --out.")
+    check_not_replaced(path, out)
+    if path.resolve() in out.resolve().parents:  # the checkpoint may be the one to write, and would copy itself
+        raise UserInputError(f"{out} is inside the checkpoint {path}", "Name another --out.")
     check_replaceable(out.absolute(), RESULT)
     checkpoint = open_checkpoint(path)
     _check_data(spec.splits, checkpoint)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from edgener_runtime.base.files import make_folder, staged_folder, write_atomic
+from edgener_runtime.base.partial import locked
 from edgener_runtime.base.serde import load_json, to_json
 from edgener_runtime.errors import UserInputError
 
@@ -43,6 +45,16 @@ class WorkFolder:
                 f"the unfinished compression in {self.folder} has another {' and '.join(others)}",
                 "Name another --out, or remove that folder to start anew.",
             )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out until the end. Raises UserInputError where one is at work in the folder."""
+        with locked(self.folder) as is_mine:
+            if is_mine is False:
+                raise UserInputError(
+                    f"another process compresses in {self.folder}", "Wait until it ends, or name another --out."
+                )
+            yield
 
     def record(self, name: str, kind: type[Record], make: Callable[[], Record]) -> Record:
         """The record of a step: that of an earlier process, or made now and stored."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from .text.joining import is_mostly_unspaced, touch
@@ -18,6 +19,18 @@ Windows = list[tuple[Sentence, ...]]
 def has_documents(sentences: Sequence[Sentence]) -> bool:
     """Whether the sentences say which document they are of."""
     return any(sentence.document for sentence in sentences)
+
+
+def numbered_on(parts: Iterable[Sequence[Sentence]]) -> Iterator[Sentence]:
+    """The sentences of all parts; the documents of a part are counted on from those before."""
+    count = 0
+    for part in parts:
+        before = count
+        for sentence in part:
+            if sentence.document:
+                sentence = replace(sentence, document=before + sentence.document)
+            count = max(count, sentence.document)
+            yield sentence
 
 
 def document_windows(sentences: Sequence[Sentence], subwords: Sequence[int], most: int = WINDOW - 2) -> Windows:

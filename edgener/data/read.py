@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +15,7 @@ from edgener.data.readers.table import READERS, check_options, choose_reader
 from edgener_runtime.errors import UserInputError
 
 from . import reasons
+from .documents import numbered_on
 from .folders import WHOLE, split_paths
 from .labels import OUTSIDE, map_labels
 from .types import Dataset, Sentence
@@ -149,21 +150,9 @@ def _read_parts(paths: Sequence[Path], split: str, spec: DataSpec) -> Dataset:
     first, *others = [_read_file(path, split, spec) for path in paths]
     if not others:
         return first
-    sentences = tuple(_numbered_on([part.sentences for part in (first, *others)]))
+    sentences = tuple(numbered_on(part.sentences for part in (first, *others)))
     counts = sum((part.repairs for part in (first, *others)), Counter[str]())
     return replace(first, sentences=sentences, repairs=counts)
-
-
-def _numbered_on(parts: Iterable[Sequence[Sentence]]) -> Iterator[Sentence]:
-    """The sentences of all parts; the documents of a part are counted on from those before."""
-    count = 0
-    for part in parts:
-        before = count
-        for sentence in part:
-            if sentence.document:
-                sentence = replace(sentence, document=before + sentence.document)
-            count = max(count, sentence.document)
-            yield sentence
 
 
 def _read_file(path: Path, split: str, spec: DataSpec) -> Dataset:

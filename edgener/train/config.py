@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgener.settings import SettingsFile, check_options, setting
+from edgener.settings import SettingsFile, check_options, expected_of, read_value, setting
 from edgener_runtime.errors import UserInputError
 
+if TYPE_CHECKING:
+    from edgener.checkpoint import Checkpoint
+
+_OF_THE_TEACHER = ("teacher", "unlabelled", "temperature", "soft_share", "hidden_share")
 Range = tuple[str, Callable[[Any], bool]]
 _ABOVE_0: Range = ("more than 0", lambda value: 0 < value < math.inf)
 _FROM_0: Range = ("0 or more", lambda value: 0 <= value < math.inf)
@@ -18,6 +22,7 @@ _FACTOR: Range = ("more than 0, at most 1", lambda value: 0 < value <= 1)
 _COUNT: Range = ("0, or 2 or more", lambda value: value == 0 or value >= 2)
 _TO_1: Range = ("0 to 1", lambda value: 0 <= value <= 1)
 _SHARE: Range = ("0 to below 1", lambda value: 0 <= value < 1)
+_TEMPERATURE: Range = ("more than 0, at most 100", lambda value: 0 < value <= 100)
 _SEED: Range = ("0 to below 2**32", lambda value: 0 <= value < 2**32)
 
 
@@ -63,7 +68,7 @@ class TrainConfig:
     unlabelled: str | None = _setting(
         None, "File of further texts that the teacher labels: one per line, or JSON Lines with text."
     )
-    temperature: float = _setting(2.0, "Temperature of the teacher's soft labels.", within=_ABOVE_0)
+    temperature: float = _setting(2.0, "Temperature of the teacher's soft labels.", within=_TEMPERATURE)
     soft_share: float = _setting(0.5, "Weight of the soft labels; the labels of the data have the rest.", within=_TO_1)
     hidden_share: float = _setting(0.0, "Weight of the distance from the teacher's hidden states.", within=_FROM_0)
     precision: str = _setting("auto", "Arithmetic of the forward pass.", ("auto", "fp32", "bf16", "fp16"))
@@ -81,7 +86,9 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> TrainConfig:
     Raises UserInputError with the line or the option where a key is unknown or a value does not fit.
     """
     settings = _read_file(path) if path else {}
-    return _checked(TrainConfig(**(settings | check_options(TrainConfig, overrides))), "options")
+    config = TrainConfig(**(settings | check_options(TrainConfig, overrides)))
+    _check_together(config, lambda *names: str(path) if path and not overrides.keys() & {*names} else "options")
+    return config
 
 
 def given_settings(path: Path | None, overrides: dict[str, Any]) -> set[str]:
@@ -92,22 +99,51 @@ def given_settings(path: Path | None, overrides: dict[str, Any]) -> set[str]:
 def _read_file(path: Path) -> dict[str, Any]:
     file = SettingsFile(path, "epochs: 3", "See: edgener train --help")
     root = file.root()
-    settings = file.values(root, TrainConfig) if root else {}
-    _checked(TrainConfig(**settings), str(path))  # so that an error names the file, not the options
-    return settings
+    return file.values(root, TrainConfig) if root else {}
 
 
-def _checked(config: TrainConfig, where: str) -> TrainConfig:
+def recorded_settings(checkpoint: Checkpoint, without: Collection[str]) -> dict[str, Any]:
+    """The settings that a checkpoint records and this version knows; those in `without` are left out.
+
+    What was learned from a teacher is left out as well: the record does not have the teacher's folder.
+    Raises UserInputError for a value out of range.
+    """
+    from edgener.checkpoint import RECORD
+
+    record = checkpoint.record.hyper_parameters if checkpoint.record else {}
+    names = {field.name for field in fields(TrainConfig)} - {*without, *_OF_THE_TEACHER}
+    values: dict[str, Any] = {}
+    for name in names & record.keys():
+        try:
+            values[name] = read_value(TrainConfig, name, record[name])
+        except (ValueError, OverflowError):
+            raise UserInputError(
+                f"{checkpoint.path / RECORD}: hyper_parameters has {name}: {record[name]!r}, "
+                f"expected {expected_of(TrainConfig, name)}",
+                "Copy the checkpoint again.",
+            ) from None
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def refuse_settings(names: Collection[str], given: Collection[str], file: Path | None, what: str) -> None:
+    """Raises UserInputError where a YAML file has one of the settings that the checkpoint alone decides."""
+    if fixed := sorted({*names} & {*given}):
+        raise UserInputError(f"{file}: {fixed[0]} is that of the checkpoint in {what}", "Remove it from the file.")
+
+
+def _check_together(config: TrainConfig, where: Callable[..., str]) -> None:
+    """Raises UserInputError where settings contradict each other; `where` says for some of them what has them."""
     if config.lora_rank and config.freeze == "encoder":
         raise UserInputError(
-            f"{where}: lora_rank adapts the encoder, which freeze: encoder keeps", "Leave one of the two out."
+            f"{where('lora_rank', 'freeze')}: lora_rank adapts the encoder, which freeze: encoder keeps",
+            "Leave one of the two out.",
         )
     if (config.unlabelled or config.hidden_share) and not config.teacher:
         name = "unlabelled" if config.unlabelled else "hidden_share"
-        raise UserInputError(f"{where}: {name} needs a teacher", "Name its checkpoint: --teacher out/checkpoint")
+        raise UserInputError(f"{where(name)}: {name} needs a teacher", "Name its checkpoint: --teacher out/checkpoint")
     if config.hidden_share and len(config.teacher) > 1:
         raise UserInputError(
-            f"{where}: hidden_share takes the hidden states of one teacher; {len(config.teacher)} are given",
+            f"{where('hidden_share', 'teacher')}: hidden_share takes the hidden states of one teacher; "
+            f"{len(config.teacher)} are given",
             "Name one teacher, or leave hidden_share out.",
         )
-    return config

@@ -7,12 +7,14 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgener.checkpoint import weight_files
 from edgener.data.types import Dataset
 from edgener.parity.bootstrap import Estimate
-from edgener_runtime.base.files import write_atomic
+from edgener_runtime.base.files import sha256_of, write_atomic
 from edgener_runtime.errors import UserInputError
 
 from .config import TrainConfig
@@ -81,7 +83,8 @@ def measure_runs(
             "--learning-curve trains on sentences drawn at random, so there are no windows for --documents",
             "Leave one of the two out.",
         )
-    done = _Notes(notes, [dataclasses.asdict(config), splits["train"].sha256, splits["valid"].sha256], resume)
+    inputs = [splits["train"].sha256, splits["valid"].sha256, *map(sha256_of, _files_of(config))]
+    done = _Notes(notes, [dataclasses.asdict(config), *inputs], resume)
     sentences = splits["train"].sentences
     sizes, runs = sizes_of(len(sentences)), {}
     for size in sizes:
@@ -98,6 +101,12 @@ def _part(splits: Mapping[str, Dataset], size: int, seed: int) -> dict[str, Data
     order = random.Random(seed).sample(range(len(whole.sentences)), len(whole.sentences))  # noqa: S311 - repeatable
     part = dataclasses.replace(whole, sentences=tuple(whole.sentences[number] for number in order[:size]))
     return {"train": part if size < len(order) else whole, "valid": splits["valid"]}
+
+
+def _files_of(config: TrainConfig) -> list[Path]:
+    """The files that settings name and all runs learn from: weights of teachers, and unlabelled texts."""
+    further = [Path(config.unlabelled)] if config.unlabelled else []
+    return [*chain.from_iterable(weight_files(Path(path)) for path in config.teacher), *filter(Path.is_file, further)]
 
 
 def _seeded(config: TrainConfig, seed: int) -> TrainConfig:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import edgener
-from edgener.checkpoint import RECORD, TrainingRecord, UpdateRecord, data_record
+from edgener.checkpoint import RECORD, TrainingRecord, UpdateRecord, check_not_replaced, data_record
 from edgener.data.documents import WINDOW, document_windows, with_windows
 from edgener.data.read import check_labelled, check_labels
 from edgener.data.types import Dataset, Sentence, iob2_labels
@@ -85,11 +85,13 @@ def train(
     """
     pick_device(config)
     check_replaceable(out.absolute(), RECORD)
+    for path in config.teacher:
+        check_not_replaced(Path(path), out)
     data = with_unlabelled(_checked(splits, continued.labels if continued else ()), config.unlabelled)
     if config.average_epochs and "valid" not in data:
         raise UserInputError(
             f"--average-epochs compares weights on the valid split; the data has only {', '.join(splits)}",
-            "Name data with a valid split, cut one file (--cut 80/10/10), or leave --average-epochs out.",
+            "Name data with a valid split, cut one file (--cut 80/10/10), or set average_epochs to 0.",
         )
     teachers = open_teachers(config.teacher, continued.labels if continued else data["train"].labels, data["train"])
     work = out.absolute().with_name(f"{out.name}.unfinished")
@@ -247,8 +249,7 @@ def _texts(encoder: TextEncoder, dataset: Dataset, config: TrainConfig) -> Seque
     if len(windows) == len(dataset.sentences):
         raise UserInputError(
             f"{dataset.source} ({dataset.split}) marks no document of two sentences that fit a window, for --documents",
-            "Documents are marked by -DOCSTART- lines, a column document, or BRAT's files. To train without windows: "
-            "documents: 0 in the file of --config, or leave --documents out.",
+            "Documents are marked by -DOCSTART- lines, a column document, or BRAT's files. Or set documents to 0.",
         )
     return with_windows(windows, config.documents, config.seed)
 

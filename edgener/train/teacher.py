@@ -142,18 +142,21 @@ def _once(file: Path, compute: Callable[[], None]) -> None:
 
 def _compute(teachers: Sequence[Teacher], lesson: Lesson, file: Path) -> None:
     """Write the table (words, labels and hidden states) in float16 part by part, so that memory is bounded."""
-    from numpy.lib.format import open_memmap
+    import numpy as np
+    from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 
     models = [TeacherModel.load(each.checkpoint, lesson) for each in teachers]
     words = sum(len(sentence.offsets) for sentence in lesson.sentences)
+    shape = (words, len(lesson.labels) + models[0].hidden_width)
+    header = {"descr": dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
     with storage_errors(file), partial(file, Path.touch) as temporary, tracked() as track:
-        table = open_memmap(temporary, "w+", "float16", (words, len(lesson.labels) + models[0].hidden_width))
-        step, at = track("teacher", len(lesson.sentences)), 0
-        for outputs in _outputs(models, lesson.sentences):
-            table[at : at + len(outputs)] = outputs
-            at += len(outputs)
-            step()
-        table.flush()
+        step = track("teacher", len(lesson.sentences))
+        # written and not mapped: a full disk is an error here, where a mapped file would end the process (SIGBUS)
+        with temporary.open("wb") as table:
+            write_array_header_1_0(table, header)
+            for outputs in _outputs(models, lesson.sentences):
+                table.write(outputs.tobytes())
+                step()
         temporary.replace(file)
 
 

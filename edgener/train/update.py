@@ -6,12 +6,13 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from random import Random
-from typing import Any
 
-from edgener.checkpoint import RECORD, Checkpoint, UpdateRecord, data_record, open_checkpoint, weight_files
+from edgener.checkpoint import Checkpoint, UpdateRecord, check_not_replaced, data_record, open_checkpoint, weight_files
 from edgener.data.calibration import unseen
+from edgener.data.documents import numbered_on
 from edgener.data.read import check_labelled, check_labels
 from edgener.data.reasons import IN_TEST_SET
 from edgener.data.types import Dataset
@@ -21,11 +22,10 @@ from edgener.parity.gate import EXIT_CODES, Verdict, explain, overall
 from edgener.parity.reference import PyTorchModel, reference_answers
 from edgener.parity.update import UpdateReport, judge_update
 from edgener.progress import tracked
-from edgener.settings import expected_of, read_value
 from edgener_runtime.base.files import sha256_of
 from edgener_runtime.errors import ParityError, UserInputError
 
-from .config import TrainConfig, given_settings, load_config
+from .config import TrainConfig, given_settings, load_config, recorded_settings, refuse_settings
 from .run import Continued, TrainResult, train
 
 Splits = Mapping[str, Dataset]
@@ -89,8 +89,7 @@ def update(
     Settings are those that the checkpoint records, and those of `config_file` above them. A refused or interrupted run
     stays in a folder beside `out` and continues with `resume`. Raises RefusedUpdateError, UserInputError, DeviceError.
     """
-    if out.resolve() == path.resolve():
-        raise UserInputError(f"{out} is the checkpoint to update, and it would be replaced", "Name another --out.")
+    check_not_replaced(path, out)
     checkpoint = open_checkpoint(path, spec.labels)
     run = _Update(checkpoint, spec, settings_of(checkpoint, config_file))
     trained = train(run.data, run.config, out, resume, Continued(checkpoint.label_set.tags, run.labels, run.accept))
@@ -103,27 +102,9 @@ def settings_of(checkpoint: Checkpoint, file: Path | None) -> TrainConfig:
     Raises UserInputError for a setting that belongs to the checkpoint.
     """
     given = given_settings(file, {})
-    if fixed := sorted(given & {*_OF_THE_MODEL}):
-        raise UserInputError(f"{file}: {fixed[0]} is that of the checkpoint in an update", "Remove it from the file.")
-    own = {name: value for name, value in _recorded(checkpoint).items() if name not in given}
+    refuse_settings(_OF_THE_MODEL, given, file, "an update")
+    own = recorded_settings(checkpoint, {*_OF_THE_MACHINE, *given})
     return load_config(file, own | {"model": str(checkpoint.path)})
-
-
-def _recorded(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The settings that a checkpoint records and this version knows. Raises UserInputError for a value out of range."""
-    record = checkpoint.record.hyper_parameters if checkpoint.record else {}
-    names = {field.name for field in dataclasses.fields(TrainConfig)} - {*_OF_THE_MACHINE}
-    values: dict[str, Any] = {}
-    for name in names & record.keys():
-        try:
-            values[name] = read_value(TrainConfig, name, record[name])
-        except (ValueError, OverflowError):
-            raise UserInputError(
-                f"{checkpoint.path / RECORD}: hyper_parameters has {name}: {record[name]!r}, "
-                f"expected {expected_of(TrainConfig, name)}",
-                "Copy the checkpoint again.",
-            ) from None
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def apart_from_tests(new: Splits, old: Splits) -> tuple[Splits, Splits]:
@@ -227,10 +208,15 @@ def _new_labels(spec: UpdateSpec, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def replay(train_split: Dataset, share: float, seed: int) -> Dataset:
-    """A share of the sentences, at least one, drawn at random and in their order."""
+    """A share of the sentences, at least one, drawn at random and in their order.
+
+    Those between which one is missing are of different documents now, so that no window joins them.
+    """
     count = len(train_split.sentences)
     chosen = sorted(Random(seed).sample(range(count), max(1, round(share * count))))  # noqa: S311 - not for secrets
-    return dataclasses.replace(train_split, sentences=tuple(train_split.sentences[number] for number in chosen))
+    runs = groupby(enumerate(chosen), key=lambda place: place[1] - place[0])
+    parts = ([train_split.sentences[number] for _, number in run] for _, run in runs)
+    return dataclasses.replace(train_split, sentences=tuple(numbered_on(parts)))
 
 
 def _joined(*sources: Splits) -> dict[str, Dataset]:
@@ -239,7 +225,7 @@ def _joined(*sources: Splits) -> dict[str, Dataset]:
     for name in ("train", "valid"):
         if parts := [splits[name] for splits in sources if name in splits]:
             source = " + ".join(data_record(part).source for part in parts)
-            sentences = tuple(sentence for part in parts for sentence in part.sentences)
+            sentences = tuple(numbered_on(part.sentences for part in parts))
             repairs = sum((part.repairs for part in parts), Counter[str]())
             found[name] = dataclasses.replace(parts[0], source=source, sentences=sentences, repairs=repairs)
     return found

@@ -157,6 +157,7 @@ def test_the_table_names_every_candidate(
         (["--target-mb", "1", "--variant", "fp16"], "cannot be timed here: it does not run on a CPU"),
         (["--target-mb", "1", "--variant", "mixed"], "cannot be timed here: it needs a search"),
         (["--target-mb", "1", "--variant", "fp32,int8-dynamic"], "--variant names 2 variants"),
+        (["--target-ms", "1", "--corpus", "texts.txt"], "--corpus is for a smaller vocabulary"),
         (["--target-mb", "1", "--corpus", "nowhere.txt"], "cannot read nowhere.txt"),
         (["--target-mb", "1", "--epochs", "0"], "epochs: found 0"),
         (["--target-mb", "1", "--config", "nowhere.yaml"], "cannot read nowhere.yaml"),

@@ -239,8 +239,11 @@ def test_other_architectures_and_schemes_are_refused(checkpoint: Path, trained: 
 
 
 def test_the_checkpoint_itself_is_not_replaced(checkpoint: Path, trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(UserInputError, match="is the checkpoint itself"):
+    with pytest.raises(UserInputError, match="would replace the checkpoint"):
         compress(checkpoint, checkpoint, spec(ms=1), trained)
+    with pytest.raises(UserInputError, match="is inside the checkpoint"):
+        compress(checkpoint, checkpoint / "small", spec(ms=1), trained)
+    assert not (checkpoint / "small.unfinished").exists()
     own = changed(checkpoint, tmp_path / "own")
     with pytest.raises(UserInputError, match=r"has no compression\.json"):
         compress(checkpoint, own, spec(ms=1), trained)

@@ -59,3 +59,15 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     (work.folder / "layers.json").write_text('{"kept": [0')
     with pytest.raises(SchemaError, match=r"layers\.json:1: not JSON"):
         work.record("layers", LayerChoice, fail)
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "small.unfinished"
+    with (
+        WorkFolder(folder, {}).held(),
+        pytest.raises(UserInputError, match="another process compresses in"),
+        WorkFolder(folder, {}).held(),
+    ):
+        pass
+    with WorkFolder(folder, {}).held():
+        pass

@@ -202,3 +202,17 @@ def test_any_settings_come_back_from_yaml_as_they_were(settings: dict[str, Any])
         file = Path(folder) / "run.yaml"
         file.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
         assert load_config(file, {}) == dataclasses.replace(TrainConfig(), **settings)
+
+
+def test_an_option_completes_what_a_file_has(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("hidden_share: 0.5\nlora_rank: 4\nfreeze: encoder\n")
+    config = load_config(file, {"teacher": ("checkpoint",), "lora_rank": 0})
+    assert config.hidden_share == 0.5 and config.teacher == ("checkpoint",)
+    with pytest.raises(UserInputError, match=rf"{file}: hidden_share needs a teacher"):
+        load_config(file, {"lora_rank": 0})
+
+
+def test_a_temperature_whose_square_is_no_number_is_refused() -> None:
+    with pytest.raises(UserInputError, match="temperature: found 1e"):
+        load_config(None, {"temperature": 1e200})

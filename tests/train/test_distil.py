@@ -283,3 +283,11 @@ def test_a_teacher_of_other_labels_is_refused_before_anything_is_written(
     with pytest.raises(UserInputError, match="without NAME, NUMBER; also PER"):
         train(few, quick(teacher=(str(teacher),)), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_teacher_is_not_replaced_by_its_student(few: dict[str, Dataset], quick: Quick, tmp_path: Path) -> None:
+    out = tmp_path / "teacher"
+    out.mkdir()
+    (out / "edgener.json").touch()
+    with pytest.raises(UserInputError, match="would replace the checkpoint"):
+        train(few, quick(teacher=(str(out),)), out)

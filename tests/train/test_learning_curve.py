@@ -125,6 +125,20 @@ def test_an_interrupted_curve_continues(few: Few, tmp_path: Path) -> None:
     assert count == 6  # the third a second time
 
 
+def test_a_curve_does_not_continue_with_another_teacher_or_other_texts(few: Few, tmp_path: Path) -> None:
+    weights, texts = tmp_path / "model.safetensors", tmp_path / "texts.txt"
+    config = TrainConfig(teacher=(str(tmp_path),), unlabelled=str(texts))
+    for file in (weights, texts):
+        file.write_text("first")
+    measure_runs(few, config, tmp_path / "notes", False, lambda *_: 0.5, lambda line: None)
+    for file in (weights, texts):
+        file.write_text("other")
+        with pytest.raises(UserInputError, match="has other settings or data"):
+            measure_runs(few, config, tmp_path / "notes", True, lambda *_: 0.5, lambda line: None)
+        file.write_text("first")
+    measure_runs(few, config, tmp_path / "notes", True, lambda *_: pytest.fail("it was run before"), lambda line: None)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"settings": []}'])
 def test_damaged_notes_are_refused(few: Few, tmp_path: Path, content: str) -> None:
     (tmp_path / "notes").write_text(content, encoding="utf-8")

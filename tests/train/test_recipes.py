@@ -81,7 +81,7 @@ def test_without_documents_the_option_is_refused(few: Few, quick: Quick, tmp_pat
     for dataset in (few["train"], in_documents(few["train"], 1)):
         with pytest.raises(UserInputError, match="marks no document of two sentences that fit a window") as caught:
             train({**few, "train": dataset}, quick(documents=0.5), tmp_path / "out")
-        assert "-DOCSTART-" in str(caught.value.hint) and "documents: 0 in the file" in str(caught.value.hint)
+        assert "-DOCSTART-" in str(caught.value.hint) and "set documents to 0" in str(caught.value.hint)
     assert not (tmp_path / "out").exists()
 
 

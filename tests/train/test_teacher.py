@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +48,24 @@ def roberta(make_teacher: Callable[..., Path]) -> Path:
     return make_teacher("roberta", "I-NUMBER [PAD] B-NAME O B-NUMBER I-NAME", 2)
 
 
+# A teacher's table that is larger than the file system it is written to.
+FULL_DISK = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+import numpy as np
+from edgener.train import teacher
+from edgener_runtime.errors import StorageError
+
+rows = [np.ones((64, 64), dtype=np.float32)] * 64
+model = SimpleNamespace(hidden_width=0, words=lambda part: rows[: len(part)])
+teacher.TeacherModel.load = lambda *_: model
+lesson = teacher.Lesson([SimpleNamespace(offsets=[()] * 64)] * 64, ["O"] * 64, 2.0, "cpu")
+try:
+    teacher._compute([SimpleNamespace(checkpoint=None)], lesson, Path(sys.argv[1]) / "table.npy")
+except StorageError as error:
+    print(error)
+"""
 OPENED: dict[Path, Teacher] = {}
 
 
@@ -247,3 +268,15 @@ def test_outputs_that_are_not_finite_are_refused(
     with pytest.raises(UserInputError, match="not finite in 16 bits"):
         outputs(few, tmp_path, bert)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(tmp_path: Path) -> None:
+    """Writing to a mapped file ends a process with SIGBUS where the disk is full."""
+    if not shutil.which("unshare"):
+        pytest.skip("unshare is missing")
+    mounted = f'mount -t tmpfs -o size=64k small "{tmp_path}"'
+    if subprocess.run(["unshare", "-Urm", "sh", "-c", mounted], capture_output=True, check=False).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    command = f'{mounted} && exec "{sys.executable}" -c "$0" "{tmp_path}"'
+    ended = subprocess.run(["unshare", "-Urm", "sh", "-c", command, FULL_DISK], capture_output=True, text=True)
+    assert ended.returncode == 0 and "cannot write" in ended.stdout and "No space left" in ended.stdout

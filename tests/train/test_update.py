@@ -6,17 +6,20 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgener.checkpoint import open_checkpoint
+from edgener.compress.recovery import recovery_settings
 from edgener.data.reasons import IN_TEST_SET
 from edgener.data.types import Dataset, Sentence, Span
 from edgener.parity.budgets import UPDATE_BUDGET, Budget
 from edgener.parity.gate import Verdict
 from edgener.train import run as run_module
+from edgener.train.config import TrainConfig
 from edgener.train.run import TrainResult
 from edgener.train.update import RefusedUpdateError, UpdateSpec, apart_from_tests, replay, settings_of, update
 from edgener_runtime.base.files import sha256_of
@@ -138,8 +141,10 @@ def without_entities(split: Dataset) -> Dataset:
 
 
 def test_the_checkpoint_is_not_replaced_by_its_update(finished: Finished, few: Few) -> None:
-    with pytest.raises(UserInputError, match="is the checkpoint to update"):
+    with pytest.raises(UserInputError, match="would replace the checkpoint"):
         update(finished[0], finished[0], UpdateSpec(few, few))
+    with pytest.raises(UserInputError, match="would replace the checkpoint"):
+        update(finished[0], finished[0].parent, UpdateSpec(few, few))
 
 
 def test_sentences_of_a_test_set_are_left_out_of_training_and_counted(few: Few) -> None:
@@ -159,6 +164,13 @@ def test_a_share_is_drawn_by_its_seed_in_order() -> None:
     assert replay(whole, 1, 0) == whole and len(replay(whole, 0.001, 0).sentences) == 1
 
 
+def test_sentences_between_which_one_is_missing_are_of_different_documents() -> None:
+    sentences = tuple(Sentence(str(number), ((0, 1),), (), document=1) for number in range(100))
+    drawn = replay(Dataset("old", "train", sentences, "jsonl"), 0.5, 0).sentences
+    for first, second in pairwise(drawn):
+        assert (first.document == second.document) == (int(second.text) == int(first.text) + 1)
+
+
 def test_settings_are_those_of_the_checkpoint_below_those_of_the_file(finished: Finished, tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("epochs: 9\n")
@@ -170,6 +182,19 @@ def test_settings_are_those_of_the_checkpoint_below_those_of_the_file(finished: 
         settings_of(open_checkpoint(finished[0]), file)
 
 
+@pytest.mark.parametrize("settings", [settings_of, lambda each, file: recovery_settings(each, file, {})])
+def test_what_a_checkpoint_learned_from_its_own_teacher_is_not_asked_for_again(
+    settings: Callable[..., TrainConfig], finished: Finished, tmp_path: Path
+) -> None:
+    """The record has the weight of the hidden states, but not the teacher's folder."""
+    student = shutil.copytree(finished[0], tmp_path / "student")
+    record = json.loads((student / "edgener.json").read_text())
+    record["hyper_parameters"] |= {"hidden_share": 0.5, "soft_share": 0.9}
+    (student / "edgener.json").write_text(json.dumps(record))
+    config = settings(open_checkpoint(student), None)
+    assert (config.hidden_share, config.soft_share, config.epochs) == (0, 0.5, record["hyper_parameters"]["epochs"])
+
+
 def test_a_damaged_record_names_its_setting(finished: Finished, tmp_path: Path) -> None:
     broken = shutil.copytree(finished[0], tmp_path / "broken")
     record = json.loads((broken / "edgener.json").read_text())
@@ -177,3 +202,15 @@ def test_a_damaged_record_names_its_setting(finished: Finished, tmp_path: Path) 
     (broken / "edgener.json").write_text(json.dumps(record))
     with pytest.raises(UserInputError, match="hyper_parameters has epochs: -1, expected a whole number, more than 0"):
         settings_of(open_checkpoint(broken), None)
+    with pytest.raises(UserInputError, match="hyper_parameters has epochs: -1"):
+        recovery_settings(open_checkpoint(broken), None, {})
+
+
+def test_the_settings_of_a_compression_have_the_checkpoint_as_the_teacher(finished: Finished, tmp_path: Path) -> None:
+    file, checkpoint = tmp_path / "settings.yaml", open_checkpoint(finished[0])
+    file.write_text("hidden_share: 0.5\n")
+    config = recovery_settings(checkpoint, file, {"epochs": 9})
+    assert (config.hidden_share, config.teacher, config.epochs) == (0.5, (str(finished[0]),), 9)
+    file.write_text("model: package:cognition/model\n")
+    with pytest.raises(UserInputError, match="model is that of the checkpoint in a compression"):
+        recovery_settings(checkpoint, file, {})

@@ -78,6 +78,8 @@ def compress(
     """
     if target_ms is None and target_mb is None:
         raise click.UsageError("give a target: --target-ms 1.0, --target-mb 12, or both")
+    if corpus and target_mb is None:
+        raise click.UsageError("--corpus is for a smaller vocabulary, which --target-mb asks for")
     chosen = _measurable(variant)
     splits = read_noted_splits(data)
 
