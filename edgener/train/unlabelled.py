@@ -36,9 +36,12 @@ def with_unlabelled(splits: Mapping[str, Dataset], path: str | None) -> dict[str
 
 def _read(path: Path) -> Dataset:
     """A file of texts, one per line, or of JSON with a text in each record; blank lines are not texts."""
-    file = DataFile(path)
-    is_json = not file.is_folder and looks_like_json(path, file.text)
-    dataset = read_split(DataSpec(str(path), format="json" if is_json else "lines"), UNLABELLED)
+    if not path.is_file():
+        raise UserInputError(
+            f"there is no file {path} of texts without labels", "Name one: a text per line, or JSON Lines with text."
+        )
+    kind = "json" if looks_like_json(path, DataFile(path).text) else "lines"
+    dataset = read_split(DataSpec(str(path), format=kind), UNLABELLED)
     if dataset.labelled:
         raise UserInputError(
             f"{path} is labelled text ({dataset.format}), which --unlabelled does not take",

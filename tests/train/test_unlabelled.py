@@ -89,7 +89,7 @@ def test_a_text_that_is_scored_is_refused_whatever_its_spaces(few: Few, write: W
 
 @pytest.mark.parametrize("name", ["nowhere.txt", "."])
 def test_a_file_that_cannot_be_read_is_named(few: Few, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserInputError, match=str(tmp_path / name)):
+    with pytest.raises(UserInputError, match=f"there is no file {tmp_path / name} of texts"):
         with_unlabelled(few, str(tmp_path / name))
 
 
