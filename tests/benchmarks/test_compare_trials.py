@@ -19,25 +19,25 @@ def script(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
     return benchmark_script("compare_trials")
 
 
-def trials(script: ModuleType, out: Path, count: int, limit: str = "100%") -> Result:
+def trials(script: ModuleType, out: Path, count: int, limit: str = "100%", seconds: int = 6) -> Result:
     """A slowdown so large, against so wide a limit, that a few seconds of a busy machine tell it."""
-    words = ["--trials", count, "--seconds", 6, "--planted", 9.0, "--max-regression", limit, "--out", out]
+    words = ["--trials", count, "--seconds", seconds, "--planted", 9.0, "--max-regression", limit, "--out", out]
     return CliRunner().invoke(script.main, list(map(str, [BUNDLE, *words])))
 
 
 def test_a_planted_slowdown_is_found_and_one_that_is_not_there_is_not(script: ModuleType, tmp_path: Path) -> None:
     out = tmp_path / "trials.json"
-    done = trials(script, out, 1)
+    done = trials(script, out, 1, seconds=12)
     assert done.exit_code == 0, done.output
     assert "900% slower: 1 found slower, 0 inconclusive, 0 passed" in done.output
     [trial] = json.loads(out.read_text(encoding="utf-8"))["trials"]
     same, slowed = trial["same"][-1], trial["slowed"][-1]
     assert slowed["exit_code"] == 3 and same["exit_code"] != 3
-    assert slowed["measured"]["value"] > 2 and all(slowed["rounds"])  # one round on a busy machine
+    assert slowed["measured"]["value"] > 2 and min(slowed["rounds"]) > 1
 
     kept = out.read_bytes()  # what is done is not done again
-    assert trials(script, out, 1).output == done.output and out.read_bytes() == kept
-    other = trials(script, out, 1, "10%")
+    assert trials(script, out, 1, seconds=12).output == done.output and out.read_bytes() == kept
+    other = trials(script, out, 1, "10%", seconds=12)
     assert other.exit_code == 1 and "holds trials of something else" in other.output
 
 

@@ -147,6 +147,9 @@ def test_kill_9_at_every_step(case: Any, edition: Editions, record_property: Cal
     assert wrong == 0
 
 
+STEPS_OF_A_COPY = 5  # of the journal: remove the old, write, sync, rename, sync the folder
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
 def test_a_disk_that_fails_from_a_step_on(
     case: Any, edition: Editions, record_property: Callable[..., None], number: int
@@ -154,7 +157,7 @@ def test_a_disk_that_fails_from_a_step_on(
     """Full, read-only from now on, or broken."""
     start, act, expected = case
     count = steps(start, act, edition)
-    wrong, folders = 0, copies(start)
+    wrong, silent, folders = 0, 0, copies(start)
     for step in range(count):
         root = next(folders)
         try:
@@ -162,6 +165,7 @@ def test_a_disk_that_fails_from_a_step_on(
         except StorageError:
             pass
         else:  # all was done but for the copy of the journal
+            silent += 1
             wrong += loaded(at(root)) != expected[-1]
         wrong += loaded(at(root, failing(0, number))) not in expected  # while the disk still fails
         wrong += loaded(at(root)) not in expected
@@ -169,7 +173,7 @@ def test_a_disk_that_fails_from_a_step_on(
     record_property("disk errors", count)
     record_property("loads after a fault", 2 * count)
     record_property(WRONG, wrong)
-    assert wrong == 0
+    assert wrong == 0 and silent <= STEPS_OF_A_COPY
 
 
 def test_power_cuts_with_torn_and_reordered_writes(
